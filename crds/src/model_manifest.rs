@@ -1,0 +1,182 @@
+//! The document that makes a model artifact complete: written last, create-only, to
+//! `<lake uri>/<namespace>/<name>/models/<run id>/manifest.json`. Every file it names is
+//! content-addressed and checked before use.
+
+use serde::{Deserialize, Serialize};
+
+use crate::pipeline::spec::{Adjustment, DriftMetric, FeatureSpec, ModelKind, Target};
+
+/// Version of this document; readers refuse others.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Everything needed to serve, monitor and reproduce one trained model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelManifest {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// Namespace of the Pipeline.
+    pub namespace: String,
+    /// Name of the Pipeline.
+    pub pipeline: String,
+    /// Training run that made it.
+    pub run_id: String,
+    /// Program version of the trainer.
+    pub code_version: String,
+    /// Random seed.
+    pub seed: u64,
+    /// Data it was trained on.
+    pub data: DataWindow,
+    /// Features in the order of the input vector.
+    pub features: Vec<FeatureSpec>,
+    /// Price adjustment the features and labels use.
+    pub adjustment: Adjustment,
+    /// Fingerprint of the feature set (hex SHA-256).
+    pub fingerprint: String,
+    /// Bars a symbol needs before its first feature row.
+    pub warm_up: u32,
+    /// What is predicted.
+    pub target: Target,
+    /// Steps 1..=horizon, in trading sessions.
+    pub horizon: u32,
+    /// Feature rows one prediction looks at (1 for Linear and Naive).
+    pub lookback: u32,
+    /// Served model.
+    pub kind: ModelKind,
+    /// Weight file; absent for Naive.
+    pub weights: Option<ArtifactFile>,
+    /// Mean and standard deviation per feature, fitted on training rows only.
+    pub scaler: ScalerParameters,
+    /// Walk-forward validation result per evaluated kind, the naive forecast always among them.
+    pub evaluation: Vec<Evaluation>,
+    /// Challenger against champion on the gate window; absent for a first version.
+    pub gate: Option<GateResult>,
+    /// What the monitor compares live features with.
+    pub drift_reference: DriftReference,
+}
+
+/// Rows and times of the training data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DataWindow {
+    /// Delta table version read.
+    pub delta_version: u64,
+    /// Bars read from it.
+    pub bars: u64,
+    /// Feature rows used for fitting.
+    pub training_rows: u64,
+    /// Event time of the first training row, milliseconds UTC.
+    pub first_event_time: i64,
+    /// Event time of the last row whose label was used, milliseconds UTC.
+    pub trained_through: i64,
+    /// Event time of the newest bar seen at all (end of the gate window), milliseconds UTC.
+    pub data_through: i64,
+    /// Symbols.
+    pub symbols: Vec<String>,
+}
+
+/// One file of an artifact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ArtifactFile {
+    /// Object key below the bucket.
+    pub key: String,
+    /// Hex SHA-256 of the bytes.
+    pub sha256: String,
+    /// Size in bytes.
+    pub bytes: u64,
+}
+
+/// Per-feature standardisation: `(x - mean) / std`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScalerParameters {
+    /// Means, one per feature.
+    pub mean: Vec<f64>,
+    /// Standard deviations, one per feature; 1 where the training column was constant.
+    pub std: Vec<f64>,
+}
+
+/// Errors of one model kind on the purged validation window. Prices are raw closes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evaluation {
+    /// Model kind.
+    pub kind: ModelKind,
+    /// Forecasts scored.
+    pub count: u64,
+    /// Root mean squared error over all steps, in relative price units (error / close at forecast time).
+    pub rmse: f64,
+    /// Mean absolute error, same units.
+    pub mae: f64,
+    /// MAE divided by the MAE of the naive forecast in the training window.
+    pub mase: f64,
+    /// Share of forecasts at the last step with the right sign of change, 0..1.
+    pub directional_accuracy: f64,
+    /// RMSE per step 1..=horizon.
+    pub rmse_per_step: Vec<f64>,
+}
+
+/// Challenger against champion and naive on a window unseen by both.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GateResult {
+    /// Version number of the champion it was compared with.
+    pub champion_version: u32,
+    /// Forecast dates compared (symbols averaged per date).
+    #[schemars(range(min = 0))]
+    pub dates: u32,
+    /// RMSE of the challenger.
+    pub challenger_rmse: crate::Decimal,
+    /// RMSE of the champion.
+    pub champion_rmse: crate::Decimal,
+    /// RMSE of the naive forecast.
+    pub naive_rmse: crate::Decimal,
+    /// Relative improvement over the champion, `1 - challenger/champion` in RMSE; negative = worse.
+    pub effect: crate::Decimal,
+    /// One-sided p-value of "the challenger is not better" (Diebold-Mariano, HAC variance).
+    pub p_value: crate::Decimal,
+}
+
+/// Reference distribution of the features and calibrated thresholds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftReference {
+    /// Sessions in one current window.
+    pub window_sessions: u32,
+    /// One entry per monitored feature.
+    pub features: Vec<FeatureReference>,
+    /// Calibrated alarm level of the combined score per metric.
+    pub calibration: Vec<DriftCalibration>,
+}
+
+/// Reference of one feature.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FeatureReference {
+    /// Feature name.
+    pub name: String,
+    /// Inner bin edges for PSI (deciles of the reference), ascending.
+    pub edges: Vec<f64>,
+    /// Reference share of each bin, `edges.len() + 1` values summing to 1.
+    pub shares: Vec<f64>,
+    /// Reference quantiles at equally spaced probabilities 0..=1, at least 200, for KS.
+    pub quantiles: Vec<f64>,
+    /// Scale of this feature's PSI and KS in the combined score (95 % point inside the reference).
+    pub psi_scale: f64,
+    /// Same for KS.
+    pub ks_scale: f64,
+}
+
+/// Calibration of the combined score (largest scaled feature score of a window).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftCalibration {
+    /// Metric.
+    pub metric: DriftMetric,
+    /// Combined score of every sub-window inside the reference, ascending.
+    pub scores: Vec<f64>,
+    /// Sessions per year used to turn a rate into a level.
+    pub sessions_per_year: f64,
+    /// Alarm episodes per year at the declared budget were at most this level.
+    pub threshold: f64,
+}

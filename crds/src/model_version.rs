@@ -1,0 +1,107 @@
+//! The `ModelVersion`: one immutable trained model. Made by the operator from a finished
+//! training run, or applied by a user.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model_manifest::GateResult;
+use crate::pipeline::spec::ModelKind;
+use crate::pipeline::status::NamedNumber;
+
+/// One immutable trained model: what data, what code, what scores, where its weights are.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "foresail.dev",
+    version = "v1alpha1",
+    kind = "ModelVersion",
+    plural = "modelversions",
+    shortname = "fmv",
+    category = "foresail",
+    namespaced,
+    status = "ModelVersionStatus",
+    derive = "PartialEq",
+    printcolumn(name = "Pipeline", type_ = "string", json_path = ".spec.pipeline"),
+    printcolumn(name = "Version", type_ = "integer", json_path = ".spec.version"),
+    printcolumn(name = "Kind", type_ = "string", json_path = ".spec.kind"),
+    printcolumn(name = "Role", type_ = "string", json_path = ".status.role"),
+    printcolumn(name = "Trigger", type_ = "string", json_path = ".spec.trigger"),
+    printcolumn(name = "TrainedThrough", type_ = "string", json_path = ".spec.trainedThrough"),
+    printcolumn(name = "Reason", type_ = "string", priority = 1, json_path = ".status.reason"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("self.metadata.name == self.spec.pipeline + '-v' + string(self.spec.version)").message("metadata.name must be <spec.pipeline>-v<spec.version>")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self == oldSelf").message("a ModelVersion's spec is immutable: make a new version instead"))]
+pub struct ModelVersionSpec {
+    /// Pipeline in the same namespace that may serve it.
+    #[schemars(length(min = 1, max = 40))]
+    pub pipeline: String,
+    /// Version number, increasing within the Pipeline, never reused.
+    #[schemars(range(min = 1, max = 2_000_000_000))]
+    pub version: u32,
+    /// `s3://bucket/key` of the manifest.
+    #[schemars(length(min = 8, max = 1024), regex(pattern = r"^s3://[^\s/]+/\S+$"))]
+    pub manifest_uri: String,
+    /// Hex SHA-256 of the manifest bytes; predictors refuse anything else.
+    #[schemars(length(equal = 64), regex(pattern = r"^[0-9a-f]{64}$"))]
+    pub manifest_sha256: String,
+    /// Model kind.
+    pub kind: ModelKind,
+    /// Feature-set fingerprint; must equal the Pipeline's to be served.
+    #[schemars(length(min = 8, max = 64), regex(pattern = r"^[0-9a-f]+$"))]
+    pub fingerprint: String,
+    /// Why it was trained.
+    #[schemars(length(max = 64))]
+    pub trigger: String,
+    /// Training run that made it.
+    #[schemars(length(max = 64))]
+    pub run_id: String,
+    /// Delta table version it was trained on.
+    #[schemars(range(min = 0))]
+    pub delta_version: u64,
+    /// Last row whose label was used.
+    pub trained_through: Time,
+    /// Validation metrics.
+    #[serde(default)]
+    #[schemars(length(max = 64))]
+    pub metrics: Vec<NamedNumber>,
+    /// Comparison with the champion of its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateResult>,
+}
+
+/// Observed state of a ModelVersion. Written by foresail-operator.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ModelVersionStatus {
+    /// Generation this status speaks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready: the version is usable.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// Champion, Previous, Candidate, Rejected or Retired.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<VersionRole>,
+    /// Why it has that role.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// Role of a version in its Pipeline.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VersionRole {
+    /// Answers requests.
+    Champion,
+    /// Last champion, kept loaded.
+    Previous,
+    /// Not judged yet, or waiting for a person.
+    Candidate,
+    /// Judged and refused.
+    Rejected,
+    /// Was champion earlier.
+    Retired,
+}

@@ -1,0 +1,26 @@
+//! The condition types and annotations of a Pipeline. None whose False means healthy, except
+//! the kstatus pair, which is removed rather than set to False.
+
+/// Summary.
+pub const READY: &str = "Ready";
+/// Bars arrive.
+pub const SOURCES_READY: &str = "SourcesReady";
+/// Feature rows are produced.
+pub const FEATURES_READY: &str = "FeaturesReady";
+/// The last training run succeeded, or none was needed yet.
+pub const TRAINING_HEALTHY: &str = "TrainingHealthy";
+/// A champion answers requests.
+pub const SERVING_READY: &str = "ServingReady";
+/// The newest bar is as new as the calendar (or the replay) says it must be.
+pub const DATA_FRESH: &str = "DataFresh";
+/// kstatus: moving towards the declared state; removed otherwise.
+pub const RECONCILING: &str = "Reconciling";
+/// kstatus: a person must act; removed otherwise.
+pub const STALLED: &str = "Stalled";
+
+/// Any new value starts a training run.
+pub const RETRAIN_ANNOTATION: &str = "foresail.dev/retrain";
+/// Any new value puts the previous champion back.
+pub const ROLLBACK_ANNOTATION: &str = "foresail.dev/rollback";
+/// Finalizer, present only while `deletionPolicy` asks to remove something outside the cluster.
+pub const CLEANUP_FINALIZER: &str = "foresail.dev/cleanup";

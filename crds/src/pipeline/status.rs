@@ -1,0 +1,363 @@
+//! What is observed. Each sub-object has one writer (its field manager is named in its comment);
+//! workers report observations, the operator judges.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::spec::{DriftMetric, ModelKind};
+use crate::Decimal;
+use crate::model_manifest::GateResult;
+use crate::worker_config::ServedVersion;
+
+/// Observed state of a Pipeline.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PipelineStatus {
+    /// Generation this status speaks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready, SourcesReady, FeaturesReady, TrainingHealthy, ServingReady, DataFresh; while they
+    /// apply also Reconciling and Stalled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// Version that answers requests. Written by foresail-operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub champion: Option<ServedVersion>,
+    /// Version kept loaded for instant rollback. Written by foresail-operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous: Option<ServedVersion>,
+    /// Last decision about training or promotion. Written by foresail-operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_decision: Option<Decision>,
+    /// Training run in flight or last finished, as the operator started it. Written by foresail-operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunRecord>,
+    /// Wall time the last successful run was recorded. Written by foresail-operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_trained_time: Option<Time>,
+    /// Address of the predictor Service inside the cluster. Written by foresail-operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serving_url: Option<String>,
+    /// Written by foresail-prepare.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prepare: Option<PrepareStatus>,
+    /// Written by foresail-ingest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ingest: Option<IngestStatus>,
+    /// Written by foresail-lake.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lake: Option<LakeStatus>,
+    /// Written by foresail-stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamStatus>,
+    /// Written by foresail-train.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub training: Option<TrainingStatus>,
+    /// Written by foresail-monitor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftStatus>,
+    /// Written by foresail-monitor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub performance: Option<PerformanceStatus>,
+    /// Error of the monitor itself. Written by foresail-monitor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monitor_error: Option<WorkerError>,
+}
+
+/// Why something does not work, as the worker saw it.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerError {
+    /// Who can mend it.
+    pub class: ErrorClass,
+    /// CamelCase reason, for example `S3AccessDenied`, `KafkaUnreachable`, `TopicRecreated`.
+    #[schemars(length(max = 64))]
+    pub reason: String,
+    /// What failed, on which object, and what happens next.
+    #[schemars(length(max = 1024))]
+    pub message: String,
+}
+
+/// Who can mend an error.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorClass {
+    /// The declared configuration or data: a person edits it.
+    User,
+    /// A system outside Foresail: it is retried.
+    Outside,
+    /// A fault of Foresail: report it.
+    Internal,
+}
+
+/// A decision of the operator.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Decision {
+    /// `TrainingStarted`, `ModelPromoted`, `ModelRejected`, `RolledBack`, `RetrainSkipped`.
+    pub action: String,
+    /// Reason in one CamelCase word, for example `Initial`, `Drift`, `GateFailed`, `Cooldown`.
+    pub reason: String,
+    /// Sentence with the numbers.
+    pub message: String,
+    /// Wall time.
+    pub time: Time,
+}
+
+/// The operator's own record of a training run: finished means result or failure is recorded here.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct RunRecord {
+    /// Run identity.
+    pub id: String,
+    /// Trigger.
+    pub trigger: String,
+    /// Attempt number of this trigger, from 0.
+    #[schemars(range(min = 0))]
+    pub attempt: u32,
+    /// Delta version pinned.
+    #[schemars(range(min = 0))]
+    pub delta_version: u64,
+    /// Newest event time in the lake when the run started, milliseconds UTC.
+    pub event_time: i64,
+    /// Wall time of the start.
+    pub started_time: Time,
+    /// `Running`, `Succeeded` or `Failed`.
+    pub state: RunState,
+    /// Version made from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub version: Option<u32>,
+    /// Value of the retrain annotation it consumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotation: Option<String>,
+    /// Hash of the spec part that a model depends on.
+    #[serde(default)]
+    pub spec_hash: String,
+    /// Failure, when it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<WorkerError>,
+    /// Starts of the last day of event time (milliseconds UTC), for maxPerDay.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub recent_starts: Vec<i64>,
+}
+
+/// State of a training run.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// In flight.
+    Running,
+    /// Result recorded.
+    Succeeded,
+    /// Failure recorded.
+    Failed,
+}
+
+/// Result of the prepare Job.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PrepareStatus {
+    /// Config the probes ran with.
+    pub config: String,
+    /// Topics exist, S3 honours conditional writes, Kafka and Redis answer.
+    pub complete: bool,
+    /// First failed probe.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<WorkerError>,
+}
+
+/// Progress of the ingest worker. rowsRead = rowsSent + rowsQuarantined, always.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct IngestStatus {
+    /// Source rows committed to Kafka, good or refused.
+    #[schemars(range(min = 0))]
+    pub rows_read: u64,
+    /// Bars sent.
+    #[schemars(range(min = 0))]
+    pub rows_sent: u64,
+    /// Rows in quarantine.
+    #[schemars(range(min = 0))]
+    pub rows_quarantined: u64,
+    /// Bars accepted without an open or a volume.
+    #[schemars(range(min = 0))]
+    pub missing_fields: u64,
+    /// Newest bar sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_event_time: Option<Time>,
+    /// Every row of the backfill range is committed.
+    pub backfill_complete: bool,
+    /// Every row of the source is committed.
+    pub source_complete: bool,
+    /// Error, while there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<WorkerError>,
+}
+
+/// Progress of the lake sink.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LakeStatus {
+    /// Newest Delta table version.
+    #[schemars(range(min = 0))]
+    pub version: u64,
+    /// Bars in it.
+    #[schemars(range(min = 0))]
+    pub rows: u64,
+    /// Newest bar in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_event_time: Option<Time>,
+    /// Error, while there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<WorkerError>,
+}
+
+/// Progress of the stream worker.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StreamStatus {
+    /// Bars consumed since the start of the topic.
+    #[schemars(range(min = 0))]
+    pub bars: u64,
+    /// Feature rows produced.
+    #[schemars(range(min = 0))]
+    pub rows: u64,
+    /// Feature-set fingerprint.
+    pub fingerprint: String,
+    /// Newest feature row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_event_time: Option<Time>,
+    /// Error, while there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<WorkerError>,
+}
+
+/// Progress and result of the training run, as the trainer reports it.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TrainingStatus {
+    /// Run it speaks of.
+    pub run_id: String,
+    /// 0 to 100.
+    #[schemars(range(min = 0, max = 100))]
+    pub progress_percentage: u32,
+    /// Seconds to go, when known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub estimated_remaining_seconds: Option<u64>,
+    /// What the trainer is doing.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub stage: String,
+    /// Named numbers of the run so far.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub metrics: Vec<NamedNumber>,
+    /// Wall time of this report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_updated_time: Option<Time>,
+    /// Result, once the manifest is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<TrainingResult>,
+    /// Error that ended the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<WorkerError>,
+}
+
+/// A named decimal.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+pub struct NamedNumber {
+    /// Name.
+    #[schemars(length(max = 64))]
+    pub name: String,
+    /// Value.
+    pub value: Decimal,
+}
+
+/// What a finished run hands to the operator.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct TrainingResult {
+    /// `s3://bucket/key` of the manifest.
+    pub manifest_uri: String,
+    /// Hex SHA-256 of the manifest bytes.
+    pub manifest_sha256: String,
+    /// Delta version read.
+    #[schemars(range(min = 0))]
+    pub delta_version: u64,
+    /// Last row whose label was used.
+    pub trained_through: Time,
+    /// Feature-set fingerprint.
+    pub fingerprint: String,
+    /// Model kind.
+    pub kind: ModelKind,
+    /// Validation metrics: `rmse`, `mae`, `mase`, `directionalAccuracy`, `naiveRmse`, ...
+    #[serde(default)]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub metrics: Vec<NamedNumber>,
+    /// Comparison with the champion; absent for a first version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateResult>,
+}
+
+/// Drift of live features against the reference of a version.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftStatus {
+    /// Version whose reference was used.
+    #[schemars(range(min = 1))]
+    pub model_version: u32,
+    /// Statistic.
+    pub metric: DriftMetric,
+    /// Combined score of the newest full window.
+    pub score: Decimal,
+    /// Alarm level.
+    pub threshold: Decimal,
+    /// Score above threshold.
+    pub alarm: bool,
+    /// First window end of the present alarm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarm_since: Option<Time>,
+    /// Sessions since the alarm was first raised.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub sessions_since_alarm: u32,
+    /// Event time of the newest session in the window.
+    pub window_end_time: Time,
+    /// Features with the largest scores, at most ten.
+    #[serde(default)]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub features: Vec<NamedNumber>,
+}
+
+/// Realised error of the champion's matured canonical forecasts.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct PerformanceStatus {
+    /// Version judged.
+    #[schemars(range(min = 1))]
+    pub model_version: u32,
+    /// Labels are known up to forecasts made at this time.
+    pub matured_through: Time,
+    /// Forecast dates in the window.
+    #[schemars(range(min = 0))]
+    pub dates: u32,
+    /// RMSE of the champion, relative to price.
+    pub rmse: Decimal,
+    /// RMSE of the naive forecast.
+    pub naive_rmse: Decimal,
+    /// Lower 95 % bound of the mean loss difference champion - naive, divided by the naive loss;
+    /// above zero the champion is worse than naive beyond chance.
+    pub excess_lower_bound: Decimal,
+    /// `excessLowerBound` > 0.
+    pub worse_than_naive: bool,
+    /// First time it was worse, while it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worse_since: Option<Time>,
+    /// Sessions since then.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub sessions_since_worse: u32,
+}

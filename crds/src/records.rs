@@ -1,0 +1,88 @@
+//! Records on Kafka and rows in Redis. JSON values, key = symbol, event time also in a header.
+//! Good bars travel as `foresail_domain::Bar`; everything derived is defined here.
+
+use serde::{Deserialize, Serialize};
+
+/// Kafka header names.
+pub mod header {
+    /// Bar end, decimal milliseconds since the Unix epoch, UTC.
+    pub const EVENT_TIME: &str = "event_time";
+    /// Time the ingest worker read the row, decimal milliseconds since the Unix epoch.
+    pub const INGESTED_AT: &str = "ingested_at";
+    /// Provider name, for example `csv` or `simulator`.
+    pub const PROVIDER: &str = "provider";
+    /// Zero-based index of the data row in the source, decimal.
+    pub const SOURCE_POSITION: &str = "source_position";
+    /// Feature-set fingerprint (hex).
+    pub const FINGERPRINT: &str = "fingerprint";
+    /// Model version number, decimal.
+    pub const MODEL_VERSION: &str = "model_version";
+    /// Offset of the bar a feature row was computed from, `<partition>:<offset>`.
+    pub const SOURCE_OFFSET: &str = "source_offset";
+}
+
+/// One symbol's feature vector at one bar. Topic `...features` and Redis list `<prefix>rows:<symbol>`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FeatureRecord {
+    /// Instrument code.
+    pub symbol: String,
+    /// Bar end, milliseconds since the Unix epoch, UTC.
+    pub event_time: i64,
+    /// Raw as-traded close of the bar.
+    pub close: f64,
+    /// Cumulative forward adjustment: adjusted close = close * factor.
+    pub adjustment_factor: f64,
+    /// Values in the order of the feature set, finite.
+    pub values: Vec<f64>,
+}
+
+/// A source row that was read and refused. Topic `...quarantine`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QuarantineRecord {
+    /// Provider name.
+    pub provider: String,
+    /// Zero-based index of the data row in the source.
+    pub source_position: u64,
+    /// CamelCase reason, for example `HighBelowLow`.
+    pub reason: String,
+    /// One sentence with the offending values.
+    pub message: String,
+    /// The row as it was read (UTF-8, invalid bytes replaced).
+    pub original: String,
+}
+
+/// The champion's one forecast for a bar, or a forecast served to a client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PredictionRecord {
+    /// Instrument code.
+    pub symbol: String,
+    /// Bar the forecast was made at, milliseconds since the Unix epoch, UTC.
+    pub event_time: i64,
+    /// Number of the ModelVersion that made it.
+    pub model_version: u32,
+    /// Raw close of that bar: the naive forecast of every step.
+    pub close: f64,
+    /// Cumulative forward adjustment at that bar.
+    pub adjustment_factor: f64,
+    /// Forecast closes for steps 1..=horizon, in raw prices as of `event_time`.
+    pub forecast: Vec<f64>,
+}
+
+/// State of one symbol in the stream worker at `offset` of `partition`. Topic `...stream-state`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamSnapshot {
+    /// Partition of the bars topic.
+    pub partition: i32,
+    /// Next offset to read: every bar below it is contained in `state`.
+    pub next_offset: i64,
+    /// Fingerprint of the feature set that made the state; another one ignores it.
+    pub fingerprint: String,
+    /// Symbol the state belongs to.
+    pub symbol: String,
+    /// Serialised `FeatureSet` state.
+    pub state: serde_json::Value,
+}
