@@ -41,8 +41,14 @@ mod tests {
 
     #[test]
     fn reads_units_and_refuses_the_rest() {
-        assert_eq!(DurationString::from("90s").as_duration(), Some(Duration::from_secs(90)));
-        assert_eq!(DurationString::from("2d").as_duration(), Some(Duration::from_secs(172_800)));
+        assert_eq!(
+            DurationString::from("90s").as_duration(),
+            Some(Duration::from_secs(90))
+        );
+        assert_eq!(
+            DurationString::from("2d").as_duration(),
+            Some(Duration::from_secs(172_800))
+        );
         for bad in ["", "5", "x", "1w", "-1s", "é"] {
             assert_eq!(DurationString::from(bad).as_duration(), None, "{bad}");
         }

@@ -49,7 +49,10 @@ impl Topics {
 impl PipelineName {
     /// New name pair.
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
     }
 
     /// Topics `<prefix><namespace>.<name>.<what>`.
@@ -100,10 +103,13 @@ impl std::fmt::Display for PipelineName {
 /// First eight hex digits of the SHA-256 of `content`, used in child names.
 pub fn hash8(content: &[u8]) -> String {
     let digest = Sha256::digest(content);
-    digest.iter().take(4).fold(String::with_capacity(8), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    digest
+        .iter()
+        .take(4)
+        .fold(String::with_capacity(8), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// Hex SHA-256 of `content`.

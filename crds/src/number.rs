@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Decimal(
-    #[schemars(length(min = 1, max = 32), regex(pattern = r"^-?[0-9]+(\.[0-9]+)?(e-?[0-9]+)?$"))]
+    #[schemars(
+        length(min = 1, max = 32),
+        regex(pattern = r"^-?[0-9]+(\.[0-9]+)?(e-?[0-9]+)?$")
+    )]
     pub String,
 );
 
@@ -20,7 +23,11 @@ impl Decimal {
         }
         let text = format!("{value:.6}");
         let text = text.trim_end_matches('0').trim_end_matches('.');
-        Self(if text.is_empty() || text == "-0" { "0".into() } else { text.into() })
+        Self(if text.is_empty() || text == "-0" {
+            "0".into()
+        } else {
+            text.into()
+        })
     }
 
     /// The number, or `None` when the text is not a finite decimal (admission refuses those).

@@ -86,7 +86,12 @@ impl WorkerConfig {
                 ..spec.training.clone()
             },
             drift: spec.drift.clone(),
-            cache_ttl_seconds: spec.serving.cache.ttl.as_duration().map_or(0, |d| d.as_secs()),
+            cache_ttl_seconds: spec
+                .serving
+                .cache
+                .ttl
+                .as_duration()
+                .map_or(0, |d| d.as_secs()),
             gate_window_sessions: spec.promotion.gate_window_sessions,
             deletion_policy: spec.deletion_policy.clone(),
         }
@@ -109,7 +114,8 @@ impl WorkerConfig {
 
     /// Name of the immutable ConfigMap: `<pipeline>-config-<hash8>`.
     pub fn config_map_name(&self) -> String {
-        self.pipeline.child(&format!("config-{}", hash8(self.to_json().as_bytes())))
+        self.pipeline
+            .child(&format!("config-{}", hash8(self.to_json().as_bytes())))
     }
 }
 

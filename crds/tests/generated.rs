@@ -5,13 +5,19 @@ use kube::CustomResourceExt;
 use serde_json::Value;
 
 fn schemas() -> Vec<(&'static str, Value)> {
-    [("pipelines", Pipeline::crd()), ("modelversions", ModelVersion::crd())]
-        .into_iter()
-        .map(|(name, crd)| {
-            let crd = serde_json::to_value(crd).unwrap();
-            (name, crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"].clone())
-        })
-        .collect()
+    [
+        ("pipelines", Pipeline::crd()),
+        ("modelversions", ModelVersion::crd()),
+    ]
+    .into_iter()
+    .map(|(name, crd)| {
+        let crd = serde_json::to_value(crd).unwrap();
+        (
+            name,
+            crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"].clone(),
+        )
+    })
+    .collect()
 }
 
 #[test]
@@ -24,8 +30,15 @@ fn committed_yaml_is_current() {
         assert!(generated.status.success(), "{generated:?}");
         let path = format!("{}/yaml/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
         let committed = std::fs::read(&path).unwrap();
-        assert!(committed == generated.stdout, "{path} is out of date: run `make generate`");
-        assert!(committed.len() < 200 * 1024, "{path} has {} bytes", committed.len());
+        assert!(
+            committed == generated.stdout,
+            "{path} is out of date: run `make generate`"
+        );
+        assert!(
+            committed.len() < 200 * 1024,
+            "{path} has {} bytes",
+            committed.len()
+        );
     }
 }
 

@@ -8,7 +8,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut crd = match which.as_str() {
         "pipelines" => Pipeline::crd(),
         "modelversions" => ModelVersion::crd(),
-        other => return Err(format!("no such kind: `{other}`; name pipelines or modelversions").into()),
+        other => {
+            return Err(format!("no such kind: `{other}`; name pipelines or modelversions").into());
+        }
     };
     crd.metadata.annotations =
         Some([("helm.sh/resource-policy".to_string(), "keep".to_string())].into());

@@ -1,0 +1,213 @@
+//! What a user declares. Field comments are the manual: they show in `kubectl explain`.
+//! Static rules are CEL; every message says what the value must be.
+
+mod feature;
+mod retraining;
+mod serving;
+mod source;
+mod training;
+
+pub use feature::{FeatureFunction, FeatureSpec};
+pub use retraining::{
+    DriftMetric, DriftSpec, PromotionMode, PromotionSpec, RetrainTrigger, RetrainingSpec,
+};
+pub use serving::{CacheSpec, RedisSpec, ScaleMetric, ServingSpec};
+pub use source::{
+    Adjustment, CsvColumns, CsvSource, DateRange, ReplaySpec, SimulatorBreak, SimulatorSource,
+    SourceSpec,
+};
+pub use training::{ModelKind, ModelSpec, Target, TrainingSpec};
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::status::PipelineStatus;
+
+/// A forecasting system: where bars come from, which features and model, how it is served,
+/// watched and retrained. The operator turns it into running parts and keeps them right.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "foresail.dev",
+    version = "v1alpha1",
+    kind = "Pipeline",
+    plural = "pipelines",
+    shortname = "fpl",
+    category = "foresail",
+    namespaced,
+    status = "PipelineStatus",
+    derive = "PartialEq",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Champion", type_ = "integer", json_path = ".status.champion.version"),
+    printcolumn(name = "DataAge", type_ = "date", json_path = ".status.ingest.lastEventTime"),
+    printcolumn(name = "LastTrained", type_ = "date", json_path = ".status.lastTrainedTime"),
+    printcolumn(name = "Reason", type_ = "string", priority = 1, json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("size(self.metadata.name) <= 40").message("metadata.name must have at most 40 characters, since topics, buckets and child objects are named by it"),
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name must be a DNS label that starts with a letter (no dots)")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.training.model.kind != 'Naive' || self.retraining.triggers.size() == 0 || !self.retraining.triggers.exists(t, t == 'Drift' || t == 'Performance')").message("retraining.triggers must not hold Drift or Performance when training.model.kind is Naive: a naive forecast cannot be retrained"),
+    validation = Rule::new("!has(self.drift.features) || self.drift.features.all(d, self.features.exists(f, f.name == d))").message("drift.features must only name entries of features"),
+    validation = Rule::new("!self.retraining.triggers.exists(t, t == 'Schedule') || has(self.training.schedule)").message("training.schedule must be set when retraining.triggers holds Schedule"),
+    validation = Rule::new("!has(self.source.simulator) || self.instruments.size() <= 64").message("instruments must hold at most 64 entries when source.simulator is used")
+)]
+pub struct PipelineSpec {
+    /// Instruments to forecast, 1 to 256. One model serves all of them.
+    #[schemars(length(min = 1, max = 256))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["symbol".into()]))]
+    pub instruments: Vec<Instrument>,
+    /// Trading calendar that horizons, windows and data age are counted in.
+    #[serde(default)]
+    pub calendar: Calendar,
+    /// Where bars come from. Exactly one of `csv` and `simulator`.
+    pub source: SourceSpec,
+    /// Kafka cluster that carries bars, features and predictions.
+    pub kafka: KafkaSpec,
+    /// S3 place of the bar table (Delta Lake) and of model artifacts.
+    pub lake: LakeSpec,
+    /// Features of the model input, in this order, 1 to 64.
+    #[schemars(length(min = 1, max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub features: Vec<FeatureSpec>,
+    /// How models are trained.
+    pub training: TrainingSpec,
+    /// How forecasts are served.
+    #[serde(default)]
+    pub serving: ServingSpec,
+    /// How live features are compared with the training data.
+    #[serde(default)]
+    pub drift: DriftSpec,
+    /// When a new training run starts.
+    #[serde(default)]
+    pub retraining: RetrainingSpec,
+    /// When a challenger replaces the champion.
+    #[serde(default)]
+    pub promotion: PromotionSpec,
+    /// Stops ingest, stream and new training runs; predictors serve on. A running training
+    /// Job is suspended.
+    #[serde(default)]
+    pub suspend: bool,
+    /// What happens to data outside the cluster when the Pipeline is deleted.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+}
+
+/// One traded instrument.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Instrument {
+    /// Code as the source writes it, for example `AAPL`; letters, digits and `. _ - ^ =`.
+    #[schemars(
+        length(min = 1, max = 24),
+        regex(pattern = r"^[A-Za-z0-9^][A-Za-z0-9._=^-]*$")
+    )]
+    pub symbol: String,
+}
+
+/// Trading calendar.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Calendar {
+    /// New York Stock Exchange: sessions end 16:00 New York time, 13:00 on half days.
+    #[default]
+    #[serde(rename = "XNYS")]
+    Xnys,
+    /// Monday to Friday without holidays, sessions end 21:00 UTC.
+    Weekdays,
+    /// Every day, sessions end 24:00 UTC (crypto).
+    AlwaysOpen,
+}
+
+/// Kafka connection and topics `<topicPrefix><namespace>.<name>.<what>`.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct KafkaSpec {
+    /// Comma-separated `host:port` list.
+    #[schemars(
+        length(min = 3, max = 1024),
+        regex(pattern = r"^[A-Za-z0-9.\-]+:[0-9]{1,5}(,[A-Za-z0-9.\-]+:[0-9]{1,5})*$")
+    )]
+    pub bootstrap_servers: String,
+    /// Secret in this namespace with `username` and `password` (SASL SCRAM) and optional `ca.crt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub secret_name: Option<String>,
+    /// Put before every topic name, for clusters with naming rules.
+    #[serde(default)]
+    #[schemars(length(max = 64), regex(pattern = r"^[A-Za-z0-9._-]*$"))]
+    pub topic_prefix: String,
+    /// Partitions of each topic, 1 to 64. Cannot be lowered.
+    #[serde(default = "default_partitions")]
+    #[schemars(range(min = 1, max = 64))]
+    pub partitions: i32,
+    /// Replicas of each partition, 1 to 9.
+    #[serde(default = "default_replication")]
+    #[schemars(range(min = 1, max = 9))]
+    pub replication_factor: i32,
+}
+
+/// S3 place of bars and artifacts: `<uri>/<namespace>/<name>/`.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct LakeSpec {
+    /// `s3://bucket` or `s3://bucket/prefix`, without a trailing slash.
+    #[schemars(
+        length(min = 8, max = 512),
+        regex(pattern = r"^s3://[a-z0-9][a-z0-9.-]{2,62}(/[A-Za-z0-9._=/-]*[A-Za-z0-9._=-])?$")
+    )]
+    pub uri: String,
+    /// S3 endpoint URL. The store must honour `If-None-Match` and `If-Match` on PUT.
+    #[schemars(length(min = 8, max = 512), regex(pattern = r"^https?://\S+$"))]
+    pub endpoint: String,
+    /// S3 region.
+    #[serde(default = "default_region")]
+    #[schemars(length(min = 1, max = 64))]
+    pub region: String,
+    /// Secret in this namespace with `accessKeyId` and `secretAccessKey`, mounted as files.
+    #[schemars(length(min = 1, max = 253))]
+    pub secret_name: String,
+}
+
+/// What happens to each asset outside the cluster when the Pipeline is deleted.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DeletionPolicy {
+    /// Kafka topics.
+    pub topics: Deletion,
+    /// Bar table on S3.
+    pub lake: Deletion,
+    /// Models on S3.
+    pub artifacts: Deletion,
+    /// Redis keys.
+    pub cache: Deletion,
+}
+
+impl DeletionPolicy {
+    /// True when anything outside the cluster must be removed.
+    pub fn deletes_anything(&self) -> bool {
+        [self.topics, self.lake, self.artifacts, self.cache].contains(&Deletion::Delete)
+    }
+}
+
+/// Keep or remove.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Deletion {
+    /// Keep.
+    #[default]
+    Retain,
+    /// Remove.
+    Delete,
+}
+
+fn default_region() -> String {
+    "us-east-1".into()
+}
+
+fn default_partitions() -> i32 {
+    3
+}
+
+fn default_replication() -> i32 {
+    1
+}

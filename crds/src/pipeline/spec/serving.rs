@@ -1,0 +1,95 @@
+//! `spec.serving`: predictor pods, autoscaling, cache.
+
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscalerBehavior;
+use k8s_openapi::api::core::v1::ResourceRequirements;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::duration::DurationString;
+
+/// Serving of one Pipeline.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-kubernetes-validations" = [{"rule": "self.minReplicas <= self.maxReplicas", "message": "serving.minReplicas must not be above serving.maxReplicas"}]))]
+pub struct ServingSpec {
+    /// Fewest predictor pods, 1 to 100.
+    #[schemars(range(min = 1, max = 100))]
+    pub min_replicas: i32,
+    /// Most predictor pods, 1 to 100.
+    #[schemars(range(min = 1, max = 100))]
+    pub max_replicas: i32,
+    /// What the autoscaler looks at.
+    pub scale_metric: ScaleMetric,
+    /// Average utilisation in percent of the request, 1 to 100.
+    #[schemars(range(min = 1, max = 100))]
+    pub scale_target: i32,
+    /// Scaling behaviour, passed on to the HorizontalPodAutoscaler unchanged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behavior: Option<HorizontalPodAutoscalerBehavior>,
+    /// Forecast cache.
+    pub cache: CacheSpec,
+    /// CPU and memory of a predictor pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceRequirements>,
+}
+
+impl Default for ServingSpec {
+    fn default() -> Self {
+        Self {
+            min_replicas: 1,
+            max_replicas: 3,
+            scale_metric: ScaleMetric::Cpu,
+            scale_target: 70,
+            behavior: None,
+            cache: CacheSpec::default(),
+            resources: None,
+        }
+    }
+}
+
+/// Metric of the predictor autoscaler.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ScaleMetric {
+    /// CPU utilisation.
+    #[default]
+    Cpu,
+    /// Memory utilisation.
+    Memory,
+}
+
+/// Where forecasts and feature rows are cached.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CacheSpec {
+    /// Redis shared by the predictor pods; only the in-process cache when absent. Predictors
+    /// serve without it when it is down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis: Option<RedisSpec>,
+    /// Time a cached forecast lives in Redis.
+    pub ttl: DurationString,
+}
+
+impl Default for CacheSpec {
+    fn default() -> Self {
+        Self {
+            redis: None,
+            ttl: "1d".into(),
+        }
+    }
+}
+
+/// Redis connection.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RedisSpec {
+    /// `redis://host:port` or `rediss://host:port`, without credentials.
+    #[schemars(
+        length(min = 10, max = 512),
+        regex(pattern = r"^rediss?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[0-9]{1,2})?$")
+    )]
+    pub url: String,
+    /// Secret in this namespace with `password` and optional `username`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub secret_name: Option<String>,
+}

@@ -1,0 +1,237 @@
+//! `spec.source`: CSV files and the market simulator, backfill and replay.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Decimal;
+
+/// Where bars come from.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("(has(self.csv) ? 1 : 0) + (has(self.simulator) ? 1 : 0) == 1").message("source must have exactly one of csv and simulator"),
+    validation = Rule::new("!has(self.backfill.from) || !has(self.backfill.to) || self.backfill.from <= self.backfill.to").message("source.backfill.from must not be after source.backfill.to"),
+    validation = Rule::new("!has(self.replay) || has(self.backfill.to)").message("source.backfill.to must be set when source.replay is used: replay starts on the next session")
+)]
+pub struct SourceSpec {
+    /// Daily bars in a CSV file on S3 or HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csv: Option<CsvSource>,
+    /// Deterministic market simulator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulator: Option<SimulatorSource>,
+    /// How corporate actions enter features, labels and errors. Raw bars are stored either way.
+    #[serde(default)]
+    pub adjustment: Adjustment,
+    /// Range that is loaded as fast as possible before anything else.
+    #[serde(default)]
+    pub backfill: DateRange,
+    /// Plays later rows of the source as if they arrived live. Without it the source is read
+    /// to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<ReplaySpec>,
+}
+
+/// Daily bars in a CSV file.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!self.uri.startsWith('s3://') || has(self.endpoint)").message("source.csv.endpoint must be set when source.csv.uri starts with s3://")
+)]
+pub struct CsvSource {
+    /// `s3://bucket/key`, `http://...` or `https://...`; `.gz` is unpacked.
+    #[schemars(
+        length(min = 8, max = 1024),
+        regex(pattern = r"^(s3|https?)://[^\s/]+/\S+$")
+    )]
+    pub uri: String,
+    /// S3 endpoint URL, for example `https://s3.eu-west-1.amazonaws.com`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 8, max = 512), regex(pattern = r"^https?://\S+$"))]
+    pub endpoint: Option<String>,
+    /// S3 region.
+    #[serde(default = "default_region")]
+    #[schemars(length(min = 1, max = 64))]
+    pub region: String,
+    /// Secret in this namespace with `accessKeyId` and `secretAccessKey` (S3) or `token`
+    /// (HTTP bearer). Mounted as files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub secret_name: Option<String>,
+    /// Column names of the file.
+    #[serde(default)]
+    pub columns: CsvColumns,
+    /// Symbol of every row when the file has no symbol column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 24))]
+    pub symbol: Option<String>,
+    /// How a zero open is read: vendors write 0 where the open is unknown.
+    #[serde(default = "yes")]
+    pub zero_open_is_missing: bool,
+}
+
+/// Column names of a CSV file, matched without regard to case.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CsvColumns {
+    /// Instrument code; ignored when `symbol` is set on the source.
+    #[schemars(length(min = 1, max = 64))]
+    pub symbol: String,
+    /// Session date, `YYYY-MM-DD`.
+    #[schemars(length(min = 1, max = 64))]
+    pub date: String,
+    /// First price.
+    #[schemars(length(min = 1, max = 64))]
+    pub open: String,
+    /// Highest price.
+    #[schemars(length(min = 1, max = 64))]
+    pub high: String,
+    /// Lowest price.
+    #[schemars(length(min = 1, max = 64))]
+    pub low: String,
+    /// Last price, as traded.
+    #[schemars(length(min = 1, max = 64))]
+    pub close: String,
+    /// Traded volume.
+    #[schemars(length(min = 1, max = 64))]
+    pub volume: String,
+    /// Fully adjusted close; splits and dividends are derived from it when the columns below are absent.
+    #[schemars(length(min = 1, max = 64))]
+    pub adjusted_close: String,
+    /// Split factor effective that day (2 for a 2:1 split).
+    #[schemars(length(min = 1, max = 64))]
+    pub split_factor: String,
+    /// Cash dividend that goes ex that day, per share.
+    #[schemars(length(min = 1, max = 64))]
+    pub dividend: String,
+}
+
+impl Default for CsvColumns {
+    fn default() -> Self {
+        Self {
+            symbol: "symbol".into(),
+            date: "date".into(),
+            open: "open".into(),
+            high: "high".into(),
+            low: "low".into(),
+            close: "close".into(),
+            volume: "volume".into(),
+            adjusted_close: "adj_close".into(),
+            split_factor: "split_factor".into(),
+            dividend: "dividend".into(),
+        }
+    }
+}
+
+/// Deterministic market: the same seed gives the same bars, bit for bit.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SimulatorSource {
+    /// Seed of the generator.
+    #[schemars(range(min = 0, max = 9007199254740991i64))]
+    pub seed: u64,
+    /// First session, `YYYY-MM-DD`.
+    #[schemars(length(equal = 10), regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
+    pub start: String,
+    /// Number of sessions to generate, 1 to 100000.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub sessions: u32,
+    /// Annualised volatility of daily log returns in the calm regime.
+    #[serde(default = "default_volatility")]
+    pub annual_volatility: Decimal,
+    /// Strength of volatility clustering, 0 (none) to 0.98 (weight of yesterday's variance and shock).
+    #[serde(default = "default_clustering")]
+    pub volatility_clustering: Decimal,
+    /// First-order autocorrelation of log returns, -0.9 to 0.9: what a model can learn.
+    #[serde(default = "default_autocorrelation")]
+    pub autocorrelation: Decimal,
+    /// Mean sessions between 2:1 splits; 0 for none.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 100_000))]
+    pub split_every_sessions: u32,
+    /// One in this many rows is damaged on purpose and must end in quarantine; 0 for none.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub bad_row_every: u32,
+    /// One in this many sessions of a symbol is missing; 0 for none.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub gap_every_sessions: u32,
+    /// A structural break: from that session on the market follows other parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "break")]
+    pub break_: Option<SimulatorBreak>,
+}
+
+/// New parameters from one session on.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SimulatorBreak {
+    /// Zero-based session index at which the new parameters start.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub at_session: u32,
+    /// Annualised volatility after the break.
+    pub annual_volatility: Decimal,
+    /// Autocorrelation after the break.
+    pub autocorrelation: Decimal,
+}
+
+/// Price adjustment.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Adjustment {
+    /// Prices as traded.
+    None,
+    /// Splits only.
+    Splits,
+    /// Splits and cash dividends (total return).
+    #[default]
+    All,
+}
+
+/// A range of session dates, both ends included.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct DateRange {
+    /// First date, `YYYY-MM-DD`; the start of the source when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(equal = 10), regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
+    pub from: Option<String>,
+    /// Last date, `YYYY-MM-DD`; the end of the source when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(equal = 10), regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
+    pub to: Option<String>,
+}
+
+/// Accelerated live replay.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplaySpec {
+    /// Last date to replay, `YYYY-MM-DD`; the end of the source when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(equal = 10), regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
+    pub to: Option<String>,
+    /// Speed: sessions per second of wall time, up to 10000. Replay starts when the first
+    /// champion serves.
+    pub sessions_per_second: Decimal,
+}
+
+fn default_region() -> String {
+    "us-east-1".into()
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn default_volatility() -> Decimal {
+    "0.2".into()
+}
+
+fn default_clustering() -> Decimal {
+    "0.5".into()
+}
+
+fn default_autocorrelation() -> Decimal {
+    "0".into()
+}
