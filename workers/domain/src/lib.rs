@@ -1,0 +1,10 @@
+//! Market words: symbol, bar, event time, trading calendar, corporate actions.
+//!
+//! A leaf without IO, clock or environment; every other crate speaks in these types.
+
+pub mod bar;
+pub mod calendar;
+pub mod corporate;
+
+pub use bar::{Bar, BarError, BarIdentity, Interval};
+pub use calendar::TradingCalendar;

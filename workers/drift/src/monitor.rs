@@ -1,0 +1,152 @@
+//! The live side: a rolling window of sessions scored against a reference.
+
+use std::collections::VecDeque;
+
+use foresail_crds::model_manifest::DriftReference;
+
+use crate::policy::{DriftPolicy, Threshold};
+use crate::{DriftError, Session, score};
+
+/// Rolling comparison of the newest sessions with the reference of one model version.
+#[derive(Clone, Debug)]
+pub struct DriftMonitor {
+    reference: DriftReference,
+    policy: DriftPolicy,
+    /// Columns watched, by index into the reference.
+    watched: Vec<usize>,
+    threshold: f64,
+    window: VecDeque<Session>,
+    alarm_since: Option<i64>,
+    sessions_since_alarm: u32,
+    quiet: usize,
+}
+
+/// Score of the window that ends at one session.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DriftObservation {
+    /// Newest session in the window, milliseconds UTC.
+    pub event_time: i64,
+    /// Combined scaled score (Calibrated) or largest raw score (fixed threshold).
+    pub score: f64,
+    /// Alarm level of that score.
+    pub threshold: f64,
+    /// In an alarm episode: it starts above the level and ends after half a window at or below it.
+    pub alarm: bool,
+    /// First window end of the episode.
+    pub alarm_since: Option<i64>,
+    /// Sessions since then.
+    pub sessions_since_alarm: u32,
+    /// Watched features with their scores, largest first.
+    pub features: Vec<(String, f64)>,
+}
+
+impl DriftMonitor {
+    /// A monitor with an empty window.
+    ///
+    /// # Errors
+    /// [`DriftError::UnknownFeature`] when the policy names one the reference lacks;
+    /// [`DriftError::BadPolicy`] when the reference holds no level for the metric.
+    pub fn new(reference: DriftReference, policy: DriftPolicy) -> Result<Self, DriftError> {
+        let index = |name: &String| {
+            let found = reference.features.iter().position(|f| &f.name == name);
+            found.ok_or_else(|| DriftError::UnknownFeature { name: name.clone() })
+        };
+        let watched = if policy.features.is_empty() {
+            (0..reference.features.len()).collect()
+        } else {
+            policy
+                .features
+                .iter()
+                .map(index)
+                .collect::<Result<_, _>>()?
+        };
+        let calibrated = reference
+            .calibration
+            .iter()
+            .find(|c| c.metric == policy.metric);
+        let threshold = match (policy.threshold, calibrated) {
+            (Threshold::Fixed(level), _) => level,
+            (Threshold::Calibrated, Some(c)) => c.threshold,
+            (Threshold::Calibrated, None) => {
+                return Err(DriftError::BadPolicy {
+                    field: "drift.metric",
+                    value: format!("{:?}", policy.metric),
+                    expected: "a metric the model was calibrated for; retrain it",
+                });
+            }
+        };
+        Ok(Self {
+            reference,
+            policy,
+            watched,
+            threshold,
+            window: VecDeque::new(),
+            alarm_since: None,
+            sessions_since_alarm: 0,
+            quiet: 0,
+        })
+    }
+
+    /// Adds a session; an observation once the window is full.
+    pub fn push(&mut self, session: Session) -> Option<DriftObservation> {
+        let event_time = session.event_time;
+        self.window.push_back(session);
+        let size = usize::try_from(self.reference.window_sessions).unwrap_or(usize::MAX);
+        if self.window.len() > size {
+            self.window.pop_front();
+        }
+        if self.window.len() < size {
+            return None;
+        }
+        let mut features = self.scores();
+        features.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let score = features.first().map_or(0.0, |(_, s)| *s);
+        self.judge(event_time, score, size);
+        Some(DriftObservation {
+            event_time,
+            score,
+            threshold: self.threshold,
+            alarm: self.alarm_since.is_some(),
+            alarm_since: self.alarm_since,
+            sessions_since_alarm: self.sessions_since_alarm,
+            features,
+        })
+    }
+
+    fn scores(&self) -> Vec<(String, f64)> {
+        let metric = self.policy.metric;
+        let one = |column: &usize| {
+            let feature = self.reference.features.get(*column)?;
+            let rows = self.window.iter().flat_map(|s| &s.rows);
+            let mut values: Vec<f64> = rows.filter_map(|r| r.get(*column).copied()).collect();
+            let raw = score::raw(metric, feature, &mut values);
+            let scaled = match self.policy.threshold {
+                Threshold::Calibrated => raw / score::scale(metric, feature),
+                Threshold::Fixed(_) => raw,
+            };
+            Some((feature.name.clone(), scaled))
+        };
+        self.watched.iter().filter_map(one).collect()
+    }
+
+    fn judge(&mut self, event_time: i64, score: f64, window: usize) {
+        if score > self.threshold {
+            self.quiet = 0;
+            if self.alarm_since.is_none() {
+                self.alarm_since = Some(event_time);
+                self.sessions_since_alarm = 0;
+                return;
+            }
+        } else {
+            self.quiet += 1;
+            if self.quiet >= (window / 2).max(1) {
+                self.alarm_since = None;
+            }
+        }
+        if self.alarm_since.is_some() {
+            self.sessions_since_alarm = self.sessions_since_alarm.saturating_add(1);
+        } else {
+            self.sessions_since_alarm = 0;
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The reference a model carries: deciles and quantiles of every feature in its training window,
+//! and alarm levels calibrated on that window.
+
+use foresail_crds::model_manifest::{DriftReference, FeatureReference};
+use foresail_crds::pipeline::spec::DriftMetric;
+
+use crate::calibrate::{self, FeatureScores};
+use crate::{DriftError, Sessions};
+
+/// Bins of PSI.
+const DECILES: usize = 10;
+/// Intervals between stored quantiles.
+const QUANTILES: usize = 200;
+
+/// Builds the reference from the training window.
+///
+/// Every sub-window of `window_sessions` is scored against the reference without a block around it
+/// (so that the in-sample optimism of comparing a window with itself does not lower the level);
+/// the level is the smallest whose alarm episodes stay within `false_alarms_per_year`.
+///
+/// # Errors
+/// [`DriftError::TooFewSessions`] below four windows, [`DriftError::BadValue`] for a non-finite value.
+pub fn build_reference(
+    data: &Sessions,
+    window_sessions: usize,
+    sessions_per_year: f64,
+    false_alarms_per_year: f64,
+) -> Result<DriftReference, DriftError> {
+    let needed = 4 * window_sessions;
+    if data.sessions.len() < needed || window_sessions == 0 {
+        let sessions = data.sessions.len();
+        return Err(DriftError::TooFewSessions {
+            sessions,
+            window: window_sessions,
+            needed,
+        });
+    }
+    let mut features = Vec::with_capacity(data.names.len());
+    let mut scores = Vec::with_capacity(data.names.len());
+    for (column, name) in data.names.iter().enumerate() {
+        let (feature, feature_scores) = one_feature(data, column, name, window_sessions)?;
+        features.push(feature);
+        scores.push(feature_scores);
+    }
+    let calibrate = |metric| {
+        calibrate::combined(metric, &features, &scores).level(
+            metric,
+            window_sessions,
+            sessions_per_year,
+            false_alarms_per_year,
+        )
+    };
+    let calibration = vec![calibrate(DriftMetric::Psi), calibrate(DriftMetric::Ks)];
+    let window_sessions = u32::try_from(window_sessions).unwrap_or(u32::MAX);
+    Ok(DriftReference {
+        window_sessions,
+        features,
+        calibration,
+    })
+}
+
+fn one_feature(
+    data: &Sessions,
+    column: usize,
+    name: &str,
+    window: usize,
+) -> Result<(FeatureReference, FeatureScores), DriftError> {
+    let columns = extract(data, column, name)?;
+    let mut sorted: Vec<f64> = columns.iter().flatten().copied().collect();
+    sorted.sort_by(f64::total_cmp);
+    let at = |part: usize, parts: usize| sorted[(sorted.len() - 1) * part / parts];
+    let mut edges: Vec<f64> = (1..DECILES).map(|i| at(i, DECILES)).collect();
+    edges.dedup();
+    // An edge at the maximum would leave an empty bin above it.
+    edges.retain(|edge| *edge < at(1, 1));
+    let quantiles: Vec<f64> = (0..=QUANTILES).map(|i| at(i, QUANTILES)).collect();
+    let shares = shares(&edges, &sorted);
+    let mut feature = FeatureReference {
+        name: name.into(),
+        edges,
+        shares,
+        quantiles,
+        psi_scale: 1.0,
+        ks_scale: 1.0,
+    };
+    let scores = calibrate::sub_windows(&feature, &columns, window);
+    feature.psi_scale = calibrate::scale_of(&scores.psi);
+    feature.ks_scale = calibrate::scale_of(&scores.ks);
+    Ok((feature, scores))
+}
+
+fn extract(data: &Sessions, column: usize, name: &str) -> Result<Vec<Vec<f64>>, DriftError> {
+    let bad = |event_time| DriftError::BadValue {
+        name: name.into(),
+        event_time,
+    };
+    data.sessions
+        .iter()
+        .map(|session| {
+            let value = |row: &Vec<f64>| row.get(column).copied().filter(|v| v.is_finite());
+            let values: Option<Vec<f64>> = session.rows.iter().map(value).collect();
+            values.ok_or_else(|| bad(session.event_time))
+        })
+        .collect()
+}
+
+fn shares(edges: &[f64], sorted: &[f64]) -> Vec<f64> {
+    let mut previous = 0;
+    let mut shares = Vec::with_capacity(edges.len() + 1);
+    for edge in edges {
+        let upto = sorted.partition_point(|v| v <= edge);
+        shares.push((upto - previous) as f64 / sorted.len() as f64);
+        previous = upto;
+    }
+    shares.push((sorted.len() - previous) as f64 / sorted.len() as f64);
+    shares
+}
