@@ -1,0 +1,190 @@
+//! A feature: kernels bound to bar columns. The catalogue is `FeatureFunction`; each formula stands
+//! once, here. Rules: a constant window has z-score 0 and band position 0.5; a missing volume repeats
+//! the last known one (0 before the first); a bar without high and low has range 0.
+
+use foresail_crds::pipeline::spec::{FeatureFunction as F, FeatureSpec};
+use serde::{Deserialize, Serialize};
+
+use crate::adjust::AdjustedBar;
+use crate::kernels::{Ema, Ring, Rsi};
+use crate::spec::{FeatureError, Parameters, parameters};
+
+/// State of one feature of one symbol.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Feature {
+    function: F,
+    state: State,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum State {
+    /// The last `window` closes; the one leaving is `window` sessions old.
+    Lag {
+        closes: Ring,
+    },
+    /// Moments of closes, log returns, ranges or volumes.
+    Window {
+        values: Ring,
+        previous: Option<f64>,
+        deviations: f64,
+    },
+    Ema(Ema),
+    Macd {
+        fast: Ema,
+        slow: Ema,
+        signal: Ema,
+    },
+    Rsi(Rsi),
+}
+
+impl Feature {
+    pub(crate) fn new(spec: &FeatureSpec) -> Result<Self, FeatureError> {
+        let Parameters {
+            window,
+            fast,
+            slow,
+            signal,
+            deviations,
+        } = parameters(spec)?;
+        let state = match spec.function {
+            F::LogReturn | F::LogReturnOver | F::RateOfChange => State::Lag {
+                closes: Ring::new(window),
+            },
+            F::EmaRatio => State::Ema(Ema::new(window)),
+            F::Rsi => State::Rsi(Rsi::new(window)),
+            F::Macd | F::MacdSignal | F::MacdHistogram => State::Macd {
+                fast: Ema::new(fast),
+                slow: Ema::new(slow),
+                signal: Ema::new(signal),
+            },
+            F::SmaRatio
+            | F::Volatility
+            | F::ZScore
+            | F::BollingerUpper
+            | F::BollingerLower
+            | F::BollingerWidth
+            | F::BollingerPercentB
+            | F::VolumeZScore
+            | F::RangeMean => State::Window {
+                values: Ring::new(window),
+                previous: None,
+                deviations,
+            },
+        };
+        Ok(Self {
+            function: spec.function,
+            state,
+        })
+    }
+
+    /// Bars needed for the first value, found by counting: exact by construction.
+    pub(crate) fn warm_up(&self) -> usize {
+        let mut probe = self.clone();
+        let bar = AdjustedBar {
+            close: 1.0,
+            high: 1.0,
+            low: 1.0,
+            volume: Some(1.0),
+        };
+        let mut bars = 1;
+        while probe.push(&bar).is_none() {
+            bars += 1;
+        }
+        bars
+    }
+
+    /// Whether a stored state belongs to `spec` and is internally sound.
+    pub(crate) fn fits(&self, spec: &FeatureSpec) -> bool {
+        let same_shape = Self::new(spec).is_ok_and(|fresh| {
+            fresh.function == self.function
+                && std::mem::discriminant(&fresh.state) == std::mem::discriminant(&self.state)
+        });
+        let sound = match &self.state {
+            State::Lag { closes } => closes.is_sound(),
+            State::Window { values, .. } => values.is_sound(),
+            State::Ema(_) | State::Macd { .. } | State::Rsi(_) => true,
+        };
+        same_shape && sound
+    }
+
+    /// The value at this bar, once warm.
+    pub(crate) fn push(&mut self, bar: &AdjustedBar) -> Option<f64> {
+        let close = bar.close;
+        match &mut self.state {
+            State::Lag { closes } => {
+                let past = closes.push(close)?;
+                Some(match self.function {
+                    F::RateOfChange => close / past - 1.0,
+                    _ => (close / past).ln(),
+                })
+            }
+            State::Ema(ema) => Some(ema.push(close)? / close - 1.0),
+            State::Rsi(rsi) => rsi.push(close),
+            State::Macd { fast, slow, signal } => {
+                let (fast, slow) = (fast.push(close), slow.push(close));
+                let macd = (fast? - slow?) / close;
+                match self.function {
+                    F::Macd => Some(macd),
+                    F::MacdSignal => signal.push(macd),
+                    _ => Some(macd - signal.push(macd)?),
+                }
+            }
+            State::Window {
+                values,
+                previous,
+                deviations,
+            } => {
+                let value = column(self.function, bar, previous)?;
+                values.push(value);
+                values
+                    .is_full()
+                    .then(|| moments(self.function, values, value, *deviations))
+            }
+        }
+    }
+}
+
+/// The number a window feature collects from a bar.
+fn column(function: F, bar: &AdjustedBar, previous: &mut Option<f64>) -> Option<f64> {
+    match function {
+        F::Volatility => {
+            let past = previous.replace(bar.close)?;
+            Some((bar.close / past).ln())
+        }
+        F::VolumeZScore => {
+            let volume = bar.volume.or(*previous).unwrap_or(0.0);
+            *previous = Some(volume);
+            Some(volume)
+        }
+        F::RangeMean => Some((bar.high - bar.low) / bar.close),
+        _ => Some(bar.close),
+    }
+}
+
+/// A window feature's value; `newest` is the value just pushed.
+fn moments(function: F, values: &Ring, newest: f64, deviations: f64) -> f64 {
+    let score = |(mean, std): (f64, f64)| {
+        if std > 0.0 {
+            (newest - mean) / std
+        } else {
+            0.0
+        }
+    };
+    match function {
+        F::SmaRatio => values.mean() / newest - 1.0,
+        F::Volatility => values.sample().1,
+        F::ZScore | F::VolumeZScore => score(values.sample()),
+        F::RangeMean => values.mean(),
+        _ => {
+            let (mean, std) = values.population();
+            let half = deviations * std;
+            match function {
+                F::BollingerUpper => (mean + half) / newest - 1.0,
+                F::BollingerLower => (mean - half) / newest - 1.0,
+                F::BollingerWidth => 2.0 * half / mean,
+                _ if half > 0.0 => (newest - (mean - half)) / (2.0 * half),
+                _ => 0.5,
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Numeric kernels: plain state machines over numbers, without bars, names or clocks.
+//!
+//! Window kernels recompute from their ring in time order, so a start `window` bars later gives the
+//! same bits; recursive kernels (EMA, RSI) depend on where they start, and say so.
+
+mod ema;
+mod ring;
+mod rsi;
+
+pub(crate) use ema::Ema;
+pub(crate) use ring::Ring;
+pub(crate) use rsi::Rsi;

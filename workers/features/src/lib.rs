@@ -1,0 +1,18 @@
+//! The only feature implementation: bars go in one at a time, feature rows come out.
+//!
+//! The stream worker pushes every record, the trainer folds a table, the predictor runs the bars
+//! of a request; all through [`FeatureSet::push`], so they agree bit for bit. Pure.
+
+pub mod adjust;
+mod feature;
+mod fingerprint;
+mod kernels;
+mod set;
+mod spec;
+
+pub use fingerprint::fingerprint;
+pub use set::{FeatureRow, FeatureSet, Refused};
+pub use spec::{FeatureError, check, needs_close_only};
+
+/// Changes whenever the same specs would give other numbers; part of the fingerprint.
+pub const CODE_VERSION: u32 = 1;
