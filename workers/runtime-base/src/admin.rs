@@ -1,0 +1,88 @@
+//! `/healthz`, `/readyz` and `/metrics` of a long-running program.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::{App, HttpResponse, HttpServer, web};
+use prometheus::{Encoder, TextEncoder};
+
+use crate::{RoleError, Shutdown};
+
+/// Readiness of the program; alive while the process answers.
+#[derive(Clone, Debug, Default)]
+pub struct Health(Arc<AtomicBool>);
+
+impl Health {
+    /// Not ready.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets readiness.
+    pub fn set_ready(&self, ready: bool) {
+        self.0.store(ready, Ordering::Relaxed);
+    }
+
+    /// Whether it is ready.
+    pub fn is_ready(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Serves until shutdown, on a thread of its own so that a busy role still answers probes.
+///
+/// # Errors
+/// Outside error `PortInUse` when the address cannot be bound.
+pub async fn serve(bind: SocketAddr, health: Health, shutdown: Shutdown) -> Result<(), RoleError> {
+    let app = move || {
+        App::new()
+            .app_data(web::Data::new(health.clone()))
+            .route("/healthz", web::get().to(alive))
+            .route("/readyz", web::get().to(ready))
+            .route("/metrics", web::get().to(metrics))
+    };
+    let server = HttpServer::new(app)
+        .workers(1)
+        .max_connections(64)
+        .client_request_timeout(Duration::from_secs(5))
+        .disable_signals()
+        .shutdown_timeout(1)
+        .bind(bind)
+        .map_err(|e| RoleError::outside("PortInUse", format!("admin server on {bind}: {e}")))?
+        .run();
+    let handle = server.handle();
+    tokio::spawn(async move {
+        shutdown.cancelled().await;
+        handle.stop(true).await;
+    });
+    tokio::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "admin server ended");
+        }
+    });
+    Ok(())
+}
+
+async fn alive() -> HttpResponse {
+    HttpResponse::Ok().body("ok\n")
+}
+
+async fn ready(health: web::Data<Health>) -> HttpResponse {
+    if health.is_ready() {
+        HttpResponse::Ok().body("ready\n")
+    } else {
+        HttpResponse::ServiceUnavailable().body("not ready\n")
+    }
+}
+
+async fn metrics() -> HttpResponse {
+    let mut text = Vec::new();
+    match TextEncoder::new().encode(&prometheus::gather(), &mut text) {
+        Ok(()) => HttpResponse::Ok()
+            .content_type("text/plain; version=0.0.4")
+            .body(text),
+        Err(error) => HttpResponse::InternalServerError().body(error.to_string()),
+    }
+}

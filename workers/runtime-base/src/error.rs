@@ -1,0 +1,65 @@
+//! Errors that end or hold up a role, with the person who can mend them.
+
+use foresail_crds::pipeline::status::{ErrorClass, WorkerError};
+
+/// Why a role cannot do its work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}: {message}")]
+pub struct RoleError {
+    /// Who can mend it.
+    pub class: ErrorClass,
+    /// CamelCase reason.
+    pub reason: String,
+    /// Object, cause, what happens next.
+    pub message: String,
+}
+
+/// Longest message that fits the schema of status.
+const LONGEST_MESSAGE: usize = 1_000;
+
+impl RoleError {
+    /// The declared configuration or data is wrong.
+    pub fn user(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            class: ErrorClass::User,
+            reason: reason.into(),
+            message: message.into(),
+        }
+    }
+
+    /// A system outside Foresail fails.
+    pub fn outside(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            class: ErrorClass::Outside,
+            reason: reason.into(),
+            message: message.into(),
+        }
+    }
+
+    /// Foresail is at fault.
+    pub fn internal(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            class: ErrorClass::Internal,
+            reason: reason.into(),
+            message: message.into(),
+        }
+    }
+
+    /// For `status.<role>.error`.
+    pub fn to_worker_error(&self) -> WorkerError {
+        WorkerError {
+            class: self.class,
+            reason: self.reason.chars().take(64).collect(),
+            message: self.message.chars().take(LONGEST_MESSAGE).collect(),
+        }
+    }
+
+    /// Process exit code: 64 user, 75 outside, 70 internal. The Job's failure policy reads it.
+    pub fn exit_code(&self) -> u8 {
+        match self.class {
+            ErrorClass::User => 64,
+            ErrorClass::Outside => 75,
+            ErrorClass::Internal => 70,
+        }
+    }
+}
