@@ -22,6 +22,7 @@ use crate::pipeline::status::NamedNumber;
     namespaced,
     status = "ModelVersionStatus",
     derive = "PartialEq",
+    doc = "One immutable trained model: what data, what code, what scores, where its weights are.",
     printcolumn(name = "Pipeline", type_ = "string", json_path = ".spec.pipeline"),
     printcolumn(name = "Version", type_ = "integer", json_path = ".spec.version"),
     printcolumn(name = "Kind", type_ = "string", json_path = ".spec.kind"),
@@ -30,7 +31,7 @@ use crate::pipeline::status::NamedNumber;
     printcolumn(name = "TrainedThrough", type_ = "string", json_path = ".spec.trainedThrough"),
     printcolumn(name = "Reason", type_ = "string", priority = 1, json_path = ".status.reason"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = Rule::new("self.metadata.name == self.spec.pipeline + '-v' + string(self.spec.version)").message("metadata.name must be <spec.pipeline>-v<spec.version>")
+    validation = Rule::new("self.metadata.name.startsWith(self.spec.pipeline + '-v') && self.metadata.name.substring(size(self.spec.pipeline) + 2).matches('^[1-9][0-9]{0,9}$') && int(self.metadata.name.substring(size(self.spec.pipeline) + 2)) == self.spec.version").message("metadata.name must be <spec.pipeline>-v<spec.version>")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self == oldSelf").message("a ModelVersion's spec is immutable: make a new version instead"))]

@@ -21,7 +21,8 @@ pub mod header {
     pub const SOURCE_OFFSET: &str = "source_offset";
 }
 
-/// One symbol's feature vector at one bar. Topic `...features` and Redis list `<prefix>rows:<symbol>`.
+/// One symbol's feature vector at one bar. Topic `...features` and Redis list
+/// `<prefix>rows:<fingerprint>:<symbol>` (see runtime-cache).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FeatureRecord {

@@ -37,6 +37,7 @@ use super::status::PipelineStatus;
     namespaced,
     status = "PipelineStatus",
     derive = "PartialEq",
+    doc = "A forecasting system: where bars come from, which features and model, how it is served, watched and retrained.",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Champion", type_ = "integer", json_path = ".status.champion.version"),
     printcolumn(name = "DataAge", type_ = "date", json_path = ".status.ingest.lastEventTime"),

@@ -1,0 +1,36 @@
+# Thin on purpose: the work is in `cargo xtask` (see xtask/src).
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+# Built things lie outside the checkout, so that only the first run on a machine pays.
+export FORESAIL_CACHE ?= $(HOME)/.cache/foresail
+export CARGO_TARGET_DIR ?= $(FORESAIL_CACHE)/target
+
+XTASK := cargo xtask
+CLUSTER := $(if $(CONTEXT),--context $(CONTEXT) --registry "$(REGISTRY)" --kafka "$(KAFKA)" --s3 "$(S3)" --redis "$(REDIS)")
+
+.PHONY: help demo test check generate down status rust
+
+help: ## Lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+rust:
+	@command -v cargo >/dev/null || { echo "error: Rust is missing: install Rust >= 1.95 from https://rustup.rs" >&2; exit 1; }
+
+demo: rust ## From nothing to forecasts; CONTEXT=name REGISTRY=host/repo KAFKA= S3= REDIS= for an existing cluster
+	@$(XTASK) demo $(CLUSTER)
+
+test: rust ## Every test: unit tests, and a real node with Kafka, Redis and S3
+	@$(XTASK) test
+
+check: rust ## Formatting, lints, generated files, layers, charts, unit tests
+	@$(XTASK) check
+
+generate: rust ## Writes the CRDs from their Rust types
+	@$(XTASK) generate
+
+status: rust ## What runs
+	@for name in demo test; do echo "node $$name"; $(XTASK) status --name $$name; done
+
+down: rust ## Removes both nodes: every process, mount, network namespace and cgroup
+	@$(XTASK) down $(if $(NAME),--name $(NAME))

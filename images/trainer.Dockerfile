@@ -1,0 +1,7 @@
+# Build context: a folder holding the one binary, as `cargo xtask images` lays it out.
+ARG BASE=localhost/foresail/base:latest
+FROM ${BASE}
+COPY foresail-trainer /usr/local/bin/foresail-trainer
+USER 65532:65532
+WORKDIR /
+ENTRYPOINT ["/usr/local/bin/foresail-trainer"]

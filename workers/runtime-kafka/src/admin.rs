@@ -1,0 +1,134 @@
+//! Topics: made when absent, widened when declared wider, removed when asked for.
+
+use foresail_runtime_base::{RoleError, effects};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::FromClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use crate::Settings;
+use crate::error::explain;
+use crate::settings::REQUEST_TIMEOUT;
+
+/// One topic to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Name.
+    pub name: String,
+    /// Partitions.
+    pub partitions: i32,
+    /// Replicas of each partition.
+    pub replication: i32,
+    /// Topic settings, for example `cleanup.policy`.
+    pub config: Vec<(&'static str, &'static str)>,
+}
+
+/// Makes the topics that are absent and widens those with fewer partitions. Idempotent.
+///
+/// # Errors
+/// `KafkaUnreachable`, `KafkaAuthFailed`, `TopicRefused`; user error `TopicTooWide` when a topic has more
+/// partitions than declared, since lowering them would change the partition of every symbol.
+pub async fn ensure_topics(settings: &Settings, topics: &[Topic]) -> Result<(), RoleError> {
+    let admin = client(settings)?;
+    for topic in topics {
+        let what = format!("making topic `{}`", topic.name);
+        let wrong = |e: &KafkaError| explain(&what, settings.servers(), e);
+        let replication = TopicReplication::Fixed(topic.replication);
+        let mut new = NewTopic::new(&topic.name, topic.partitions, replication);
+        for (key, value) in &topic.config {
+            new = new.set(key, value);
+        }
+        let made = effects::perform(
+            "kafka",
+            "create-topic",
+            admin.create_topics([&new], &options()),
+        );
+        match first(made.await) {
+            Ok(()) | Err(KafkaError::AdminOp(RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err(error) => return Err(wrong(&error)),
+        }
+        let have = partition_count(&admin, topic)
+            .await
+            .map_err(|e| wrong(&e))?;
+        if have > topic.partitions {
+            let message = format!(
+                "topic `{}` has {have} partitions and kafka.partitions is {}; set it to {have}",
+                topic.name, topic.partitions
+            );
+            return Err(RoleError::user("TopicTooWide", message));
+        }
+        if have > 0 && have < topic.partitions {
+            let width = usize::try_from(topic.partitions).unwrap_or(1);
+            let wider = NewPartitions::new(&topic.name, width);
+            let widened = effects::perform(
+                "kafka",
+                "widen-topic",
+                admin.create_partitions([&wider], &options()),
+            );
+            first(widened.await).map_err(|e| wrong(&e))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes topics; absent ones are no error.
+///
+/// # Errors
+/// `KafkaUnreachable`, `KafkaAuthFailed`, `KafkaAccessDenied`.
+pub async fn delete_topics(settings: &Settings, names: &[&str]) -> Result<(), RoleError> {
+    let admin = client(settings)?;
+    for name in names {
+        let gone = effects::perform(
+            "kafka",
+            "delete-topic",
+            admin.delete_topics(&[name], &options()),
+        );
+        match first(gone.await) {
+            Ok(()) | Err(KafkaError::AdminOp(RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
+            Err(error) => {
+                return Err(explain(
+                    &format!("deleting topic `{name}`"),
+                    settings.servers(),
+                    &error,
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn client(settings: &Settings) -> Result<AdminClient<DefaultClientContext>, RoleError> {
+    AdminClient::from_config(&settings.client())
+        .map_err(|e| explain("connecting", settings.servers(), &e))
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new()
+        .request_timeout(Some(REQUEST_TIMEOUT))
+        .operation_timeout(Some(REQUEST_TIMEOUT))
+}
+
+/// The answer about the single topic that was asked for.
+fn first(
+    answer: Result<Vec<Result<String, (String, RDKafkaErrorCode)>>, KafkaError>,
+) -> Result<(), KafkaError> {
+    match answer?.pop() {
+        Some(Err((_, code))) => Err(KafkaError::AdminOp(code)),
+        _ => Ok(()),
+    }
+}
+
+async fn partition_count(
+    admin: &AdminClient<DefaultClientContext>,
+    topic: &Topic,
+) -> Result<i32, KafkaError> {
+    // A topic just made may not be in the metadata yet: then it has the width asked for.
+    let metadata = admin
+        .inner()
+        .fetch_metadata(Some(&topic.name), REQUEST_TIMEOUT)?;
+    let width = metadata
+        .topics()
+        .first()
+        .map_or(0, |t| t.partitions().len());
+    Ok(i32::try_from(width).unwrap_or(i32::MAX))
+}

@@ -1,0 +1,18 @@
+//! Kafka as Foresail uses it: transactions that fence, readers without consumer groups, topics.
+//!
+//! Positions live in outputs (source offsets in headers, Delta transactions), so a restart
+//! recomputes identical records; see docs/adr. The only crate that names rdkafka.
+
+pub mod admin;
+mod error;
+mod lossy;
+mod message;
+mod producer;
+mod reader;
+mod settings;
+
+pub use lossy::LossyProducer;
+pub use message::{Message, Record};
+pub use producer::TransactionalProducer;
+pub use reader::{Reader, Start, read_tail};
+pub use settings::Settings;

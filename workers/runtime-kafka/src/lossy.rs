@@ -1,0 +1,78 @@
+//! A log that never holds up its caller: a bounded buffer, and what does not fit is counted.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use foresail_runtime_base::{RoleError, effects};
+use prometheus::{IntCounter, register_int_counter};
+use rdkafka::config::FromClientConfig;
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::producer::{DefaultProducerContext, Producer, ThreadedProducer};
+
+use crate::error::explain;
+use crate::producer::to_base;
+use crate::{Record, Settings};
+
+static DROPPED: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!(
+        "foresail_served_log_dropped_total",
+        "Served forecasts that were not logged because the buffer was full or Kafka away."
+    )
+    .expect("the metric is registered once, with a valid name")
+});
+
+/// Fire-and-forget producer with its own poll thread.
+pub struct LossyProducer {
+    producer: ThreadedProducer<DefaultProducerContext>,
+}
+
+impl LossyProducer {
+    /// Connects in the background; `buffer` records wait at most 30 s for a broker.
+    ///
+    /// # Errors
+    /// Only settings that cannot be used at all.
+    pub fn open(settings: &Settings, buffer: usize) -> Result<Self, RoleError> {
+        let mut config = settings.client();
+        config
+            .set("queue.buffering.max.messages", buffer.max(1).to_string())
+            .set("message.timeout.ms", "30000")
+            .set("partitioner", "murmur2_random")
+            .set("compression.type", "zstd")
+            .set("linger.ms", "50");
+        let producer = ThreadedProducer::from_config(&config)
+            .map_err(|e| explain("opening the served log", settings.servers(), &e))?;
+        Ok(Self { producer })
+    }
+
+    /// Hands a record over; true when it fits the buffer, otherwise it is dropped and counted.
+    pub async fn send(&self, record: &Record) -> bool {
+        let sent = effects::perform("kafka", "log", async {
+            self.producer.send(to_base(record))
+        })
+        .await;
+        match sent {
+            Ok(()) => true,
+            Err((error, _)) => {
+                if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
+                    tracing::debug!(%error, "served forecast not logged");
+                }
+                DROPPED.inc();
+                false
+            }
+        }
+    }
+
+    /// Records handed over and not yet acknowledged.
+    pub fn in_flight(&self) -> i32 {
+        self.producer.in_flight_count()
+    }
+
+    /// Waits up to `limit` until the buffer is empty; what remains is counted as dropped.
+    pub async fn drain(&self, limit: Duration) {
+        let deadline = tokio::time::Instant::now() + limit;
+        while self.in_flight() > 0 && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        DROPPED.inc_by(u64::try_from(self.in_flight()).unwrap_or(0));
+    }
+}

@@ -1,0 +1,286 @@
+//! Reads all partitions of one topic by manual assignment, committed records only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use foresail_runtime_base::RoleError;
+use rdkafka::TopicPartitionList;
+use rdkafka::config::FromClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::Offset;
+use tokio::task::spawn_blocking;
+
+use crate::error::{explain, lost};
+use crate::settings::REQUEST_TIMEOUT;
+use crate::{Message, Settings};
+
+/// Where reading starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// The oldest record of every partition.
+    Beginning,
+    /// These offsets; partitions not named from their beginning.
+    Offsets(BTreeMap<i32, i64>),
+    /// About this many offsets before the end of every partition (control records count).
+    Tail(usize),
+}
+
+/// A reader of one topic.
+pub struct Reader {
+    consumer: Arc<BaseConsumer>,
+    topic: String,
+    servers: String,
+    partitions: Vec<i32>,
+    at_end: BTreeSet<i32>,
+}
+
+impl Reader {
+    /// Connects and takes all partitions the topic has now.
+    ///
+    /// # Errors
+    /// `KafkaUnreachable`, `KafkaAuthFailed`, `TopicMissing`; `TopicRecreated` (user) when a
+    /// requested offset lies beyond the end of its partition.
+    pub async fn open(settings: &Settings, topic: &str, start: Start) -> Result<Self, RoleError> {
+        let mut config = settings.client();
+        config
+            // Required by librdkafka; nothing is ever committed to it.
+            .set("group.id", "foresail-reader")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("enable.partition.eof", "true")
+            .set("isolation.level", "read_committed")
+            .set("auto.offset.reset", "error")
+            .set("fetch.wait.max.ms", "50")
+            .set("queued.max.messages.kbytes", "8192");
+        let what = format!("reading topic `{topic}`");
+        let servers = settings.servers().to_string();
+        let (task, name, at) = (what.clone(), topic.to_string(), servers.clone());
+        spawn_blocking(move || {
+            let consumer =
+                BaseConsumer::from_config(&config).map_err(|e| explain(&task, &at, &e))?;
+            let partitions = partitions(&consumer, &name).map_err(|e| explain(&task, &at, &e))?;
+            if partitions.is_empty() {
+                let message =
+                    format!("{task} on Kafka {at}: the topic does not exist; it is retried");
+                return Err(RoleError::outside("TopicMissing", message));
+            }
+            let offsets = starts(&consumer, &name, &partitions, &start)
+                .map_err(|e| e.into_role_error(&task, &at))?;
+            let mut list = TopicPartitionList::new();
+            for (partition, offset) in offsets {
+                list.add_partition_offset(&name, partition, offset)
+                    .map_err(|e| explain(&task, &at, &e))?;
+            }
+            consumer
+                .assign(&list)
+                .map_err(|e| explain(&task, &at, &e))?;
+            let (consumer, at_end) = (Arc::new(consumer), BTreeSet::new());
+            Ok(Self {
+                consumer,
+                topic: name,
+                servers: at,
+                partitions,
+                at_end,
+            })
+        })
+        .await
+        .map_err(|_| lost(&what))?
+    }
+
+    /// Partitions read.
+    pub fn partitions(&self) -> &[i32] {
+        &self.partitions
+    }
+
+    /// Up to `max` messages, in offset order per partition; returns early once every partition is
+    /// at its end, and after `wait` in any case (then possibly empty).
+    ///
+    /// # Errors
+    /// `KafkaUnreachable` and the like; the reader can be asked again.
+    pub async fn next_batch(
+        &mut self,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Message>, RoleError> {
+        let what = format!("reading topic `{}`", self.topic);
+        let consumer = Arc::clone(&self.consumer);
+        let (mut at_end, total) = (std::mem::take(&mut self.at_end), self.partitions.len());
+        let (batch, at_end) = spawn_blocking(move || {
+            let batch = poll(&consumer, max, wait, &mut at_end, total);
+            (batch, at_end)
+        })
+        .await
+        .map_err(|_| lost(&what))?;
+        self.at_end = at_end;
+        batch.map_err(|e| explain(&what, &self.servers, &e))
+    }
+
+    /// True when every partition has reported its end since its last message.
+    pub fn caught_up(&self) -> bool {
+        self.at_end.len() == self.partitions.len()
+    }
+
+    /// First and next offset of every partition; the next one is the last stable offset or above.
+    ///
+    /// # Errors
+    /// `KafkaUnreachable`.
+    pub async fn ends(&self) -> Result<BTreeMap<i32, (i64, i64)>, RoleError> {
+        let what = format!("asking for the ends of topic `{}`", self.topic);
+        let (consumer, topic) = (Arc::clone(&self.consumer), self.topic.clone());
+        let partitions = self.partitions.clone();
+        let ends = spawn_blocking(move || watermarks(&consumer, &topic, &partitions))
+            .await
+            .map_err(|_| lost(&what))?;
+        ends.map_err(|e| explain(&what, &self.servers, &e))
+    }
+}
+
+/// The last `per_partition` committed messages of every partition, in offset order.
+///
+/// Reads further back until it has found that many or has seen the whole partition, since control
+/// records and aborted ones take offsets too.
+///
+/// # Errors
+/// Those of [`Reader::open`] and [`Reader::next_batch`].
+pub async fn read_tail(
+    settings: &Settings,
+    topic: &str,
+    per_partition: usize,
+) -> Result<Vec<Message>, RoleError> {
+    let mut reach = per_partition.saturating_mul(2) + 8;
+    loop {
+        let mut reader = Reader::open(settings, topic, Start::Tail(reach)).await?;
+        let mut found: BTreeMap<i32, Vec<Message>> = BTreeMap::new();
+        while !reader.caught_up() {
+            for message in reader.next_batch(1_000, Duration::from_millis(500)).await? {
+                let list = found.entry(message.partition).or_default();
+                list.push(message);
+                if list.len() > per_partition {
+                    list.remove(0);
+                }
+            }
+        }
+        let ends = reader.ends().await?;
+        let whole = |partition: &i32| {
+            ends.get(partition).is_none_or(|(low, high)| {
+                usize::try_from(high - low).unwrap_or(0) <= reach
+                    || found.get(partition).map_or(0, Vec::len) >= per_partition
+            })
+        };
+        if reader.partitions().iter().all(whole) {
+            return Ok(found.into_values().flatten().collect());
+        }
+        reach = reach.saturating_mul(8);
+    }
+}
+
+fn poll(
+    consumer: &BaseConsumer,
+    max: usize,
+    wait: Duration,
+    at_end: &mut BTreeSet<i32>,
+    total: usize,
+) -> Result<Vec<Message>, KafkaError> {
+    let deadline = std::time::Instant::now() + wait;
+    let mut batch = Vec::new();
+    while batch.len() < max {
+        let left = deadline.saturating_duration_since(std::time::Instant::now());
+        if left.is_zero() || (at_end.len() == total && !batch.is_empty()) {
+            break;
+        }
+        match consumer.poll(left) {
+            None => break,
+            Some(Ok(message)) => {
+                let message = Message::owned(&message);
+                at_end.remove(&message.partition);
+                batch.push(message);
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                at_end.insert(partition);
+            }
+            // What was read is handed out; a lasting error comes again with the next call.
+            Some(Err(_)) if !batch.is_empty() => break,
+            Some(Err(error)) => return Err(error),
+        }
+    }
+    Ok(batch)
+}
+
+fn partitions(consumer: &BaseConsumer, topic: &str) -> Result<Vec<i32>, KafkaError> {
+    let metadata = consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
+    let mut ids: Vec<i32> = metadata
+        .topics()
+        .iter()
+        .filter(|t| t.name() == topic)
+        .flat_map(|t| t.partitions().iter().map(|p| p.id()))
+        .collect();
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+fn watermarks(
+    consumer: &BaseConsumer,
+    topic: &str,
+    partitions: &[i32],
+) -> Result<BTreeMap<i32, (i64, i64)>, KafkaError> {
+    let one = |p: &i32| Ok((*p, consumer.fetch_watermarks(topic, *p, REQUEST_TIMEOUT)?));
+    partitions.iter().map(one).collect()
+}
+
+enum StartError {
+    Kafka(KafkaError),
+    Beyond {
+        partition: i32,
+        offset: i64,
+        end: i64,
+    },
+}
+
+impl StartError {
+    fn into_role_error(self, what: &str, servers: &str) -> RoleError {
+        match self {
+            Self::Kafka(error) => explain(what, servers, &error),
+            Self::Beyond {
+                partition,
+                offset,
+                end,
+            } => RoleError::user(
+                "TopicRecreated",
+                format!(
+                    "{what}: partition {partition} ends at {end}, but offset {offset} was already read, so this is \
+                     another topic of the same name; restore it, or delete what was derived from the old one"
+                ),
+            ),
+        }
+    }
+}
+
+fn starts(
+    consumer: &BaseConsumer,
+    topic: &str,
+    partitions: &[i32],
+    start: &Start,
+) -> Result<BTreeMap<i32, Offset>, StartError> {
+    let ends = watermarks(consumer, topic, partitions).map_err(StartError::Kafka)?;
+    let one = |(partition, (low, high)): (i32, (i64, i64))| {
+        let offset = match start {
+            Start::Beginning => low,
+            Start::Tail(count) => low.max(high - i64::try_from(*count).unwrap_or(i64::MAX)),
+            Start::Offsets(offsets) => match offsets.get(&partition) {
+                Some(offset) if *offset > high => {
+                    return Err(StartError::Beyond {
+                        partition,
+                        offset: *offset,
+                        end: high,
+                    });
+                }
+                Some(offset) => low.max(*offset),
+                None => low,
+            },
+        };
+        Ok((partition, Offset::Offset(offset)))
+    };
+    ends.into_iter().map(one).collect()
+}

@@ -1,0 +1,93 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::demo::Options;
+use crate::images::Profile;
+use crate::node::Name;
+use crate::node::component::Component;
+use crate::node::control::Action;
+
+/// Sets up, runs and tests Foresail on one machine.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Installs missing packages; builds and caches the node's programs.
+    Setup,
+    /// Starts a node and its backing services, or repairs what has died.
+    Up {
+        /// Which node.
+        #[arg(long, value_enum)]
+        name: Name,
+    },
+    /// Removes every process, mount, network namespace and cgroup of a node.
+    Down {
+        /// Which node; all of them when left out.
+        #[arg(long, value_enum)]
+        name: Option<Name>,
+    },
+    /// Stops, kills, starts, restarts, freezes or thaws one part of a node.
+    Component {
+        /// Which node.
+        #[arg(long, value_enum)]
+        name: Name,
+        /// What to do with it.
+        action: Action,
+        /// Which part.
+        component: Component,
+    },
+    /// Lists the parts of a node and whether they run.
+    Status {
+        /// Which node.
+        #[arg(long, value_enum)]
+        name: Name,
+    },
+    /// Prints the shell exports for a node and writes them to its `env` file.
+    Env {
+        /// Which node.
+        #[arg(long, value_enum)]
+        name: Name,
+    },
+    /// Builds the three programs and loads their images into a node.
+    Images {
+        /// Which node.
+        #[arg(long, value_enum)]
+        name: Name,
+        /// Cargo profile: `ci` shares its build with the tests, `dist` is what gets released.
+        #[arg(long, value_enum, default_value = "ci")]
+        profile: Profile,
+    },
+    /// Fetches the real daily bars, makes the demo's input and uploads it.
+    Data {
+        /// Which node.
+        #[arg(long, value_enum)]
+        name: Name,
+    },
+    /// Installs or upgrades the charts on a node.
+    Install {
+        /// Which node.
+        #[arg(long, value_enum)]
+        name: Name,
+    },
+    /// Writes `crds/yaml` from the Rust types.
+    Generate,
+    /// Formatting, lints, generated files, arrows, charts and unit tests.
+    Check,
+    /// Checks that every arrow between packages points down.
+    Arrows,
+    /// The whole demo, from nothing to forecasts.
+    Demo(Options),
+    /// Every test: unit tests and the ones that need the node `test`.
+    Test {
+        /// Handed to `cargo test` (a test name, or `-p package`).
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        filter: Vec<String>,
+    },
+}

@@ -1,0 +1,185 @@
+//! `make demo`: from nothing to forecasts, on a node of our own or on a cluster that is already there.
+
+mod facts;
+mod follow;
+mod report;
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::images::{self, Profile};
+use crate::install::{self, Cluster};
+use crate::node::{self, Name, Node};
+use crate::paths::Paths;
+use crate::progress::{say, step};
+use crate::s3::{BUCKET, Server};
+use crate::{data, diagnostics, exec, setup, template};
+
+/// Namespace of the demo's Pipelines.
+pub const NAMESPACE: &str = "demo";
+
+/// Where the demo runs. Without options: on a node of its own.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Context of an existing cluster in the current kubeconfig; needs the options below as well.
+    #[arg(long, requires_all = ["registry", "kafka", "s3", "redis"])]
+    context: Option<String>,
+    /// Where the images are pushed (`host/repo`); the cluster must be able to pull from there.
+    #[arg(long, requires = "context")]
+    registry: Option<String>,
+    /// Kafka bootstrap servers, as pods see them.
+    #[arg(long, requires = "context")]
+    kafka: Option<String>,
+    /// S3 endpoint, as pods and this machine see it; keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. A bucket `foresail` is made.
+    #[arg(long, requires = "context")]
+    s3: Option<String>,
+    /// Redis URL, as pods see it.
+    #[arg(long, requires = "context")]
+    redis: Option<String>,
+    /// Cargo profile of the programs.
+    #[arg(long, value_enum, default_value = "ci")]
+    profile: Profile,
+}
+
+/// Addresses of the systems the demo uses.
+pub struct Backing {
+    kafka: String,
+    redis: String,
+    s3: Server,
+}
+
+/// Runs it and leaves everything running.
+pub fn run(paths: &Paths, options: &Options) -> Result<()> {
+    setup::all(paths)?;
+    match &options.context {
+        Some(context) => on_cluster(paths, options, context),
+        None => on_node(paths, options.profile),
+    }
+}
+
+fn on_node(paths: &Paths, profile: Profile) -> Result<()> {
+    let node = Node::new(paths, Name::Demo);
+    node::up(&node)?;
+    let references = images::for_node(&node, profile)?;
+    node::env::write(&node)?;
+    data::upload(paths, &node)?;
+    let cluster = Cluster::of_node(&node);
+    let backing = Backing {
+        kafka: node::env::kafka(&node),
+        redis: node::env::redis(&node),
+        s3: node::env::s3(&node),
+    };
+    let played = install::on(&cluster, &references).and_then(|()| play(paths, &cluster, &backing));
+    let pipelines = played.inspect_err(|_| diagnostics::collect(&node))?;
+    report::print(&cluster, &pipelines)?;
+    report::print_node(&node);
+    Ok(())
+}
+
+fn on_cluster(paths: &Paths, options: &Options, context: &str) -> Result<()> {
+    let (Some(registry), Some(kafka), Some(endpoint), Some(redis)) = (
+        &options.registry,
+        &options.kafka,
+        &options.s3,
+        &options.redis,
+    ) else {
+        bail!("an existing cluster needs --registry, --kafka, --s3 and --redis");
+    };
+    let key = |name: &str| {
+        env::var(name)
+            .with_context(|| format!("{name} is not set: the demo stores bars and models on S3"))
+    };
+    let s3 = Server {
+        endpoint: endpoint.clone(),
+        access_key: key("AWS_ACCESS_KEY_ID")?,
+        secret_key: key("AWS_SECRET_ACCESS_KEY")?,
+    };
+    let cluster = Cluster::of_context(paths, context);
+    exec::run(cluster.kubectl().args(["get", "--raw", "/readyz"]))
+        .with_context(|| format!("the cluster of context {context} does not answer"))?;
+    let references = images::for_registry(paths, options.profile, registry)?;
+    s3.create_bucket(BUCKET)?;
+    data::upload_to(
+        paths,
+        &s3,
+        BUCKET,
+        &paths.cache.join("demo-bars.readback.csv"),
+    )?;
+    install::on(&cluster, &references)?;
+    let backing = Backing {
+        kafka: kafka.clone(),
+        redis: redis.clone(),
+        s3,
+    };
+    let pipelines = play(paths, &cluster, &backing)?;
+    report::print(&cluster, &pipelines)
+}
+
+/// Applies the examples and follows them to the end.
+fn play(paths: &Paths, cluster: &Cluster<'_>, backing: &Backing) -> Result<Vec<Value>> {
+    apply_namespace(cluster, backing)?;
+    for file in examples(paths)? {
+        let values = [
+            ("KAFKA", backing.kafka.clone()),
+            ("REDIS", backing.redis.clone()),
+            ("S3", backing.s3.endpoint.clone()),
+            ("BUCKET", BUCKET.to_owned()),
+        ];
+        let text = template::render_file(&file, &values)?;
+        let applied = exec::feed(
+            cluster.kubectl().args([
+                "apply",
+                "--server-side",
+                "--namespace",
+                NAMESPACE,
+                "--filename",
+                "-",
+            ]),
+            &text,
+        );
+        let lines = applied.with_context(|| format!("cannot apply {}", file.display()))?;
+        lines.lines().for_each(|line| say(format!("  {line}")));
+    }
+    step("following the Pipelines", || follow::until_done(cluster))
+}
+
+/// A namespace that only admits restricted pods, and the keys for S3.
+fn apply_namespace(cluster: &Cluster<'_>, backing: &Backing) -> Result<()> {
+    let manifest = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}},
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s3-credentials", "namespace": NAMESPACE},
+         "stringData": {"accessKeyId": backing.s3.access_key, "secretAccessKey": backing.s3.secret_key}},
+    ]});
+    exec::feed(
+        cluster
+            .kubectl()
+            .args(["apply", "--server-side", "--filename", "-"]),
+        &manifest.to_string(),
+    )
+    .map(drop)
+    .with_context(|| format!("cannot make the namespace {NAMESPACE}"))
+}
+
+fn examples(paths: &Paths) -> Result<Vec<PathBuf>> {
+    let folder = paths.repo.join("examples/demo");
+    let entries = fs::read_dir(&folder).with_context(|| {
+        format!(
+            "cannot read {}: is the checkout complete?",
+            folder.display()
+        )
+    })?;
+    let mut files: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
+        .collect();
+    files.sort();
+    if files.is_empty() {
+        bail!("{} holds no .yaml file", folder.display());
+    }
+    Ok(files)
+}

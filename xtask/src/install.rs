@@ -1,0 +1,166 @@
+//! Installs the charts with Helm and waits for the operator.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::exec;
+use crate::images::{self, References};
+use crate::node::Node;
+use crate::paths::Paths;
+use crate::progress::step;
+use crate::setup::tools;
+
+/// Namespace of the operator.
+pub const NAMESPACE: &str = "foresail-system";
+
+/// A cluster to talk to: one of our nodes, or a context of the user's kubeconfig.
+pub struct Cluster<'a> {
+    paths: &'a Paths,
+    selection: Vec<(&'static str, String)>,
+}
+
+impl<'a> Cluster<'a> {
+    /// One of our nodes.
+    pub fn of_node(node: &'a Node) -> Self {
+        Self {
+            paths: &node.paths,
+            selection: vec![("--kubeconfig", node.kubeconfig().display().to_string())],
+        }
+    }
+
+    /// A context of the user's kubeconfig.
+    pub fn of_context(paths: &'a Paths, context: &str) -> Self {
+        Self {
+            paths,
+            selection: vec![("context", context.to_owned())],
+        }
+    }
+
+    /// `kubectl` for it, with a limit on every call.
+    pub fn kubectl(&self) -> Command {
+        let mut command = exec::bounded(330, tools::KUBERNETES.program(self.paths, "kubectl"));
+        for (flag, value) in &self.selection {
+            command
+                .arg(if *flag == "context" {
+                    "--context"
+                } else {
+                    flag
+                })
+                .arg(value);
+        }
+        command
+    }
+
+    /// `helm` for it.
+    fn helm(&self) -> Command {
+        let mut command = exec::bounded(330, tools::HELM.program(self.paths, "helm"));
+        for (flag, value) in &self.selection {
+            command
+                .arg(if *flag == "context" {
+                    "--kube-context"
+                } else {
+                    flag
+                })
+                .arg(value);
+        }
+        command
+    }
+}
+
+/// Installs on a node, with the images that were loaded last.
+pub fn on_node(node: &Node) -> Result<()> {
+    let Some(references) = images::loaded(node) else {
+        bail!(
+            "no images were loaded into node {}: run `cargo xtask images --name {}` first",
+            node.name,
+            node.name
+        );
+    };
+    on(&Cluster::of_node(node), &references)
+}
+
+/// Installs or upgrades both charts.
+pub fn on(cluster: &Cluster<'_>, references: &References) -> Result<()> {
+    let charts = cluster.paths.repo.join("charts");
+    step("installing Foresail with Helm", || {
+        upgrade(cluster, "foresail-crds", &charts.join("foresail-crds"), &[])?;
+        for kind in ["pipelines", "modelversions"] {
+            let name = format!("crd/{kind}.foresail.dev");
+            exec::run(cluster.kubectl().args([
+                "wait",
+                "--for=condition=Established",
+                "--timeout=60s",
+                &name,
+            ]))
+            .with_context(|| format!("the API server does not serve {name}"))?;
+        }
+        let values = [
+            format!("images.operator={}", references.operator),
+            format!("images.worker={}", references.worker),
+            format!("images.trainer={}", references.trainer),
+            "imagePullPolicy=IfNotPresent".to_owned(),
+        ];
+        upgrade(cluster, "foresail", &charts.join("foresail"), &values)?;
+        await_operator(cluster)
+    })
+}
+
+fn upgrade(cluster: &Cluster<'_>, release: &str, chart: &Path, values: &[String]) -> Result<()> {
+    if !chart.join("Chart.yaml").exists() {
+        bail!(
+            "there is no chart at {}: is the checkout complete?",
+            chart.display()
+        );
+    }
+    let mut command = cluster.helm();
+    command
+        .args(["upgrade", "--install", release])
+        .arg(chart)
+        .args(["--namespace", NAMESPACE, "--create-namespace"]);
+    for value in values {
+        command.args(["--set-string", value]);
+    }
+    exec::run(&mut command).with_context(|| format!("cannot install the chart {release}"))
+}
+
+fn await_operator(cluster: &Cluster<'_>) -> Result<()> {
+    let in_namespace = ["--namespace", NAMESPACE];
+    let names = exec::capture(cluster.kubectl().args(in_namespace).args([
+        "get",
+        "deployments",
+        "--output",
+        "name",
+    ]))?;
+    if names.trim().is_empty() {
+        bail!("the chart foresail made no Deployment in {NAMESPACE}");
+    }
+    for name in names.lines() {
+        let waited = exec::run(cluster.kubectl().args(in_namespace).args([
+            "rollout",
+            "status",
+            "--timeout=180s",
+            name,
+        ]));
+        waited.with_context(|| {
+            let shown = exec::capture(
+                cluster
+                    .kubectl()
+                    .args(in_namespace)
+                    .args(["get", "pods,events"]),
+            );
+            let log = exec::capture(cluster.kubectl().args(in_namespace).args([
+                "logs",
+                name,
+                "--tail=20",
+            ]));
+            format!(
+                "{name} is not ready.\n{}\n{}",
+                shown.unwrap_or_default(),
+                log.unwrap_or_default()
+            )
+        })?;
+    }
+    Ok(())
+}

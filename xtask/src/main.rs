@@ -1,0 +1,73 @@
+//! `cargo xtask`: everything around the product. A Kubernetes node made from packages alone, images, test data,
+//! installation, the demo and the test run. It shells out for the heavy work and is called by the Makefile and by CI.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod args;
+mod arrows;
+mod check;
+mod data;
+mod demo;
+mod diagnostics;
+mod exec;
+mod images;
+mod install;
+mod node;
+mod paths;
+mod progress;
+mod s3;
+mod setup;
+mod template;
+mod test_run;
+mod versions;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use node::Node;
+use paths::Paths;
+
+fn main() -> ExitCode {
+    progress::start();
+    match run(Args::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let paths = Paths::from_environment()?;
+    match args.command {
+        Command::Setup => setup::all(&paths)?,
+        Command::Up { name } => node::up(&Node::new(&paths, name))?,
+        Command::Down { name } => node::down::all(&paths, name)?,
+        Command::Component {
+            name,
+            action,
+            component,
+        } => {
+            node::control::act(&Node::new(&paths, name), action, component)?;
+        }
+        Command::Status { name } => node::control::status(&Node::new(&paths, name))?,
+        Command::Env { name } => {
+            let node = Node::new(&paths, name);
+            print!("{}", node::env::write(&node)?);
+        }
+        Command::Images { name, profile } => {
+            images::for_node(&Node::new(&paths, name), profile)?;
+        }
+        Command::Data { name } => data::upload(&paths, &Node::new(&paths, name))?,
+        Command::Install { name } => install::on_node(&Node::new(&paths, name))?,
+        Command::Generate => check::generate(&paths)?,
+        Command::Check => check::run(&paths)?,
+        Command::Arrows => arrows::check()?,
+        Command::Demo(options) => demo::run(&paths, &options)?,
+        Command::Test { filter } => return Ok(test_run::run(&paths, &filter)),
+    }
+    Ok(ExitCode::SUCCESS)
+}

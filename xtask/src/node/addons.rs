@@ -1,0 +1,82 @@
+//! What a node needs inside the cluster: the pause image, the DNS Service, metrics-server.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::{Node, env, launch};
+use crate::exec;
+use crate::images::{self, Image};
+use crate::s3;
+use crate::setup::tools;
+use crate::template;
+use crate::versions;
+
+/// Holds each pod's namespaces.
+pub fn pause(node: &Node) -> Image {
+    Image {
+        reference: format!("localhost/foresail/pause:{}", versions::KUBERNETES),
+        dockerfile: "pause.Dockerfile".into(),
+        program: tools::pause_folder(&node.paths).join("pause"),
+        on_base: false,
+    }
+}
+
+/// What autoscalers and `kubectl top` read.
+pub fn metrics_server(node: &Node) -> Image {
+    Image {
+        reference: format!(
+            "localhost/foresail/metrics-server:{}",
+            versions::METRICS_SERVER
+        ),
+        dockerfile: "metrics-server.Dockerfile".into(),
+        program: tools::METRICS_SERVER.program(&node.paths, "metrics-server"),
+        on_base: false,
+    }
+}
+
+/// Loads both images.
+pub fn load_images(node: &Node) -> Result<()> {
+    images::load(node, &pause(node))?;
+    images::load(node, &metrics_server(node))
+}
+
+/// Applies the manifests and makes the bucket.
+pub fn apply(node: &Node) -> Result<()> {
+    for name in ["dns.yaml", "metrics-server.yaml"] {
+        let text = template::render_file(
+            &node.paths.node_file(&format!("manifests/{name}")),
+            &launch::values(node),
+        )?;
+        exec::feed(node.kubectl().args(["apply", "--filename", "-"]), &text)
+            .with_context(|| format!("cannot apply {name}"))?;
+    }
+    env::s3(node).create_bucket(s3::BUCKET)
+}
+
+/// Waits until the metrics API answers with a figure for the node.
+pub fn await_metrics(node: &Node) -> Result<()> {
+    let waited = exec::wait_until(
+        &format!("the metrics API of node {}", node.name),
+        Duration::from_secs(120),
+        || {
+            Ok(exec::succeeds(node.kubectl().args([
+                "top",
+                "node",
+                &node.cluster_name(),
+            ])))
+        },
+    );
+    waited.with_context(|| {
+        let pods = exec::capture(node.kubectl().args([
+            "--namespace",
+            "kube-system",
+            "get",
+            "pods,events",
+        ]));
+        format!(
+            "metrics-server does not answer. In kube-system:\n{}",
+            pods.unwrap_or_else(|error| error.to_string())
+        )
+    })
+}

@@ -1,0 +1,67 @@
+//! Gets a fresh Debian machine ready: packages, the node's programs, jars and the images' base.
+//! Everything lands in the cache, stamped with the recipe it came from; a second run only checks the stamps.
+
+mod apt;
+mod base;
+mod go;
+mod kafka;
+pub mod stamp;
+pub mod tools;
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::exec;
+use crate::paths::Paths;
+use crate::progress::step;
+use crate::versions;
+
+pub use base::IMAGE as BASE_IMAGE;
+pub use kafka::jars;
+
+/// Does all of it. Two runs at once wait for each other.
+pub fn all(paths: &Paths) -> Result<()> {
+    require_root()?;
+    require_rust()?;
+    go::require()?;
+    fs::create_dir_all(&paths.cache).with_context(|| {
+        format!(
+            "cannot create the cache {}: set FORESAIL_CACHE to a writable folder",
+            paths.cache.display()
+        )
+    })?;
+    let lock = File::create(paths.cache.join("setup.lock"))?;
+    lock.lock().context("cannot lock the cache")?;
+    step("set-up", || {
+        apt::install_missing(paths)?;
+        tools::build_all(paths)?;
+        kafka::fetch(paths)?;
+        base::build(paths)
+    })
+}
+
+/// The node makes network namespaces, mounts and cgroups.
+pub fn require_root() -> Result<()> {
+    let uid = fs::metadata("/proc/self")
+        .context("cannot read /proc/self")?
+        .uid();
+    if uid != 0 {
+        bail!("this needs root (it makes network namespaces, mounts and cgroups): run it as root");
+    }
+    Ok(())
+}
+
+fn require_rust() -> Result<()> {
+    let printed = exec::capture(Command::new("rustc").arg("--version"))?;
+    let (major, minor) = versions::RUST_MINIMUM;
+    match go::two_numbers(&printed) {
+        Some(found) if found >= versions::RUST_MINIMUM => Ok(()),
+        _ => bail!(
+            "Rust >= {major}.{minor} is needed, found `{}`: install it from https://rustup.rs",
+            printed.trim()
+        ),
+    }
+}

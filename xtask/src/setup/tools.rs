@@ -1,0 +1,195 @@
+//! The node's programs, built from Go modules by version.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::{go, stamp};
+use crate::exec;
+use crate::paths::Paths;
+use crate::progress::step;
+use crate::versions;
+
+const LIMIT: Duration = Duration::from_secs(45 * 60);
+
+/// One Go module and the programs that come out of it.
+pub struct Tool {
+    name: &'static str,
+    version: &'static str,
+    packages: &'static [&'static str],
+}
+
+/// `kube-apiserver`, `kube-controller-manager`, `kube-scheduler`, `kubelet`, `kube-proxy`, `kubectl` and `etcd`:
+/// `k8s.io/kubernetes` cannot be `go install`ed, so a module of ours names them as tools.
+pub const KUBERNETES: Tool = Tool {
+    name: "kubernetes",
+    version: versions::KUBERNETES,
+    packages: &[],
+};
+/// `containerd`, `containerd-shim-runc-v2`, `ctr`.
+pub const CONTAINERD: Tool = Tool {
+    name: "containerd",
+    version: versions::CONTAINERD,
+    packages: &[
+        "github.com/containerd/containerd/v2/cmd/containerd",
+        "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+        "github.com/containerd/containerd/v2/cmd/ctr",
+    ],
+};
+/// `helm`.
+pub const HELM: Tool = Tool {
+    name: "helm",
+    version: versions::HELM,
+    packages: &["helm.sh/helm/v4/cmd/helm"],
+};
+/// `metrics-server`.
+pub const METRICS_SERVER: Tool = Tool {
+    name: "metrics-server",
+    version: versions::METRICS_SERVER,
+    packages: &["sigs.k8s.io/metrics-server/cmd/metrics-server"],
+};
+/// `coredns`.
+pub const COREDNS: Tool = Tool {
+    name: "coredns",
+    version: versions::COREDNS,
+    packages: &["github.com/coredns/coredns"],
+};
+/// `kubeconform`.
+pub const KUBECONFORM: Tool = Tool {
+    name: "kubeconform",
+    version: versions::KUBECONFORM,
+    packages: &["github.com/yannh/kubeconform/cmd/kubeconform"],
+};
+/// `versitygw`.
+pub const VERSITYGW: Tool = Tool {
+    name: "versitygw",
+    version: versions::VERSITYGW,
+    packages: &["github.com/versity/versitygw/cmd/versitygw"],
+};
+
+const INSTALLED: [&Tool; 6] = [
+    &CONTAINERD,
+    &HELM,
+    &METRICS_SERVER,
+    &COREDNS,
+    &KUBECONFORM,
+    &VERSITYGW,
+];
+
+impl Tool {
+    /// Folder of its programs.
+    pub fn folder(&self, paths: &Paths) -> PathBuf {
+        paths.tool(self.name, self.version)
+    }
+
+    /// Path of one of its programs.
+    pub fn program(&self, paths: &Paths, program: &str) -> PathBuf {
+        self.folder(paths).join(program)
+    }
+}
+
+/// Builds what is missing.
+pub fn build_all(paths: &Paths) -> Result<()> {
+    build_kubernetes(paths)?;
+    for tool in INSTALLED {
+        install(paths, tool)?;
+    }
+    build_pause(paths)
+}
+
+fn build_kubernetes(paths: &Paths) -> Result<()> {
+    let module = paths.node_file("kubernetes");
+    let flags = format!(
+        "-s -w -X k8s.io/component-base/version.gitVersion=v{}",
+        versions::KUBERNETES
+    );
+    let recipe = format!(
+        "go build -ldflags \"{flags}\" tool, go.mod {}",
+        exec::sha256(&module.join("go.mod"))?
+    );
+    stamp::folder(&KUBERNETES.folder(paths), &recipe, |part| {
+        step(
+            &format!(
+                "building Kubernetes {} and etcd (about 6 minutes on 2 cores)",
+                versions::KUBERNETES
+            ),
+            || {
+                let mut command = go::command(&module);
+                command
+                    .arg("build")
+                    .args(["-ldflags", &flags])
+                    .arg("-o")
+                    .arg(part)
+                    .arg("tool");
+                exec::long(
+                    &mut command,
+                    "Kubernetes",
+                    &paths.setup_log("kubernetes"),
+                    LIMIT,
+                )?;
+                // etcd's main package is called `server`.
+                fs::rename(part.join("server"), part.join("etcd"))
+                    .context("the Kubernetes build made no etcd")
+            },
+        )
+    })
+}
+
+fn install(paths: &Paths, tool: &Tool) -> Result<()> {
+    let packages: Vec<String> = tool
+        .packages
+        .iter()
+        .map(|package| format!("{package}@v{}", tool.version))
+        .collect();
+    let recipe = format!("go install -ldflags \"-s -w\" {}", packages.join(" "));
+    stamp::folder(&tool.folder(paths), &recipe, |part| {
+        step(&format!("building {} {}", tool.name, tool.version), || {
+            let mut command = go::command(part);
+            command
+                .env("GOBIN", part)
+                .args(["install", "-ldflags", "-s -w"])
+                .args(&packages);
+            exec::long(&mut command, tool.name, &paths.setup_log(tool.name), LIMIT)
+        })
+    })
+}
+
+/// Folder of the program that holds each pod's namespaces.
+pub fn pause_folder(paths: &Paths) -> PathBuf {
+    paths.tool("pause", versions::KUBERNETES)
+}
+
+fn build_pause(paths: &Paths) -> Result<()> {
+    stamp::folder(
+        &pause_folder(paths),
+        "gcc -Os -static build/pause/linux/pause.c",
+        |part| {
+            step("building pause", || {
+                let source = kubernetes_source(paths)?.join("build/pause/linux/pause.c");
+                let version = format!("-DVERSION={}", versions::KUBERNETES);
+                exec::run(
+                    Command::new("gcc")
+                        .args(["-Os", "-static", "-s", &version, "-o"])
+                        .arg(part.join("pause"))
+                        .arg(source),
+                )
+            })
+        },
+    )
+}
+
+fn kubernetes_source(paths: &Paths) -> Result<PathBuf> {
+    let module = paths.node_file("kubernetes");
+    exec::run(go::command(&module).args(["mod", "download", "k8s.io/kubernetes"]))?;
+    let folder = exec::capture(go::command(&module).args([
+        "list",
+        "-m",
+        "-f",
+        "{{.Dir}}",
+        "k8s.io/kubernetes",
+    ]))?;
+    Ok(Path::new(folder.trim()).to_path_buf())
+}
