@@ -1,0 +1,91 @@
+//! Which versions to load: the mounted file at the start, then the `-serving` ConfigMap, watched by
+//! name. The last good content is kept while the API server is away or the content is unreadable.
+
+use std::path::Path;
+use std::time::Duration;
+
+use foresail_crds::names::PipelineName;
+use foresail_crds::worker_config::{SERVING_DIR, SERVING_FILE, ServingConfig};
+use foresail_runtime_base::Shutdown;
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::runtime::{WatchStreamExt, watcher};
+use tokio::sync::watch;
+
+/// How often the mounted file is read where there is no API server.
+const FILE_POLL: Duration = Duration::from_secs(2);
+
+/// Follows the serving configuration until shutdown.
+pub async fn watch(pipeline: &PipelineName, shutdown: Shutdown) -> watch::Receiver<ServingConfig> {
+    let file = Path::new(SERVING_DIR).join(SERVING_FILE);
+    let (sender, receiver) = watch::channel(read_file(&file).unwrap_or_default());
+    let pipeline = pipeline.clone();
+    tokio::spawn(async move {
+        let follow = async {
+            match crate::client().await {
+                Some(client) => follow(client, &pipeline, &sender).await,
+                None => poll(&file, &sender).await,
+            }
+        };
+        tokio::select! {
+            () = follow => {}
+            () = shutdown.cancelled() => {}
+        }
+        // Receivers keep the last value; the sender must not be dropped before they are done.
+        sender.closed().await;
+    });
+    receiver
+}
+
+async fn follow(
+    client: kube::Client,
+    pipeline: &PipelineName,
+    sender: &watch::Sender<ServingConfig>,
+) {
+    let api: Api<ConfigMap> = Api::namespaced(client, &pipeline.namespace);
+    let name = pipeline.child("serving");
+    let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let mut stream = watcher(api, config)
+        .default_backoff()
+        .applied_objects()
+        .boxed();
+    loop {
+        match stream.try_next().await {
+            Ok(Some(map)) => {
+                let text = map.data.unwrap_or_default().remove(SERVING_FILE);
+                publish(text.as_deref().unwrap_or("{}"), sender);
+            }
+            Ok(None) => return,
+            Err(error) => tracing::warn!(%error, "serving configuration not watched, trying again"),
+        }
+    }
+}
+
+async fn poll(file: &Path, sender: &watch::Sender<ServingConfig>) {
+    loop {
+        if let Ok(text) = std::fs::read_to_string(file) {
+            publish(&text, sender);
+        }
+        tokio::time::sleep(FILE_POLL).await;
+    }
+}
+
+fn publish(text: &str, sender: &watch::Sender<ServingConfig>) {
+    match serde_json::from_str::<ServingConfig>(text) {
+        Ok(new) => {
+            sender.send_if_modified(|current| {
+                let changed = *current != new;
+                *current = new;
+                changed
+            });
+        }
+        Err(error) => {
+            tracing::error!(%error, "serving configuration unreadable, keeping the last one")
+        }
+    }
+}
+
+fn read_file(file: &Path) -> Option<ServingConfig> {
+    serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()
+}

@@ -1,0 +1,49 @@
+//! SDK errors as errors of a role.
+
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use foresail_runtime_base::RoleError;
+
+/// HTTP status of an answered request.
+pub(crate) fn status<E>(error: &SdkError<E>) -> Option<u16> {
+    error.raw_response().map(|r| r.status().as_u16())
+}
+
+/// `what` names the operation and its object, for example "reading s3://b/k".
+pub(crate) fn explain<E>(what: &str, endpoint: &str, error: &SdkError<E>) -> RoleError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let code = error.code().unwrap_or("");
+    let detail = error.message().unwrap_or(code);
+    let at = |cause: &str| format!("{what} at {endpoint}: {cause}");
+    match (status(error), code) {
+        (_, "NoSuchBucket") => RoleError::user(
+            "S3BucketMissing",
+            at("the bucket does not exist; make it or change the URI"),
+        ),
+        (_, "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "AccessDenied")
+        | (Some(401 | 403), _) => {
+            let cause = format!(
+                "access is denied ({code} {detail}); check the Secret's accessKeyId and secretAccessKey"
+            );
+            RoleError::user("S3AccessDenied", at(&cause))
+        }
+        (Some(404), _) => RoleError::outside("S3NotFound", at("the object does not exist")),
+        (Some(http), _) => RoleError::outside(
+            "S3Failed",
+            at(&format!("HTTP {http} {code} {detail}; it is retried")),
+        ),
+        (None, _) => {
+            let cause = format!("no answer ({}); it is retried", root(error));
+            RoleError::outside("S3Unreachable", at(&cause))
+        }
+    }
+}
+
+fn root(error: &dyn std::error::Error) -> String {
+    let mut current = error;
+    while let Some(source) = current.source() {
+        current = source;
+    }
+    current.to_string()
+}

@@ -1,0 +1,229 @@
+//! One S3 endpoint with one set of credentials.
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Config, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+};
+use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_http_client::tls;
+use bytes::Bytes;
+use foresail_crds::names::sha256_hex;
+use foresail_crds::pipeline::spec::LakeSpec;
+use foresail_crds::worker_config::secret as system;
+use foresail_runtime_base::{RoleError, config, effects};
+
+use crate::S3Uri;
+use crate::error::{explain, status};
+
+/// Result of a create-only write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutNew {
+    /// This call wrote it.
+    Created,
+    /// It was there already; nothing was changed.
+    Exists,
+}
+
+/// A client of one endpoint.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) client: Client,
+    pub(crate) endpoint: String,
+}
+
+impl Store {
+    /// Reads `accessKeyId` and `secretAccessKey` of the mounted secret `subdirectory`.
+    ///
+    /// # Errors
+    /// User errors of the secret files. Nothing is connected yet.
+    pub fn open(endpoint: &str, region: &str, subdirectory: &str) -> Result<Self, RoleError> {
+        let key = config::required_secret(subdirectory, "accessKeyId")?;
+        let secret = config::required_secret(subdirectory, "secretAccessKey")?;
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(tls::Provider::Rustls(
+                tls::rustls_provider::CryptoMode::Ring,
+            ))
+            .build_https();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(3))
+            .operation_attempt_timeout(Duration::from_secs(20))
+            .operation_timeout(Duration::from_secs(60))
+            .build();
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(http)
+            .endpoint_url(endpoint)
+            .region(Region::new(region.to_string()))
+            .credentials_provider(Credentials::new(key, secret, None, None, "secret-files"))
+            .force_path_style(true)
+            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .timeout_config(timeouts)
+            // Some S3 servers refuse the checksum trailers that the SDK adds by default.
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .build();
+        Ok(Self {
+            client: Client::from_conf(config),
+            endpoint: endpoint.into(),
+        })
+    }
+
+    /// The store of lake and artifacts.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub fn of_lake(lake: &LakeSpec) -> Result<Self, RoleError> {
+        Self::open(&lake.endpoint, &lake.region, system::LAKE)
+    }
+
+    /// Writes unless the key exists (`If-None-Match: *`).
+    ///
+    /// # Errors
+    /// `S3AccessDenied`, `S3BucketMissing`, `S3Unreachable`, `S3Failed`.
+    pub async fn put_new(&self, uri: &S3Uri, body: Bytes) -> Result<PutNew, RoleError> {
+        let request = self
+            .client
+            .put_object()
+            .bucket(&uri.bucket)
+            .key(&uri.key)
+            .if_none_match("*")
+            .body(ByteStream::from(body))
+            .send();
+        match effects::perform("s3", "create", request).await {
+            Ok(_) => Ok(PutNew::Created),
+            // 409: another create-only write of the same key is under way; it will exist.
+            Err(e) if matches!(status(&e), Some(412 | 409)) => Ok(PutNew::Exists),
+            Err(e) => Err(explain(&format!("creating {uri}"), &self.endpoint, &e)),
+        }
+    }
+
+    /// Writes in any case.
+    ///
+    /// # Errors
+    /// As [`Self::put_new`].
+    pub async fn put(&self, uri: &S3Uri, body: Bytes) -> Result<(), RoleError> {
+        let request = self.client.put_object().bucket(&uri.bucket).key(&uri.key);
+        let request = request.body(ByteStream::from(body)).send();
+        let written = effects::perform("s3", "put", request).await;
+        written
+            .map(drop)
+            .map_err(|e| explain(&format!("writing {uri}"), &self.endpoint, &e))
+    }
+
+    /// Reads a whole object.
+    ///
+    /// # Errors
+    /// `S3NotFound`, and as [`Self::put_new`].
+    pub async fn get(&self, uri: &S3Uri) -> Result<Bytes, RoleError> {
+        let what = format!("reading {uri}");
+        let request = self.client.get_object().bucket(&uri.bucket).key(&uri.key);
+        let answer = request
+            .send()
+            .await
+            .map_err(|e| explain(&what, &self.endpoint, &e))?;
+        let body = answer.body.collect().await.map_err(|e| {
+            let message = format!(
+                "{what} at {}: the body broke off ({e}); it is retried",
+                self.endpoint
+            );
+            RoleError::outside("S3Failed", message)
+        })?;
+        Ok(body.into_bytes())
+    }
+
+    /// Reads a whole object and checks its SHA-256 (hex).
+    ///
+    /// # Errors
+    /// User error `DigestMismatch`, and as [`Self::get`].
+    pub async fn get_verified(&self, uri: &S3Uri, sha256: &str) -> Result<Bytes, RoleError> {
+        let bytes = self.get(uri).await?;
+        let found = sha256_hex(&bytes);
+        if found != sha256 {
+            let message = format!(
+                "{uri} has SHA-256 {found}, expected {sha256}: the object was damaged or replaced and is not used"
+            );
+            return Err(RoleError::user("DigestMismatch", message));
+        }
+        Ok(bytes)
+    }
+
+    /// Size of an object in bytes; `None` when absent.
+    ///
+    /// # Errors
+    /// As [`Self::get`], without `S3NotFound`.
+    pub async fn size(&self, uri: &S3Uri) -> Result<Option<u64>, RoleError> {
+        let request = self.client.head_object().bucket(&uri.bucket).key(&uri.key);
+        match request.send().await {
+            Ok(head) => Ok(Some(
+                u64::try_from(head.content_length().unwrap_or(0)).unwrap_or(0),
+            )),
+            Err(e) if status(&e) == Some(404) => Ok(None),
+            Err(e) => Err(explain(&format!("looking for {uri}"), &self.endpoint, &e)),
+        }
+    }
+
+    /// Keys below a prefix, in order.
+    ///
+    /// # Errors
+    /// As [`Self::put_new`].
+    pub async fn list(&self, prefix: &S3Uri) -> Result<Vec<S3Uri>, RoleError> {
+        let mut pages = self
+            .client
+            .list_objects_v2()
+            .bucket(&prefix.bucket)
+            .prefix(&prefix.key)
+            .into_paginator()
+            .send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page =
+                page.map_err(|e| explain(&format!("listing {prefix}"), &self.endpoint, &e))?;
+            let keys = page.contents().iter().filter_map(|o| o.key());
+            found.extend(keys.map(|k| S3Uri {
+                bucket: prefix.bucket.clone(),
+                key: k.into(),
+            }));
+        }
+        Ok(found)
+    }
+
+    /// Removes one object; an absent one is no error.
+    ///
+    /// # Errors
+    /// As [`Self::put_new`].
+    pub async fn delete(&self, uri: &S3Uri) -> Result<(), RoleError> {
+        let request = self
+            .client
+            .delete_object()
+            .bucket(&uri.bucket)
+            .key(&uri.key)
+            .send();
+        match effects::perform("s3", "delete", request).await {
+            Ok(_) => Ok(()),
+            Err(e) if status(&e) == Some(404) => Ok(()),
+            Err(e) => Err(explain(&format!("deleting {uri}"), &self.endpoint, &e)),
+        }
+    }
+
+    /// Removes everything below a prefix, which must end in `/`; returns how many objects.
+    ///
+    /// # Errors
+    /// As [`Self::put_new`]; internal error `UnsafePrefix` for a prefix that could match more.
+    pub async fn delete_prefix(&self, prefix: &S3Uri) -> Result<usize, RoleError> {
+        if !prefix.key.ends_with('/') || prefix.key.len() < 4 {
+            let message =
+                format!("refusing to delete below {prefix}: the prefix must name a folder");
+            return Err(RoleError::internal("UnsafePrefix", message));
+        }
+        let found = self.list(prefix).await?;
+        for uri in &found {
+            self.delete(uri).await?;
+        }
+        Ok(found.len())
+    }
+}
