@@ -17,7 +17,7 @@ use tokio::sync::watch;
 const FILE_POLL: Duration = Duration::from_secs(2);
 
 /// Follows the serving configuration until shutdown.
-pub async fn watch(pipeline: &PipelineName, shutdown: Shutdown) -> watch::Receiver<ServingConfig> {
+pub fn watch(pipeline: &PipelineName, shutdown: Shutdown) -> watch::Receiver<ServingConfig> {
     let file = Path::new(SERVING_DIR).join(SERVING_FILE);
     let (sender, receiver) = watch::channel(read_file(&file).unwrap_or_default());
     let pipeline = pipeline.clone();

@@ -31,14 +31,14 @@ pub struct StatusReporter<T> {
 }
 
 impl<T: Serialize> StatusReporter<T> {
-    /// Starts the background task. `field` is the sub-object of `status`, and the field manager is
-    /// `foresail-<role>`; an empty `field` means `T` is the whole partial status.
-    pub fn start(
-        pipeline: &PipelineName,
-        role: &str,
-        field: &'static str,
-        shutdown: Shutdown,
-    ) -> Self {
+    /// Starts the background task. `T` is the sub-object of `status` that the role owns; the
+    /// monitor owns several, so its `T` is a partial status. The field manager is `foresail-<role>`.
+    pub fn start(pipeline: &PipelineName, role: &'static str, shutdown: Shutdown) -> Self {
+        let field = match role {
+            "monitor" => "",
+            "train" => "training",
+            other => other,
+        };
         let (latest, mut wanted) = watch::channel(None);
         let (done, written) = watch::channel(None);
         let hurry = Arc::new(Notify::new());
@@ -61,8 +61,8 @@ impl<T: Serialize> StatusReporter<T> {
     }
 
     /// Sets what is to be reported.
-    pub fn set(&self, observation: &T) {
-        match serde_json::to_value(observation) {
+    pub fn set(&self, observation: T) {
+        match serde_json::to_value(&observation) {
             Ok(value) if self.field.is_empty() => {
                 self.latest.send_replace(Some(value));
             }
@@ -73,12 +73,12 @@ impl<T: Serialize> StatusReporter<T> {
         }
     }
 
-    /// Waits until the newest observation is written, at most `limit`; true when it is.
-    pub async fn flush(&self, limit: Duration) -> bool {
+    /// Waits until the newest observation is written, at most ten seconds; true when it is.
+    pub async fn flush(&self) -> bool {
         self.hurry.notify_one();
         let newest = self.latest.borrow().clone();
         let mut written = self.written.clone();
-        timeout(limit, written.wait_for(|w| *w == newest))
+        timeout(WRITE_TIMEOUT, written.wait_for(|w| *w == newest))
             .await
             .is_ok_and(|r| r.is_ok())
     }

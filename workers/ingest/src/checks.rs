@@ -1,0 +1,227 @@
+//! Judges rows in order: a good bar, a refusal with its reason, or out of the declared scope.
+//! Pure but for the clock handed in; reading the source again gives the same verdicts.
+
+use std::collections::{HashMap, HashSet};
+
+use foresail_crds::worker_config::WorkerConfig;
+use foresail_domain::corporate::{self, Action, AdjustedRow};
+use foresail_domain::{Bar, Interval, TradingCalendar};
+use foresail_runtime_base::{RoleError, calendar};
+use jiff::civil::Date;
+
+use crate::row::{Fields, RawRow};
+
+/// What a row is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Verdict {
+    /// A bar to send, and its session date.
+    Good(Bar, Date),
+    /// To quarantine.
+    Refused(Refusal),
+    /// Another symbol, or a date outside backfill and replay: not part of this Pipeline.
+    OutOfScope,
+}
+
+/// Why a row is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub reason: &'static str,
+    pub message: String,
+}
+
+fn refuse(reason: &'static str, message: impl Into<String>) -> Refusal {
+    Refusal {
+        reason,
+        message: message.into(),
+    }
+}
+
+/// State over the rows seen so far.
+pub(crate) struct Checker {
+    calendar: TradingCalendar,
+    symbols: HashSet<String>,
+    from: Option<Date>,
+    to: Option<Date>,
+    zero_open_is_missing: bool,
+    provider: &'static str,
+    last: HashMap<String, (Date, Option<AdjustedRow>)>,
+}
+
+impl Checker {
+    /// A checker before the first row.
+    ///
+    /// # Errors
+    /// User error `BadDate` when a date of the spec does not exist.
+    pub(crate) fn new(config: &WorkerConfig, provider: &'static str) -> Result<Self, RoleError> {
+        let source = &config.source;
+        let last = match (&source.replay, &source.backfill.to) {
+            (Some(replay), _) => replay.to.as_deref(),
+            (None, to) => to.as_deref(),
+        };
+        Ok(Self {
+            calendar: calendar(config),
+            symbols: config.symbols().into_iter().collect(),
+            from: date_of(source.backfill.from.as_deref(), "source.backfill.from")?,
+            to: date_of(last, "the end of backfill or replay")?,
+            zero_open_is_missing: source.csv.as_ref().is_some_and(|c| c.zero_open_is_missing),
+            provider,
+            last: HashMap::new(),
+        })
+    }
+
+    /// Judges the next row; `now` is wall time in milliseconds UTC.
+    pub(crate) fn judge(&mut self, row: &RawRow, now: i64) -> Verdict {
+        match self.bar(&row.fields, now) {
+            Ok(Some((bar, date))) => Verdict::Good(bar, date),
+            Ok(None) => Verdict::OutOfScope,
+            Err(refusal) => Verdict::Refused(refusal),
+        }
+    }
+
+    fn bar(&mut self, fields: &Fields, now: i64) -> Result<Option<(Bar, Date)>, Refusal> {
+        if *fields == Fields::default() {
+            return Err(refuse(
+                "Unreadable",
+                "the line does not have the columns of the header",
+            ));
+        }
+        let symbol = fields
+            .symbol
+            .clone()
+            .ok_or_else(|| refuse("MissingSymbol", "symbol is empty"))?;
+        let text = fields
+            .date
+            .as_deref()
+            .ok_or_else(|| refuse("MissingDate", "date is empty"))?;
+        let date = read_date(text)
+            .ok_or_else(|| refuse("BadDate", format!("date `{text}` must be YYYY-MM-DD")))?;
+        let event_time = self.calendar.session_end(date);
+        if event_time > now {
+            return Err(refuse(
+                "InTheFuture",
+                format!("session {date} ends after now"),
+            ));
+        }
+        let outside = self.from.is_some_and(|f| date < f) || self.to.is_some_and(|t| date > t);
+        if outside || !self.symbols.contains(&symbol) {
+            return Ok(None);
+        }
+        let previous = self.in_order(&symbol, date)?;
+        let close = number(fields.close.as_deref(), "close")?
+            .ok_or_else(|| refuse("MissingClose", "close is empty"))?;
+        let adjusted = adjusted_row(fields, close)?;
+        let action = action(fields, previous, adjusted)?;
+        let open = number(fields.open.as_deref(), "open")?;
+        let bar = Bar {
+            symbol: symbol.clone(),
+            interval: Interval::Daily,
+            event_time,
+            open: open.filter(|v| !(self.zero_open_is_missing && *v == 0.0)),
+            high: number(fields.high.as_deref(), "high")?,
+            low: number(fields.low.as_deref(), "low")?,
+            close,
+            volume: number(fields.volume.as_deref(), "volume")?,
+            split_factor: action.split_factor,
+            dividend: action.dividend,
+            ingested_at: now,
+            provider: self.provider.to_string(),
+            revision: 0,
+        };
+        bar.check(now)
+            .map_err(|e| refuse(e.reason(), e.to_string()))?;
+        self.last.insert(symbol, (date, adjusted));
+        Ok(Some((bar, date)))
+    }
+
+    /// The symbol's last good row, when this date comes after it.
+    fn in_order(&self, symbol: &str, date: Date) -> Result<Option<AdjustedRow>, Refusal> {
+        match self.last.get(symbol) {
+            Some((last, _)) if *last == date => Err(refuse(
+                "Duplicate",
+                format!("{symbol} already has a bar of {date}"),
+            )),
+            Some((last, _)) if *last > date => {
+                let message = format!("{symbol} of {date} comes after its bar of {last}");
+                Err(refuse("OutOfOrder", message))
+            }
+            Some((_, adjusted)) => Ok(*adjusted),
+            None => Ok(None),
+        }
+    }
+}
+
+pub(crate) fn date_of(text: Option<&str>, field: &str) -> Result<Option<Date>, RoleError> {
+    let Some(text) = text else { return Ok(None) };
+    read_date(text).map(Some).ok_or_else(|| {
+        RoleError::user(
+            "BadDate",
+            format!("{field} is `{text}`; it must be a date that exists, YYYY-MM-DD"),
+        )
+    })
+}
+
+/// `YYYY-MM-DD`, also with a time of day behind it.
+fn read_date(text: &str) -> Option<Date> {
+    text.get(..10)?
+        .parse()
+        .ok()
+        .filter(|_| matches!(text.as_bytes().get(10), None | Some(b' ' | b'T')))
+}
+
+fn number(text: Option<&str>, field: &'static str) -> Result<Option<f64>, Refusal> {
+    let Some(text) = text else { return Ok(None) };
+    let lower = text.to_ascii_lowercase();
+    if ["nan", "null", "na", "n/a"].contains(&lower.as_str()) {
+        return Ok(None);
+    }
+    let value: f64 = text
+        .parse()
+        .map_err(|_| refuse("NotANumber", format!("{field} `{text}` is not a number")))?;
+    if value.is_finite() {
+        Ok(Some(value))
+    } else {
+        Err(refuse(
+            "NotFinite",
+            format!("{field} `{text}` is not a finite number"),
+        ))
+    }
+}
+
+fn adjusted_row(fields: &Fields, close: f64) -> Result<Option<AdjustedRow>, Refusal> {
+    let Some(text) = fields.adjusted_close.as_deref() else {
+        return Ok(None);
+    };
+    let adjusted = number(Some(text), "adjusted close")?.filter(|v| *v > 0.0);
+    Ok(adjusted.map(|adjusted| {
+        let adjusted_half_unit = corporate::half_unit(text);
+        AdjustedRow {
+            close,
+            adjusted,
+            adjusted_half_unit,
+        }
+    }))
+}
+
+/// From the source's own columns where it has them, otherwise from the adjusted close.
+fn action(
+    fields: &Fields,
+    previous: Option<AdjustedRow>,
+    current: Option<AdjustedRow>,
+) -> Result<Action, Refusal> {
+    if fields.split_factor.is_some() || fields.dividend.is_some() {
+        let split_factor = number(fields.split_factor.as_deref(), "split factor")?.unwrap_or(1.0);
+        let dividend = number(fields.dividend.as_deref(), "dividend")?.unwrap_or(0.0);
+        return Ok(Action {
+            split_factor,
+            dividend,
+        });
+    }
+    let both = previous
+        .zip(current)
+        .filter(|(p, c)| p.close > 0.0 && c.close > 0.0);
+    Ok(both.map_or(Action::NONE, |(p, c)| corporate::derive(p, c)))
+}
+
+#[cfg(test)]
+#[path = "checks_tests.rs"]
+mod tests;

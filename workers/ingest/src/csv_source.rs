@@ -1,0 +1,194 @@
+//! Rows of a CSV file. A line that cannot be split is still a row: it goes on with its text and
+//! without fields, so that it ends in quarantine and the counts add up.
+
+use foresail_crds::pipeline::spec::CsvSource;
+use foresail_runtime_base::RoleError;
+
+use crate::row::{Fields, RawRow};
+
+/// Column index of each field.
+#[derive(Clone, Debug)]
+struct Layout {
+    symbol: Option<usize>,
+    date: usize,
+    open: Option<usize>,
+    high: Option<usize>,
+    low: Option<usize>,
+    close: usize,
+    volume: Option<usize>,
+    adjusted_close: Option<usize>,
+    split_factor: Option<usize>,
+    dividend: Option<usize>,
+    columns: usize,
+}
+
+/// Iterator over data rows.
+pub(crate) struct CsvRows {
+    lines: std::vec::IntoIter<String>,
+    layout: Layout,
+    symbol: Option<String>,
+    position: u64,
+}
+
+impl CsvRows {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// User error `CsvHeader` when date, close, or (without `symbol` in the spec) symbol is absent.
+    pub(crate) fn new(bytes: &[u8], spec: &CsvSource) -> Result<Self, RoleError> {
+        let text = String::from_utf8_lossy(bytes);
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let mut lines: Vec<String> = text
+            .lines()
+            .map(|l| l.trim_end_matches('\r').to_string())
+            .collect();
+        // A final newline makes no row, blank lines inside the file are rows.
+        while lines.last().is_some_and(String::is_empty) {
+            lines.pop();
+        }
+        let mut lines = lines.into_iter();
+        let header = lines.next().and_then(|l| split(&l)).unwrap_or_default();
+        let layout = Layout::new(&header, spec)?;
+        Ok(Self {
+            lines,
+            layout,
+            symbol: spec.symbol.clone(),
+            position: 0,
+        })
+    }
+}
+
+impl Layout {
+    fn new(header: &[String], spec: &CsvSource) -> Result<Self, RoleError> {
+        let find = |name: &str| {
+            header
+                .iter()
+                .position(|h| h.trim().eq_ignore_ascii_case(name))
+        };
+        let names = &spec.columns;
+        let need = |name: &str| {
+            find(name).ok_or_else(|| {
+                let message = format!(
+                    "{} has no column `{name}` (it has: {}); set source.csv.columns",
+                    spec.uri,
+                    header.join(", ")
+                );
+                RoleError::user("CsvHeader", message)
+            })
+        };
+        let symbol = match spec.symbol {
+            Some(_) => None,
+            None => Some(need(&names.symbol)?),
+        };
+        Ok(Self {
+            symbol,
+            date: need(&names.date)?,
+            open: find(&names.open),
+            high: find(&names.high),
+            low: find(&names.low),
+            close: need(&names.close)?,
+            volume: find(&names.volume),
+            adjusted_close: find(&names.adjusted_close),
+            split_factor: find(&names.split_factor),
+            dividend: find(&names.dividend),
+            columns: header.len(),
+        })
+    }
+
+    fn fields(&self, row: &[String], symbol: Option<&String>) -> Fields {
+        let get = |index: Option<usize>| {
+            let text = row.get(index?)?.trim();
+            (!text.is_empty()).then(|| text.to_string())
+        };
+        Fields {
+            symbol: symbol.cloned().or_else(|| get(self.symbol)),
+            date: get(Some(self.date)),
+            open: get(self.open),
+            high: get(self.high),
+            low: get(self.low),
+            close: get(Some(self.close)),
+            volume: get(self.volume),
+            adjusted_close: get(self.adjusted_close),
+            split_factor: get(self.split_factor),
+            dividend: get(self.dividend),
+        }
+    }
+}
+
+impl Iterator for CsvRows {
+    type Item = RawRow;
+
+    fn next(&mut self) -> Option<RawRow> {
+        let original = self.lines.next()?;
+        let position = self.position;
+        self.position += 1;
+        let fields = match split(&original) {
+            Some(row) if row.len() == self.layout.columns => {
+                self.layout.fields(&row, self.symbol.as_ref())
+            }
+            _ => Fields::default(),
+        };
+        Some(RawRow {
+            position,
+            original,
+            fields,
+        })
+    }
+}
+
+/// One line into columns; `None` for what is not CSV. Quoted line breaks do not occur in bars.
+fn split(line: &str) -> Option<Vec<String>> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(line.as_bytes());
+    let record = reader.records().next()?.ok()?;
+    Some(record.iter().map(str::to_string).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> CsvSource {
+        serde_json::from_value(serde_json::json!({"uri": "http://host/file.csv"})).unwrap()
+    }
+
+    #[test]
+    fn columns_are_found_by_name_in_any_order_and_case() {
+        let file = "\u{feff}Close,DATE,symbol\r\n1.5,2000-01-03,X\r\n";
+        let rows: Vec<RawRow> = CsvRows::new(file.as_bytes(), &spec()).unwrap().collect();
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0].fields.close.as_deref(), Some("1.5"));
+        assert_eq!(rows[0].fields.symbol.as_deref(), Some("X"));
+        assert_eq!(rows[0].original, "1.5,2000-01-03,X");
+    }
+
+    #[test]
+    fn every_line_is_a_row_however_damaged() {
+        let file =
+            "symbol,date,close\nX,2000-01-03,1\n\n### noise\n\"open quote\nX,2000-01-04,2\n\n";
+        let rows: Vec<RawRow> = CsvRows::new(file.as_bytes(), &spec()).unwrap().collect();
+        let positions: Vec<u64> = rows.iter().map(|r| r.position).collect();
+        assert_eq!(positions, [0, 1, 2, 3, 4]);
+        assert!(rows[1..4].iter().all(|r| r.fields == Fields::default()));
+        assert_eq!(rows[4].fields.close.as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn a_missing_column_is_named() {
+        let error = CsvRows::new(b"symbol,date\n", &spec()).err().unwrap();
+        assert!(
+            error.message.contains("`close`") && error.reason == "CsvHeader",
+            "{error}"
+        );
+        let single = CsvSource {
+            symbol: Some("S".into()),
+            ..spec()
+        };
+        let rows: Vec<RawRow> = CsvRows::new(b"date,close\n2000-01-03,1\n", &single)
+            .unwrap()
+            .collect();
+        assert_eq!(rows[0].fields.symbol.as_deref(), Some("S"));
+    }
+}

@@ -1,0 +1,17 @@
+//! Ingest: reads a source in order, checks every row, sends good bars to Kafka and the rest to
+//! quarantine with its reason. Backfill as fast as possible, then live replay at the declared
+//! speed, on one schema. Rows read = sent + quarantined, always. Run by `foresail-worker ingest`.
+
+mod checks;
+mod csv_source;
+mod fetch;
+mod pace;
+mod position;
+mod records;
+mod row;
+mod simulator;
+mod source;
+mod worker;
+
+pub use fetch::reachable;
+pub use worker::run;

@@ -1,0 +1,31 @@
+//! A source is an ordered sequence of rows that reads the same every time it is opened.
+
+use foresail_crds::worker_config::WorkerConfig;
+use foresail_runtime_base::{RoleError, calendar};
+
+use crate::csv_source::CsvRows;
+use crate::fetch;
+use crate::row::RawRow;
+use crate::simulator::Simulator;
+
+/// Rows in order of position.
+pub(crate) type Rows = Box<dyn Iterator<Item = RawRow> + Send>;
+
+/// Opens the declared source from its first row.
+///
+/// # Errors
+/// Those of fetching the file; user error `CsvHeader` when a needed column is absent.
+pub(crate) async fn open(config: &WorkerConfig) -> Result<(Rows, &'static str), RoleError> {
+    if let Some(spec) = &config.source.simulator {
+        let simulator = Simulator::new(spec, &config.symbols(), calendar(config))?;
+        return Ok((Box::new(simulator), "simulator"));
+    }
+    let spec = config.source.csv.as_ref().ok_or_else(|| {
+        RoleError::user(
+            "NoSource",
+            "source must have exactly one of csv and simulator",
+        )
+    })?;
+    let bytes = fetch::all(spec).await?;
+    Ok((Box::new(CsvRows::new(&bytes, spec)?), "csv"))
+}

@@ -1,0 +1,297 @@
+//! The Delta table of bars: opened or made, appended to with Kafka positions in the same commit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use deltalake_core::kernel::Transaction;
+use deltalake_core::kernel::transaction::CommitProperties;
+use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
+use deltalake_core::operations::create::CreateBuilder;
+use deltalake_core::writer::{DeltaWriter, RecordBatchWriter};
+use deltalake_core::{DeltaTable, DeltaTableError, checkpoints};
+use foresail_runtime_base::{RoleError, effects};
+use foresail_runtime_store::S3Uri;
+use object_store::ObjectStore;
+use object_store::prefix::PrefixStore;
+use url::Url;
+
+use crate::bars::{self, Placed};
+
+/// Folder of the table below the Pipeline's folder on S3.
+pub const FOLDER: &str = "bars";
+/// Commits between two checkpoints of the Delta log.
+const CHECKPOINT_EVERY: u64 = 50;
+/// Application id whose version is the newest event time in the table.
+const NEWEST: &str = "newest-event-time";
+
+/// The open table.
+pub struct BarTable {
+    table: DeltaTable,
+    uri: S3Uri,
+}
+
+impl BarTable {
+    /// Opens the table below `folder`, making it when it does not exist.
+    ///
+    /// # Errors
+    /// S3 failures by class; `LakeUnreadable` when what is there is not such a table.
+    pub async fn open(store: Arc<dyn ObjectStore>, folder: &S3Uri) -> Result<Self, RoleError> {
+        let uri = folder.join(FOLDER);
+        let log_store = log_store(store, &uri)?;
+        let mut table = DeltaTable::new(log_store.clone());
+        let exists = table.verify_deltatable_existence().await;
+        if exists.map_err(|e| explain("looking for", &uri, &e))? {
+            table
+                .load()
+                .await
+                .map_err(|e| explain("opening", &uri, &e))?;
+        } else {
+            let create = CreateBuilder::new()
+                .with_log_store(log_store)
+                .with_columns(bars::schema());
+            let made = effects::perform("s3", "delta-create", create.into_future()).await;
+            table = match made {
+                Ok(table) => table,
+                // Another process made it first.
+                Err(_) => {
+                    table
+                        .load()
+                        .await
+                        .map_err(|e| explain("making", &uri, &e))?;
+                    table
+                }
+            };
+        }
+        Ok(Self { table, uri })
+    }
+
+    /// Version of the last commit.
+    pub fn version(&self) -> u64 {
+        self.table
+            .version()
+            .and_then(|v| u64::try_from(v).ok())
+            .unwrap_or(0)
+    }
+
+    /// Bars in the table.
+    pub fn rows(&self) -> u64 {
+        let files = self.table.snapshot().map(|s| s.log_data().into_iter());
+        files.map_or(0, |f| {
+            f.map(|file| file.num_records().unwrap_or(0) as u64).sum()
+        })
+    }
+
+    /// Newest event time in the table, milliseconds UTC.
+    ///
+    /// # Errors
+    /// Reading the Delta log.
+    pub async fn newest_event_time(&self) -> Result<Option<i64>, RoleError> {
+        self.transaction(NEWEST).await
+    }
+
+    /// Next offset per partition of `topic`.
+    ///
+    /// # Errors
+    /// Reading the Delta log.
+    pub async fn positions(
+        &self,
+        topic: &str,
+        partitions: &[i32],
+    ) -> Result<BTreeMap<i32, i64>, RoleError> {
+        let mut positions = BTreeMap::new();
+        for partition in partitions {
+            if let Some(offset) = self.transaction(&app_id(topic, *partition)).await? {
+                positions.insert(*partition, offset);
+            }
+        }
+        Ok(positions)
+    }
+
+    async fn transaction(&self, id: &str) -> Result<Option<i64>, RoleError> {
+        let log_store = self.table.log_store();
+        let read = async {
+            self.table
+                .snapshot()?
+                .transaction_version(log_store.as_ref(), id)
+                .await
+        };
+        read.await
+            .map_err(|e| explain("reading the log of", &self.uri, &e))
+    }
+
+    /// Appends bars and the next offsets in one commit.
+    ///
+    /// # Errors
+    /// `LakeConflict` when another writer committed first: reopen. S3 failures by class. Nothing of a
+    /// failed append is visible.
+    pub(crate) async fn append(
+        &mut self,
+        bars: &[Placed],
+        topic: &str,
+        next: &BTreeMap<i32, i64>,
+        newest: i64,
+    ) -> Result<(), RoleError> {
+        let wrong = |what: &'static str, uri: &S3Uri| {
+            let uri = uri.clone();
+            move |e: DeltaTableError| explain(what, &uri, &e)
+        };
+        let mut transactions: Vec<Transaction> = next
+            .iter()
+            .map(|(p, offset)| Transaction::new(app_id(topic, *p), *offset))
+            .collect();
+        transactions.push(Transaction::new(NEWEST, newest));
+        let properties = CommitProperties::default().with_application_transactions(transactions);
+        let batch = bars::batch(bars).map_err(|e| {
+            RoleError::internal("LakeEncoding", format!("bars of {}: {e}", self.uri))
+        })?;
+        let mut writer = RecordBatchWriter::for_table(&self.table)
+            .map_err(wrong("writing to", &self.uri))?
+            .with_commit_properties(properties);
+        writer
+            .write(batch)
+            .await
+            .map_err(wrong("writing to", &self.uri))?;
+        let commit = writer.flush_and_commit(&mut self.table);
+        let version = effects::perform("s3", "delta-commit", commit).await;
+        version.map_err(wrong("committing to", &self.uri))?;
+        if self.version().is_multiple_of(CHECKPOINT_EVERY) {
+            // A checkpoint only speeds up opening; the next one comes in any case.
+            if let Err(error) = checkpoints::create_checkpoint(&self.table, None).await {
+                tracing::warn!(%error, "no checkpoint made");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn app_id(topic: &str, partition: i32) -> String {
+    format!("{topic}/{partition}")
+}
+
+fn log_store(store: Arc<dyn ObjectStore>, uri: &S3Uri) -> Result<LogStoreRef, RoleError> {
+    let url = Url::parse(&format!("{uri}/"))
+        .map_err(|e| RoleError::user("BadS3Uri", format!("{uri} is no URL: {e}")))?;
+    let prefixed = Arc::new(PrefixStore::new(Arc::clone(&store), uri.key.as_str()));
+    Ok(default_logstore(
+        prefixed,
+        store,
+        &url,
+        &StorageConfig::default(),
+    ))
+}
+
+fn explain(what: &str, uri: &S3Uri, error: &DeltaTableError) -> RoleError {
+    let chain = chain(error);
+    let message = format!("{what} the bar table {uri}: {chain}; it is retried");
+    let lower = chain.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    if has(&["conflict", "concurrent", "already exists"]) {
+        RoleError::outside("LakeConflict", message)
+    } else if has(&[
+        "accessdenied",
+        "access denied",
+        "signaturedoesnotmatch",
+        "invalidaccesskeyid",
+        "403 forbidden",
+        "unauthorized",
+    ]) {
+        RoleError::user("S3AccessDenied", message)
+    } else if has(&["nosuchbucket"]) {
+        RoleError::user("S3BucketMissing", message)
+    } else if has(&["connect", "timed out", "timeout", "dns", "sending request"]) {
+        RoleError::outside("S3Unreachable", message)
+    } else {
+        RoleError::outside("LakeUnreadable", message)
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        source = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use foresail_domain::{Bar, Interval};
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    fn bar(symbol: &str, event_time: i64) -> Bar {
+        Bar {
+            symbol: symbol.into(),
+            interval: Interval::Daily,
+            event_time,
+            open: None,
+            high: Some(2.0),
+            low: Some(1.0),
+            close: 1.5,
+            volume: None,
+            split_factor: 1.0,
+            dividend: 0.0,
+            ingested_at: 9,
+            provider: "test".into(),
+            revision: 0,
+        }
+    }
+
+    fn placed(from: i64, to: i64) -> Vec<Placed> {
+        (from..to)
+            .map(|o| Placed {
+                bar: bar("X", o),
+                partition: 0,
+                offset: o,
+            })
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn bars_and_positions_are_one_commit_and_a_stale_writer_loses() {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let folder = S3Uri::parse("s3://bucket/lake/n/p").unwrap();
+        let mut first = BarTable::open(Arc::clone(&store), &folder).await.unwrap();
+        assert_eq!(
+            (
+                first.rows(),
+                first.positions("t", &[0, 1]).await.unwrap().len()
+            ),
+            (0, 0)
+        );
+
+        let mut stale = BarTable::open(Arc::clone(&store), &folder).await.unwrap();
+        first
+            .append(&placed(0, 10), "t", &[(0, 10)].into(), 9)
+            .await
+            .unwrap();
+        let error = stale
+            .append(&placed(0, 10), "t", &[(0, 10)].into(), 9)
+            .await
+            .unwrap_err();
+        assert_eq!(error.reason, "LakeConflict", "{error}");
+
+        let mut again = BarTable::open(store, &folder).await.unwrap();
+        assert_eq!(
+            again.rows(),
+            10,
+            "the stale writer's bars must not be visible"
+        );
+        assert_eq!(
+            again.positions("t", &[0, 1]).await.unwrap(),
+            [(0, 10)].into()
+        );
+        assert_eq!(again.newest_event_time().await.unwrap(), Some(9));
+        again
+            .append(&placed(10, 15), "t", &[(0, 15)].into(), 14)
+            .await
+            .unwrap();
+        assert_eq!((again.rows(), again.version()), (15, 2));
+    }
+}
