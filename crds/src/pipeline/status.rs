@@ -35,6 +35,13 @@ pub struct PipelineStatus {
     /// Training run in flight or last finished, as the operator started it. Written by foresail-operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<RunRecord>,
+    /// Version whose drift reference the monitor uses after a rejected challenger, so that the same
+    /// alarm does not come again. Written by foresail-operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift_reference: Option<ServedVersion>,
+    /// Value of the rollback annotation that was carried out. Written by foresail-operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<String>,
     /// Wall time the last successful run was recorded. Written by foresail-operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_trained_time: Option<Time>,

@@ -1,0 +1,61 @@
+//! The operator: watches Pipelines and keeps their parts right. It decides; workers do the work.
+
+mod args;
+mod context;
+mod leader;
+mod pipeline;
+mod watch;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use foresail_runtime_base::{Health, Shutdown, admin};
+
+use args::Args;
+use context::{Context, Images};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    foresail_runtime_base::init("operator");
+    match run(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("foresail-operator: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<()> {
+    let Args {
+        worker_image,
+        trainer_image,
+        image_pull_policy,
+        watch_namespace,
+        admin_bind,
+        lease_namespace,
+        identity,
+    } = args;
+    let shutdown = Shutdown::on_signal();
+    let health = Health::new();
+    admin::serve(admin_bind, health.clone(), shutdown.clone()).await?;
+    let client = kube::Client::try_default().await?;
+    let images = Images {
+        worker: worker_image,
+        trainer: trainer_image,
+        pull_policy: image_pull_policy,
+    };
+    let context = Arc::new(Context::new(client.clone(), images, &identity));
+    // Ready as soon as it could take over: a standby is healthy too.
+    health.set_ready(true);
+    if let Some(namespace) = lease_namespace {
+        let lease = leader::Lease::new(client, &namespace, &identity);
+        if !lease.acquire(&shutdown).await {
+            return Ok(());
+        }
+        tokio::spawn(lease.keep(shutdown.clone()));
+    }
+    watch::run(context, watch_namespace.as_deref(), shutdown).await;
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! The immutable configuration, and the one mutable document: which versions serve.
+
+use foresail_crds::worker_config::{CONFIG_FILE, SERVING_FILE};
+use k8s_openapi::api::core::v1::ConfigMap;
+
+use super::{Resources, meta};
+use crate::pipeline::plan::Plan;
+use crate::pipeline::validate::ValidatedPipeline;
+
+pub(super) fn add(resources: &mut Resources, pipeline: &ValidatedPipeline, plan: &Plan) {
+    let data = |key: &str, text: String| Some([(key.to_string(), text)].into());
+    resources.add(&ConfigMap {
+        metadata: meta(pipeline, pipeline.config_name.clone(), "config"),
+        data: data(CONFIG_FILE, pipeline.config.to_json()),
+        immutable: Some(true),
+        ..ConfigMap::default()
+    });
+    let serving = serde_json::to_string_pretty(&plan.serving()).unwrap_or_default();
+    resources.add(&ConfigMap {
+        metadata: meta(pipeline, pipeline.name.child("serving"), "serving"),
+        data: data(SERVING_FILE, serving),
+        ..ConfigMap::default()
+    });
+}

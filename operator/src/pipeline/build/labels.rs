@@ -1,0 +1,47 @@
+//! Labels of children, and the selectors over them.
+
+use std::collections::BTreeMap;
+
+use foresail_crds::names::PipelineName;
+
+/// Name of the Pipeline.
+pub const PIPELINE: &str = "foresail.dev/pipeline";
+/// Training run.
+pub const RUN: &str = "foresail.dev/run";
+/// Role.
+pub const COMPONENT: &str = "app.kubernetes.io/component";
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+const MANAGER: &str = "foresail-operator";
+
+/// All labels of a child.
+pub fn of(name: &PipelineName, role: &str) -> BTreeMap<String, String> {
+    let pairs = [
+        ("app.kubernetes.io/name", "foresail"),
+        ("app.kubernetes.io/version", env!("CARGO_PKG_VERSION")),
+        (COMPONENT, role),
+        (MANAGED_BY, MANAGER),
+        (PIPELINE, name.name.as_str()),
+    ];
+    pairs
+        .into_iter()
+        .map(|(k, v)| (k.to_string(), v.to_string()))
+        .collect()
+}
+
+/// Labels that select the pods of one role; they never change.
+pub fn pods(name: &PipelineName, role: &str) -> BTreeMap<String, String> {
+    [(COMPONENT, role), (PIPELINE, name.name.as_str())]
+        .into_iter()
+        .map(|(k, v)| (k.to_string(), v.to_string()))
+        .collect()
+}
+
+/// Selects all children of one Pipeline.
+pub fn selector(name: &PipelineName) -> String {
+    format!("{PIPELINE}={},{MANAGED_BY}={MANAGER}", name.name)
+}
+
+/// Selects all children of all Pipelines.
+pub fn managed_selector() -> String {
+    format!("{MANAGED_BY}={MANAGER}")
+}

@@ -1,0 +1,179 @@
+use foresail_crds::worker_config::{ServedVersion, TrainingRun};
+use serde_json::json;
+
+use super::*;
+use crate::pipeline::validate::tests::pipeline;
+
+fn images() -> Images {
+    Images {
+        worker: "w:1".into(),
+        trainer: "t:1".into(),
+        pull_policy: "IfNotPresent".into(),
+    }
+}
+
+fn everything() -> Vec<Child> {
+    let plan = Plan {
+        prepared: true,
+        champion: Some(ServedVersion {
+            version: 1,
+            manifest_uri: "s3://b/k".into(),
+            manifest_sha256: "a".into(),
+        }),
+        training: Some(TrainingRun {
+            run_id: "r1".into(),
+            trigger: "Initial".into(),
+            delta_version: 3,
+            champion: None,
+        }),
+        ..Plan::default()
+    };
+    let p = pipeline(|_| {});
+    let mut all = build(&p, &plan, &images()).children;
+    all.extend(build(&p, &Plan::default(), &images()).children);
+    all
+}
+
+fn find<'a>(children: &'a [Child], kind: &str, name: &str) -> &'a Value {
+    &children
+        .iter()
+        .find(|c| c.kind.kind == kind && c.name == name)
+        .unwrap()
+        .value
+}
+
+#[test]
+fn every_pod_is_restricted() {
+    let mut pods = 0;
+    for child in everything() {
+        let pod = &child.value["spec"]["template"]["spec"];
+        if pod.is_null() {
+            continue;
+        }
+        pods += 1;
+        let security = &pod["securityContext"];
+        assert_eq!(
+            (
+                &security["runAsNonRoot"],
+                &security["seccompProfile"]["type"]
+            ),
+            (&json!(true), &json!("RuntimeDefault"))
+        );
+        for container in pod["containers"].as_array().unwrap() {
+            let security = &container["securityContext"];
+            assert_eq!(
+                security["allowPrivilegeEscalation"],
+                json!(false),
+                "{}",
+                child.name
+            );
+            assert_eq!(
+                security["readOnlyRootFilesystem"],
+                json!(true),
+                "{}",
+                child.name
+            );
+            assert_eq!(
+                security["capabilities"]["drop"],
+                json!(["ALL"]),
+                "{}",
+                child.name
+            );
+            assert!(
+                container["resources"]["requests"]["cpu"].is_string(),
+                "{}",
+                child.name
+            );
+            assert!(
+                container["env"].is_null(),
+                "{}: secrets and settings are files",
+                child.name
+            );
+        }
+    }
+    assert!(pods >= 7);
+}
+
+#[test]
+fn replicas_of_the_predictors_are_never_set() {
+    let all = everything();
+    assert!(find(&all, "Deployment", "p-predict")["spec"]["replicas"].is_null());
+    assert_eq!(
+        find(&all, "HorizontalPodAutoscaler", "p-predict")["spec"]["scaleTargetRef"]["name"],
+        json!("p-predict")
+    );
+    assert_eq!(
+        find(&all, "PodDisruptionBudget", "p-predict")["spec"]["maxUnavailable"],
+        json!(1)
+    );
+}
+
+#[test]
+fn rights_are_by_name_and_without_wildcards() {
+    for child in everything().iter().filter(|c| c.kind.kind == "Role") {
+        for rule in child.value["rules"].as_array().into_iter().flatten() {
+            assert!(
+                !rule["resourceNames"].as_array().unwrap().is_empty(),
+                "{}",
+                child.name
+            );
+            assert!(
+                !rule.to_string().contains('*') && !rule.to_string().contains("secrets"),
+                "{}",
+                child.name
+            );
+        }
+    }
+}
+
+#[test]
+fn predictors_wait_for_a_champion_and_workers_for_prepare() {
+    let first = build(&pipeline(|_| {}), &Plan::default(), &images()).children;
+    assert!(first.iter().all(|c| c.kind.kind != "Deployment"));
+    assert!(
+        first
+            .iter()
+            .any(|c| c.kind.kind == "Job" && c.name.starts_with("p-prepare-"))
+    );
+}
+
+#[test]
+fn suspend_stops_ingest_stream_and_the_training_job_only() {
+    let p = pipeline(|v| v["spec"]["suspend"] = json!(true));
+    let plan = Plan {
+        prepared: true,
+        training: Some(TrainingRun {
+            run_id: "r1".into(),
+            trigger: "Initial".into(),
+            delta_version: 3,
+            champion: None,
+        }),
+        ..Plan::default()
+    };
+    let all = build(&p, &plan, &images()).children;
+    let replicas =
+        |role: &str| find(&all, "Deployment", &format!("p-{role}"))["spec"]["replicas"].as_i64();
+    assert_eq!(
+        ["ingest", "lake", "stream", "monitor"].map(replicas),
+        [Some(0), Some(1), Some(0), Some(1)]
+    );
+    assert_eq!(
+        find(&all, "Job", "p-train-r1")["spec"]["suspend"],
+        json!(true)
+    );
+}
+
+#[test]
+fn every_child_is_owned_labelled_and_named_after_its_pipeline() {
+    for child in everything() {
+        let meta = &child.value["metadata"];
+        assert_eq!(
+            meta["ownerReferences"][0]["uid"],
+            json!("u-1"),
+            "{}",
+            child.name
+        );
+        assert_eq!(meta["labels"][labels::PIPELINE], json!("p"));
+        assert!(child.name.starts_with("p-") && child.namespace == "n");
+    }
+}

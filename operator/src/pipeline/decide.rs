@@ -1,0 +1,121 @@
+//! The gate: whether a finished run's model replaces the champion. Pure.
+
+use foresail_crds::model_manifest::GateResult;
+use foresail_crds::pipeline::spec::PromotionMode;
+
+/// Verdict on a challenger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Replaces the champion.
+    Promote {
+        /// CamelCase reason.
+        reason: &'static str,
+        /// Sentence with the numbers.
+        message: String,
+    },
+    /// Does not.
+    Reject {
+        /// Sentence with the numbers.
+        message: String,
+    },
+    /// Waits for a person.
+    Wait {
+        /// Sentence with the numbers.
+        message: String,
+    },
+}
+
+/// Judges a challenger. Automatic promotion asks for a relative RMSE improvement of at least
+/// `minimum_effect` on the gate window, and never for a challenger that is worse than the champion.
+pub fn judge(gate: Option<&GateResult>, mode: PromotionMode, minimum_effect: f64) -> Verdict {
+    let Some(gate) = gate else {
+        let message = "no comparison with the champion was reported, so it is not promoted".into();
+        return Verdict::Reject { message };
+    };
+    let message = numbers(gate, minimum_effect);
+    if mode == PromotionMode::Manual {
+        return Verdict::Wait { message };
+    }
+    let number = |text: &foresail_crds::Decimal| text.as_f64().unwrap_or(f64::NAN);
+    let (effect, challenger, champion) = (
+        number(&gate.effect),
+        number(&gate.challenger_rmse),
+        number(&gate.champion_rmse),
+    );
+    // NaN compares false everywhere: what cannot be read does not promote.
+    if gate.dates > 0 && effect >= minimum_effect && challenger < champion {
+        Verdict::Promote {
+            reason: "GatePassed",
+            message,
+        }
+    } else {
+        Verdict::Reject { message }
+    }
+}
+
+fn numbers(gate: &GateResult, minimum_effect: f64) -> String {
+    format!(
+        "on {} unseen dates: challenger RMSE {}, champion v{} {}, naive {}; effect {} (minimum {minimum_effect}), p = {}",
+        gate.dates,
+        gate.challenger_rmse,
+        gate.champion_version,
+        gate.champion_rmse,
+        gate.naive_rmse,
+        gate.effect,
+        gate.p_value
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(challenger: &str, champion: &str, effect: &str) -> GateResult {
+        GateResult {
+            champion_version: 1,
+            dates: 40,
+            challenger_rmse: challenger.into(),
+            champion_rmse: champion.into(),
+            naive_rmse: "0.03".into(),
+            effect: effect.into(),
+            p_value: "0.1".into(),
+        }
+    }
+
+    #[test]
+    fn better_by_enough_promotes_and_nothing_else_does() {
+        let cases = [
+            (gate("0.02", "0.03", "0.33"), 0.02, true),
+            (gate("0.0299", "0.03", "0.003"), 0.02, false),
+            (gate("0.03", "0.03", "0"), 0.0, false),
+            (gate("0.04", "0.03", "-0.3"), -1.0, false),
+            (gate("abc", "0.03", "0.5"), 0.0, false),
+            (
+                GateResult {
+                    dates: 0,
+                    ..gate("0.02", "0.03", "0.33")
+                },
+                0.0,
+                false,
+            ),
+        ];
+        for (gate, minimum, promoted) in cases {
+            let verdict = judge(Some(&gate), PromotionMode::Automatic, minimum);
+            assert_eq!(
+                matches!(verdict, Verdict::Promote { .. }),
+                promoted,
+                "{gate:?}"
+            );
+        }
+        assert!(matches!(
+            judge(None, PromotionMode::Automatic, 0.0),
+            Verdict::Reject { .. }
+        ));
+        let manual = judge(
+            Some(&gate("0.02", "0.03", "0.33")),
+            PromotionMode::Manual,
+            0.0,
+        );
+        assert!(matches!(manual, Verdict::Wait { .. }));
+    }
+}

@@ -1,0 +1,89 @@
+//! Whether a live object already has every field we want, so that an idle operator writes nothing
+//! and a hand edit of one of our fields is seen. Pure.
+
+use serde_json::Value;
+
+/// True when `live` contains everything in `desired`. Objects are compared field by field, lists
+/// element by element; quantities by value ("1000m" is "1"); empty values equal absent ones.
+pub(crate) fn covers(live: &Value, desired: &Value) -> bool {
+    match (live, desired) {
+        (_, Value::Null) => true,
+        (Value::Object(live), Value::Object(desired)) => {
+            desired.iter().all(|(key, wanted)| match live.get(key) {
+                Some(found) => covers(found, wanted),
+                None => is_empty(wanted),
+            })
+        }
+        (Value::Array(live), Value::Array(desired)) => {
+            live.len() == desired.len() && live.iter().zip(desired).all(|(l, d)| covers(l, d))
+        }
+        (Value::String(live), Value::String(desired)) => {
+            live == desired || quantity(live).is_some_and(|l| quantity(desired) == Some(l))
+        }
+        (Value::Number(live), Value::Number(desired)) => live.as_f64() == desired.as_f64(),
+        (live, desired) => live == desired,
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(map) => map.values().all(is_empty),
+        Value::Array(list) => list.is_empty(),
+        _ => false,
+    }
+}
+
+/// A Kubernetes quantity in thousandths.
+fn quantity(text: &str) -> Option<i128> {
+    let split = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.' && c != '-')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor: f64 = match unit {
+        "" => 1.0,
+        "m" => 1e-3,
+        "k" => 1e3,
+        "M" => 1e6,
+        "G" => 1e9,
+        "T" => 1e12,
+        "Ki" => 1024.0,
+        "Mi" => 1_048_576.0,
+        "Gi" => 1_073_741_824.0,
+        "Ti" => 1_099_511_627_776.0,
+        _ => return None,
+    };
+    let number: f64 = number.parse().ok()?;
+    Some((number * factor * 1_000.0).round() as i128)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn defaults_are_tolerated_and_edits_are_seen() {
+        let desired =
+            json!({"spec": {"a": 1, "list": [{"name": "x", "cpu": "1000m"}], "none": {}}});
+        let live =
+            json!({"spec": {"a": 1, "b": 2, "list": [{"name": "x", "cpu": "1", "more": true}]}});
+        assert!(covers(&live, &desired));
+        for edit in [
+            json!({"spec": {"a": 2, "list": [{"name": "x", "cpu": "1"}]}}),
+            json!({"spec": {"a": 1, "list": [{"name": "x", "cpu": "2"}]}}),
+            json!({"spec": {"a": 1, "list": []}}),
+            json!({"spec": {"list": [{"name": "x", "cpu": "1"}]}}),
+        ] {
+            assert!(!covers(&edit, &desired), "{edit}");
+        }
+    }
+
+    #[test]
+    fn quantities_are_numbers() {
+        assert_eq!(quantity("1Gi"), quantity("1024Mi"));
+        assert_eq!(quantity("0.5"), quantity("500m"));
+        assert_eq!(quantity("IfNotPresent"), None);
+    }
+}

@@ -1,0 +1,274 @@
+//! When the next run starts: triggers, cooldown, maxPerDay, retries. One run at a time.
+//!
+//! While a replay is declared, cooldown and maxPerDay count event time; otherwise wall time.
+
+use std::time::Duration;
+
+use foresail_crds::names::hash8;
+use foresail_crds::pipeline::spec::RetrainTrigger;
+use foresail_crds::pipeline::status::{ErrorClass, RunRecord, RunState};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::Plan;
+use crate::pipeline::dereference::Observed;
+use crate::pipeline::validate::ValidatedPipeline;
+
+const DAY_MS: i64 = 86_400_000;
+/// First wait before a failed run is tried again; doubles with each attempt.
+const RETRY_SECONDS: u32 = 20;
+/// Attempts of one trigger beyond the first.
+const MOST_RETRIES: u32 = 5;
+
+/// Why a run is wanted.
+struct Wanted {
+    trigger: &'static str,
+    message: String,
+    /// Cooldown and maxPerDay do not apply.
+    at_once: bool,
+    attempt: u32,
+}
+
+impl Wanted {
+    fn new(trigger: &'static str, message: String, at_once: bool) -> Self {
+        Self {
+            trigger,
+            message,
+            at_once,
+            attempt: 0,
+        }
+    }
+}
+
+/// Starts a run when one is due.
+pub(super) fn start(
+    plan: &mut Plan,
+    pipeline: &ValidatedPipeline,
+    observed: &Observed,
+    now: Timestamp,
+) {
+    // A run that has just ended is judged with what the workers report after it.
+    let busy = plan
+        .run
+        .as_ref()
+        .is_some_and(|r| r.state == RunState::Running);
+    if busy || plan.create.is_some() || plan.trained || !complete(observed) {
+        return;
+    }
+    let Some(wanted) = wanted(plan, pipeline, observed, now) else {
+        return;
+    };
+    let clock = clock(pipeline, observed, now);
+    if !wanted.at_once
+        && let Some(reason) = held_back(plan, pipeline, clock)
+    {
+        return skip(plan, observed, &wanted, reason, now);
+    }
+    let run = record(plan, pipeline, observed, &wanted, (clock, now));
+    let message = format!(
+        "run {} on Delta version {}: {}",
+        run.id, run.delta_version, wanted.message
+    );
+    plan.decide(now, "TrainingStarted", wanted.trigger, message);
+    plan.run = Some(run);
+}
+
+/// Every bar of the backfill is in the lake.
+fn complete(observed: &Observed) -> bool {
+    match (&observed.status.ingest, &observed.status.lake) {
+        (Some(ingest), Some(lake)) => {
+            ingest.backfill_complete
+                && lake.rows > 0
+                && (lake.rows >= ingest.rows_sent || observed.status.champion.is_some())
+        }
+        _ => false,
+    }
+}
+
+fn wanted(
+    plan: &Plan,
+    pipeline: &ValidatedPipeline,
+    observed: &Observed,
+    now: Timestamp,
+) -> Option<Wanted> {
+    let Some(run) = &plan.run else {
+        if plan.champion.is_some() {
+            // Status was lost; the next trigger starts the next run.
+            return triggered(plan, pipeline, observed);
+        }
+        return Some(Wanted::new(
+            "Initial",
+            "the backfill is in the lake".into(),
+            true,
+        ));
+    };
+    if pipeline.retrain.is_some() && pipeline.retrain != run.annotation {
+        return Some(Wanted::new(
+            "Manual",
+            "the retrain annotation changed".into(),
+            true,
+        ));
+    }
+    let (model, whole) = run
+        .spec_hash
+        .split_once(':')
+        .unwrap_or((&run.spec_hash, ""));
+    if run.state == RunState::Failed {
+        return retry(run, whole != pipeline.run_hash, now);
+    }
+    if model != pipeline.model_hash {
+        return Some(Wanted::new(
+            "SpecChanged",
+            "features, model or instruments changed".into(),
+            true,
+        ));
+    }
+    triggered(plan, pipeline, observed)
+}
+
+/// A failed run: outside faults are tried again, a person's faults wait for an edit.
+fn retry(run: &RunRecord, edited: bool, now: Timestamp) -> Option<Wanted> {
+    if edited {
+        return Some(Wanted::new(
+            "SpecChanged",
+            "the spec was edited after a failed run".into(),
+            true,
+        ));
+    }
+    let user = run
+        .error
+        .as_ref()
+        .is_some_and(|e| e.class == ErrorClass::User);
+    if user || run.attempt >= MOST_RETRIES {
+        return None;
+    }
+    let wait = Duration::from_secs(u64::from(RETRY_SECONDS << run.attempt.min(6)));
+    let waited = now.duration_since(run.started_time.0).unsigned_abs();
+    let trigger = match run.trigger.as_str() {
+        "Drift" => "Drift",
+        "Performance" => "Performance",
+        "Manual" => "Manual",
+        "SpecChanged" => "SpecChanged",
+        _ => "Initial",
+    };
+    let message = format!("attempt {} after a failure", run.attempt + 2);
+    (waited >= wait).then(|| Wanted {
+        attempt: run.attempt + 1,
+        ..Wanted::new(trigger, message, true)
+    })
+}
+
+fn triggered(plan: &Plan, pipeline: &ValidatedPipeline, observed: &Observed) -> Option<Wanted> {
+    let champion = plan.champion.as_ref()?;
+    let retraining = &pipeline.spec.retraining;
+    let enabled = |t| retraining.triggers.contains(&t);
+    let reference = plan.drift_reference.as_ref().unwrap_or(champion);
+    if enabled(RetrainTrigger::Drift)
+        && let Some(drift) = &observed.status.drift
+        && drift.alarm
+        && drift.model_version == reference.version
+        && drift.sessions_since_alarm >= retraining.settle_sessions
+    {
+        let message = format!("drift score {} above {}", drift.score, drift.threshold);
+        return Some(Wanted::new("Drift", message, false));
+    }
+    if enabled(RetrainTrigger::Performance)
+        && let Some(performance) = &observed.status.performance
+        && performance.worse_than_naive
+        && performance.model_version == champion.version
+        && performance.sessions_since_worse >= retraining.settle_sessions
+        // A challenger trained on the same weakness was just rejected: wait for new evidence.
+        && plan.drift_reference.is_none()
+    {
+        let message = format!(
+            "realised RMSE {} against naive {}, excess at least {}",
+            performance.rmse, performance.naive_rmse, performance.excess_lower_bound
+        );
+        return Some(Wanted::new("Performance", message, false));
+    }
+    None
+}
+
+/// Milliseconds on the clock that cooldown and maxPerDay use.
+fn clock(pipeline: &ValidatedPipeline, observed: &Observed, now: Timestamp) -> i64 {
+    let newest = observed
+        .status
+        .lake
+        .as_ref()
+        .and_then(|l| l.last_event_time.as_ref());
+    match (pipeline.replay_speed, newest) {
+        (Some(_), Some(newest)) => newest.0.as_millisecond(),
+        _ => now.as_millisecond(),
+    }
+}
+
+fn held_back(plan: &Plan, pipeline: &ValidatedPipeline, clock: i64) -> Option<&'static str> {
+    let run = plan.run.as_ref()?;
+    let cooldown = i64::try_from(pipeline.cooldown.as_millis()).unwrap_or(i64::MAX);
+    if clock.saturating_sub(run.event_time) < cooldown {
+        return Some("Cooldown");
+    }
+    let today = run
+        .recent_starts
+        .iter()
+        .filter(|start| clock - **start < DAY_MS)
+        .count();
+    let most = usize::try_from(pipeline.spec.retraining.max_per_day).unwrap_or(usize::MAX);
+    (today >= most).then_some("MaxPerDay")
+}
+
+/// Says once that a trigger is held back.
+fn skip(plan: &mut Plan, observed: &Observed, wanted: &Wanted, reason: &str, now: Timestamp) {
+    let last = observed.status.last_decision.as_ref();
+    if last.is_some_and(|d| d.action == "RetrainSkipped" && d.reason == reason)
+        || plan.decision.is_some()
+    {
+        return;
+    }
+    let message = format!(
+        "{}: {}, held back by {reason}",
+        wanted.trigger, wanted.message
+    );
+    plan.decide(now, "RetrainSkipped", reason, message);
+}
+
+fn record(
+    plan: &Plan,
+    pipeline: &ValidatedPipeline,
+    observed: &Observed,
+    wanted: &Wanted,
+    (clock, now): (i64, Timestamp),
+) -> RunRecord {
+    let delta_version = observed.status.lake.as_ref().map_or(0, |l| l.version);
+    let identity = format!(
+        "{}:{delta_version}:{}:{}",
+        pipeline.run_hash, wanted.trigger, wanted.attempt
+    );
+    let before = plan
+        .run
+        .as_ref()
+        .map(|r| r.recent_starts.as_slice())
+        .unwrap_or_default();
+    let mut recent_starts: Vec<i64> = before
+        .iter()
+        .copied()
+        .filter(|start| clock - start < DAY_MS)
+        .collect();
+    recent_starts.push(clock);
+    // The schema holds a hundred; maxPerDay allows no more.
+    recent_starts.drain(..recent_starts.len().saturating_sub(100));
+    RunRecord {
+        id: hash8(identity.as_bytes()),
+        trigger: wanted.trigger.into(),
+        attempt: wanted.attempt,
+        delta_version,
+        event_time: clock,
+        started_time: Time(now),
+        state: RunState::Running,
+        version: None,
+        annotation: pipeline.retrain.clone(),
+        spec_hash: format!("{}:{}", pipeline.model_hash, pipeline.run_hash),
+        error: None,
+        recent_starts,
+    }
+}

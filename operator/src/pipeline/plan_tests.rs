@@ -1,0 +1,412 @@
+use foresail_crds::model_manifest::GateResult;
+use foresail_crds::model_version::ModelVersionStatus;
+use foresail_crds::pipeline::spec::{DriftMetric, ModelKind};
+use foresail_crds::pipeline::status::{
+    DriftStatus, ErrorClass, IngestStatus, LakeStatus, PrepareStatus, TrainingResult,
+    TrainingStatus, WorkerError,
+};
+use foresail_crds::{Decimal, ModelVersion};
+use serde_json::json;
+
+use super::*;
+use crate::pipeline::validate::tests::pipeline;
+
+fn now() -> Timestamp {
+    "2026-01-01T00:00:00Z".parse().unwrap()
+}
+
+fn day(days: i64) -> Time {
+    Time(Timestamp::from_millisecond(days * 86_400_000).unwrap())
+}
+
+/// Prepared, backfilled, nothing trained.
+fn ready(p: &ValidatedPipeline) -> Observed {
+    let mut observed = Observed::default();
+    let status = &mut observed.status;
+    status.prepare = Some(PrepareStatus {
+        config: p.config_name.clone(),
+        complete: true,
+        error: None,
+    });
+    status.ingest = Some(IngestStatus {
+        rows_sent: 100,
+        backfill_complete: true,
+        ..IngestStatus::default()
+    });
+    status.lake = Some(LakeStatus {
+        version: 3,
+        rows: 100,
+        last_event_time: Some(day(1000)),
+        error: None,
+    });
+    observed
+}
+
+fn version(
+    p: &ValidatedPipeline,
+    number: u32,
+    run: &str,
+    role: Option<VersionRole>,
+) -> ModelVersion {
+    let spec = ModelVersionSpec {
+        pipeline: "p".into(),
+        version: number,
+        manifest_uri: format!("s3://bucket/lake/n/p/models/{run}/manifest.json"),
+        manifest_sha256: "a".repeat(64),
+        kind: ModelKind::Linear,
+        fingerprint: p.fingerprint.clone(),
+        trigger: "Initial".into(),
+        run_id: run.into(),
+        delta_version: 3,
+        trained_through: day(900),
+        metrics: vec![],
+        gate: None,
+    };
+    let mut version = ModelVersion::new(&format!("p-v{number}"), spec);
+    version.status = Some(ModelVersionStatus {
+        role,
+        ..ModelVersionStatus::default()
+    });
+    version
+}
+
+fn result(p: &ValidatedPipeline, run: &RunRecord, gate: Option<GateResult>) -> TrainingStatus {
+    TrainingStatus {
+        run_id: run.id.clone(),
+        result: Some(TrainingResult {
+            manifest_uri: format!("s3://bucket/lake/n/p/models/{}/manifest.json", run.id),
+            manifest_sha256: "b".repeat(64),
+            delta_version: run.delta_version,
+            trained_through: day(900),
+            fingerprint: p.fingerprint.clone(),
+            kind: ModelKind::Linear,
+            metrics: vec![],
+            gate,
+        }),
+        ..TrainingStatus::default()
+    }
+}
+
+fn gate(effect: &str, challenger: &str) -> GateResult {
+    GateResult {
+        champion_version: 1,
+        dates: 40,
+        challenger_rmse: challenger.into(),
+        champion_rmse: "0.03".into(),
+        naive_rmse: "0.03".into(),
+        effect: effect.into(),
+        p_value: "0.01".into(),
+    }
+}
+
+fn drift(version: u32, sessions: u32) -> DriftStatus {
+    DriftStatus {
+        model_version: version,
+        metric: DriftMetric::Psi,
+        score: Decimal::from("3"),
+        threshold: Decimal::from("2"),
+        alarm: true,
+        alarm_since: Some(day(1990)),
+        sessions_since_alarm: sessions,
+        window_end_time: day(2000),
+        features: vec![],
+    }
+}
+
+/// Follows one plan into the next observation, as apply and status would.
+fn follow(mut observed: Observed, p: &ValidatedPipeline, plan: &Plan) -> Observed {
+    if let Some(spec) = &plan.create {
+        let mut created = version(p, spec.version, &spec.run_id, None);
+        created.spec = spec.clone();
+        observed.versions.push(created);
+    }
+    for (number, role, _) in &plan.roles {
+        if let Some(found) = observed
+            .versions
+            .iter_mut()
+            .find(|v| v.spec.version == *number)
+        {
+            found.status.get_or_insert_default().role = Some(*role);
+        }
+    }
+    let status = &mut observed.status;
+    status.champion = plan.champion.clone();
+    status.previous = plan.previous.clone();
+    status.drift_reference = plan.drift_reference.clone();
+    status.rollback = plan.rollback.clone();
+    status.run = plan.run.clone();
+    status.last_decision = plan.decision.clone().or(status.last_decision.take());
+    observed.serving = Some(plan.serving());
+    observed
+}
+
+/// A Pipeline with v1 as champion, its first run recorded.
+fn with_champion(p: &ValidatedPipeline) -> Observed {
+    let first = ready(p);
+    let started = plan(p, &first, now());
+    let mut observed = follow(first, p, &started);
+    observed.status.training = Some(result(p, started.run.as_ref().unwrap(), None));
+    let finished = plan(p, &observed, now());
+    assert_eq!(finished.decision.as_ref().unwrap().reason, "First");
+    let mut observed = follow(observed, p, &finished);
+    observed.status.lake.as_mut().unwrap().last_event_time = Some(day(2000));
+    observed
+}
+
+#[test]
+fn nothing_starts_before_prepare_and_backfill() {
+    let p = pipeline(|_| {});
+    let mut observed = ready(&p);
+    observed.status.lake.as_mut().unwrap().rows = 99;
+    assert_eq!(plan(&p, &observed, now()).run, None);
+    let mut observed = ready(&p);
+    observed.status.prepare.as_mut().unwrap().config = "another".into();
+    assert_eq!(plan(&p, &observed, now()).run, None);
+    let suspended = pipeline(|v| v["spec"]["suspend"] = json!(true));
+    assert_eq!(plan(&suspended, &ready(&suspended), now()).run, None);
+}
+
+#[test]
+fn the_first_run_pins_the_lake_version_and_is_the_same_for_two_operators() {
+    let p = pipeline(|_| {});
+    let one = plan(&p, &ready(&p), now());
+    let other = plan(
+        &p,
+        &ready(&p),
+        now().checked_add(jiff::Span::new().seconds(9)).unwrap(),
+    );
+    let (one, other) = (one.training.unwrap(), other.training.unwrap());
+    assert_eq!(one.run_id, other.run_id);
+    assert_eq!(
+        (one.delta_version, one.trigger.as_str(), one.champion),
+        (3, "Initial", None)
+    );
+}
+
+#[test]
+fn the_first_version_is_promoted_and_made_once() {
+    let p = pipeline(|_| {});
+    let observed = with_champion(&p);
+    assert_eq!(observed.versions.len(), 1);
+    let again = plan(&p, &observed, now());
+    assert_eq!(
+        (again.create, again.decision, again.training),
+        (None, None, None)
+    );
+    assert_eq!(again.champion.unwrap().version, 1);
+}
+
+#[test]
+fn a_crash_after_making_the_version_makes_no_second_one() {
+    let p = pipeline(|_| {});
+    let first = ready(&p);
+    let started = plan(&p, &first, now());
+    let mut observed = follow(first, &p, &started);
+    observed.status.training = Some(result(&p, started.run.as_ref().unwrap(), None));
+    let finished = plan(&p, &observed, now());
+    // The version exists, nothing else was written.
+    let spec = finished.create.clone().unwrap();
+    let mut created = version(&p, 1, &spec.run_id, None);
+    created.spec = spec;
+    observed.versions.push(created);
+    let again = plan(&p, &observed, now());
+    assert_eq!(again.create, None);
+    assert_eq!(again.champion, finished.champion);
+}
+
+#[test]
+fn a_result_that_is_not_ours_is_refused() {
+    let p = pipeline(|_| {});
+    let first = ready(&p);
+    let started = plan(&p, &first, now());
+    let mut observed = follow(first, &p, &started);
+    let mut training = result(&p, started.run.as_ref().unwrap(), None);
+    training.result.as_mut().unwrap().manifest_uri = "s3://elsewhere/manifest.json".into();
+    observed.status.training = Some(training);
+    let refused = plan(&p, &observed, now());
+    assert_eq!(refused.champion, None);
+    assert_eq!(refused.run.unwrap().error.unwrap().reason, "ResultRefused");
+}
+
+#[test]
+fn drift_starts_one_run_after_settling_and_only_for_the_right_version() {
+    let p = pipeline(|v| v["spec"]["retraining"] = json!({"settleSessions": 10, "cooldown": "1d"}));
+    let mut observed = with_champion(&p);
+    observed.status.drift = Some(drift(1, 9));
+    assert!(plan(&p, &observed, now()).training.is_none(), "not settled");
+    observed.status.drift = Some(drift(2, 10));
+    assert!(
+        plan(&p, &observed, now()).training.is_none(),
+        "another version's alarm"
+    );
+    observed.status.drift = Some(drift(1, 10));
+    let started = plan(&p, &observed, now());
+    assert_eq!(started.training.as_ref().unwrap().trigger, "Drift");
+    assert_eq!(
+        started
+            .training
+            .as_ref()
+            .unwrap()
+            .champion
+            .as_ref()
+            .unwrap()
+            .version,
+        1
+    );
+    let observed = follow(observed, &p, &started);
+    let again = plan(&p, &observed, now());
+    assert_eq!(
+        again.training.unwrap().run_id,
+        started.training.unwrap().run_id
+    );
+    assert_eq!(again.decision, None);
+}
+
+#[test]
+fn cooldown_and_max_per_day_count_event_time_in_replay_and_say_so_once() {
+    let p = pipeline(|v| v["spec"]["retraining"] = json!({"cooldown": "1001d"}));
+    let mut observed = with_champion(&p);
+    observed.status.drift = Some(drift(1, 0));
+    let held = plan(&p, &observed, now());
+    assert!(held.training.is_none());
+    let decision = held.decision.clone().unwrap();
+    assert_eq!(
+        (decision.action.as_str(), decision.reason.as_str()),
+        ("RetrainSkipped", "Cooldown")
+    );
+    let mut observed = follow(observed, &p, &held);
+    assert_eq!(plan(&p, &observed, now()).decision, None);
+    observed.status.lake.as_mut().unwrap().last_event_time = Some(day(2002));
+    assert!(
+        plan(&p, &observed, now()).training.is_some(),
+        "1,002 days of event time have passed"
+    );
+}
+
+#[test]
+fn a_better_challenger_replaces_and_a_worse_one_rebases_the_alarm() {
+    let p = pipeline(|v| v["spec"]["retraining"] = json!({"cooldown": "1d"}));
+    for (effect, challenger, promoted) in [("0.1", "0.027", true), ("-0.1", "0.033", false)] {
+        let mut observed = with_champion(&p);
+        observed.status.drift = Some(drift(1, 0));
+        let started = plan(&p, &observed, now());
+        let mut observed = follow(observed, &p, &started);
+        observed.status.training = Some(result(
+            &p,
+            started.run.as_ref().unwrap(),
+            Some(gate(effect, challenger)),
+        ));
+        let judged = plan(&p, &observed, now());
+        assert_eq!(
+            judged.champion.as_ref().unwrap().version,
+            if promoted { 2 } else { 1 }
+        );
+        assert_eq!(judged.drift_reference.is_none(), promoted);
+        let observed = follow(observed, &p, &judged);
+        // The alarm of v1's reference is still in status: it must not start another run.
+        assert!(plan(&p, &observed, now()).training.is_none());
+        let role = |n: usize| observed.versions[n].status.as_ref().unwrap().role.unwrap();
+        let expected = if promoted {
+            (VersionRole::Previous, VersionRole::Champion)
+        } else {
+            (VersionRole::Champion, VersionRole::Rejected)
+        };
+        assert_eq!((role(0), role(1)), expected);
+    }
+}
+
+#[test]
+fn rollback_happens_once_per_annotation_value() {
+    let base = pipeline(|v| v["spec"]["retraining"] = json!({"cooldown": "1d"}));
+    let mut observed = with_champion(&base);
+    observed
+        .versions
+        .push(version(&base, 2, "r2", Some(VersionRole::Champion)));
+    observed.status.champion = Some(served(&observed.versions[1]));
+    observed.status.previous = Some(served(&observed.versions[0]));
+    let p = pipeline(|v| {
+        v["spec"]["retraining"] = json!({"cooldown": "1d"});
+        v["metadata"]["annotations"] = json!({"foresail.dev/rollback": "1"});
+    });
+    let rolled = plan(&p, &observed, now());
+    assert_eq!(
+        (
+            rolled.champion.as_ref().unwrap().version,
+            rolled.previous.as_ref().unwrap().version
+        ),
+        (1, 2)
+    );
+    let observed = follow(observed, &p, &rolled);
+    let again = plan(&p, &observed, now());
+    assert_eq!((again.champion.unwrap().version, again.decision), (1, None));
+}
+
+#[test]
+fn a_pin_promotes_without_the_gate_and_a_missing_one_is_said() {
+    let base = pipeline(|_| {});
+    let mut observed = with_champion(&base);
+    let p = pipeline(|v| v["spec"]["promotion"] = json!({"championVersion": 2}));
+    assert_eq!(plan(&p, &observed, now()).missing_pin, Some(2));
+    observed.versions.push(version(&p, 2, "r2", None));
+    let pinned = plan(&p, &observed, now());
+    assert_eq!(
+        (pinned.champion.unwrap().version, pinned.missing_pin),
+        (2, None)
+    );
+}
+
+#[test]
+fn a_lost_status_is_rebuilt_from_the_objects() {
+    let p = pipeline(|_| {});
+    let mut observed = with_champion(&p);
+    let (prepare, ingest, lake) = (
+        observed.status.prepare.take(),
+        observed.status.ingest.take(),
+        observed.status.lake.take(),
+    );
+    observed.status = foresail_crds::PipelineStatus {
+        prepare,
+        ingest,
+        lake,
+        ..Default::default()
+    };
+    let rebuilt = plan(&p, &observed, now());
+    assert_eq!(rebuilt.champion.as_ref().unwrap().version, 1);
+    assert!(
+        rebuilt.training.is_none(),
+        "a lost status must not train again"
+    );
+    observed.serving = None;
+    assert_eq!(plan(&p, &observed, now()).champion.unwrap().version, 1);
+}
+
+#[test]
+fn failed_runs_are_tried_again_only_when_the_outside_is_at_fault() {
+    let p = pipeline(|_| {});
+    let first = ready(&p);
+    let mut failed = plan(&p, &first, now()).run.unwrap();
+    failed.state = RunState::Failed;
+    let later = |s: i64| now().checked_add(jiff::Span::new().seconds(s)).unwrap();
+    let mut with = |class, hash: &str| {
+        let mut observed = ready(&p);
+        failed.error = Some(WorkerError {
+            class,
+            reason: "X".into(),
+            message: String::new(),
+        });
+        failed.spec_hash = format!("{}:{hash}", p.model_hash);
+        observed.status.run = Some(failed.clone());
+        observed
+    };
+    let outside = with(ErrorClass::Outside, &p.run_hash);
+    assert!(plan(&p, &outside, later(5)).training.is_none());
+    let again = plan(&p, &outside, later(30));
+    assert_eq!(again.run.unwrap().attempt, 1);
+    let user = with(ErrorClass::User, &p.run_hash);
+    assert!(plan(&p, &user, later(3000)).training.is_none());
+    let edited = with(ErrorClass::User, "other");
+    assert_eq!(
+        plan(&p, &edited, later(1)).training.unwrap().trigger,
+        "SpecChanged"
+    );
+}

@@ -1,0 +1,235 @@
+//! Root causes copied up from pods: what a person would find with `kubectl describe`. Pure.
+
+use foresail_crds::pipeline::status::{ErrorClass, WorkerError};
+use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
+use kube::ResourceExt;
+
+use super::build::labels;
+
+/// Exit code of a worker whose configuration is wrong.
+const EXIT_USER: i32 = 64;
+
+fn error(class: ErrorClass, reason: &str, message: String) -> WorkerError {
+    let message = message.chars().take(1_000).collect();
+    WorkerError {
+        class,
+        reason: reason.into(),
+        message,
+    }
+}
+
+/// Why the pods of a role do not run, if they do not; the newest pod counts.
+pub(crate) fn trouble(pods: &[Pod], events: &[Event], role: &str) -> Option<WorkerError> {
+    let mut ours: Vec<&Pod> = pods
+        .iter()
+        .filter(|p| p.labels().get(labels::COMPONENT).is_some_and(|c| c == role))
+        .collect();
+    ours.sort_by_key(|p| p.metadata.creation_timestamp.as_ref().map(|t| t.0));
+    one(ours.last()?, events)
+}
+
+/// Why the pod of a training run failed.
+pub(crate) fn training_failure(pods: &[Pod], run_id: &str) -> Option<WorkerError> {
+    let mut ours: Vec<&Pod> = pods
+        .iter()
+        .filter(|p| p.labels().get(labels::RUN).is_some_and(|r| r == run_id))
+        .collect();
+    ours.sort_by_key(|p| p.metadata.creation_timestamp.as_ref().map(|t| t.0));
+    let pod = ours.last()?;
+    containers(pod).find_map(|c| terminated(pod, c))
+}
+
+fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    pod.status
+        .as_ref()
+        .and_then(|s| s.container_statuses.as_ref())
+        .into_iter()
+        .flatten()
+}
+
+fn one(pod: &Pod, events: &[Event]) -> Option<WorkerError> {
+    let status = pod.status.as_ref()?;
+    let unschedulable = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|c| c.type_ == "PodScheduled" && c.status == "False");
+    if let Some(condition) = unschedulable {
+        let why = condition.message.clone().unwrap_or_default();
+        let message = format!(
+            "pod {} has no node: {why}; free resources or lower its requests",
+            pod.name_any()
+        );
+        return Some(error(ErrorClass::Outside, "Unschedulable", message));
+    }
+    if let Some(found) = containers(pod).find_map(|c| waiting(pod, c)) {
+        return Some(found);
+    }
+    if status.phase.as_deref() == Some("Pending") {
+        return mount_failure(pod, events);
+    }
+    None
+}
+
+fn waiting(pod: &Pod, container: &ContainerStatus) -> Option<WorkerError> {
+    let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let (reason, detail) = (
+        waiting.reason.as_deref()?,
+        waiting.message.clone().unwrap_or_default(),
+    );
+    let pod_name = pod.name_any();
+    match reason {
+        "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" => {
+            let message = format!(
+                "pod {pod_name} cannot get image {}: {detail}; it is tried again",
+                container.image
+            );
+            Some(error(ErrorClass::Outside, "ImageMissing", message))
+        }
+        "CreateContainerConfigError" => {
+            let message = format!("pod {pod_name} cannot start: {detail}; make what it names");
+            Some(error(ErrorClass::User, "ConfigMissing", message))
+        }
+        "CrashLoopBackOff" => terminated(pod, container),
+        _ => None,
+    }
+}
+
+/// How the container ended last.
+fn terminated(pod: &Pod, container: &ContainerStatus) -> Option<WorkerError> {
+    let state = |s: &Option<k8s_openapi::api::core::v1::ContainerState>| {
+        s.as_ref().and_then(|s| s.terminated.clone())
+    };
+    let end = state(&container.state).or_else(|| state(&container.last_state))?;
+    let pod_name = pod.name_any();
+    if end.reason.as_deref() == Some("OOMKilled") {
+        let message = format!(
+            "container of pod {pod_name} needed more memory than its limit; raise the limit in resources"
+        );
+        return Some(error(ErrorClass::User, "OOMKilled", message));
+    }
+    if end.exit_code == 0 {
+        return None;
+    }
+    let last = end.message.unwrap_or_default();
+    if let Ok(own) = serde_json::from_str::<WorkerError>(last.trim()) {
+        return Some(own);
+    }
+    let class = if end.exit_code == EXIT_USER {
+        ErrorClass::User
+    } else {
+        ErrorClass::Internal
+    };
+    let line = last.lines().last().unwrap_or("no last line");
+    let message = format!(
+        "container of pod {pod_name} ended with exit code {}: {line}; it is started again",
+        end.exit_code
+    );
+    Some(error(class, "CrashLoop", message))
+}
+
+fn mount_failure(pod: &Pod, events: &[Event]) -> Option<WorkerError> {
+    let name = pod.name_any();
+    let about = events
+        .iter()
+        .filter(|e| e.involved_object.name.as_deref() == Some(name.as_str()));
+    let text = about.filter_map(|e| e.message.clone()).next_back()?;
+    let reason = if text.contains("secret") {
+        "SecretMissing"
+    } else {
+        "MountFailed"
+    };
+    let message = format!("pod {name} waits: {text}; it starts once that exists");
+    Some(error(ErrorClass::User, reason, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(status: serde_json::Value) -> Pod {
+        serde_json::from_value(json!({
+            "metadata": {"name": "p-ingest-x", "labels": {labels::COMPONENT: "ingest", labels::RUN: "r1"}},
+            "status": status
+        }))
+        .unwrap()
+    }
+
+    fn container(state: serde_json::Value) -> serde_json::Value {
+        json!({"containerStatuses": [{"name": "c", "image": "i", "imageID": "", "ready": false, "restartCount": 1, "state": state}]})
+    }
+
+    #[test]
+    fn causes_are_named() {
+        let cases = [
+            (
+                container(json!({"waiting": {"reason": "ImagePullBackOff"}})),
+                Some("ImageMissing"),
+            ),
+            (
+                container(
+                    json!({"waiting": {"reason": "CreateContainerConfigError", "message": "secret"}}),
+                ),
+                Some("ConfigMissing"),
+            ),
+            (
+                json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "message": "cpu"}]}),
+                Some("Unschedulable"),
+            ),
+            (container(json!({"running": {}})), None),
+            (
+                container(json!({"waiting": {"reason": "ContainerCreating"}})),
+                None,
+            ),
+        ];
+        for (status, expected) in cases {
+            let found = trouble(&[pod(status)], &[], "ingest").map(|e| e.reason);
+            assert_eq!(found.as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn a_training_pod_tells_how_it_ended() {
+        let killed = pod(container(
+            json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}),
+        ));
+        let found = training_failure(&[killed], "r1").unwrap();
+        assert_eq!(
+            (found.reason.as_str(), found.class),
+            ("OOMKilled", ErrorClass::User)
+        );
+        let own = json!({"class": "User", "reason": "NotEnoughRows", "message": "m"}).to_string();
+        let ended = pod(container(
+            json!({"terminated": {"exitCode": 64, "message": own}}),
+        ));
+        assert_eq!(
+            training_failure(&[ended], "r1").unwrap().reason,
+            "NotEnoughRows"
+        );
+        let crashed = pod(container(
+            json!({"terminated": {"exitCode": 101, "message": "a\nthe end"}}),
+        ));
+        assert!(
+            training_failure(&[crashed], "r1")
+                .unwrap()
+                .message
+                .contains("the end")
+        );
+    }
+
+    #[test]
+    fn a_missing_secret_is_found_in_events() {
+        let waiting = pod(json!({"phase": "Pending"}));
+        let event: Event = serde_json::from_value(json!({
+            "metadata": {}, "involvedObject": {"name": "p-ingest-x"},
+            "message": "MountVolume.SetUp failed for volume \"source\" : secret \"s3\" not found"
+        }))
+        .unwrap();
+        assert_eq!(
+            trouble(&[waiting], &[event], "ingest").unwrap().reason,
+            "SecretMissing"
+        );
+    }
+}

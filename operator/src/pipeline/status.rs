@@ -1,0 +1,202 @@
+//! Status: made from what was applied, written only when it changed, with Events for decisions.
+
+mod conditions;
+
+use foresail_crds::Pipeline;
+use foresail_crds::pipeline::status::PipelineStatus;
+use foresail_runtime_base::effects;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::api::{Patch, PatchParams};
+use kube::runtime::events::{Event, EventType};
+use kube::{Api, Resource, ResourceExt};
+use serde_json::{Value, json};
+
+use super::apply::Applied;
+use super::dereference::Observed;
+use super::plan::Plan;
+use super::validate::{Invalid, ValidatedPipeline};
+use super::{Error, cleanup};
+use crate::context::{Context, MANAGER};
+
+/// Fields of status the operator owns.
+const OWNED: &[&str] = &[
+    "observedGeneration",
+    "conditions",
+    "champion",
+    "previous",
+    "driftReference",
+    "rollback",
+    "lastDecision",
+    "run",
+    "lastTrainedTime",
+    "servingUrl",
+];
+
+/// Writes status and Events; true when the Pipeline is Ready.
+pub async fn write(
+    object: &Pipeline,
+    pipeline: &ValidatedPipeline,
+    plan: &Plan,
+    applied: &Applied,
+    observed: &Observed,
+    context: &Context,
+) -> Result<bool, Error> {
+    cleanup::keep_finalizer(object, context).await?;
+    let old = &observed.status;
+    let conditions = conditions::all(
+        pipeline,
+        plan,
+        applied,
+        observed,
+        object.metadata.generation,
+    );
+    let ready = conditions
+        .iter()
+        .any(|c| c.type_ == "Ready" && c.status == "True");
+    let serving = applied
+        .find("Service", &pipeline.name.child("predict"))
+        .is_some();
+    let url = format!(
+        "http://{}.{}.svc",
+        pipeline.name.child("predict"),
+        pipeline.name.namespace
+    );
+    let new = PipelineStatus {
+        observed_generation: object.metadata.generation,
+        conditions,
+        champion: plan.champion.clone(),
+        previous: plan.previous.clone(),
+        drift_reference: plan.drift_reference.clone(),
+        rollback: plan.rollback.clone(),
+        last_decision: plan.decision.clone().or_else(|| old.last_decision.clone()),
+        run: plan.run.clone(),
+        last_trained_time: if plan.trained {
+            Some(Time(Timestamp::now()))
+        } else {
+            old.last_trained_time.clone()
+        },
+        serving_url: serving.then_some(url),
+        ..PipelineStatus::default()
+    };
+    patch(object, &new, context).await?;
+    announce(object, plan, observed, context).await;
+    Ok(ready)
+}
+
+/// An object that cannot be run: says why, and waits for an edit.
+pub async fn explain_invalid(
+    object: &Pipeline,
+    invalid: &Invalid,
+    context: &Context,
+) -> Result<(), Error> {
+    let old = object.status.clone().unwrap_or_default();
+    let message = format!("{invalid}; edit the Pipeline");
+    let make = |type_, truth| {
+        condition(
+            &old.conditions,
+            (type_, truth, "InvalidSpec", message.clone()),
+            object.metadata.generation,
+        )
+    };
+    let new = PipelineStatus {
+        observed_generation: object.metadata.generation,
+        conditions: vec![make("Ready", false), make("Stalled", true)],
+        ..old.clone()
+    };
+    patch(object, &new, context).await
+}
+
+/// A condition; its transition time moves only with its status.
+pub(crate) fn condition(
+    old: &[Condition],
+    (type_, truth, reason, message): (&str, bool, &str, String),
+    generation: Option<i64>,
+) -> Condition {
+    let status = if truth { "True" } else { "False" };
+    let before = old.iter().find(|c| c.type_ == type_ && c.status == status);
+    Condition {
+        type_: type_.into(),
+        status: status.into(),
+        reason: reason.into(),
+        message: message.chars().take(2_000).collect(),
+        observed_generation: generation,
+        last_transition_time: before.map_or_else(
+            || Time(Timestamp::now()),
+            |c| c.last_transition_time.clone(),
+        ),
+    }
+}
+
+/// Only the fields the operator owns.
+fn owned(status: &PipelineStatus) -> Value {
+    let all = serde_json::to_value(status).unwrap_or_default();
+    let pick = |key: &&str| Some(((*key).to_string(), all.get(*key)?.clone()));
+    Value::Object(OWNED.iter().filter_map(pick).collect())
+}
+
+async fn patch(object: &Pipeline, new: &PipelineStatus, context: &Context) -> Result<(), Error> {
+    let new = owned(new);
+    if object.status.as_ref().is_some_and(|old| owned(old) == new) {
+        return Ok(());
+    }
+    let name = object.name_any();
+    let api: Api<Pipeline> = Api::namespaced(
+        context.client.clone(),
+        &object.namespace().unwrap_or_default(),
+    );
+    let patch = json!({
+        "apiVersion": "foresail.dev/v1alpha1", "kind": "Pipeline",
+        "metadata": {"name": name}, "status": new
+    });
+    let params = PatchParams::apply(MANAGER).force();
+    let patch = Patch::Apply(&patch);
+    let write = api.patch_status(&name, &params, &patch);
+    effects::perform("kubernetes", "status", write)
+        .await
+        .map(drop)
+        .map_err(Error::Status)
+}
+
+/// Events are for people: one that cannot be published changes nothing.
+async fn announce(object: &Pipeline, plan: &Plan, observed: &Observed, context: &Context) {
+    let mut events = Vec::new();
+    if let Some(decision) = &plan.decision {
+        let warning = matches!(decision.action.as_str(), "RolledBack" | "RetrainSkipped");
+        let note = format!("{}: {}", decision.reason, decision.message);
+        events.push((
+            if warning {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
+            decision.action.clone(),
+            note,
+        ));
+        if let (Some(drift), "TrainingStarted", "Drift") = (
+            &observed.status.drift,
+            decision.action.as_str(),
+            decision.reason.as_str(),
+        ) {
+            let note = format!(
+                "score {} above {} for v{}",
+                drift.score, drift.threshold, drift.model_version
+            );
+            events.push((EventType::Warning, "DriftDetected".into(), note));
+        }
+    }
+    for (type_, reason, note) in events {
+        let event = Event {
+            type_,
+            reason,
+            note: Some(note),
+            action: "Reconcile".into(),
+            secondary: None,
+        };
+        let reference = object.object_ref(&());
+        let publish = context.recorder.publish(&event, &reference);
+        if let Err(error) = effects::perform("kubernetes", "event", publish).await {
+            tracing::warn!(%error, "event not published");
+        }
+    }
+}

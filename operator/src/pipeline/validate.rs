@@ -1,0 +1,269 @@
+//! The raw spec, parsed once. Nothing after this looks at the raw spec again.
+
+use std::time::Duration;
+
+use foresail_crds::Pipeline;
+use foresail_crds::names::{PipelineName, hash8};
+use foresail_crds::pipeline::conditions::{RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION};
+use foresail_crds::pipeline::spec::PipelineSpec;
+use foresail_crds::worker_config::WorkerConfig;
+use foresail_drift::DriftPolicy;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::{Resource, ResourceExt};
+
+/// A Pipeline whose numbers are parsed and whose features can be computed.
+#[derive(Clone, Debug)]
+pub struct ValidatedPipeline {
+    /// Namespace and name.
+    pub name: PipelineName,
+    /// For children.
+    pub owner: OwnerReference,
+    /// Spec, now known to be good.
+    pub spec: PipelineSpec,
+    /// What workers get.
+    pub config: WorkerConfig,
+    /// Name of the immutable ConfigMap.
+    pub config_name: String,
+    /// Feature-set fingerprint.
+    pub fingerprint: String,
+    /// Hash of everything a model depends on.
+    pub model_hash: String,
+    /// Hash of everything a training run depends on, resources included.
+    pub run_hash: String,
+    /// Shortest time between two runs.
+    pub cooldown: Duration,
+    /// Smallest relative improvement that promotes.
+    pub minimum_effect: f64,
+    /// Sessions per second of the declared replay.
+    pub replay_speed: Option<f64>,
+    /// Value of the retrain annotation.
+    pub retrain: Option<String>,
+    /// Value of the rollback annotation.
+    pub rollback: Option<String>,
+}
+
+/// Why a Pipeline cannot be run although the API server took it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} {message}")]
+pub struct Invalid {
+    /// Field of the spec.
+    pub field: String,
+    /// What it must be.
+    pub message: String,
+}
+
+fn invalid(field: &str, message: impl Into<String>) -> Invalid {
+    Invalid {
+        field: field.into(),
+        message: message.into(),
+    }
+}
+
+/// Checks what CEL cannot.
+///
+/// # Errors
+/// The first field that cannot be used, with what it must be.
+pub fn validate(object: &Pipeline) -> Result<ValidatedPipeline, Invalid> {
+    let spec = object.spec.clone();
+    let owner = object.controller_owner_ref(&()).ok_or_else(|| {
+        invalid(
+            "metadata",
+            "must have a uid; apply the Pipeline to an API server",
+        )
+    })?;
+    let name = PipelineName::new(object.namespace().unwrap_or_default(), object.name_any());
+    let fingerprint = foresail_features::fingerprint(&spec.features, spec.source.adjustment)
+        .map_err(|e| invalid("spec.features", e.to_string()))?;
+    DriftPolicy::try_from(&spec.drift).map_err(|e| invalid("spec.drift", e.to_string()))?;
+    dates(&spec)?;
+    numbers(&spec)?;
+    let cooldown = spec.retraining.cooldown.as_duration();
+    let cooldown = cooldown.ok_or_else(|| {
+        invalid(
+            "spec.retraining.cooldown",
+            "must be a duration such as 12h or 5d",
+        )
+    })?;
+    let minimum_effect = spec.promotion.minimum_effect.as_f64().unwrap_or(0.0);
+    let replay_speed = spec
+        .source
+        .replay
+        .as_ref()
+        .and_then(|r| r.sessions_per_second.as_f64());
+    let config = WorkerConfig::new(name.clone(), &spec);
+    let annotation = |key: &str| object.annotations().get(key).cloned();
+    Ok(ValidatedPipeline {
+        config_name: config.config_map_name(),
+        model_hash: model_hash(&config),
+        run_hash: hash8(&serde_json::to_vec(&(&config, &spec.training)).unwrap_or_default()),
+        retrain: annotation(RETRAIN_ANNOTATION),
+        rollback: annotation(ROLLBACK_ANNOTATION),
+        name,
+        owner,
+        config,
+        fingerprint,
+        cooldown,
+        minimum_effect,
+        replay_speed,
+        spec,
+    })
+}
+
+/// Everything that makes another model from the same bars.
+fn model_hash(config: &WorkerConfig) -> String {
+    let parts = (
+        &config.instruments,
+        config.calendar,
+        config.source.adjustment,
+        &config.features,
+        &config.training,
+        config.drift.window_sessions,
+    );
+    hash8(&serde_json::to_vec(&parts).unwrap_or_default())
+}
+
+fn dates(spec: &PipelineSpec) -> Result<(), Invalid> {
+    let source = &spec.source;
+    let fields = [
+        ("spec.source.backfill.from", source.backfill.from.as_ref()),
+        ("spec.source.backfill.to", source.backfill.to.as_ref()),
+        (
+            "spec.source.replay.to",
+            source.replay.as_ref().and_then(|r| r.to.as_ref()),
+        ),
+        (
+            "spec.source.simulator.start",
+            source.simulator.as_ref().map(|s| &s.start),
+        ),
+    ];
+    for (field, text) in fields {
+        if let Some(text) = text
+            && text.parse::<jiff::civil::Date>().is_err()
+        {
+            return Err(invalid(
+                field,
+                format!("is `{text}`; it must be a date that exists"),
+            ));
+        }
+    }
+    match (
+        &source.backfill.to,
+        source.replay.as_ref().and_then(|r| r.to.as_ref()),
+    ) {
+        (Some(backfill), Some(replay)) if replay <= backfill => Err(invalid(
+            "spec.source.replay.to",
+            "must be after spec.source.backfill.to",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn numbers(spec: &PipelineSpec) -> Result<(), Invalid> {
+    let model = &spec.training.model;
+    let positive = [
+        ("spec.training.model.ridge", Some(&model.ridge), 0.0),
+        (
+            "spec.training.model.learningRate",
+            Some(&model.learning_rate),
+            f64::MIN_POSITIVE,
+        ),
+        (
+            "spec.source.replay.sessionsPerSecond",
+            spec.source.replay.as_ref().map(|r| &r.sessions_per_second),
+            1e-6,
+        ),
+    ];
+    for (field, number, least) in positive {
+        if let Some(number) = number
+            && !number.as_f64().is_some_and(|v| v >= least && v <= 1e6)
+        {
+            return Err(invalid(
+                field,
+                format!("is `{number}`; it must be a number above zero"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    pub(crate) fn object(change: impl FnOnce(&mut serde_json::Value)) -> Pipeline {
+        let mut value = json!({
+            "apiVersion": "foresail.dev/v1alpha1",
+            "kind": "Pipeline",
+            "metadata": {"name": "p", "namespace": "n", "uid": "u-1", "generation": 1},
+            "spec": {
+                "instruments": [{"symbol": "X"}],
+                "source": {
+                    "csv": {"uri": "s3://bucket/x.csv", "endpoint": "http://s3", "secretName": "s3"},
+                    "backfill": {"to": "2007-06-30"},
+                    "replay": {"to": "2009-12-31", "sessionsPerSecond": "5"}
+                },
+                "kafka": {"bootstrapServers": "k:9092"},
+                "lake": {"uri": "s3://bucket/lake", "endpoint": "http://s3", "secretName": "s3"},
+                "features": [{"name": "r", "function": "LogReturn"}],
+                "training": {"model": {"kind": "Linear"}},
+                "serving": {"cache": {"redis": {"url": "redis://r:6379"}}}
+            }
+        });
+        change(&mut value);
+        serde_json::from_value(value).unwrap()
+    }
+
+    pub(crate) fn pipeline(change: impl FnOnce(&mut serde_json::Value)) -> ValidatedPipeline {
+        validate(&object(change)).unwrap()
+    }
+
+    #[test]
+    fn each_rule_names_its_field() {
+        type Change = fn(&mut serde_json::Value);
+        let cases: [(Change, &str); 6] = [
+            (
+                |v| v["spec"]["source"]["backfill"]["to"] = json!("2007-02-30"),
+                "backfill.to",
+            ),
+            (
+                |v| v["spec"]["source"]["replay"]["to"] = json!("2007-06-30"),
+                "replay.to",
+            ),
+            (
+                |v| v["spec"]["source"]["replay"]["sessionsPerSecond"] = json!("0"),
+                "sessionsPerSecond",
+            ),
+            (
+                |v| v["spec"]["training"]["model"]["learningRate"] = json!("0"),
+                "learningRate",
+            ),
+            (
+                |v| v["spec"]["features"][0] = json!({"name": "r", "function": "Rsi"}),
+                "features",
+            ),
+            (|v| v["spec"]["drift"] = json!({"threshold": "0"}), "drift"),
+        ];
+        for (change, field) in cases {
+            let invalid = validate(&object(change)).unwrap_err();
+            assert!(invalid.to_string().contains(field), "{invalid}");
+        }
+    }
+
+    #[test]
+    fn only_what_a_model_depends_on_changes_its_hash() {
+        let base = pipeline(|_| {});
+        let replicas = pipeline(|v| v["spec"]["serving"]["minReplicas"] = json!(2));
+        assert_eq!(
+            (&base.model_hash, &base.config_name),
+            (&replicas.model_hash, &replicas.config_name)
+        );
+        let memory =
+            pipeline(|v| v["spec"]["training"]["resources"] = json!({"limits": {"memory": "1Gi"}}));
+        assert_eq!(base.model_hash, memory.model_hash);
+        assert_ne!(base.run_hash, memory.run_hash);
+        let horizon = pipeline(|v| v["spec"]["training"]["horizon"] = json!(3));
+        assert_ne!(base.model_hash, horizon.model_hash);
+    }
+}

@@ -1,0 +1,103 @@
+//! Which changes lead to which reconcile.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use foresail_crds::{ModelVersion, Pipeline};
+use foresail_runtime_base::Shutdown;
+use futures::StreamExt;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service, ServiceAccount};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use kube::runtime::controller::{Config as ControllerConfig, Controller};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher;
+use kube::{Api, Client, ResourceExt};
+use prometheus::{IntCounterVec, register_int_counter_vec};
+
+use crate::context::Context;
+use crate::pipeline::{self, build::labels};
+
+/// Reconciles at one time.
+const CONCURRENCY: u16 = 8;
+/// Changes within this time are one reconcile.
+const DEBOUNCE: Duration = Duration::from_millis(200);
+
+static RECONCILES: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "foresail_operator_reconciles_total",
+        "Reconciles of Pipelines by result.",
+        &["result"]
+    )
+    .expect("the metric is registered once, with a valid name")
+});
+
+/// Runs the controller until shutdown.
+pub async fn run(context: Arc<Context>, namespace: Option<&str>, shutdown: Shutdown) {
+    let client = context.client.clone();
+    let ours = watcher::Config::default()
+        .labels(&labels::managed_selector())
+        .page_size(50);
+    let config = ControllerConfig::default()
+        .concurrency(CONCURRENCY)
+        .debounce(DEBOUNCE);
+    let stop = shutdown.clone();
+    let controller = Controller::new(
+        api::<Pipeline>(&client, namespace),
+        watcher::Config::default().page_size(50),
+    )
+    .with_config(config)
+    .owns(api::<Deployment>(&client, namespace), ours.clone())
+    .owns(api::<Job>(&client, namespace), ours.clone())
+    .owns(api::<ConfigMap>(&client, namespace), ours.clone())
+    .owns(api::<Service>(&client, namespace), ours.clone())
+    .owns(api::<ServiceAccount>(&client, namespace), ours.clone())
+    .owns(api::<Role>(&client, namespace), ours.clone())
+    .owns(api::<RoleBinding>(&client, namespace), ours.clone())
+    .owns(
+        api::<HorizontalPodAutoscaler>(&client, namespace),
+        ours.clone(),
+    )
+    .owns(api::<PodDisruptionBudget>(&client, namespace), ours.clone())
+    .watches(
+        api::<ModelVersion>(&client, namespace),
+        watcher::Config::default(),
+        |version: ModelVersion| {
+            let reference = ObjectRef::new(&version.spec.pipeline);
+            version.namespace().map(|ns| reference.within(&ns))
+        },
+    )
+    .watches(api::<Pod>(&client, namespace), ours, |pod: Pod| {
+        let name = pod.labels().get(labels::PIPELINE).cloned()?;
+        Some(ObjectRef::new(&name).within(&pod.namespace()?))
+    })
+    .graceful_shutdown_on(async move { stop.cancelled().await });
+    controller
+        .run(pipeline::reconcile, pipeline::error_policy, context)
+        .for_each(|result| async move {
+            match result {
+                Ok(_) => RECONCILES.with_label_values(&["ok"]).inc(),
+                Err(kube::runtime::controller::Error::ReconcilerFailed(error, object)) => {
+                    RECONCILES.with_label_values(&[error.category()]).inc();
+                    tracing::warn!(%error, category = error.category(), pipeline = %object, "reconcile failed");
+                }
+                // A queue error names an object that is gone by now, or a watch that restarts.
+                Err(error) => tracing::debug!(%error, "controller queue"),
+            }
+        })
+        .await;
+}
+
+fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope>,
+    K::DynamicType: Default,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
