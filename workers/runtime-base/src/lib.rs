@@ -17,7 +17,7 @@ use foresail_domain::TradingCalendar;
 
 pub use admin::Health;
 pub use config::secret;
-pub use error::RoleError;
+pub use error::{RoleError, exit_with};
 pub use shutdown::Shutdown;
 pub use telemetry::init;
 

@@ -1,0 +1,49 @@
+//! The manifest as bytes.
+
+use foresail_crds::model_manifest::{FORMAT_VERSION, ModelManifest};
+
+use crate::ModelError;
+
+/// Reads a manifest and checks that its parts fit each other.
+///
+/// # Errors
+/// [`ModelError::Manifest`] for another format version or parts of different lengths.
+pub fn load(bytes: &[u8]) -> Result<ModelManifest, ModelError> {
+    let wrong = ModelError::Manifest;
+    let manifest: ModelManifest =
+        serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
+    if manifest.format_version != FORMAT_VERSION {
+        let message = format!(
+            "it has format version {}, this program reads {FORMAT_VERSION}",
+            manifest.format_version
+        );
+        return Err(wrong(message));
+    }
+    let features = manifest.features.len();
+    let scaler = &manifest.scaler;
+    if features == 0 || scaler.mean.len() != features || scaler.std.len() != features {
+        return Err(wrong(format!(
+            "it has {features} features and {} scaler means",
+            scaler.mean.len()
+        )));
+    }
+    let numbers = scaler.mean.iter().chain(&scaler.std);
+    if !numbers.clone().all(|v| v.is_finite()) || scaler.std.iter().any(|s| *s <= 0.0) {
+        return Err(wrong("its scaler holds a number that cannot be".into()));
+    }
+    if manifest.horizon == 0 || manifest.lookback == 0 {
+        return Err(wrong("horizon and lookback must be at least 1".into()));
+    }
+    Ok(manifest)
+}
+
+/// The manifest as it is stored.
+///
+/// # Errors
+/// [`ModelError::Manifest`] when a number in it is not finite.
+pub fn store(manifest: &ModelManifest) -> Result<Vec<u8>, ModelError> {
+    let bytes =
+        serde_json::to_vec_pretty(manifest).map_err(|e| ModelError::Manifest(e.to_string()))?;
+    // JSON has no NaN: serde writes null, which would not read back.
+    load(&bytes).map(|_| bytes)
+}

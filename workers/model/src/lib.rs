@@ -1,0 +1,28 @@
+//! Trained models: weights, scaler, prediction. Pure; called by the trainer (evaluation, gate), the
+//! predictors and the monitor, so that all of them compute the same numbers.
+
+pub mod artifact;
+pub mod linear;
+mod predictor;
+pub mod scaler;
+
+use thiserror::Error;
+
+pub use predictor::Predictor;
+
+/// Why a model cannot be loaded or asked.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ModelError {
+    /// The manifest is no manifest of this version.
+    #[error("the manifest cannot be used: {0}")]
+    Manifest(String),
+    /// The weights do not belong to the manifest.
+    #[error("the weights cannot be used: {0}")]
+    Weights(String),
+    /// The input has the wrong shape or a value that is not finite.
+    #[error("the input cannot be used: {0}")]
+    Input(String),
+    /// The forecast is not finite.
+    #[error("the model gives a forecast that is not finite")]
+    NotFinite,
+}

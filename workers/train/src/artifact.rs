@@ -1,0 +1,85 @@
+//! The artifact: content-addressed files, then the manifest, create-only and last. Its presence
+//! means complete, and a run that was already written is reported again, not written twice.
+
+use bytes::Bytes;
+use foresail_crds::model_manifest::{ArtifactFile, ModelManifest};
+use foresail_crds::names::sha256_hex;
+use foresail_crds::worker_config::WorkerConfig;
+use foresail_model::artifact;
+use foresail_runtime_base::RoleError;
+use foresail_runtime_store::{PutNew, S3Uri, Store};
+
+/// A complete artifact.
+pub(crate) struct Stored {
+    pub manifest: ModelManifest,
+    pub uri: S3Uri,
+    pub sha256: String,
+}
+
+/// Folder of a run: `<lake uri>/<namespace>/<name>/models/<run id>`.
+pub(crate) fn folder(config: &WorkerConfig, run_id: &str) -> Result<S3Uri, RoleError> {
+    let base = S3Uri::parse(&config.lake.uri)?;
+    Ok(base.join(&format!("{}models/{run_id}", config.pipeline.s3_folder())))
+}
+
+/// The artifact of a run, when an earlier pod has completed it.
+///
+/// # Errors
+/// S3 failures; `ManifestUnreadable` when what is there is no manifest.
+pub(crate) async fn find(store: &Store, folder: &S3Uri) -> Result<Option<Stored>, RoleError> {
+    let uri = folder.join("manifest.json");
+    if store.size(&uri).await?.is_none() {
+        return Ok(None);
+    }
+    let bytes = store.get(&uri).await?;
+    let manifest = artifact::load(&bytes).map_err(|e| {
+        RoleError::user(
+            "ManifestUnreadable",
+            format!("{uri}: {e}; delete it to train again"),
+        )
+    })?;
+    Ok(Some(Stored {
+        manifest,
+        sha256: sha256_hex(&bytes),
+        uri,
+    }))
+}
+
+/// Writes weights, then the manifest.
+///
+/// # Errors
+/// S3 failures; internal error `ManifestInvalid`.
+pub(crate) async fn write(
+    store: &Store,
+    folder: &S3Uri,
+    mut manifest: ModelManifest,
+    weights: Option<Vec<u8>>,
+) -> Result<Stored, RoleError> {
+    if let Some(weights) = weights {
+        let sha256 = sha256_hex(&weights);
+        let uri = folder.join(&format!("{sha256}.bin"));
+        manifest.weights = Some(ArtifactFile {
+            key: uri.key.clone(),
+            sha256,
+            bytes: weights.len() as u64,
+        });
+        // The same name means the same bytes: there already is as good as written.
+        store.put_new(&uri, Bytes::from(weights)).await?;
+    }
+    let bytes = artifact::store(&manifest)
+        .map_err(|e| RoleError::internal("ManifestInvalid", e.to_string()))?;
+    let (uri, sha256) = (folder.join("manifest.json"), sha256_hex(&bytes));
+    match store.put_new(&uri, Bytes::from(bytes)).await? {
+        PutNew::Created => Ok(Stored {
+            manifest,
+            uri,
+            sha256,
+        }),
+        PutNew::Exists => find(store, folder).await?.ok_or_else(|| {
+            RoleError::outside(
+                "S3Inconsistent",
+                format!("{uri} exists and cannot be read; it is retried"),
+            )
+        }),
+    }
+}

@@ -1,0 +1,127 @@
+//! Feature rows of all symbols with their labels, in order of date.
+
+use std::collections::BTreeSet;
+
+use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec, Target};
+use foresail_drift::{Session, Sessions};
+use foresail_features::FeatureSet;
+use foresail_runtime_base::RoleError;
+
+use crate::labels::labels;
+use crate::lake::Bars;
+
+/// One row: what is known at a bar, and what came after it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sample {
+    /// Index of the symbol.
+    pub symbol: usize,
+    /// Bar end, milliseconds UTC.
+    pub event_time: i64,
+    /// Raw close.
+    pub close: f64,
+    /// Cumulative adjustment factor.
+    pub adjustment_factor: f64,
+    /// Feature values.
+    pub values: Vec<f64>,
+    /// Changes to the next bars of the symbol; `None` while they are unknown.
+    pub labels: Option<Vec<f64>>,
+    /// Event time of the last bar the labels look at.
+    pub labels_end: Option<i64>,
+}
+
+/// All rows, ordered by event time, then symbol.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Dataset {
+    pub symbols: Vec<String>,
+    pub names: Vec<String>,
+    pub fingerprint: String,
+    pub warm_up: u32,
+    pub bars: u64,
+    pub samples: Vec<Sample>,
+    /// Newest bar.
+    pub data_through: i64,
+}
+
+/// Folds the feature implementation over the bars of each symbol.
+///
+/// # Errors
+/// User error `InvalidFeatures`. A bar the features refuse is left out, as the stream worker does.
+pub(crate) fn build(
+    bars: &Bars,
+    specs: &[FeatureSpec],
+    adjustment: Adjustment,
+    horizon: usize,
+    target: Target,
+) -> Result<Dataset, RoleError> {
+    let invalid = |e: foresail_features::FeatureError| {
+        RoleError::user(
+            "InvalidFeatures",
+            format!("spec.features: {e}; correct the spec"),
+        )
+    };
+    let blank = FeatureSet::new(specs, adjustment).map_err(invalid)?;
+    let mut data = Dataset {
+        names: blank.names().to_vec(),
+        fingerprint: blank.fingerprint().to_string(),
+        warm_up: blank.warm_up(),
+        ..Dataset::default()
+    };
+    for (index, (symbol, bars)) in bars.iter().enumerate() {
+        data.symbols.push(symbol.clone());
+        data.bars += bars.len() as u64;
+        let (mut set, mut rows) = (blank.clone(), Vec::new());
+        for bar in bars {
+            match set.push(bar) {
+                Ok(row) => rows.extend(row),
+                Err(refused) => tracing::warn!(symbol, %refused, "bar left out"),
+            }
+            data.data_through = data.data_through.max(bar.event_time);
+        }
+        let closes: Vec<f64> = rows.iter().map(|r| r.close * r.adjustment_factor).collect();
+        let labels = labels(&closes, horizon, target);
+        let ends: Vec<Option<i64>> = (0..rows.len())
+            .map(|i| rows.get(i + horizon).map(|r| r.event_time))
+            .collect();
+        for ((row, labels), labels_end) in rows.into_iter().zip(labels).zip(ends) {
+            data.samples.push(Sample {
+                symbol: index,
+                event_time: row.event_time,
+                close: row.close,
+                adjustment_factor: row.adjustment_factor,
+                values: row.values,
+                labels,
+                labels_end,
+            });
+        }
+    }
+    data.samples.sort_by_key(|s| (s.event_time, s.symbol));
+    Ok(data)
+}
+
+impl Dataset {
+    /// Distinct event times, ascending.
+    pub(crate) fn dates(&self) -> Vec<i64> {
+        let dates: BTreeSet<i64> = self.samples.iter().map(|s| s.event_time).collect();
+        dates.into_iter().collect()
+    }
+}
+
+/// Rows grouped by session, for the drift reference.
+pub(crate) fn sessions(names: &[String], samples: &[&Sample]) -> Sessions {
+    let mut sessions: Vec<Session> = Vec::new();
+    for sample in samples {
+        match sessions.last_mut() {
+            Some(last) if last.event_time == sample.event_time => {
+                last.rows.push(sample.values.clone())
+            }
+            _ => sessions.push(Session {
+                event_time: sample.event_time,
+                rows: vec![sample.values.clone()],
+            }),
+        }
+    }
+    Sessions {
+        names: names.to_vec(),
+        sessions,
+    }
+}

@@ -1,0 +1,137 @@
+//! Splits by time: training | purge | validation | purge | gate. No label of one part reaches into
+//! the next, so nothing fitted has seen what it is judged on.
+
+use foresail_runtime_base::RoleError;
+
+use crate::dataset::{Dataset, Sample};
+
+/// Fewest rows a model is fitted on.
+const FEWEST_ROWS: usize = 50;
+
+/// Parts of the data.
+#[derive(Clone, Debug)]
+pub(crate) struct Split<'a> {
+    /// For fitting.
+    pub train: Vec<&'a Sample>,
+    /// For choosing and for the numbers that are printed.
+    pub validation: Vec<&'a Sample>,
+    /// For challenger against champion; empty for a first version.
+    pub gate: Vec<&'a Sample>,
+}
+
+/// How to split.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// Share of the dates before the gate that validate.
+    pub validation_fraction: f64,
+    /// Newest dates kept for the gate; 0 for a first version.
+    pub gate_sessions: usize,
+    /// Newest dates used at all before the gate.
+    pub max_sessions: Option<usize>,
+}
+
+/// Splits; rows without known labels are in no part.
+///
+/// # Errors
+/// User error `NotEnoughRows` when training or validation would be too small.
+pub(crate) fn split(data: &Dataset, plan: Plan) -> Result<Split<'_>, RoleError> {
+    let labelled = |s: &&Sample| s.labels.is_some();
+    let all: Vec<&Sample> = data.samples.iter().filter(labelled).collect();
+    let dates: Vec<i64> = data
+        .dates()
+        .into_iter()
+        .filter(|d| all.iter().any(|s| s.event_time == *d))
+        .collect();
+    let gate_dates = plan.gate_sessions.min(dates.len());
+    let (before, gate) = dates.split_at(dates.len() - gate_dates);
+    let newest = plan.max_sessions.unwrap_or(usize::MAX).min(before.len());
+    let before = before.split_at(before.len() - newest).1;
+    let held = (before.len() as f64 * plan.validation_fraction).round() as usize;
+    let (fit, validation) = before.split_at(before.len() - held.min(before.len()));
+    let part = |dates: &[i64], next: Option<&i64>| -> Vec<&Sample> {
+        let (Some(first), Some(last)) = (dates.first(), dates.last()) else {
+            return Vec::new();
+        };
+        all.iter()
+            .filter(|s| (*first..=*last).contains(&s.event_time))
+            // Purge: a label that is known only in the next part would leak it.
+            .filter(|s| next.is_none_or(|next| s.labels_end.is_some_and(|end| end < *next)))
+            .copied()
+            .collect()
+    };
+    let train = part(fit, validation.first().or(gate.first()));
+    let validation = part(validation, gate.first());
+    if train.len() < FEWEST_ROWS || validation.is_empty() {
+        let message = format!(
+            "{} training and {} validation rows are too few (at least {FEWEST_ROWS} and 1) of {} bars; widen \
+             source.backfill, shorten feature windows or raise training.maxSessions",
+            train.len(),
+            validation.len(),
+            data.bars
+        );
+        return Err(RoleError::user("NotEnoughRows", message));
+    }
+    Ok(Split {
+        train,
+        validation,
+        gate: part(gate, None),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(dates: usize, horizon: usize) -> Dataset {
+        let sample = |t: usize, symbol: usize| Sample {
+            symbol,
+            event_time: t as i64,
+            close: 1.0,
+            adjustment_factor: 1.0,
+            values: vec![0.0],
+            labels: (t + horizon < dates).then(|| vec![0.0; horizon]),
+            labels_end: (t + horizon < dates).then_some((t + horizon) as i64),
+        };
+        let samples = (0..dates)
+            .flat_map(|t| [sample(t, 0), sample(t, 1)])
+            .collect();
+        Dataset {
+            samples,
+            ..Dataset::default()
+        }
+    }
+
+    #[test]
+    fn no_label_reaches_into_the_next_part() {
+        for horizon in [1, 5, 20] {
+            let data = data(400, horizon);
+            let plan = Plan {
+                validation_fraction: 0.2,
+                gate_sessions: 40,
+                max_sessions: Some(200),
+            };
+            let split = split(&data, plan).unwrap();
+            let end = |part: &[&Sample]| part.iter().filter_map(|s| s.labels_end).max().unwrap();
+            let start = |part: &[&Sample]| part.iter().map(|s| s.event_time).min().unwrap();
+            assert!(end(&split.train) < start(&split.validation));
+            assert!(end(&split.validation) < start(&split.gate));
+            assert_eq!(split.gate.len(), 80);
+            let span = start(&split.gate) - start(&split.train);
+            assert_eq!(span, 200, "maxSessions counts the dates before the gate");
+        }
+    }
+
+    #[test]
+    fn too_little_data_is_a_users_matter() {
+        let plan = Plan {
+            validation_fraction: 0.2,
+            gate_sessions: 0,
+            max_sessions: None,
+        };
+        assert_eq!(
+            split(&data(20, 5), plan).unwrap_err().reason,
+            "NotEnoughRows"
+        );
+        assert!(split(&data(100, 5), plan).unwrap().gate.is_empty());
+    }
+}
