@@ -119,9 +119,21 @@ pub enum BarError {
         /// Clock of the caller.
         now: i64,
     },
+    /// A number no market prints; the limits keep every derived feature finite.
+    #[error("{field} is {value}; it must be between {least} and {most}")]
+    OutOfBounds {
+        /// Field.
+        field: &'static str,
+        /// Value.
+        value: f64,
+        /// Smallest accepted value.
+        least: f64,
+        /// Largest accepted value.
+        most: f64,
+    },
     /// A split factor or dividend that cannot be.
     #[error(
-        "{field} is {value}; a split factor must be above zero, a dividend not negative and below the close"
+        "{field} is {value}; a split factor must be between 0.0001 and 10000, a dividend between 0 and 1e12"
     )]
     BadCorporateAction {
         /// Field.
@@ -141,10 +153,20 @@ impl BarError {
             Self::OutsideRange { .. } => "OutsideRange",
             Self::NegativeVolume { .. } => "NegativeVolume",
             Self::InTheFuture { .. } => "InTheFuture",
+            Self::OutOfBounds { .. } => "OutOfBounds",
             Self::BadCorporateAction { .. } => "BadCorporateAction",
         }
     }
 }
+
+/// Accepted prices, far outside of any market's.
+const PRICES: (f64, f64) = (1e-12, 1e12);
+/// Accepted volumes.
+const VOLUMES: (f64, f64) = (0.0, 1e24);
+/// Accepted split factors.
+const SPLITS: (f64, f64) = (1e-4, 1e4);
+/// Accepted dividends per share.
+const DIVIDENDS: (f64, f64) = (0.0, 1e12);
 
 impl Bar {
     /// Identity within a Pipeline.
@@ -162,22 +184,8 @@ impl Bar {
     /// # Errors
     /// The first broken invariant.
     pub fn check(&self, now: i64) -> Result<(), BarError> {
-        let optional = [("open", self.open), ("high", self.high), ("low", self.low)];
-        let prices = optional
-            .into_iter()
-            .filter_map(|(field, value)| value.map(|v| (field, v)))
-            .chain([("close", self.close)]);
-        for (field, value) in prices.clone() {
-            if !value.is_finite() {
-                return Err(BarError::NotFinite { field });
-            }
-            if value <= 0.0 {
-                return Err(BarError::NotPositive { field, value });
-            }
-        }
-        self.check_range(prices)?;
-        self.check_volume()?;
-        self.check_actions()?;
+        self.check_numbers()?;
+        self.check_range()?;
         if self.event_time > now {
             return Err(BarError::InTheFuture {
                 event_time: self.event_time,
@@ -187,185 +195,86 @@ impl Bar {
         Ok(())
     }
 
-    fn check_range(
-        &self,
-        prices: impl Iterator<Item = (&'static str, f64)>,
-    ) -> Result<(), BarError> {
-        let (low, high) = (self.low.unwrap_or(0.0), self.high.unwrap_or(f64::INFINITY));
-        if high < low {
-            return Err(BarError::HighBelowLow { high, low });
+    /// The part of [`Self::check`] that looks at each number alone: finite and within bounds.
+    ///
+    /// # Errors
+    /// The first number that is not.
+    pub fn check_numbers(&self) -> Result<(), BarError> {
+        for (field, value) in self.prices() {
+            check_number(field, value)?;
+            if value <= 0.0 {
+                return Err(BarError::NotPositive { field, value });
+            }
+            within(field, value, PRICES)?;
         }
-        for (field, value) in prices {
-            if value < low || value > high {
-                return Err(BarError::OutsideRange {
-                    field,
-                    value,
-                    low,
-                    high,
-                });
+        if let Some(value) = self.volume {
+            check_number("volume", value)?;
+            if value < 0.0 {
+                return Err(BarError::NegativeVolume { value });
+            }
+            within("volume", value, VOLUMES)?;
+        }
+        let actions = [
+            ("splitFactor", self.split_factor, SPLITS),
+            ("dividend", self.dividend, DIVIDENDS),
+        ];
+        for (field, value, (least, most)) in actions {
+            if !(least..=most).contains(&value) {
+                return Err(BarError::BadCorporateAction { field, value });
             }
         }
         Ok(())
     }
 
-    fn check_volume(&self) -> Result<(), BarError> {
-        match self.volume {
-            Some(value) if !value.is_finite() => Err(BarError::NotFinite { field: "volume" }),
-            Some(value) if value < 0.0 => Err(BarError::NegativeVolume { value }),
-            _ => Ok(()),
-        }
+    fn prices(&self) -> impl Iterator<Item = (&'static str, f64)> + use<> {
+        [
+            ("open", self.open),
+            ("high", self.high),
+            ("low", self.low),
+            ("close", Some(self.close)),
+        ]
+        .into_iter()
+        .filter_map(|(field, value)| value.map(|v| (field, v)))
     }
 
-    fn check_actions(&self) -> Result<(), BarError> {
-        let (split, dividend) = (self.split_factor, self.dividend);
-        if !(split.is_finite() && split > 0.0) {
-            return Err(BarError::BadCorporateAction {
-                field: "splitFactor",
-                value: split,
-            });
+    fn check_range(&self) -> Result<(), BarError> {
+        let (low, high) = (self.low.unwrap_or(0.0), self.high.unwrap_or(f64::INFINITY));
+        if high < low {
+            return Err(BarError::HighBelowLow { high, low });
         }
-        if !(dividend.is_finite() && dividend >= 0.0) {
-            return Err(BarError::BadCorporateAction {
-                field: "dividend",
-                value: dividend,
-            });
+        let outside = |&(_, value): &(&'static str, f64)| value < low || value > high;
+        match self.prices().find(outside) {
+            Some((field, value)) => Err(BarError::OutsideRange {
+                field,
+                value,
+                low,
+                high,
+            }),
+            None => Ok(()),
         }
+    }
+}
+
+fn check_number(field: &'static str, value: f64) -> Result<(), BarError> {
+    if value.is_finite() {
         Ok(())
+    } else {
+        Err(BarError::NotFinite { field })
+    }
+}
+
+fn within(field: &'static str, value: f64, (least, most): (f64, f64)) -> Result<(), BarError> {
+    if (least..=most).contains(&value) {
+        Ok(())
+    } else {
+        Err(BarError::OutOfBounds {
+            field,
+            value,
+            least,
+            most,
+        })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    pub(crate) fn bar() -> Bar {
-        Bar {
-            symbol: "AAPL".into(),
-            interval: Interval::Daily,
-            event_time: 1_000,
-            open: Some(10.0),
-            high: Some(12.0),
-            low: Some(9.0),
-            close: 11.0,
-            volume: Some(5.0),
-            split_factor: 1.0,
-            dividend: 0.0,
-            ingested_at: 2_000,
-            provider: "csv".into(),
-            revision: 0,
-        }
-    }
-
-    #[test]
-    fn good_bars_pass_with_and_without_optional_fields() {
-        assert_eq!(bar().check(1_000), Ok(()));
-        let sparse = Bar {
-            open: None,
-            high: None,
-            low: None,
-            volume: None,
-            ..bar()
-        };
-        assert_eq!(sparse.check(1_000), Ok(()));
-    }
-
-    #[test]
-    fn each_broken_invariant_has_its_reason() {
-        let cases = [
-            (
-                Bar {
-                    close: f64::NAN,
-                    ..bar()
-                },
-                "NotFinite",
-            ),
-            (
-                Bar {
-                    close: 0.0,
-                    ..bar()
-                },
-                "NotPositive",
-            ),
-            (
-                Bar {
-                    open: Some(-1.0),
-                    ..bar()
-                },
-                "NotPositive",
-            ),
-            (
-                Bar {
-                    high: Some(8.0),
-                    ..bar()
-                },
-                "HighBelowLow",
-            ),
-            (
-                Bar {
-                    close: 12.5,
-                    ..bar()
-                },
-                "OutsideRange",
-            ),
-            (
-                Bar {
-                    open: Some(8.9),
-                    ..bar()
-                },
-                "OutsideRange",
-            ),
-            (
-                Bar {
-                    volume: Some(-1.0),
-                    ..bar()
-                },
-                "NegativeVolume",
-            ),
-            (
-                Bar {
-                    volume: Some(f64::INFINITY),
-                    ..bar()
-                },
-                "NotFinite",
-            ),
-            (
-                Bar {
-                    event_time: 1_001,
-                    ..bar()
-                },
-                "InTheFuture",
-            ),
-            (
-                Bar {
-                    split_factor: 0.0,
-                    ..bar()
-                },
-                "BadCorporateAction",
-            ),
-            (
-                Bar {
-                    dividend: -0.1,
-                    ..bar()
-                },
-                "BadCorporateAction",
-            ),
-        ];
-        for (bad, reason) in cases {
-            assert_eq!(bad.check(1_000).unwrap_err().reason(), reason, "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn json_round_trips_bit_for_bit() {
-        let original = Bar {
-            close: 0.1 + 0.2,
-            open: None,
-            ..bar()
-        };
-        let text = serde_json::to_string(&original).unwrap();
-        let back: Bar = serde_json::from_str(&text).unwrap();
-        assert_eq!(back.close.to_bits(), original.close.to_bits());
-        assert_eq!(back, original);
-        assert!(text.contains("\"eventTime\":1000") && text.contains("\"1d\""));
-    }
-}
+mod tests;

@@ -32,65 +32,73 @@ pub struct AdjustedRow {
     pub adjusted_half_unit: f64,
 }
 
-/// Largest share count of a split ratio that is recognised (20 for one).
-const LARGEST_RATIO: u32 = 20;
-/// A dividend above this share of the price is not believed; the step is read as a split instead.
-const LARGEST_DIVIDEND: f64 = 0.25;
+/// Share counts above six that are recognised against one, in splits and reverse splits.
+const LARGE_RATIOS: [u32; 25] = [
+    7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 25, 30, 35, 40, 45, 50, 60, 70, 75, 80,
+    100,
+];
+/// Steps this near to one are dividends unless they are a split ratio exactly.
+const NEAR_ONE: (f64, f64) = (0.75, 1.25);
+/// A split is told from a dividend near one only when the step is known this well.
+const EXACT: f64 = 0.005;
+/// Largest dividend, as a share of the price, that may go ex on the day of a split.
+const DIVIDEND_WITH_SPLIT: f64 = 0.03;
+/// A dividend or spin-off above this share of the price is not believed: no action.
+const LARGEST_DIVIDEND: f64 = 0.6;
 
 /// Derives the action effective on `current` from two consecutive rows.
 ///
-/// Steps inside the rounding error of the adjusted closes are no action. A step near a ratio of
-/// small whole numbers is a split; what remains below it is a dividend.
+/// With `step` as in the module header and `error` the sum of both rows' relative rounding errors:
+/// - a step within `2 * error` of one is no action;
+/// - a step that is a ratio of small whole numbers is a split; below it, up to 3 % may remain as a
+///   dividend of the same day. Between 0.75 and 1.25 the ratio must be met within `2 * error` and
+///   that must be below 0.5 %, since a 5:4 split and a 20 % dividend look alike otherwise;
+/// - any other step down to 0.4 is a dividend (a spin-off is one too), so that adjusted returns stay
+///   those of the vendor; vendors that divide by the ex-day close give amounts some percent off;
+/// - the rest, upward steps above all, is a fault of the source and no action.
 pub fn derive(previous: AdjustedRow, current: AdjustedRow) -> Action {
     let step = (previous.adjusted / previous.close) / (current.adjusted / current.close);
-    if !step.is_finite() || step <= 0.0 {
-        return Action::NONE;
-    }
     let error = previous.adjusted_half_unit / previous.adjusted
         + current.adjusted_half_unit / current.adjusted
         + 1e-9;
-    if (step - 1.0).abs() <= 2.0 * error {
+    let tolerance = 2.0 * error;
+    if !step.is_finite() || step <= 0.0 || (step - 1.0).abs() <= tolerance {
         return Action::NONE;
     }
-    let split_factor = nearest_split(step, error);
-    let remainder = step * split_factor;
-    let share = 1.0 - remainder;
-    if share <= 2.0 * error || share >= LARGEST_DIVIDEND {
-        return Action {
-            split_factor,
-            dividend: 0.0,
-        };
-    }
+    let split = split_of(step, tolerance);
+    let share = 1.0 - step * split.unwrap_or(1.0);
+    let paid = share > tolerance && share <= LARGEST_DIVIDEND;
     Action {
-        split_factor,
-        dividend: share * previous.close,
+        split_factor: split.unwrap_or(1.0),
+        dividend: if paid { share * previous.close } else { 0.0 },
     }
 }
 
-/// The split whose factor explains `step` with a remainder that can be a dividend; 1 if none does.
-fn nearest_split(step: f64, error: f64) -> f64 {
-    if step > 1.0 - LARGEST_DIVIDEND && step <= 1.0 + 2.0 * error {
-        return 1.0;
-    }
-    let mut best = (f64::INFINITY, 1.0);
-    for new in 1..=LARGEST_RATIO {
-        for old in 1..=LARGEST_RATIO {
-            let simple = new == 1 || old == 1 || (new <= 5 && old <= 5);
-            if new == old || !simple {
-                continue;
-            }
-            let factor = f64::from(new) / f64::from(old);
-            let distance = (step * factor - 1.0).abs();
-            if distance < best.0 {
-                best = (distance, factor);
-            }
-        }
-    }
-    if best.0 <= (10.0 * error).max(0.03) {
-        best.1
-    } else {
-        1.0
-    }
+/// The ratio nearest to `1 / step` that leaves nothing but a small dividend.
+fn split_of(step: f64, tolerance: f64) -> Option<f64> {
+    let near_one = step > NEAR_ONE.0 && step < NEAR_ONE.1;
+    let least = match near_one {
+        true if tolerance > EXACT => return None,
+        true => 1.0 - tolerance,
+        false => 1.0 - tolerance - DIVIDEND_WITH_SPLIT,
+    };
+    let remainder = |factor: &f64| step * factor;
+    ratios()
+        .filter(|factor| (least..=1.0 + tolerance).contains(&remainder(factor)))
+        .min_by(|a, b| {
+            let distance = |factor| (remainder(factor) - 1.0).abs();
+            distance(a).total_cmp(&distance(b))
+        })
+}
+
+/// Shares after / shares before of every split that is recognised.
+fn ratios() -> impl Iterator<Item = f64> {
+    let small = (1..=6).flat_map(|new| (1..=6).map(move |old| (new, old)));
+    let large = LARGE_RATIOS.into_iter().flat_map(|n| [(n, 1), (1, n)]);
+    small
+        .filter(|(new, old)| new != old)
+        .chain(large)
+        .map(|(new, old)| f64::from(new) / f64::from(old))
 }
 
 /// Half of the last decimal printed in `text`: `"12.34"` gives 0.005.
@@ -146,6 +154,63 @@ mod tests {
         assert_eq!(derive(row(90.0, 60.0), row(60.0, 60.0)).split_factor, 1.5);
         // 1:10 reverse split: the raw price grows tenfold.
         assert_eq!(derive(row(2.0, 20.0), row(20.0, 20.0)).split_factor, 0.1);
+    }
+
+    #[test]
+    fn every_ratio_is_found_with_and_without_a_dividend() {
+        let exact = |close: f64, adjusted: f64| AdjustedRow {
+            close,
+            adjusted,
+            adjusted_half_unit: 5e-7,
+        };
+        for factor in ratios() {
+            let action = derive(exact(60.0, 60.0 / factor), exact(60.0, 60.0));
+            assert!(
+                (action.split_factor - factor).abs() < 1e-12,
+                "{factor}: {action:?}"
+            );
+            assert_eq!(action.dividend, 0.0, "{factor}");
+        }
+        for factor in [2.0, 3.0, 1.5, 7.0, 0.1, 20.0] {
+            let action = derive(exact(60.0, 0.99 * 60.0 / factor), exact(60.0, 60.0));
+            assert_eq!(action.split_factor, factor);
+            assert!((action.dividend - 0.6).abs() < 1e-4, "{factor}: {action:?}");
+        }
+    }
+
+    #[test]
+    fn the_forward_factor_undoes_the_step_of_the_vendor() {
+        for percent in 1..=60 {
+            let share = f64::from(percent) / 100.0;
+            let action = derive(row(50.0, 50.0 * (1.0 - share)), row(50.0, 50.0));
+            let factor = action.split_factor / (1.0 - action.dividend / 50.0);
+            assert!(
+                (factor * (1.0 - share) - 1.0).abs() < 2e-3,
+                "{percent}: {action:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn near_one_only_exact_ratios_are_splits() {
+        assert_eq!(derive(row(100.0, 80.0), row(80.0, 80.0)).split_factor, 1.25);
+        let special = derive(row(100.0, 81.0), row(80.0, 80.0));
+        assert_eq!(special.split_factor, 1.0);
+        assert!((special.dividend - 19.0).abs() < 0.1, "{special:?}");
+        // Adjusted closes below one dollar with two decimals do not tell them apart.
+        assert_eq!(derive(row(100.0, 0.8), row(80.0, 0.8)).split_factor, 1.0);
+    }
+
+    #[test]
+    fn faults_of_the_source_are_no_action() {
+        // Upwards by an eighth, down to a fifth, then a row that makes no sense.
+        assert_eq!(derive(row(80.0, 91.0), row(80.0, 80.0)), Action::NONE);
+        assert_eq!(derive(row(80.0, 12.7), row(80.0, 80.0)), Action::NONE);
+        assert_eq!(
+            derive(row(80.0, 80.0), row(80.0, f64::INFINITY)),
+            Action::NONE
+        );
+        assert_eq!(derive(row(80.0, 80.0), row(80.0, 0.0)), Action::NONE);
     }
 
     #[test]

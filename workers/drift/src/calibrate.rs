@@ -129,8 +129,12 @@ pub(crate) fn combined(
 }
 
 impl Combined {
-    /// The smallest level with at most `budget` episodes per year. A budget the reference is too
-    /// short to resolve is extrapolated from the largest score with an exponential tail.
+    /// The smallest level with at most `budget` episodes per year.
+    ///
+    /// Episodes are few at high levels, most at some middle one, and merge into a single endless one
+    /// below it, so the level is never below the one of most episodes: a budget the reference cannot
+    /// even reach would otherwise choose an alarm that never ends. A budget below one episode in
+    /// the whole reference is extrapolated, see [`beyond`].
     pub(crate) fn level(
         self,
         metric: DriftMetric,
@@ -140,17 +144,18 @@ impl Combined {
     ) -> DriftCalibration {
         let mut scores = self.0.clone();
         scores.sort_by(f64::total_cmp);
-        let years = self.0.len() as f64 / sessions_per_year;
-        let allowed = budget * years;
+        let allowed = budget * self.0.len() as f64 / sessions_per_year;
         let threshold = if allowed >= 1.0 {
-            // Episodes do not fall strictly with the level, so every candidate is counted.
-            let fits = |level: &&f64| episodes(&self.0, **level, window) as f64 <= allowed;
-            let highest_misfit = scores.iter().rposition(|level| !fits(&level));
-            let index = highest_misfit.map_or(0, |i| (i + 1).min(scores.len() - 1));
-            scores.get(index).copied().unwrap_or(1.0)
+            self.within(&scores, window, allowed)
         } else {
-            let top = scores.last().copied().unwrap_or(1.0);
-            top + tail_scale(&scores) * (1.0 / allowed).ln()
+            // PSI grows with the square of a shift, KS in proportion to it: the tail is fitted to the shift.
+            match metric {
+                DriftMetric::Psi => {
+                    let shifts: Vec<f64> = scores.iter().map(|s| s.max(0.0).sqrt()).collect();
+                    beyond(&shifts, window, allowed).powi(2)
+                }
+                DriftMetric::Ks => beyond(&scores, window, allowed),
+            }
         };
         DriftCalibration {
             metric,
@@ -159,14 +164,36 @@ impl Combined {
             threshold,
         }
     }
+
+    fn within(&self, sorted: &[f64], window: usize, allowed: f64) -> f64 {
+        let counts: Vec<usize> = sorted
+            .iter()
+            .map(|level| episodes(&self.0, *level, window))
+            .collect();
+        let most = counts.iter().max().copied().unwrap_or(0);
+        let too_many = counts.iter().rposition(|count| *count as f64 > allowed);
+        let index = match too_many {
+            Some(index) => index + 1,
+            None => counts.iter().rposition(|c| *c == most).unwrap_or(0),
+        };
+        let last = sorted.len().saturating_sub(1);
+        sorted.get(index.min(last)).copied().unwrap_or(1.0)
+    }
 }
 
-/// Mean excess over the 90 % point: the scale of an exponential tail.
-fn tail_scale(sorted: &[f64]) -> f64 {
-    let from = sorted.len() * 9 / 10;
-    let tail = &sorted[from.min(sorted.len().saturating_sub(1))..];
-    let base = tail.first().copied().unwrap_or(0.0);
-    tail.iter().map(|s| s - base).sum::<f64>() / tail.len().max(1) as f64
+/// A level above the largest score, for a budget of `allowed` < 1 episodes in the whole reference.
+///
+/// The tail is taken as exponential, its scale as the mean excess over the median. That scale comes
+/// from only `n` independent excursions (windows overlap: one per two window lengths), so the margin
+/// is the predictive one, `scale * n * (allowed^(-1/n) - 1)`, which tends to the plain
+/// `scale * ln(1 / allowed)` as n grows.
+fn beyond(sorted: &[f64], window: usize, allowed: f64) -> f64 {
+    let top = sorted.last().copied().unwrap_or(1.0);
+    let upper = &sorted[sorted.len() / 2..];
+    let median = upper.first().copied().unwrap_or(0.0);
+    let scale = upper.iter().map(|s| s - median).sum::<f64>() / upper.len().max(1) as f64;
+    let n = (sorted.len() as f64 / (2 * window.max(1)) as f64).max(1.0);
+    top + scale * n * (allowed.powf(-1.0 / n) - 1.0)
 }
 
 /// At most 501 order statistics are stored with the model.
@@ -224,5 +251,24 @@ mod tests {
         assert!(level(0.1) > 2.51);
         assert!(level(0.01) > level(0.1));
         assert!(level(1.0) <= 2.51);
+    }
+
+    #[test]
+    fn the_margin_beyond_the_reference_by_hand() {
+        // Median 3, excesses 0, 1, 2, 3: scale 1.5. Eight windows of 4 sessions: n = 1.
+        let sorted = [-1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        assert!((beyond(&sorted, 4, 0.25) - (6.0 + 1.5 * 3.0)).abs() < 1e-12);
+        assert!((beyond(&sorted, 4, 1.0) - 6.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_budget_beyond_reach_does_not_choose_an_endless_alarm() {
+        let wave: Vec<f64> = (0..600)
+            .map(|i| (f64::from(i) * 0.0628).sin() + 1.0)
+            .collect();
+        let level = Combined(wave.clone()).level(DriftMetric::Psi, 20, 252.0, 50.0);
+        // Six waves, begun and ended inside a seventh.
+        assert_eq!(episodes(&wave, level.threshold, 20), 7);
+        assert_eq!(episodes(&wave, 0.0, 20), 1, "the lowest level merges all");
     }
 }

@@ -38,7 +38,7 @@ pub struct Sessions {
 /// Why no reference or monitor can be made.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum DriftError {
-    /// Fewer sessions than two windows.
+    /// Fewer sessions than four windows.
     #[error(
         "{sessions} sessions are too few for a drift reference with windows of {window}; at least {needed} are needed"
     )]
@@ -50,6 +50,9 @@ pub enum DriftError {
         /// Needed.
         needed: usize,
     },
+    /// No feature is named, or no session holds a row.
+    #[error("a drift reference needs at least one feature and one feature row")]
+    NoData,
     /// A value is NaN or infinite, or a row has the wrong number of values.
     #[error("feature `{name}` has a missing or non-finite value at {event_time} ms")]
     BadValue {

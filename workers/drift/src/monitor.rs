@@ -7,7 +7,8 @@ use foresail_crds::model_manifest::DriftReference;
 use crate::policy::{DriftPolicy, Threshold};
 use crate::{DriftError, Session, score};
 
-/// Rolling comparison of the newest sessions with the reference of one model version.
+/// Rolling comparison of the newest sessions with the reference of one model version. The window is
+/// the reference's: its level holds for that length only.
 #[derive(Clone, Debug)]
 pub struct DriftMonitor {
     reference: DriftReference,
@@ -150,3 +151,6 @@ impl DriftMonitor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,8 @@ pub struct PerformanceObservation {
     pub rmse: f64,
     /// RMSE of the naive forecast.
     pub naive_rmse: f64,
-    /// Lower 95 % bound of mean(champion loss - naive loss) / mean(naive loss).
+    /// Lower 95 % bound of mean(champion loss - naive loss) / mean(naive loss), one-sided, from the
+    /// Newey-West variance with `horizon - 1` lags.
     pub excess_lower_bound: f64,
     /// The bound is above zero and the window is full.
     pub worse_than_naive: bool,
@@ -61,7 +62,8 @@ impl PerformanceMonitor {
         let naive_mean = self.dates.iter().map(|d| d.2).sum::<f64>() / n;
         let difference: Vec<f64> = self.dates.iter().map(|d| d.1 - d.2).collect();
         let deviation = hac_variance_of_mean(&difference, self.horizon - 1).sqrt();
-        let scale = naive_mean.max(f64::MIN_POSITIVE);
+        // Where nothing moved the naive forecast is perfect: the bound then stays a finite number.
+        let scale = naive_mean.max(1e-6 * champion_mean).max(f64::MIN_POSITIVE);
         let bound = (champion_mean - naive_mean - Z95 * deviation) / scale;
         let worse = self.dates.len() == self.window && bound > 0.0;
         self.judge(event_time, worse);
@@ -110,5 +112,33 @@ mod tests {
             let seen = even.push(i, 1.0 + noise(i), 1.0 + noise(i + 37));
             assert!(!seen.worse_than_naive, "{seen:?}");
         }
+    }
+
+    #[test]
+    fn the_bound_by_hand() {
+        // Differences 1, 3, 1, 3: mean 2; covariances 1 and -3/4; one lag: 1 - 3/4 = 1/4.
+        let mut monitor = PerformanceMonitor::new(4, 2);
+        let mut seen = None;
+        for (i, difference) in [1.0, 3.0, 1.0, 3.0].into_iter().enumerate() {
+            seen = Some(monitor.push(i as i64, 4.0 + difference, 4.0));
+        }
+        let seen = seen.unwrap();
+        let expected = (2.0 - Z95 * (0.25f64 / 4.0).sqrt()) / 4.0;
+        assert!((seen.excess_lower_bound - expected).abs() < 1e-15);
+        assert_eq!((seen.rmse, seen.naive_rmse), (6f64.sqrt(), 2.0));
+        assert_eq!(seen.dates, 4);
+    }
+
+    #[test]
+    fn a_perfect_naive_forecast_gives_a_finite_bound() {
+        let mut monitor = PerformanceMonitor::new(3, 5);
+        for i in 0..6 {
+            assert_eq!(monitor.push(i, 0.0, 0.0).excess_lower_bound, 0.0);
+        }
+        for i in 6..12 {
+            let seen = monitor.push(i, 0.01, 0.0);
+            assert!(seen.excess_lower_bound.is_finite(), "{seen:?}");
+        }
+        assert!(monitor.push(12, 0.01, 0.0).worse_than_naive);
     }
 }

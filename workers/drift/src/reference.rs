@@ -16,10 +16,13 @@ const QUANTILES: usize = 200;
 ///
 /// Every sub-window of `window_sessions` is scored against the reference without a block around it
 /// (so that the in-sample optimism of comparing a window with itself does not lower the level);
-/// the level is the smallest whose alarm episodes stay within `false_alarms_per_year`.
+/// the level is the smallest whose alarm episodes stay within `false_alarms_per_year`. The combined
+/// score is the largest over `data.names`, so hand in exactly the features that will be watched.
 ///
 /// # Errors
-/// [`DriftError::TooFewSessions`] below four windows, [`DriftError::BadValue`] for a non-finite value.
+/// [`DriftError::TooFewSessions`] below four windows, [`DriftError::BadValue`] for a missing or
+/// non-finite value, [`DriftError::NoData`] without a feature or a row, [`DriftError::BadPolicy`] for
+/// a rate that is not above zero.
 pub fn build_reference(
     data: &Sessions,
     window_sessions: usize,
@@ -35,6 +38,11 @@ pub fn build_reference(
             needed,
         });
     }
+    if data.names.is_empty() || data.sessions.iter().all(|s| s.rows.is_empty()) {
+        return Err(DriftError::NoData);
+    }
+    positive("drift.falseAlarmsPerYear", false_alarms_per_year)?;
+    positive("sessions per year", sessions_per_year)?;
     let mut features = Vec::with_capacity(data.names.len());
     let mut scores = Vec::with_capacity(data.names.len());
     for (column, name) in data.names.iter().enumerate() {
@@ -56,6 +64,17 @@ pub fn build_reference(
         window_sessions,
         features,
         calibration,
+    })
+}
+
+fn positive(field: &'static str, value: f64) -> Result<(), DriftError> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(());
+    }
+    Err(DriftError::BadPolicy {
+        field,
+        value: value.to_string(),
+        expected: "a number above zero",
     })
 }
 

@@ -1,7 +1,7 @@
 //! The calibrated level keeps its promise on data it has not seen, and a break is caught.
 
 use foresail_crds::pipeline::spec::{DriftMetric, DriftSpec};
-use foresail_drift::{DriftMonitor, DriftPolicy, Session, Sessions, build_reference};
+use foresail_drift::{DriftError, DriftMonitor, DriftPolicy, Session, Sessions, build_reference};
 
 const WINDOW: usize = 60;
 const PER_YEAR: f64 = 252.0;
@@ -66,11 +66,11 @@ impl Market {
     }
 }
 
-fn monitor(market: &mut Market, metric: DriftMetric, budget: f64) -> DriftMonitor {
+fn monitor(market: &mut Market, metric: DriftMetric, budget: f64, years: usize) -> DriftMonitor {
     let names = vec!["ret".into(), "vol".into()];
     let data = Sessions {
         names,
-        sessions: market.sessions(8 * 252, 1.0),
+        sessions: market.sessions(years * 252, 1.0),
     };
     let reference = build_reference(&data, WINDOW, PER_YEAR, budget).unwrap();
     let policy = DriftPolicy::try_from(&DriftSpec {
@@ -81,35 +81,55 @@ fn monitor(market: &mut Market, metric: DriftMetric, budget: f64) -> DriftMonito
     DriftMonitor::new(reference, policy).unwrap()
 }
 
-/// Alarm episodes per year over `years` unseen stationary years, averaged over markets.
-fn false_alarm_rate(metric: DriftMetric, budget: f64) -> f64 {
+/// Over unseen stationary years of many markets: alarm episodes per year, share of time in alarm.
+fn false_alarms(metric: DriftMetric, budget: f64, reference_years: usize) -> (f64, f64) {
     let (markets, years) = (20, 10);
-    let mut alarms = 0;
+    let (mut alarms, mut in_alarm, mut windows) = (0, 0, 0);
     for seed in 0..markets {
         let mut market = Market::new(seed * 7 + 1);
-        let mut monitor = monitor(&mut market, metric, budget);
+        let mut monitor = monitor(&mut market, metric, budget, reference_years);
         let mut since = None;
         for session in market.sessions(years * 252, 1.0) {
-            if let Some(seen) = monitor.push(session)
-                && seen.alarm_since != since
-            {
-                alarms += usize::from(seen.alarm_since.is_some());
-                since = seen.alarm_since;
-            }
+            let Some(seen) = monitor.push(session) else {
+                continue;
+            };
+            windows += 1;
+            in_alarm += usize::from(seen.alarm);
+            alarms += usize::from(seen.alarm && seen.alarm_since != since);
+            since = seen.alarm_since;
         }
     }
-    alarms as f64 / (markets as usize * years) as f64
+    let rate = alarms as f64 / (markets as usize * years) as f64;
+    (rate, in_alarm as f64 / windows as f64)
 }
 
 #[test]
 fn stationary_years_stay_within_the_declared_budget() {
     for metric in [DriftMetric::Psi, DriftMetric::Ks] {
-        let rate = false_alarm_rate(metric, 1.0);
-        assert!(rate <= 1.5, "{metric:?}: {rate} alarms a year, 1 declared");
+        // The last budget is far less than one alarm in the whole reference.
+        for (budget, reference_years) in [(1.0, 8), (0.5, 8), (0.1, 2)] {
+            let (rate, _) = false_alarms(metric, budget, reference_years);
+            assert!(
+                rate <= 1.5 * budget,
+                "{metric:?}: {rate} alarms a year, {budget} declared"
+            );
+            assert!(
+                rate >= 0.1 * budget,
+                "{metric:?}: {rate} alarms a year, {budget} declared: the level is far too high"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_budget_that_cannot_be_reached_is_no_endless_alarm() {
+    for metric in [DriftMetric::Psi, DriftMetric::Ks] {
+        let (rate, in_alarm) = false_alarms(metric, 20.0, 4);
         assert!(
-            rate >= 0.1,
-            "{metric:?}: {rate} alarms a year: the level is far too high"
+            in_alarm < 0.75,
+            "{metric:?}: in alarm {in_alarm} of the time"
         );
+        assert!(rate > 0.75, "{metric:?}: {rate} alarms a year");
     }
 }
 
@@ -118,7 +138,7 @@ fn a_doubled_volatility_is_caught_within_the_window() {
     for metric in [DriftMetric::Psi, DriftMetric::Ks] {
         for seed in 0..10 {
             let mut market = Market::new(seed + 100);
-            let mut monitor = monitor(&mut market, metric, 0.5);
+            let mut monitor = monitor(&mut market, metric, 0.5, 8);
             let mut seen: Vec<_> = Vec::new();
             for session in market.sessions(WINDOW, 1.0) {
                 seen.extend(monitor.push(session));
@@ -153,6 +173,22 @@ fn too_little_data_and_bad_values_are_refused() {
         .unwrap_err()
         .to_string();
     assert!(message.contains("ret"), "{message}");
+    bad.sessions[7].rows[1].clear();
+    assert!(build_reference(&bad, WINDOW, PER_YEAR, 1.0).is_err());
+    for session in &mut bad.sessions {
+        session.rows.clear();
+    }
+    let empty = build_reference(&bad, WINDOW, PER_YEAR, 1.0);
+    assert_eq!(empty.unwrap_err(), DriftError::NoData);
+    bad.names.clear();
+    assert!(build_reference(&bad, WINDOW, PER_YEAR, 1.0).is_err());
+    let good = Sessions {
+        names: vec!["ret".into(), "vol".into()],
+        sessions: market.sessions(5 * WINDOW, 1.0),
+    };
+    for budget in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert!(build_reference(&good, WINDOW, PER_YEAR, budget).is_err());
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Forward price adjustment: adjusted = raw * factor, where the factor starts at 1 and grows with
 //! each corporate action. Only the past is used, so a row never changes when a later action comes.
+//! The factor depends on where a series starts; ratios of adjusted prices do not, but for rounding.
 
 use foresail_crds::pipeline::spec::Adjustment;
 use foresail_domain::Bar;
@@ -14,16 +15,16 @@ pub struct Adjuster {
     previous_close: Option<f64>,
 }
 
-/// A bar on the adjusted scale; missing highs and lows take the close, a missing volume is `None`.
+/// A bar on the adjusted scale. High and low are the close where one of them is missing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdjustedBar {
     /// Adjusted close.
     pub close: f64,
-    /// Adjusted high; the close when the bar has none.
+    /// Adjusted high.
     pub high: f64,
-    /// Adjusted low; the close when the bar has none.
+    /// Adjusted low.
     pub low: f64,
-    /// Volume in shares of the first session.
+    /// Volume in shares of the first session, when known.
     pub volume: Option<f64>,
 }
 
@@ -43,25 +44,49 @@ impl Adjuster {
         self.price_factor
     }
 
-    /// Takes the corporate action effective on `bar` into the factors and adjusts the bar.
+    /// Takes the corporate action effective on `bar` into the factors and adjusts the bar. A dividend
+    /// is paid per share before a split of the same session; one that is not below the previous
+    /// close, or an action that leads a factor out of 1e-100..=1e100, is not taken.
     pub fn push(&mut self, bar: &Bar) -> AdjustedBar {
         if self.adjustment != Adjustment::None {
-            self.price_factor *= bar.split_factor;
-            self.share_factor *= bar.split_factor;
-        }
-        if self.adjustment == Adjustment::All
-            && let Some(previous) = self.previous_close
-            && bar.dividend > 0.0
-            && bar.dividend < previous
-        {
-            self.price_factor /= 1.0 - bar.dividend / previous;
+            let factors = (
+                self.price_factor * bar.split_factor * self.dividend_factor(bar),
+                self.share_factor * bar.split_factor,
+            );
+            if FACTORS.contains(&factors.0) && FACTORS.contains(&factors.1) {
+                (self.price_factor, self.share_factor) = factors;
+            }
         }
         self.previous_close = Some(bar.close);
+        let (high, low) = bar.high.zip(bar.low).unwrap_or((bar.close, bar.close));
         AdjustedBar {
             close: bar.close * self.price_factor,
-            high: bar.high.unwrap_or(bar.close) * self.price_factor,
-            low: bar.low.unwrap_or(bar.close) * self.price_factor,
+            high: high * self.price_factor,
+            low: low * self.price_factor,
             volume: bar.volume.map(|v| v / self.share_factor),
         }
     }
+
+    fn dividend_factor(&self, bar: &Bar) -> f64 {
+        match self.previous_close {
+            Some(previous)
+                if self.adjustment == Adjustment::All
+                    && bar.dividend > 0.0
+                    && bar.dividend < previous =>
+            {
+                1.0 / (1.0 - bar.dividend / previous)
+            }
+            _ => 1.0,
+        }
+    }
+
+    /// Whether these restored factors are sound and of the same kind as `fresh`.
+    pub(crate) fn continues(&self, fresh: &Self) -> bool {
+        self.adjustment == fresh.adjustment
+            && FACTORS.contains(&self.price_factor)
+            && FACTORS.contains(&self.share_factor)
+    }
 }
+
+/// Keeps adjusted prices and volumes, and their squares, finite.
+const FACTORS: std::ops::RangeInclusive<f64> = 1e-100..=1e100;

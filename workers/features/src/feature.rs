@@ -1,6 +1,6 @@
 //! A feature: kernels bound to bar columns. The catalogue is `FeatureFunction`; each formula stands
 //! once, here. Rules: a constant window has z-score 0 and band position 0.5; a missing volume repeats
-//! the last known one (0 before the first); a bar without high and low has range 0.
+//! the last known one (0 before the first); a bar without high or without low has range 0.
 
 use foresail_crds::pipeline::spec::{FeatureFunction as F, FeatureSpec};
 use serde::{Deserialize, Serialize};
@@ -93,18 +93,37 @@ impl Feature {
         bars
     }
 
-    /// Whether a stored state belongs to `spec` and is internally sound.
-    pub(crate) fn fits(&self, spec: &FeatureSpec) -> bool {
-        let same_shape = Self::new(spec).is_ok_and(|fresh| {
-            fresh.function == self.function
-                && std::mem::discriminant(&fresh.state) == std::mem::discriminant(&self.state)
-        });
-        let sound = match &self.state {
-            State::Lag { closes } => closes.is_sound(),
-            State::Window { values, .. } => values.is_sound(),
-            State::Ema(_) | State::Macd { .. } | State::Rsi(_) => true,
-        };
-        same_shape && sound
+    /// Whether this restored state is sound and of the same function and windows as `fresh`.
+    pub(crate) fn continues(&self, fresh: &Self) -> bool {
+        self.function == fresh.function
+            && match (&self.state, &fresh.state) {
+                (State::Lag { closes }, State::Lag { closes: new }) => closes.continues(new),
+                (
+                    State::Window {
+                        values, deviations, ..
+                    },
+                    State::Window {
+                        values: new,
+                        deviations: declared,
+                        ..
+                    },
+                ) => values.continues(new) && deviations == declared,
+                (State::Ema(ema), State::Ema(new)) => ema.continues(new),
+                (State::Rsi(rsi), State::Rsi(new)) => rsi.continues(new),
+                (
+                    State::Macd { fast, slow, signal },
+                    State::Macd {
+                        fast: new_fast,
+                        slow: new_slow,
+                        signal: new_signal,
+                    },
+                ) => {
+                    fast.continues(new_fast)
+                        && slow.continues(new_slow)
+                        && signal.continues(new_signal)
+                }
+                _ => false,
+            }
     }
 
     /// The value at this bar, once warm.

@@ -1,7 +1,7 @@
 //! All features of one symbol: the one place where a bar becomes a feature row.
 
 use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec};
-use foresail_domain::Bar;
+use foresail_domain::{Bar, BarError};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -41,8 +41,22 @@ pub struct FeatureRow {
     pub values: Vec<f64>,
 }
 
+/// What [`FeatureSet::snapshot`] writes.
+#[derive(Serialize)]
+struct Snapshot<'a> {
+    fingerprint: &'a str,
+    state: &'a State,
+}
+
+/// What [`FeatureSet::restore`] reads.
+#[derive(Deserialize)]
+struct Stored {
+    fingerprint: String,
+    state: State,
+}
+
 /// Why a bar was not taken; the state is unchanged.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Error)]
 pub enum Refused {
     /// Not after the last bar of the symbol (a repeat, or out of order).
     #[error("bar at {event_time} ms is not after the last one at {last} ms")]
@@ -60,13 +74,13 @@ pub enum Refused {
         /// Symbol of the bar.
         got: String,
     },
-    /// A feature of this bar is not a finite number (prices beyond the range of f64).
-    #[error("feature `{feature}` is not finite at {event_time} ms")]
+    /// A number of this bar is not finite or out of bounds: no bar that passes `Bar::check`.
+    #[error("bar at {event_time} ms cannot be computed with: {source}")]
     NonFinite {
-        /// Feature.
-        feature: String,
         /// Bar end.
         event_time: i64,
+        /// The number.
+        source: BarError,
     },
 }
 
@@ -76,7 +90,7 @@ impl Refused {
         match self {
             Self::OutOfOrder { .. } => "OutOfOrder",
             Self::WrongSymbol { .. } => "WrongSymbol",
-            Self::NonFinite { .. } => "NonFiniteFeature",
+            Self::NonFinite { .. } => "NonFinite",
         }
     }
 }
@@ -104,49 +118,45 @@ impl FeatureSet {
 
     /// Takes the next bar of the symbol; a row once every feature is warm.
     ///
+    /// Bars whose numbers are within the bounds of [`Bar::check`] give finite values, always. Nothing
+    /// is allocated but the row.
+    ///
     /// # Errors
     /// [`Refused`]; the state is as before.
     pub fn push(&mut self, bar: &Bar) -> Result<Option<FeatureRow>, Refused> {
         self.admit(bar)?;
-        // A bar that gives a non-finite value must leave no trace, and that shows only at the end.
-        let mut next = self.state.clone();
-        let adjusted = next.adjuster.push(bar);
-        let mut values = Vec::with_capacity(next.features.len());
-        for (feature, name) in next.features.iter_mut().zip(&self.names) {
-            if let Some(value) = feature.push(&adjusted) {
-                if !value.is_finite() {
-                    let (feature, event_time) = (name.clone(), bar.event_time);
-                    return Err(Refused::NonFinite {
-                        feature,
-                        event_time,
-                    });
-                }
-                values.push(value);
-            }
+        let state = &mut self.state;
+        let adjusted = state.adjuster.push(bar);
+        let mut values = Vec::with_capacity(state.features.len());
+        for feature in &mut state.features {
+            values.extend(feature.push(&adjusted));
         }
-        next.symbol.get_or_insert_with(|| bar.symbol.clone());
-        next.last_event_time = Some(bar.event_time);
-        self.state = next;
-        Ok((values.len() == self.names.len()).then(|| FeatureRow {
+        if state.symbol.is_none() {
+            state.symbol = Some(bar.symbol.clone());
+        }
+        state.last_event_time = Some(bar.event_time);
+        // Bounded bars cannot give a non-finite value; were one to appear, it must not leave here.
+        let complete = values.len() == self.names.len() && values.iter().all(|v| v.is_finite());
+        Ok(complete.then(|| FeatureRow {
             event_time: bar.event_time,
             close: bar.close,
-            adjustment_factor: self.state.adjuster.factor(),
+            adjustment_factor: state.adjuster.factor(),
             values,
         }))
     }
 
+    /// Everything that can refuse a bar, before the state changes.
     fn admit(&self, bar: &Bar) -> Result<(), Refused> {
         if let Some(expected) = self.state.symbol.as_ref().filter(|s| **s != bar.symbol) {
             let (expected, got) = (expected.clone(), bar.symbol.clone());
             return Err(Refused::WrongSymbol { expected, got });
         }
-        match self.state.last_event_time {
-            Some(last) if bar.event_time <= last => Err(Refused::OutOfOrder {
-                event_time: bar.event_time,
-                last,
-            }),
-            _ => Ok(()),
+        let event_time = bar.event_time;
+        if let Some(last) = self.state.last_event_time.filter(|l| event_time <= *l) {
+            return Err(Refused::OutOfOrder { event_time, last });
         }
+        bar.check_numbers()
+            .map_err(|source| Refused::NonFinite { event_time, source })
     }
 
     /// Names in the order of the values.
@@ -171,31 +181,39 @@ impl FeatureSet {
 
     /// The whole state; [`Self::restore`] continues bit for bit.
     pub fn snapshot(&self) -> serde_json::Value {
-        serde_json::to_value(&self.state).expect("finite numbers and strings always serialise")
+        let snapshot = Snapshot {
+            fingerprint: &self.fingerprint,
+            state: &self.state,
+        };
+        serde_json::to_value(snapshot).expect("finite numbers and strings always serialise")
     }
 
-    /// Continues from a snapshot of the same specs.
+    /// Continues from a snapshot of the same specs and adjustment.
     ///
     /// # Errors
-    /// A bad spec, or [`FeatureError::State`] when the snapshot belongs to another feature set.
+    /// A bad spec, or [`FeatureError::State`] when the snapshot belongs to another feature set
+    /// (by fingerprint) or is damaged.
     pub fn restore(
         specs: &[FeatureSpec],
         adjustment: Adjustment,
         snapshot: &serde_json::Value,
     ) -> Result<Self, FeatureError> {
         let mut set = Self::new(specs, adjustment)?;
-        let state = State::deserialize(snapshot).map_err(|e| FeatureError::State {
-            message: e.to_string(),
-        })?;
-        let fits = state.features.len() == specs.len()
+        let refuse = |message: String| FeatureError::State { message };
+        let stored = Stored::deserialize(snapshot).map_err(|e| refuse(e.to_string()))?;
+        if stored.fingerprint != set.fingerprint {
+            let theirs = stored.fingerprint;
+            return Err(refuse(format!("it was made by feature set {theirs}")));
+        }
+        let (state, fresh) = (stored.state, &set.state);
+        let same_features = state.features.len() == fresh.features.len()
             && state
                 .features
                 .iter()
-                .zip(specs)
-                .all(|(feature, spec)| feature.fits(spec));
-        if !fits {
-            let message = "it holds other features or a damaged window".to_string();
-            return Err(FeatureError::State { message });
+                .zip(&fresh.features)
+                .all(|(stored, fresh)| stored.continues(fresh));
+        if !(same_features && state.adjuster.continues(&fresh.adjuster)) {
+            return Err(refuse("it is damaged".to_string()));
         }
         set.state = state;
         Ok(set)

@@ -140,7 +140,8 @@ fn the_future_changes_nothing() {
 
 #[test]
 fn a_snapshot_at_any_bar_continues_bit_for_bit() {
-    let (specs, series) = (catalogue(), bars(60, 5));
+    let (specs, mut series) = (catalogue(), bars(60, 5));
+    (series[12].split_factor, series[30].dividend) = (3.0, 0.7);
     let whole = bits(&run(&specs, Adjustment::All, &series));
     for cut in 0..series.len() {
         let mut set = FeatureSet::new(&specs, Adjustment::All).unwrap();
@@ -168,14 +169,22 @@ fn history_washes_out_where_the_definition_is_not_recursive() {
     let series = bars(100, 7);
     for function in ALL.into_iter().filter(|f| !recursive.contains(f)) {
         let specs = [spec(function, 10)];
-        let whole = bits(&run(&specs, Adjustment::None, &series));
-        // Bar 36 has a volume, so the rule for missing ones does not reach back further.
-        let later = bits(&run(&specs, Adjustment::None, &series[37..]));
-        assert_eq!(
-            whole[whole.len() - later.len()..],
-            later[..],
-            "{function:?}"
-        );
+        for adjustment in [Adjustment::None, Adjustment::All] {
+            let whole = run(&specs, adjustment, &series);
+            // Bar 36 has a volume, so the rule for missing ones does not reach back further, and
+            // the only dividend, at bar 59, is part of both runs.
+            let later = run(&specs, adjustment, &series[37..]);
+            let same = whole[whole.len() - later.len()..].to_vec();
+            assert_eq!(bits(&same), bits(&later), "{function:?}");
+            // A start after the dividend scales all adjusted prices: equal but for rounding.
+            let latest = run(&specs, adjustment, &series[71..]);
+            for (row, expected) in latest.iter().zip(&whole[whole.len() - latest.len()..]) {
+                assert!(
+                    (row.values[0] - expected.values[0]).abs() < 1e-12,
+                    "{function:?}"
+                );
+            }
+        }
     }
 }
 
@@ -205,27 +214,93 @@ fn a_split_changes_no_feature() {
     );
 }
 
-#[test]
-fn strange_but_valid_bars_give_finite_values() {
-    let specs = catalogue();
-    let make = |close: f64, volume: Option<f64>, i: i64| Bar {
-        close,
-        volume,
-        high: None,
-        low: None,
-        event_time: i,
-        ..bars(1, 1).remove(0)
+/// Bars within the bounds of `Bar::check`, chosen to be as bad as allowed.
+fn extreme(count: i64, seed: u64) -> Vec<Bar> {
+    let mut noise = Noise(seed);
+    let mut pick = |choices: &[f64]| {
+        let index = (noise.uniform() * choices.len() as f64) as usize;
+        choices[index]
     };
-    let constant: Vec<Bar> = (1..80).map(|i| make(5.0, Some(0.0), i)).collect();
-    let silent: Vec<Bar> = (1..80)
-        .map(|i| make(5.0 + (i % 2) as f64, None, i))
-        .collect();
-    let wild: Vec<Bar> = (1..80)
-        .map(|i| make(if i % 2 == 0 { 1e-9 } else { 1e9 }, Some(1e18), i))
-        .collect();
-    for series in [constant, silent, wild] {
-        let rows = run(&specs, Adjustment::All, &series);
-        assert!(!rows.is_empty() && rows.iter().flat_map(|r| &r.values).all(|v| v.is_finite()));
+    (1..=count)
+        .map(|i| {
+            let close = pick(&[1e-12, 1e-12, 3.3e-7, 1.0, 1e12]);
+            let known = pick(&[0.0, 1.0, 1.0]) > 0.0;
+            Bar {
+                close,
+                high: known.then_some(1e12),
+                low: known.then_some(1e-12),
+                volume: (pick(&[0.0, 1.0, 1.0]) > 0.0).then(|| pick(&[0.0, 5e-324, 1.0, 1e24])),
+                split_factor: pick(&[1.0, 1.0, 1e4, 1e-4, 1.5]),
+                dividend: pick(&[0.0, 0.0, 1e-12, 0.999_999_999e-12, 1e12]),
+                event_time: i,
+                ..bars(1, 1).remove(0)
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn splits_of_any_ratio_change_no_feature_but_for_rounding() {
+    let specs = catalogue();
+    let plain = bars(80, 17);
+    for factor in [3.0, 1.5, 7.0, 0.1, 1.0 / 3.0] {
+        let mut split = plain.clone();
+        for bar in &mut split[40..] {
+            bar.close /= factor;
+            bar.high = bar.high.map(|v| v / factor);
+            bar.low = bar.low.map(|v| v / factor);
+            bar.volume = bar.volume.map(|v| v * factor);
+            bar.dividend /= factor;
+        }
+        split[40].split_factor = factor;
+        let (split, plain) = (
+            run(&specs, Adjustment::All, &split),
+            run(&specs, Adjustment::All, &plain),
+        );
+        for (row, expected) in split.iter().zip(&plain) {
+            for (value, expected) in row.values.iter().zip(&expected.values) {
+                assert!((value - expected).abs() < 1e-9, "{factor}: {row:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_bar_that_passes_its_check_gives_finite_values() {
+    let specs = catalogue();
+    let flat = |price: fn(i64) -> f64, volume, split_factor| {
+        let make = move |i| Bar {
+            close: price(i),
+            volume,
+            high: None,
+            low: None,
+            event_time: i,
+            split_factor,
+            dividend: 0.0,
+            ..bars(1, 1).remove(0)
+        };
+        (1..2000).map(make).collect::<Vec<Bar>>()
+    };
+    let mut all = vec![
+        flat(|_| 5.0, Some(0.0), 1.0),
+        flat(|i| 5.0 + (i % 2) as f64, None, 1.0),
+        flat(|i| if i % 2 == 0 { 1e-12 } else { 1e12 }, Some(1e24), 1.0),
+        flat(|_| 1e12, Some(1e24), 1e4),
+        flat(|_| 1e-12, Some(1e24), 1e-4),
+        // One rise, then calm until the averages of the RSI have decayed to nothing.
+        flat(|i| if i == 1 { 1.0 } else { 1.5 }, Some(1.0), 1.0),
+    ];
+    all.extend((0..20).map(|seed| extreme(500, seed)));
+    for series in all {
+        assert!(series.iter().all(|bar| bar.check(i64::MAX).is_ok()));
+        for adjustment in [Adjustment::None, Adjustment::Splits, Adjustment::All] {
+            let warm_up = FeatureSet::new(&specs, adjustment).unwrap().warm_up() as usize;
+            let rows = run(&specs, adjustment, &series);
+            // A row that is not finite would be withheld, so every one must be there.
+            assert_eq!(rows.len(), series.len() - warm_up + 1);
+            assert!(rows.iter().flat_map(|r| &r.values).all(|v| v.is_finite()));
+            assert!(rows.iter().all(|r| r.adjustment_factor.is_finite()));
+        }
     }
 }
 
@@ -249,25 +324,37 @@ fn refused_bars_leave_no_trace() {
         set.push(&stranger),
         Err(Refused::WrongSymbol { .. })
     ));
-    let huge = Bar {
-        close: 1e-320,
-        ..series[30].clone()
-    };
-    assert!(matches!(
-        set.push(&huge),
-        Err(Refused::NonFinite { .. }) | Ok(_)
-    ));
-    let infinite = Bar {
-        close: 0.0,
-        ..series[30].clone()
-    };
-    if set.snapshot() == before {
-        assert!(matches!(
-            set.push(&infinite),
-            Err(Refused::NonFinite { .. })
-        ));
-        assert_eq!(set.snapshot(), before);
+    let broken = [
+        Bar {
+            close: f64::NAN,
+            ..series[30].clone()
+        },
+        Bar {
+            close: 0.0,
+            ..series[30].clone()
+        },
+        Bar {
+            high: Some(f64::INFINITY),
+            ..series[30].clone()
+        },
+        Bar {
+            volume: Some(-1.0),
+            ..series[30].clone()
+        },
+        Bar {
+            split_factor: 0.0,
+            ..series[30].clone()
+        },
+        Bar {
+            dividend: f64::NAN,
+            ..series[30].clone()
+        },
+    ];
+    for bar in broken {
+        assert!(matches!(set.push(&bar), Err(Refused::NonFinite { .. })));
     }
+    assert_eq!(set.snapshot(), before);
+    assert!(set.push(&series[30]).unwrap().is_some());
 }
 
 #[test]
@@ -293,7 +380,27 @@ fn foreign_or_damaged_snapshots_are_refused() {
     let other = [spec(F::Rsi, 5)];
     assert!(FeatureSet::restore(&other, Adjustment::All, &set.snapshot()).is_err());
     assert!(FeatureSet::restore(&specs, Adjustment::All, &serde_json::json!({"x": 1})).is_err());
-    let mut damaged = set.snapshot();
-    damaged["features"][0]["state"]["Lag"]["closes"]["oldest"] = 99.into();
-    assert!(FeatureSet::restore(&specs, Adjustment::All, &damaged).is_err());
+    assert!(FeatureSet::restore(&specs, Adjustment::Splits, &set.snapshot()).is_err());
+    let wider: Vec<FeatureSpec> = ALL.into_iter().map(|f| spec(f, 11)).collect();
+    assert!(FeatureSet::restore(&wider, Adjustment::All, &set.snapshot()).is_err());
+    let damages = [
+        "/state/features/0/state/Lag/closes/oldest",
+        "/state/features/3/state/Window/values/window",
+        "/state/features/4/state/Ema/count",
+        "/state/features/14/state/Rsi/window",
+        "/state/adjuster/price_factor",
+    ];
+    for path in damages {
+        let mut damaged = set.snapshot();
+        let place = damaged.pointer_mut(path).expect(path);
+        *place = if path.ends_with("factor") {
+            (-1.0).into()
+        } else {
+            99.into()
+        };
+        assert!(
+            FeatureSet::restore(&specs, Adjustment::All, &damaged).is_err(),
+            "{path}"
+        );
+    }
 }

@@ -27,6 +27,13 @@ impl Ema {
         self.count = self.count.saturating_add(1).min(self.window);
         (self.count >= self.window).then_some(next)
     }
+
+    /// Whether this restored mean is sound and has the window of `fresh`.
+    pub(crate) fn continues(&self, fresh: &Self) -> bool {
+        self.window == fresh.window
+            && self.count <= self.window
+            && self.value.is_some() == (self.count > 0)
+    }
 }
 
 #[cfg(test)]

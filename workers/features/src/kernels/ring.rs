@@ -73,13 +73,12 @@ impl Ring {
         )
     }
 
-    /// A restored ring may hold at most `window` values and a valid position.
-    pub(crate) fn is_sound(&self) -> bool {
-        self.window > 0
+    /// Whether this restored ring is sound and has the window of `fresh`.
+    pub(crate) fn continues(&self, fresh: &Self) -> bool {
+        self.window == fresh.window
             && self.values.len() <= self.window
             && self.oldest < self.window
             && (self.oldest == 0 || self.is_full())
-            && self.values.iter().all(|v| v.is_finite())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Relative strength index after J. Welles Wilder, New Concepts in Technical Trading Systems (1978):
 //! first averages are plain means of `window` changes, later ones are smoothed with 1 / window.
+//! Recursive: bits depend on the start of the series.
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,14 @@ impl Rsi {
         } else {
             50.0
         })
+    }
+
+    /// Whether this restored index is sound and has the window of `fresh`.
+    pub(crate) fn continues(&self, fresh: &Self) -> bool {
+        self.window == fresh.window
+            && self.changes <= self.window
+            && self.gain >= 0.0
+            && self.loss >= 0.0
     }
 }
 

@@ -1,0 +1,170 @@
+//! Breaks things for real: SIGKILL of a container's process, and of the node's Kafka, Redis and S3
+//! through the node helper.
+
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::ListParams;
+use tokio::process::Command;
+
+use crate::{Cluster, Space, until};
+
+/// Asks the node helper to do something with a part of the node: `kill`, `start`, `freeze`, `thaw`.
+///
+/// # Errors
+/// Its own words.
+pub async fn component(cluster: &Cluster, action: &str, part: &str) -> Result<()> {
+    let settings = &cluster.settings;
+    let program = settings
+        .xtask
+        .as_ref()
+        .context("FORESAIL_XTASK is not set")?;
+    let output = Command::new(program)
+        .args(["component", "--name", &settings.node, action, part])
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .with_context(|| format!("cannot run {}", program.display()))?;
+    ensure!(
+        output.status.success(),
+        "{action} {part}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}
+
+/// Pods that run for a child `<pipeline>-<role>`, oldest first.
+///
+/// # Errors
+/// When the API server does not answer.
+pub async fn pods_of(space: &Space, child: &str) -> Result<Vec<Pod>> {
+    let prefix = format!("{child}-");
+    let mut pods: Vec<Pod> = space
+        .api::<Pod>()
+        .list(&ListParams::default())
+        .await?
+        .items
+        .into_iter()
+        .filter(|pod| {
+            let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
+            let name = pod.metadata.name.as_deref().unwrap_or_default();
+            name.starts_with(&prefix)
+                && phase == Some("Running")
+                && pod.metadata.deletion_timestamp.is_none()
+        })
+        .collect();
+    pods.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|t| t.0));
+    Ok(pods)
+}
+
+/// SIGKILLs the processes of a pod's containers (not its sandbox), as the kernel would; the kubelet
+/// starts them again. Returns how many were killed.
+///
+/// # Errors
+/// When the pod has no running process here.
+pub fn kill_processes(pod: &Pod) -> Result<usize> {
+    let uid = pod.metadata.uid.as_deref().context("the pod has no uid")?;
+    let patterns = [uid.to_owned(), uid.replace('-', "_")];
+    let mut killed = 0;
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.parse::<u32>().is_err() {
+            continue;
+        }
+        let groups = fs::read_to_string(format!("/proc/{name}/cgroup")).unwrap_or_default();
+        let command = fs::read_to_string(format!("/proc/{name}/cmdline")).unwrap_or_default();
+        let ours = patterns.iter().any(|p| groups.contains(p.as_str()));
+        if ours && command.contains("foresail-") {
+            let status = std::process::Command::new("kill")
+                .args(["-KILL", &name])
+                .status()?;
+            killed += usize::from(status.success());
+        }
+    }
+    ensure!(
+        killed > 0,
+        "no process of pod {} runs on this machine",
+        pod.metadata.name.as_deref().unwrap_or_default()
+    );
+    Ok(killed)
+}
+
+/// SIGKILLs what runs for a child, and waits until its containers run again.
+///
+/// # Errors
+/// When nothing runs, or nothing comes back.
+pub async fn kill_child(space: &Space, child: &str, limit: Duration) -> Result<()> {
+    let pods = pods_of(space, child).await?;
+    let pod = pods
+        .first()
+        .with_context(|| format!("no pod runs for {child}"))?;
+    let name = pod.metadata.name.clone().unwrap_or_default();
+    let before = restarts(pod);
+    kill_processes(pod)?;
+    let api: Api<Pod> = space.api();
+    until(&format!("restart of {name}"), limit, async || {
+        let pod = api.get(&name).await?;
+        ensure!(restarts(&pod) > before, "not restarted yet");
+        if is_running(&pod) {
+            Ok(())
+        } else {
+            Err(anyhow!("not running yet"))
+        }
+    })
+    .await
+}
+
+/// Restarts of all containers of a pod.
+pub fn restarts(pod: &Pod) -> i32 {
+    let statuses = pod
+        .status
+        .as_ref()
+        .and_then(|s| s.container_statuses.as_ref());
+    statuses
+        .into_iter()
+        .flatten()
+        .map(|c| c.restart_count)
+        .sum()
+}
+
+/// Whether every container of a pod is ready.
+pub fn is_ready(pod: &Pod) -> bool {
+    let statuses = pod
+        .status
+        .as_ref()
+        .and_then(|s| s.container_statuses.as_ref());
+    statuses.is_some_and(|all| all.iter().all(|c| c.ready))
+}
+
+fn is_running(pod: &Pod) -> bool {
+    let statuses = pod
+        .status
+        .as_ref()
+        .and_then(|s| s.container_statuses.as_ref());
+    statuses.is_some_and(|all| {
+        all.iter().all(|c| {
+            c.state
+                .as_ref()
+                .is_some_and(|state| state.running.is_some())
+        })
+    })
+}
+
+/// The operator's pods.
+///
+/// # Errors
+/// When there is none.
+pub async fn operator_pods(cluster: &Cluster) -> Result<Vec<Pod>> {
+    let api: Api<Pod> = Api::namespaced(cluster.client.clone(), crate::cluster::OPERATOR_NAMESPACE);
+    let pods = api
+        .list(&ListParams::default().labels("app.kubernetes.io/component=operator"))
+        .await?;
+    if pods.items.is_empty() {
+        bail!("no operator runs in {}", crate::cluster::OPERATOR_NAMESPACE);
+    }
+    Ok(pods.items)
+}

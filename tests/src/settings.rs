@@ -1,0 +1,68 @@
+//! Addresses of the test node, from the variables `cargo xtask test` sets.
+
+use std::env;
+use std::path::PathBuf;
+
+/// Where everything is.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Kafka `host:port`, as pods see it too.
+    pub kafka: String,
+    /// Redis URL.
+    pub redis: String,
+    /// S3 endpoint.
+    pub s3_endpoint: String,
+    /// Bucket the demo input lies in.
+    pub s3_bucket: String,
+    /// S3 access key.
+    pub access_key: String,
+    /// S3 secret key.
+    pub secret_key: String,
+    /// Name of the node (`test`), for `xtask component`.
+    pub node: String,
+    /// The node helper's program, for faults.
+    pub xtask: Option<PathBuf>,
+    /// Audit log of the API server.
+    pub audit_log: Option<PathBuf>,
+    /// Folder of `demo-bars.csv` and `demo-bars.expected.json`.
+    pub data: Option<PathBuf>,
+    /// Worker image, for pods that run it with other arguments.
+    pub worker_image: Option<String>,
+    /// Keep namespaces of failed tests.
+    pub keep: bool,
+}
+
+impl Settings {
+    /// Reads them; `None` when there is no node.
+    pub fn read() -> Option<Self> {
+        text("FORESAIL_NODE_IP")?;
+        Some(Self {
+            kafka: text("FORESAIL_KAFKA")?,
+            redis: text("FORESAIL_REDIS")?,
+            s3_endpoint: text("FORESAIL_S3_ENDPOINT")?,
+            s3_bucket: text("FORESAIL_S3_BUCKET")?,
+            access_key: text("AWS_ACCESS_KEY_ID")?,
+            secret_key: text("AWS_SECRET_ACCESS_KEY")?,
+            node: text("FORESAIL_NODE").unwrap_or_else(|| "test".into()),
+            xtask: text("FORESAIL_XTASK").map(PathBuf::from),
+            audit_log: text("FORESAIL_AUDIT_LOG").map(PathBuf::from),
+            data: text("FORESAIL_DATA_DIR").map(PathBuf::from),
+            worker_image: text("FORESAIL_WORKER_IMAGE"),
+            keep: text("FORESAIL_KEEP").is_some(),
+        })
+    }
+
+    /// Values of the placeholders in `examples/`.
+    pub fn placeholders(&self) -> [(&'static str, &str); 4] {
+        [
+            ("__KAFKA__", &self.kafka),
+            ("__REDIS__", &self.redis),
+            ("__S3__", &self.s3_endpoint),
+            ("__BUCKET__", &self.s3_bucket),
+        ]
+    }
+}
+
+fn text(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,173 @@
+//! Reads the topics of a Pipeline as any consumer would: committed records, oldest first.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use foresail_crds::names::{PipelineName, Topics};
+use foresail_crds::pipeline::spec::KafkaSpec;
+use foresail_crds::records::{FeatureRecord, PredictionRecord, QuarantineRecord};
+use foresail_domain::Bar;
+use foresail_runtime_kafka::{Message, Reader, Settings, Start};
+use serde::de::DeserializeOwned;
+
+use crate::Space;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Topics of a Pipeline.
+pub fn names(space: &Space, pipeline: &str) -> Topics {
+    PipelineName::new(&space.name, pipeline).topics("")
+}
+
+/// Kafka of the node.
+///
+/// # Errors
+/// When the address is refused.
+pub fn settings(space: &Space) -> Result<Settings> {
+    Settings::new(&KafkaSpec {
+        bootstrap_servers: space.cluster.settings.kafka.clone(),
+        secret_name: None,
+        topic_prefix: String::new(),
+        partitions: 3,
+        replication_factor: 1,
+    })
+    .context("Kafka settings")
+}
+
+/// Every committed record of a topic, in offset order per partition.
+///
+/// # Errors
+/// When Kafka does not answer in a minute.
+pub async fn read_all(space: &Space, topic: &str) -> Result<Vec<Message>> {
+    let mut reader = Reader::open(&settings(space)?, topic, Start::Beginning).await?;
+    let (begin, mut found) = (Instant::now(), Vec::new());
+    loop {
+        let batch = reader.next_batch(5_000, Duration::from_secs(1)).await?;
+        let empty = batch.is_empty();
+        found.extend(batch);
+        if empty && reader.caught_up() {
+            return Ok(found);
+        }
+        ensure!(
+            begin.elapsed() < LIMIT,
+            "topic {topic} does not end: {} records so far",
+            found.len()
+        );
+    }
+}
+
+/// The values of a topic.
+///
+/// # Errors
+/// When one is not of this type.
+pub async fn values<T: DeserializeOwned>(space: &Space, topic: &str) -> Result<Vec<T>> {
+    let messages = read_all(space, topic).await?;
+    messages
+        .iter()
+        .map(|message| {
+            serde_json::from_slice(&message.value).with_context(|| {
+                format!(
+                    "{topic} partition {} offset {} holds {}",
+                    message.partition,
+                    message.offset,
+                    String::from_utf8_lossy(&message.value)
+                )
+            })
+        })
+        .collect()
+}
+
+/// Everything a Pipeline has written to Kafka.
+pub struct Ledger {
+    /// Good bars by symbol and event time.
+    pub bars: BTreeMap<(String, i64), Bar>,
+    /// Bars that came more than once.
+    pub repeated_bars: usize,
+    /// Refused rows.
+    pub quarantine: Vec<QuarantineRecord>,
+    /// Feature rows by symbol and event time.
+    pub features: BTreeMap<(String, i64), FeatureRecord>,
+    /// Feature rows that came more than once.
+    pub repeated_features: usize,
+    /// Repeats whose values were not the same, bit for bit.
+    pub contradictions: usize,
+    /// Forecasts of the champions by symbol, event time and version.
+    pub predictions: BTreeMap<(String, i64, u32), PredictionRecord>,
+    /// Forecasts that came more than once.
+    pub repeated_predictions: usize,
+}
+
+impl Ledger {
+    /// Reads it all.
+    ///
+    /// # Errors
+    /// When Kafka does not answer or a record is not what it should be.
+    pub async fn read(space: &Space, pipeline: &str) -> Result<Self> {
+        let topics = names(space, pipeline);
+        let bars = values::<Bar>(space, &topics.bars).await?;
+        let features = values::<FeatureRecord>(space, &topics.features).await?;
+        let predictions = values::<PredictionRecord>(space, &topics.predictions).await?;
+        let mut contradictions = 0;
+        // Read again after a restart, a row has another ingest time.
+        let bars = bars
+            .into_iter()
+            .map(|b| Bar {
+                ingested_at: 0,
+                ..b
+            })
+            .collect();
+        let bars = keyed(
+            bars,
+            |b| (b.symbol.clone(), b.event_time),
+            &mut contradictions,
+        );
+        let features = keyed(
+            features,
+            |f| (f.symbol.clone(), f.event_time),
+            &mut contradictions,
+        );
+        let predictions = keyed(
+            predictions,
+            |p| (p.symbol.clone(), p.event_time, p.model_version),
+            &mut contradictions,
+        );
+        Ok(Self {
+            bars: bars.0,
+            repeated_bars: bars.1,
+            quarantine: values(space, &topics.quarantine).await?,
+            features: features.0,
+            repeated_features: features.1,
+            contradictions,
+            predictions: predictions.0,
+            repeated_predictions: predictions.1,
+        })
+    }
+
+    /// Bars of each symbol.
+    pub fn per_symbol(&self) -> BTreeMap<String, usize> {
+        self.bars
+            .keys()
+            .fold(BTreeMap::new(), |mut counts, (symbol, _)| {
+                *counts.entry(symbol.clone()).or_default() += 1;
+                counts
+            })
+    }
+}
+
+fn keyed<K: Ord, T: PartialEq>(
+    items: Vec<T>,
+    key: impl Fn(&T) -> K,
+    contradictions: &mut usize,
+) -> (BTreeMap<K, T>, usize) {
+    let (mut found, mut repeated) = (BTreeMap::new(), 0);
+    for item in items {
+        if let Some(before) = found.get(&key(&item)) {
+            repeated += 1;
+            *contradictions += usize::from(*before != item);
+        } else {
+            found.insert(key(&item), item);
+        }
+    }
+    (found, repeated)
+}

@@ -1,0 +1,66 @@
+//! Waiting with a limit, and with something to read meanwhile.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+use tokio::time::sleep;
+
+const POLL: Duration = Duration::from_millis(500);
+const TELL_EVERY: Duration = Duration::from_secs(15);
+
+/// Calls `probe` until it is `Ok`; an error says what is still missing and is told now and then.
+///
+/// # Errors
+/// The last answer of `probe`, after `limit`.
+pub async fn until<T>(
+    what: &str,
+    limit: Duration,
+    mut probe: impl AsyncFnMut() -> Result<T>,
+) -> Result<T> {
+    let begin = Instant::now();
+    let mut told = begin;
+    loop {
+        let missing = match probe().await {
+            Ok(found) => {
+                if told != begin {
+                    println!("  {what}: after {:.0?}", begin.elapsed());
+                }
+                return Ok(found);
+            }
+            Err(missing) => missing,
+        };
+        if begin.elapsed() >= limit {
+            return Err(anyhow!("{what}: not within {limit:?}: {missing:#}"));
+        }
+        if told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            println!(
+                "  waiting for {what} ({:.0?}): {missing:#}",
+                begin.elapsed()
+            );
+        }
+        sleep(POLL).await;
+    }
+}
+
+/// Checks that `probe` stays `Ok` for `span`.
+///
+/// # Errors
+/// The first error of `probe`.
+pub async fn holds(
+    what: &str,
+    span: Duration,
+    mut probe: impl AsyncFnMut() -> Result<()>,
+) -> Result<()> {
+    let begin = Instant::now();
+    while begin.elapsed() < span {
+        if let Err(broken) = probe().await {
+            return Err(anyhow!(
+                "{what}: no longer after {:.0?}: {broken:#}",
+                begin.elapsed()
+            ));
+        }
+        sleep(POLL).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Invalid and hostile Pipelines, each an edit of a valid one, with part of the answer a person gets.
+
+mod hostile;
+mod model;
+mod sources;
+
+use anyhow::{Context, Result};
+use foresail_tests::repo;
+use serde_json::{Value, json};
+
+use super::judge::Case;
+
+/// In place of a value: remove the field.
+const GONE: &str = "(gone)";
+
+/// Name of the case, edits (JSON pointer below the object, value), part of the answer.
+type Row = (&'static str, Vec<(&'static str, Value)>, &'static str);
+
+/// The commented example with every optional field set; source is CSV.
+pub fn with_csv() -> Result<Value> {
+    let mut base = repo::yaml("examples/commented.yaml", &repo::NOWHERE)?;
+    base["metadata"] = json!({"name": "base"});
+    base["spec"]["source"]["csv"]["symbol"] = json!("AAPL");
+    base["spec"]["promotion"]["championVersion"] = json!(3);
+    // The first feature carries every parameter, so that each one's bounds are reached.
+    base["spec"]["features"][0] = json!({"name": "return_1d", "function": "MacdSignal", "window": 20,
+        "fast": 12, "slow": 26, "signal": 9, "deviations": "2"});
+    Ok(base)
+}
+
+/// The same with the market simulator.
+pub fn with_simulator() -> Result<Value> {
+    let mut base = with_csv()?;
+    let source = base["spec"]["source"]
+        .as_object_mut()
+        .context("no source")?;
+    source.remove("csv");
+    source.insert(
+        "simulator".into(),
+        json!({"seed": 1, "start": "2010-01-04", "sessions": 4000, "annualVolatility": "0.2",
+            "volatilityClustering": "0.5", "autocorrelation": "0", "splitEverySessions": 0, "badRowEvery": 0,
+            "gapEverySessions": 0, "break": {"atSession": 1500, "annualVolatility": "0.4", "autocorrelation": "-0.4"}}),
+    );
+    Ok(base)
+}
+
+/// All of them.
+pub fn all() -> Result<Vec<Case>> {
+    let (csv, simulator) = (with_csv()?, with_simulator()?);
+    let mut cases = Vec::new();
+    let csv_rows = [sources::rows(), model::rows(), hostile::rows()].concat();
+    for (base, rows) in [(&csv, csv_rows), (&simulator, sources::simulator_rows())] {
+        for (name, edits, says) in rows {
+            let mut object = base.clone();
+            for (pointer, value) in edits {
+                edit(&mut object, pointer, value).with_context(|| name.to_owned())?;
+            }
+            cases.push(Case {
+                name: name.into(),
+                object,
+                says: says.into(),
+            });
+        }
+    }
+    Ok(cases)
+}
+
+fn edit(object: &mut Value, pointer: &str, value: Value) -> Result<()> {
+    let (parent, last) = pointer.rsplit_once('/').context("no pointer")?;
+    let parent = object
+        .pointer_mut(parent)
+        .with_context(|| format!("the base has no {parent}"))?;
+    match (parent, value) {
+        (Value::Object(fields), value) if value == GONE => {
+            fields
+                .remove(last)
+                .with_context(|| format!("the base has no {pointer}"))?;
+        }
+        (Value::Object(fields), value) => {
+            fields.insert(last.to_owned(), value);
+        }
+        (Value::Array(items), value) => {
+            let index: usize = last.parse()?;
+            *items.get_mut(index).context("no such item")? = value;
+        }
+        _ => anyhow::bail!("{pointer} is no place"),
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! Instruments, sources, Kafka, the lake.
+
+use serde_json::{Value, json};
+
+use super::{GONE, Row};
+
+fn instruments(count: usize) -> Value {
+    (0..count)
+        .map(|i| json!({"symbol": format!("S{i}")}))
+        .collect()
+}
+
+pub fn rows() -> Vec<Row> {
+    [instrument_rows(), csv_rows(), kafka_rows(), lake_rows()].concat()
+}
+
+#[rustfmt::skip]
+fn instrument_rows() -> Vec<Row> {
+    vec![
+        ("no instruments", vec![("/spec/instruments", json!(GONE))], "spec.instruments: Required value"),
+        ("empty instruments", vec![("/spec/instruments", json!([]))], "should have at least 1 items"),
+        ("257 instruments", vec![("/spec/instruments", instruments(257))], "must have at most 256 items"),
+        ("an instrument twice", vec![("/spec/instruments", json!([{"symbol": "A"}, {"symbol": "A"}]))], "Duplicate value"),
+        ("an instrument without symbol", vec![("/spec/instruments", json!([{}]))], "spec.instruments[0].symbol: Required value"),
+        ("a symbol with a path", vec![("/spec/instruments/0/symbol", json!("../../etc"))], "spec.instruments[0].symbol"),
+        ("a symbol with a space", vec![("/spec/instruments/0/symbol", json!("A B"))], "should match"),
+        ("a symbol beyond ASCII", vec![("/spec/instruments/0/symbol", json!("ÄPL\u{200b}"))], "should match"),
+        ("a symbol of 25 letters", vec![("/spec/instruments/0/symbol", json!("A".repeat(25)))], "may not be more than 24"),
+        ("an unknown calendar", vec![("/spec/calendar", json!("XLON"))], "supported values"),
+    ]
+}
+
+#[rustfmt::skip]
+fn csv_rows() -> Vec<Row> {
+    let simulator = json!({"seed": 1, "start": "2010-01-04", "sessions": 10});
+    vec![
+        ("no source", vec![("/spec/source", json!(GONE))], "spec.source: Required value"),
+        ("two sources", vec![("/spec/source/simulator", simulator)], "source must have exactly one of csv and simulator"),
+        ("an empty source", vec![("/spec/source/csv", json!(GONE))], "source must have exactly one of csv and simulator"),
+        ("a source of the next issue", vec![("/spec/source/yahoo", json!({}))], "unknown field \"spec.source.yahoo\""),
+        ("backfill backwards", vec![("/spec/source/backfill/from", json!("2024-01-01"))], "source.backfill.from must not be after source.backfill.to"),
+        ("replay without an end of backfill", vec![("/spec/source/backfill/to", json!(GONE))], "source.backfill.to must be set when source.replay is used"),
+        ("a date with slashes", vec![("/spec/source/backfill/to", json!("2023/12/31"))], "spec.source.backfill.to"),
+        ("a date with a time", vec![("/spec/source/backfill/to", json!("2023-12-31T00:00:00Z"))], "spec.source.backfill.to"),
+        ("a speed in words", vec![("/spec/source/replay/sessionsPerSecond", json!("fast"))], "sessionsPerSecond"),
+        ("a speed as a number", vec![("/spec/source/replay/sessionsPerSecond", json!(5))], "sessionsPerSecond"),
+        ("replay without speed", vec![("/spec/source/replay", json!({}))], "sessionsPerSecond: Required value"),
+        ("an unknown adjustment", vec![("/spec/source/adjustment", json!("Dividends"))], "supported values"),
+        ("an FTP source", vec![("/spec/source/csv/uri", json!("ftp://host/file.csv"))], "spec.source.csv.uri"),
+        ("a bucket without a key", vec![("/spec/source/csv/uri", json!("s3://bucket"))], "spec.source.csv.uri"),
+        ("S3 without an endpoint", vec![("/spec/source/csv/endpoint", json!(GONE)), ("/spec/source/csv/uri", json!("s3://bucket/key"))], "source.csv.endpoint must be set when source.csv.uri starts with s3://"),
+        ("an endpoint that is no URL", vec![("/spec/source/csv/endpoint", json!("s3.example.com"))], "spec.source.csv.endpoint"),
+        ("a very long URI", vec![("/spec/source/csv/uri", json!(format!("http://h/{}", "a".repeat(1024))))], "may not be more than 1024"),
+        ("an empty column name", vec![("/spec/source/csv/columns/date", json!(""))], "spec.source.csv.columns.date"),
+        ("an unknown column", vec![("/spec/source/csv/columns/bid", json!("bid"))], "unknown field \"spec.source.csv.columns.bid\""),
+        ("a flag as text", vec![("/spec/source/csv/zeroOpenIsMissing", json!("yes"))], "zeroOpenIsMissing"),
+    ]
+}
+
+#[rustfmt::skip]
+fn kafka_rows() -> Vec<Row> {
+    vec![
+        ("no Kafka", vec![("/spec/kafka", json!(GONE))], "spec.kafka: Required value"),
+        ("Kafka without a port", vec![("/spec/kafka/bootstrapServers", json!("kafka"))], "spec.kafka.bootstrapServers"),
+        ("Kafka as a URL", vec![("/spec/kafka/bootstrapServers", json!("kafka://kafka:9092"))], "spec.kafka.bootstrapServers"),
+        ("options smuggled into the servers", vec![("/spec/kafka/bootstrapServers", json!("kafka:9092\nsasl.password=x"))], "spec.kafka.bootstrapServers"),
+        ("no partition", vec![("/spec/kafka/partitions", json!(0))], "greater than or equal to 1"),
+        ("65 partitions", vec![("/spec/kafka/partitions", json!(65))], "less than or equal to 64"),
+        ("ten replicas of a topic", vec![("/spec/kafka/replicationFactor", json!(10))], "less than or equal to 9"),
+        ("a topic prefix with a slash", vec![("/spec/kafka/topicPrefix", json!("a/b"))], "spec.kafka.topicPrefix"),
+    ]
+}
+
+#[rustfmt::skip]
+fn lake_rows() -> Vec<Row> {
+    vec![
+        ("no lake", vec![("/spec/lake", json!(GONE))], "spec.lake: Required value"),
+        ("a lake on disk", vec![("/spec/lake/uri", json!("file:///data"))], "spec.lake.uri"),
+        ("a lake with a trailing slash", vec![("/spec/lake/uri", json!("s3://bucket/lake/"))], "spec.lake.uri"),
+        ("a lake with a query", vec![("/spec/lake/uri", json!("s3://bucket/lake?x=1"))], "spec.lake.uri"),
+        ("a lake without keys", vec![("/spec/lake/secretName", json!(GONE))], "spec.lake.secretName: Required value"),
+        ("a lake without an endpoint", vec![("/spec/lake/endpoint", json!(GONE))], "spec.lake.endpoint: Required value"),
+        ("keys in the object", vec![("/spec/lake/accessKeyId", json!("AKIA"))], "unknown field \"spec.lake.accessKeyId\""),
+        ("a secret of another namespace", vec![("/spec/lake/secretNamespace", json!("kube-system"))], "unknown field \"spec.lake.secretNamespace\""),
+    ]
+}
+
+#[rustfmt::skip]
+pub fn simulator_rows() -> Vec<Row> {
+    vec![
+        ("a negative seed", vec![("/spec/source/simulator/seed", json!(-1))], "spec.source.simulator.seed"),
+        ("no session", vec![("/spec/source/simulator/sessions", json!(0))], "spec.source.simulator.sessions"),
+        ("a market of 400 years", vec![("/spec/source/simulator/sessions", json!(100_001))], "less than or equal to 100000"),
+        ("a volatility in words", vec![("/spec/source/simulator/annualVolatility", json!("high"))], "annualVolatility"),
+        ("a volatility that is no number", vec![("/spec/source/simulator/annualVolatility", json!("NaN"))], "annualVolatility"),
+        ("a break at the start", vec![("/spec/source/simulator/break/atSession", json!(0))], "greater than or equal to 1"),
+        ("a break without volatility", vec![("/spec/source/simulator/break/annualVolatility", json!(GONE))], "annualVolatility: Required value"),
+        ("a start without a day", vec![("/spec/source/simulator/start", json!("2010-01"))], "spec.source.simulator.start"),
+        ("65 simulated instruments", vec![("/spec/instruments", instruments(65))], "instruments must hold at most 64 entries when source.simulator is used"),
+    ]
+}

@@ -1,0 +1,191 @@
+//! The charts: the CRDs are the generated ones, the operator's rights are narrow, and what Helm
+//! renders is admitted by the API server in a namespace for restricted pods.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use foresail_tests::{in_namespace, on_cluster, repo};
+use serde_json::{Value, json};
+
+#[test]
+fn chart_holds_the_generated_crds() -> Result<()> {
+    for kind in ["pipelines", "modelversions"] {
+        let generated = repo::text(&format!("crds/yaml/{kind}.yaml"))?;
+        let packed = repo::text(&format!("charts/foresail-crds/templates/{kind}.yaml"))?;
+        ensure!(
+            generated == packed,
+            "charts/foresail-crds/templates/{kind}.yaml is out of date: run `make generate`"
+        );
+        ensure!(
+            !generated.contains("{{"),
+            "{kind}: a description holds {{{{, which Helm would read"
+        );
+        ensure!(
+            generated.contains("helm.sh/resource-policy: keep"),
+            "{kind} would be removed on uninstall"
+        );
+    }
+    let count = fs::read_dir(repo::path("charts/foresail-crds/templates"))?.count();
+    ensure!(count == 2, "{count} files in the chart of two kinds");
+    Ok(())
+}
+
+#[tokio::test]
+async fn charts_pass_helm_lint() -> Result<()> {
+    on_cluster(async |_| {
+        for chart in ["charts/foresail-crds", "charts/foresail"] {
+            run(Command::new("helm")
+                .args(["lint", "--strict", "--quiet"])
+                .arg(repo::path(chart)))?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn values_that_cannot_work_are_refused() -> Result<()> {
+    on_cluster(async |_| {
+        for wrong in [
+            "imagePullPolicy=Sometimes",
+            "replicas=-1",
+            "images.worker=",
+            "imagePullPollicy=Always",
+            "resources.request.cpu=1",
+        ] {
+            let rendered = render(&["--set", wrong]);
+            ensure!(rendered.is_err(), "{wrong} was accepted");
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn operator_rights_are_narrow() -> Result<()> {
+    on_cluster(async |_| {
+        let objects = documents(&render(&[])?)?;
+        let roles = objects
+            .iter()
+            .filter(|o| o["kind"] == "ClusterRole" || o["kind"] == "Role");
+        let mut rules = 0;
+        for rule in roles.flat_map(|r| r["rules"].as_array().cloned().unwrap_or_default()) {
+            rules += 1;
+            let text = rule.to_string();
+            for forbidden in [
+                "*",
+                "secrets",
+                "escalate",
+                "impersonate",
+                "\"bind\"",
+                "nodes",
+                "exec",
+            ] {
+                ensure!(
+                    !text.contains(forbidden),
+                    "a rule grants {forbidden}: {text}"
+                );
+            }
+            let groups = rule["apiGroups"].as_array().map_or(0, Vec::len);
+            ensure!(
+                groups == 1,
+                "a rule over several groups is wider than it looks: {text}"
+            );
+        }
+        ensure!(rules > 5, "only {rules} rules found");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn rendered_manifests_are_admitted() -> Result<()> {
+    in_namespace("chart", async |space| {
+        let rendered = render(&["--set", "replicas=2", "--namespace", &space.name])?;
+        dry_run(&space.name, &rendered)?;
+        let deployment = documents(&rendered)?
+            .into_iter()
+            .find(|o| o["kind"] == "Deployment")
+            .context("no Deployment")?;
+        let mut spec = deployment["spec"]["template"]["spec"].clone();
+        let container = &spec["containers"][0];
+        for field in ["livenessProbe", "readinessProbe", "resources"] {
+            ensure!(container[field].is_object(), "{field} is missing");
+        }
+        let root = &container["securityContext"]["readOnlyRootFilesystem"];
+        ensure!(*root == true, "the root file system is writable");
+        // A Deployment only warns; the pod itself must pass the namespace's restricted policy.
+        spec["serviceAccountName"] = json!("default");
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "operator"}, "spec": spec});
+        dry_run(&space.name, &pod.to_string())?;
+        spec["containers"][0]["securityContext"] = json!({"privileged": true});
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "operator"}, "spec": spec});
+        ensure!(dry_run(&space.name, &pod.to_string()).is_err(), "the namespace admits anything");
+        Ok(())
+    })
+    .await
+}
+
+fn dry_run(namespace: &str, manifest: &str) -> Result<String> {
+    let mut kubectl = Command::new("kubectl");
+    kubectl.args([
+        "apply",
+        "--server-side",
+        "--dry-run=server",
+        "--validate=strict",
+    ]);
+    kubectl.args([
+        "--force-conflicts",
+        "--namespace",
+        namespace,
+        "--filename",
+        "-",
+    ]);
+    feed(&mut kubectl, manifest)
+}
+
+fn render(values: &[&str]) -> Result<String> {
+    run(Command::new("helm")
+        .args(["template", "foresail"])
+        .arg(repo::path("charts/foresail"))
+        .args(values))
+}
+
+fn documents(text: &str) -> Result<Vec<Value>> {
+    text.split("\n---")
+        .filter(|part| part.lines().any(|l| l.contains(':') && !l.starts_with('#')))
+        .map(|part| {
+            serde_saphyr::from_str(part.trim_start_matches("---"))
+                .context("a rendered document is not YAML")
+        })
+        .collect()
+}
+
+fn run(command: &mut Command) -> Result<String> {
+    finish(command.stdin(Stdio::null()).output(), command)
+}
+
+fn feed(command: &mut Command, text: &str) -> Result<String> {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut input = child.stdin.take().context("no standard input")?;
+    std::io::Write::write_all(&mut input, text.as_bytes())?;
+    drop(input);
+    finish(child.wait_with_output(), command)
+}
+
+fn finish(output: std::io::Result<std::process::Output>, command: &Command) -> Result<String> {
+    let output = output.with_context(|| format!("cannot run {command:?}"))?;
+    if !output.status.success() {
+        bail!(
+            "{command:?}: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}

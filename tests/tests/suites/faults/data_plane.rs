@@ -1,0 +1,252 @@
+//! Workers, Kafka, Redis, S3 and predictors die in turn under load. An undisturbed twin of the same
+//! seed says what must come out: nothing lost, nothing doubled, every value the same bits.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use foresail_crds::pipeline::conditions;
+use foresail_tests::predictor::{Asked, Asker, Predictor};
+use foresail_tests::topics::Ledger;
+use foresail_tests::{Checks, Space, alone_in_namespace, delta, faults, pipelines, redis, until};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::DeleteParams;
+use serde_json::{Value, json};
+
+const READY: Duration = Duration::from_secs(300);
+const BACK: Duration = Duration::from_secs(90);
+const REPLAY: Duration = Duration::from_secs(600);
+
+/// Some 1,900 bars of backfill, 2,000 of replay at 15 sessions a second.
+fn market(space: &Space, name: &str) -> Value {
+    let mut object = pipelines::small(space, name);
+    object["spec"]["source"] = json!({
+        "simulator": {"seed": 21, "start": "2010-01-04", "sessions": 2000, "autocorrelation": "0.3",
+            "splitEverySessions": 200, "badRowEvery": 100, "gapEverySessions": 120},
+        "backfill": {"to": "2013-12-31"}, "replay": {"sessionsPerSecond": "15"}});
+    object["spec"]["retraining"] = json!({"triggers": []});
+    object
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_or_doubled_when_parts_die() -> Result<()> {
+    alone_in_namespace("kill", async |space| {
+        let name = "broken";
+        space.apply_pipeline(&market(&space, name)).await?;
+        // The twin has no model to wait for: it reads to the end at once.
+        let mut twin = market(&space, "twin");
+        twin["spec"]["source"]["replay"]["sessionsPerSecond"] = json!("1000");
+        space.apply_pipeline(&twin).await?;
+        for each in [name, "twin"] {
+            serving(&space, each).await?;
+        }
+        pipelines::drained(&space, "twin", REPLAY).await?;
+        let predictor = Predictor::find(&space, name).await?;
+        let asker = Asker::start(
+            predictor,
+            vec!["SIMA".into(), "SIMB".into()],
+            Duration::from_millis(40),
+        );
+        for role in ["ingest", "stream", "lake", "monitor"] {
+            faults::kill_child(&space, &format!("{name}-{role}"), BACK).await?;
+        }
+        for part in ["kafka", "redis", "s3"] {
+            faults::component(&space.cluster, "kill", part).await?;
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            faults::component(&space.cluster, "start", part).await?;
+            tokio::time::sleep(Duration::from_secs(4)).await;
+        }
+        redis::flush(&space.cluster).await?;
+        // Twice more the two that hold state, now while they catch up.
+        for role in ["stream", "lake"] {
+            faults::kill_child(&space, &format!("{name}-{role}"), BACK).await?;
+        }
+        pipelines::drained(&space, name, REPLAY).await?;
+        let asked = asker.finish().await?;
+        pipelines::ready(&space, name, BACK).await?;
+        judge(&space, name, &asked).await
+    })
+    .await
+}
+
+async fn serving(space: &Space, name: &str) -> Result<()> {
+    pipelines::wait(space, name, "serves", READY, |p| {
+        ensure!(
+            pipelines::is_true(p, conditions::SERVING_READY),
+            "{}",
+            pipelines::summary(p)
+        );
+        Ok(())
+    })
+    .await
+    .map(drop)
+}
+
+async fn judge(space: &Space, name: &str, asked: &Asked) -> Result<()> {
+    let (found, expected) = (
+        Ledger::read(space, name).await?,
+        Ledger::read(space, "twin").await?,
+    );
+    let mut checks = Checks::new();
+    checks.equal("bars", found.bars.len(), expected.bars.len());
+    checks.equal("bars that came twice", found.repeated_bars, 0);
+    checks.equal(
+        "every bar is the twin's, bit for bit",
+        found.bars == expected.bars,
+        true,
+    );
+    checks.equal(
+        "rows in quarantine",
+        found.quarantine.len(),
+        expected.quarantine.len(),
+    );
+    checks.equal(
+        "every feature row is the twin's, bit for bit",
+        found.features == expected.features,
+        true,
+    );
+    checks.equal("feature rows that came twice", found.repeated_features, 0);
+    checks.equal("repeats that contradict", found.contradictions, 0);
+    let status = space
+        .pipelines()
+        .get(name)
+        .await?
+        .status
+        .context("no status")?;
+    let ingest = status.ingest.context("no status.ingest")?;
+    checks.equal(
+        "rows read = sent + quarantined",
+        ingest.rows_read,
+        ingest.rows_sent + ingest.rows_quarantined,
+    );
+    let table = delta::read(
+        &space.cluster,
+        &format!("tests/{}/{name}/bars/", space.name),
+    )
+    .await?;
+    checks.equal("rows of the table", table.rows.len(), expected.bars.len());
+    let mut seen = std::collections::BTreeSet::new();
+    for row in &table.rows {
+        let key = (
+            delta::text(row, &["symbol"])?,
+            delta::integer(row, &["event_time", "eventTime"])?,
+        );
+        ensure!(seen.insert(key.clone()), "{key:?} is in the table twice");
+        ensure!(
+            expected.bars.contains_key(&key),
+            "{key:?} is not a bar of the twin"
+        );
+    }
+    checks.equal("failed requests", asked.failed.clone(), vec![]);
+    checks.add(
+        "requests",
+        if asked.sent > 200 {
+            Ok(asked.sent)
+        } else {
+            Err(anyhow::anyhow!("only {}", asked.sent))
+        },
+    );
+    checks.verdict()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_predictor_starts_while_redis_is_down() -> Result<()> {
+    alone_in_namespace("no-redis", async |space| {
+        let name = "uncached";
+        let mut object = pipelines::small(&space, name);
+        object["spec"]["serving"]["minReplicas"] = json!(2);
+        space.apply_pipeline(&object).await?;
+        pipelines::ready(&space, name, READY).await?;
+        let predictor = Predictor::find(&space, name).await?;
+        let before = predictor.forecast("SIMA").await?;
+        faults::component(&space.cluster, "kill", "redis").await?;
+        let result = async {
+            let child = format!("{name}-predict");
+            for pod in faults::pods_of(&space, &child).await? {
+                space
+                    .api::<Pod>()
+                    .delete(&pod.name_any(), &DeleteParams::default())
+                    .await?;
+            }
+            until("new predictors", BACK, async || {
+                let ready = faults::pods_of(&space, &child)
+                    .await?
+                    .iter()
+                    .filter(|p| faults::is_ready(p))
+                    .count();
+                ensure!(ready == 2, "{ready} ready");
+                Ok(())
+            })
+            .await?;
+            let after = predictor.forecast("SIMA").await?;
+            ensure!(
+                after == before,
+                "{after:?} without Redis, {before:?} with it"
+            );
+            Ok(())
+        }
+        .await;
+        faults::component(&space.cluster, "start", "redis").await?;
+        result
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_predictor_cuts_no_connection_but_its_own() -> Result<()> {
+    alone_in_namespace("predictor", async |space| {
+        let name = "two";
+        let mut object = pipelines::small(&space, name);
+        object["spec"]["serving"]["minReplicas"] = json!(2);
+        space.apply_pipeline(&object).await?;
+        pipelines::ready(&space, name, READY).await?;
+        let child = format!("{name}-predict");
+        until("two predictors", BACK, async || {
+            let ready = faults::pods_of(&space, &child)
+                .await?
+                .iter()
+                .filter(|p| faults::is_ready(p))
+                .count();
+            ensure!(ready == 2, "{ready} ready");
+            Ok(())
+        })
+        .await?;
+        let asker = Asker::start(
+            Predictor::find(&space, name).await?,
+            vec!["SIMA".into()],
+            Duration::from_millis(20),
+        );
+        // A drain: the pod is asked to go, and answers to its end.
+        let pods = faults::pods_of(&space, &child).await?;
+        let first = pods.first().context("no predictor")?;
+        space
+            .api::<Pod>()
+            .delete(&first.name_any(), &DeleteParams::default())
+            .await?;
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        let asked = asker.finish().await?;
+        ensure!(
+            asked.failed.is_empty(),
+            "drained: {} of {}: {:?}",
+            asked.failed.len(),
+            asked.sent,
+            asked.failed
+        );
+        // A kill: only what the dead one held, and only until it is out of the Service.
+        let asker = Asker::start(
+            Predictor::find(&space, name).await?,
+            vec!["SIMA".into()],
+            Duration::from_millis(20),
+        );
+        faults::kill_child(&space, &child, BACK).await?;
+        let asked = asker.finish().await?;
+        let cut = asked
+            .failed
+            .iter()
+            .filter(|f| f.contains("no answer") || f.contains("cut answer"))
+            .count();
+        ensure!(cut == asked.failed.len(), "killed: {:?}", asked.failed);
+        Ok(())
+    })
+    .await
+}

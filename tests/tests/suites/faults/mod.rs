@@ -1,0 +1,6 @@
+//! Things break, in turn and for real; what was promised still holds.
+
+mod data_plane;
+mod operator;
+mod reasons;
+mod store;

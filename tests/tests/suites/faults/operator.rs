@@ -1,0 +1,204 @@
+//! The operator dies at random points of the loop, and is there twice: one end state, one run.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use foresail_crds::pipeline::status::RunState;
+use foresail_tests::cluster::OPERATOR_NAMESPACE;
+use foresail_tests::predictor::{Asker, Predictor};
+use foresail_tests::{Checks, Cluster, Space, alone_in_namespace, audit, faults, pipelines, until};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Api, ResourceExt};
+use rand::Rng;
+use serde_json::json;
+
+const READY: Duration = Duration::from_secs(420);
+const KILLS: usize = 20;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_twenty_random_points_the_end_is_the_same() -> Result<()> {
+    alone_in_namespace("op-kill", async |space| {
+        let name = "survivor";
+        space
+            .apply_pipeline(&pipelines::small(&space, name))
+            .await?;
+        for kill in 0..KILLS {
+            // From before the first child exists to well after the first champion serves.
+            let pause = rand::rng().random_range(200..4_000);
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            kill_operator(&space.cluster)
+                .await
+                .with_context(|| format!("kill {kill}"))?;
+        }
+        pipelines::ready(&space, name, READY).await?;
+        judge(&space, name).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_operators_do_the_work_of_one() -> Result<()> {
+    alone_in_namespace("op-two", async |space| {
+        scale(&space.cluster, 2).await?;
+        let result = async {
+            let name = "shared";
+            space
+                .apply_pipeline(&pipelines::small(&space, name))
+                .await?;
+            // Without its Lease a leader is replaced while it still works.
+            for _ in 0..6 {
+                tokio::time::sleep(Duration::from_secs(4)).await;
+                steal_lease(&space.cluster).await?;
+            }
+            pipelines::ready(&space, name, READY).await?;
+            judge(&space, name).await
+        }
+        .await;
+        scale(&space.cluster, 1).await?;
+        result
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn predictors_serve_on_without_operator_and_api_server() -> Result<()> {
+    alone_in_namespace("op-gone", async |space| {
+        let name = "alone";
+        space
+            .apply_pipeline(&pipelines::small(&space, name))
+            .await?;
+        pipelines::ready(&space, name, READY).await?;
+        let asker = Asker::start(
+            Predictor::find(&space, name).await?,
+            vec!["SIMA".into()],
+            Duration::from_millis(50),
+        );
+        scale(&space.cluster, 0).await?;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        faults::component(&space.cluster, "kill", "apiserver").await?;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        faults::component(&space.cluster, "start", "apiserver").await?;
+        scale(&space.cluster, 1).await?;
+        pipelines::ready(&space, name, Duration::from_secs(120)).await?;
+        let asked = asker.finish().await?;
+        ensure!(
+            asked.failed.is_empty() && asked.sent > 100,
+            "{} of {}: {:?}",
+            asked.failed.len(),
+            asked.sent,
+            asked.failed
+        );
+        Ok(())
+    })
+    .await
+}
+
+/// One run, one version, one champion, no Job too many.
+async fn judge(space: &Space, name: &str) -> Result<()> {
+    let status = space
+        .pipelines()
+        .get(name)
+        .await?
+        .status
+        .context("no status")?;
+    let mut checks = Checks::new();
+    let run = status.run.context("no run")?;
+    checks.equal("state of the run", run.state, RunState::Succeeded);
+    checks.equal("attempts", run.attempt, 0);
+    checks.equal("champion", status.champion.map(|c| c.version), Some(1));
+    let versions: Vec<u32> = space
+        .versions()
+        .list(&ListParams::default())
+        .await?
+        .iter()
+        .map(|v| v.spec.version)
+        .collect();
+    checks.equal("versions", versions, vec![1]);
+    let jobs = audit::training_jobs(&space.cluster, &space.name, name)?;
+    checks.equal("training Jobs ever made", jobs.len(), 1);
+    let left = space.api::<Job>().list(&ListParams::default()).await?;
+    let orphans: Vec<String> = left
+        .iter()
+        .filter(|j| j.owner_references().is_empty())
+        .map(ResourceExt::name_any)
+        .collect();
+    checks.equal("Jobs without an owner", orphans, vec![]);
+    checks.verdict()
+}
+
+/// SIGKILLs the operator's process and removes the pod, so that no restart back-off stands between
+/// this kill and the next.
+async fn kill_operator(cluster: &Cluster) -> Result<()> {
+    let api: Api<Pod> = Api::namespaced(cluster.client.clone(), OPERATOR_NAMESPACE);
+    let pods = faults::operator_pods(cluster).await?;
+    for pod in pods
+        .iter()
+        .filter(|p| p.metadata.deletion_timestamp.is_none())
+    {
+        faults::kill_processes(pod).ok();
+        api.delete(
+            &pod.name_any(),
+            &DeleteParams {
+                grace_period_seconds: Some(0),
+                ..DeleteParams::default()
+            },
+        )
+        .await?;
+    }
+    until("a new operator", Duration::from_secs(60), async || {
+        let pods = faults::operator_pods(cluster).await?;
+        ensure!(
+            pods.iter()
+                .any(|p| p.metadata.deletion_timestamp.is_none() && faults::is_ready(p)),
+            "not ready"
+        );
+        Ok(())
+    })
+    .await
+}
+
+/// Sets the number of operators and waits for them.
+pub async fn scale(cluster: &Cluster, replicas: i32) -> Result<()> {
+    let api: Api<Deployment> = Api::namespaced(cluster.client.clone(), OPERATOR_NAMESPACE);
+    let operators = api
+        .list(&ListParams::default().labels("app.kubernetes.io/component=operator"))
+        .await?;
+    let Some(operator) = operators.items.first() else {
+        bail!("no operator is installed in {OPERATOR_NAMESPACE}");
+    };
+    let name = operator.name_any();
+    let patch = json!({"spec": {"replicas": replicas}});
+    api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch))
+        .await?;
+    until(
+        &format!("{replicas} operators"),
+        Duration::from_secs(90),
+        async || {
+            let status = api.get(&name).await?.status.unwrap_or_default();
+            let (all, ready) = (
+                status.replicas.unwrap_or(0),
+                status.ready_replicas.unwrap_or(0),
+            );
+            ensure!(
+                all == replicas && ready == replicas,
+                "{ready} of {all} ready"
+            );
+            Ok(())
+        },
+    )
+    .await
+}
+
+async fn steal_lease(cluster: &Cluster) -> Result<()> {
+    let api: Api<Lease> = Api::namespaced(cluster.client.clone(), OPERATOR_NAMESPACE);
+    for lease in api.list(&ListParams::default()).await? {
+        api.delete(&lease.name_any(), &DeleteParams::default())
+            .await
+            .ok();
+    }
+    Ok(())
+}

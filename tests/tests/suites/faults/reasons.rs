@@ -1,0 +1,249 @@
+//! What a person or the outside broke shows its own reason within half a minute, and heals by
+//! itself when the cause is gone.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use foresail_crds::Pipeline;
+use foresail_runtime_kafka::admin;
+use foresail_tests::cluster::S3_SECRET;
+use foresail_tests::predictor::Predictor;
+use foresail_tests::topics::{names, settings};
+use foresail_tests::{Space, faults, in_namespace, pipelines, s3, until};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::DeleteParams;
+use serde_json::{Value, json};
+
+use super::store::CarelessStore;
+
+const SHOWN: Duration = Duration::from_secs(30);
+const READY: Duration = Duration::from_secs(300);
+
+async fn shown(space: &Space, name: &str, reason: &str) -> Result<Pipeline> {
+    let pipeline = pipelines::explained(space, name, reason, SHOWN).await?;
+    // Not only the reason: also the object it is about, and what happens next.
+    let words = pipelines::summary(&pipeline);
+    ensure!(
+        words.len() > reason.len() + 20,
+        "a reason without words: {words}"
+    );
+    Ok(pipeline)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_s3_keys() -> Result<()> {
+    in_namespace("s3-keys", async |space| {
+        let name = "keys";
+        space
+            .put_s3_secret(S3_SECRET, "nobody", "wrong-secret-key")
+            .await?;
+        space
+            .apply_pipeline(&pipelines::small(&space, name))
+            .await?;
+        shown(&space, name, "S3AccessDenied").await?;
+        let settings = &space.cluster.settings;
+        space
+            .put_s3_secret(S3_SECRET, &settings.access_key, &settings.secret_key)
+            .await?;
+        pipelines::ready(&space, name, READY).await.map(drop)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unreachable_kafka() -> Result<()> {
+    in_namespace("no-kafka", async |space| {
+        let name = "brokers";
+        let good = pipelines::small(&space, name);
+        let mut bad = good.clone();
+        let host = space
+            .cluster
+            .settings
+            .kafka
+            .split(':')
+            .next()
+            .context("no host")?
+            .to_owned();
+        bad["spec"]["kafka"]["bootstrapServers"] = json!(format!("{host}:9"));
+        space.apply_pipeline(&bad).await?;
+        shown(&space, name, "KafkaUnreachable").await?;
+        space.apply_pipeline(&good).await?;
+        pipelines::ready(&space, name, READY).await.map(drop)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn missing_secret() -> Result<()> {
+    in_namespace("no-secret", async |space| {
+        let name = "secretless";
+        let mut object = pipelines::small(&space, name);
+        object["spec"]["lake"]["secretName"] = json!("not-made-yet");
+        space.apply_pipeline(&object).await?;
+        shown(&space, name, "not-made-yet").await?;
+        let settings = &space.cluster.settings;
+        space
+            .put_s3_secret("not-made-yet", &settings.access_key, &settings.secret_key)
+            .await?;
+        pipelines::ready(&space, name, READY).await.map(drop)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn training_out_of_memory() -> Result<()> {
+    in_namespace("oom", async |space| {
+        let name = "hungry";
+        let good = pipelines::small(&space, name);
+        let mut small = good.clone();
+        small["spec"]["training"]["resources"] =
+            json!({"requests": {"memory": "8Mi"}, "limits": {"memory": "8Mi"}});
+        space.apply_pipeline(&small).await?;
+        // Counted from the start of the run, which waits for the backfill.
+        pipelines::wait(&space, name, "trains", READY, |p| {
+            p.status
+                .as_ref()
+                .and_then(|s| s.run.as_ref())
+                .map(drop)
+                .context("no run yet")
+        })
+        .await?;
+        shown(&space, name, "OOMKilled").await?;
+        space.apply_pipeline(&good).await?;
+        pipelines::ready(&space, name, READY).await.map(drop)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn corrupt_artifact() -> Result<()> {
+    in_namespace("corrupt", async |space| {
+        let name = "corrupt";
+        space
+            .apply_pipeline(&pipelines::small(&space, name))
+            .await?;
+        pipelines::ready(&space, name, READY).await?;
+        let keys = s3::list(
+            &space.cluster,
+            &format!("tests/{}/{name}/models/", space.name),
+        )
+        .await?;
+        let manifest = keys
+            .iter()
+            .find(|k| k.ends_with("manifest.json"))
+            .context("no manifest")?;
+        let bytes = s3::get(&space.cluster, manifest).await?.context("gone")?;
+        let good = String::from_utf8(bytes.to_vec())?;
+        s3::put(
+            &space.cluster,
+            manifest,
+            &good.replacen("\"horizon\"", "\"Horizon\"", 1),
+        )
+        .await?;
+        // A predictor that starts now must refuse it; the one that runs keeps what it has verified.
+        let before = Predictor::find(&space, name)
+            .await?
+            .forecast("SIMA")
+            .await?;
+        ensure!(!before.1.is_empty(), "no forecast");
+        for pod in faults::pods_of(&space, &format!("{name}-predict")).await? {
+            space
+                .api::<Pod>()
+                .delete(&pod.name_any(), &DeleteParams::default())
+                .await?;
+        }
+        shown(&space, name, "DigestMismatch").await?;
+        s3::put(&space.cluster, manifest, &good).await?;
+        pipelines::ready(&space, name, READY).await?;
+        let after = Predictor::find(&space, name)
+            .await?
+            .forecast("SIMA")
+            .await?;
+        ensure!(before == after, "{before:?} became {after:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn store_without_conditional_writes() -> Result<()> {
+    in_namespace("careless", async |space| {
+        let name = "careless";
+        let good = pipelines::small(&space, name);
+        let store = CarelessStore::start(&space.cluster).await?;
+        let mut bad = good.clone();
+        bad["spec"]["lake"]["endpoint"] = json!(store.endpoint());
+        space.apply_pipeline(&bad).await?;
+        shown(&space, name, "S3PreconditionsIgnored").await?;
+        ensure!(store.requests() > 0, "nobody asked the careless store");
+        space.apply_pipeline(&good).await?;
+        pipelines::ready(&space, name, READY).await.map(drop)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recreated_topic() -> Result<()> {
+    in_namespace("recreated", async |space| {
+        let name = "recreated";
+        space
+            .apply_pipeline(&pipelines::small(&space, name))
+            .await?;
+        pipelines::ready(&space, name, READY).await?;
+        let bars = names(&space, name).bars;
+        admin::delete_topics(&settings(&space)?, &[&bars]).await?;
+        until("the topic is gone", SHOWN, async || {
+            let left = foresail_tests::topics::read_all(&space, &bars).await;
+            ensure!(left.is_err(), "still there");
+            Ok(())
+        })
+        .await?;
+        make_topic(&space, &bars).await?;
+        shown(&space, name, "TopicRecreated").await?;
+        Ok(())
+    })
+    .await
+}
+
+/// A topic of the same name, empty.
+async fn make_topic(space: &Space, name: &str) -> Result<()> {
+    let topic = admin::Topic {
+        name: name.to_owned(),
+        partitions: 3,
+        replication: 1,
+        config: vec![],
+    };
+    admin::ensure_topics(&settings(space)?, &[topic]).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secrets_stay_out_of_sight() -> Result<()> {
+    in_namespace("leak", async |space| {
+        let name = "leak";
+        space
+            .apply_pipeline(&pipelines::small(&space, name))
+            .await?;
+        pipelines::ready(&space, name, READY).await?;
+        let secret = space.cluster.settings.secret_key.clone();
+        let pods = space.api::<Pod>();
+        for pod in pods.list(&kube::api::ListParams::default()).await? {
+            let log = pods
+                .logs(&pod.name_any(), &kube::api::LogParams::default())
+                .await
+                .unwrap_or_default();
+            ensure!(!log.contains(&secret), "{} logs the key", pod.name_any());
+            let object: Value = serde_json::to_value(&pod)?;
+            ensure!(
+                !object.to_string().contains(&secret),
+                "{} carries the key",
+                pod.name_any()
+            );
+        }
+        let pipeline = serde_json::to_string(&space.pipelines().get(name).await?)?;
+        ensure!(!pipeline.contains(&secret), "status carries the key");
+        Ok(())
+    })
+    .await
+}

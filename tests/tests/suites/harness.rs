@@ -1,0 +1,110 @@
+//! The instruments themselves: a measurement is worth what its instrument is.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use foresail_runtime_kafka::{Record, TransactionalProducer, admin};
+use foresail_tests::topics::{read_all, settings};
+use foresail_tests::{audit, in_namespace, on_cluster, redis, s3, until};
+use serde_json::json;
+
+#[tokio::test]
+async fn s3_objects_are_listed_read_and_replaced() -> Result<()> {
+    on_cluster(async |cluster| {
+        let key = format!("tests/harness-{:08x}/a b.json", rand::random::<u32>()).replace(' ', "-");
+        ensure!(
+            s3::get(&cluster, &key).await?.is_none(),
+            "{key} is there already"
+        );
+        for text in ["first", "second \"quoted\"\nline"] {
+            s3::put(&cluster, &key, text).await?;
+            let stored = s3::get(&cluster, &key).await?.context("nothing stored")?;
+            ensure!(stored == text, "stored {stored:?}");
+        }
+        let folder = key.rsplit_once('/').context("no folder")?.0;
+        ensure!(
+            s3::list(&cluster, folder).await? == [key.clone()],
+            "listing {folder}"
+        );
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn redis_lists_keys() -> Result<()> {
+    on_cluster(async |cluster| {
+        let none = redis::keys(&cluster, "no-such-key-*").await?;
+        ensure!(none.is_empty(), "{none:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn topics_are_read_to_their_end_without_aborted_records() -> Result<()> {
+    in_namespace("topics", async |space| {
+        let (settings, topic) = (settings(&space)?, format!("{}.harness", space.name));
+        let missing = read_all(&space, &topic)
+            .await
+            .err()
+            .context("a missing topic was read")?;
+        ensure!(
+            format!("{missing:#}").contains("does not exist"),
+            "{missing:#}"
+        );
+        let new = admin::Topic {
+            name: topic.clone(),
+            partitions: 3,
+            replication: 1,
+            config: vec![],
+        };
+        admin::ensure_topics(&settings, &[new]).await?;
+        ensure!(
+            read_all(&space, &topic).await?.is_empty(),
+            "a new topic holds records"
+        );
+        let mut producer = TransactionalProducer::open(&settings, &topic).await?;
+        for batch in 0..5 {
+            let records = (0..20).map(|i| Record {
+                topic: topic.clone(),
+                partition: None,
+                key: Some(format!("key-{i}")),
+                value: format!("{batch}").into_bytes(),
+                headers: vec![("event_time".into(), "7".into())],
+                timestamp: None,
+            });
+            producer.commit(records.collect()).await?;
+        }
+        let found = read_all(&space, &topic).await?;
+        ensure!(found.len() == 100, "{} of 100 records", found.len());
+        ensure!(
+            found.iter().all(|m| m.header("event_time") == Some("7")),
+            "a header is lost"
+        );
+        admin::delete_topics(&settings, &[&topic]).await?;
+        until("the topic is gone", Duration::from_secs(20), async || {
+            ensure!(read_all(&space, &topic).await.is_err(), "still there");
+            Ok(())
+        })
+        .await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_audit_log_knows_who_wrote() -> Result<()> {
+    in_namespace("audit", async |space| {
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "seen"}, "data": {"a": "b"}});
+        space.apply::<k8s_openapi::api::core::v1::ConfigMap>("seen", &map).await?;
+        let written = until("an audit record", Duration::from_secs(10), async || {
+            let all = audit::writes(&space.cluster, &space.name)?;
+            all.into_iter().find(|w| w.resource == "configmaps" && w.name == "seen").context("nothing about it")
+        })
+        .await?;
+        ensure!(written.code == 201 && written.verb == "patch", "{written:?}");
+        ensure!(!written.user.is_empty(), "nobody wrote it");
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,5 @@
+//! The loop as the demo shows it: real bars from the file to the forecast, and a simulated break.
+
+mod demo;
+mod parity;
+mod simulated;

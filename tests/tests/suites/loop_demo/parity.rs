@@ -1,0 +1,188 @@
+//! One feature implementation: what the stream worker wrote, what predict computes from bars in a
+//! request and what the trainer folded must be the same bits.
+
+use anyhow::{Context, Result, ensure};
+use foresail_crds::records::FeatureRecord;
+use foresail_domain::Bar;
+use foresail_tests::predictor::{Predictor, deep};
+use foresail_tests::topics::Ledger;
+use foresail_tests::{Space, programs};
+use serde_json::json;
+
+/// POSTs every bar of every symbol and compares every row.
+pub async fn against_requests(
+    predictor: &Predictor,
+    ledger: &Ledger,
+    symbols: &[String],
+) -> Result<String> {
+    let mut compared = 0;
+    for symbol in symbols {
+        let rows = rows_of(predictor, &bars(ledger, symbol)).await?;
+        let written: Vec<&FeatureRecord> = ledger
+            .features
+            .values()
+            .filter(|f| f.symbol == *symbol)
+            .collect();
+        ensure!(
+            rows.len() == written.len(),
+            "{symbol}: {} rows in the answer, {} in Kafka",
+            rows.len(),
+            written.len()
+        );
+        for (row, record) in rows.iter().zip(written) {
+            same(row, record).with_context(|| format!("{symbol} at {}", record.event_time))?;
+            compared += 1;
+        }
+    }
+    ensure!(compared > 0, "nothing to compare");
+    Ok(format!("{compared} rows"))
+}
+
+/// Compares every row with what the trainer folds from the table.
+pub async fn against_dump(space: &Space, pipeline: &str, ledger: &Ledger) -> Result<String> {
+    let status = space
+        .pipelines()
+        .get(pipeline)
+        .await?
+        .status
+        .context("no status")?;
+    let version = status.lake.context("no status.lake")?.version;
+    let text = programs::dump(space, pipeline, version).await?;
+    let mut compared = 0;
+    for line in text.lines().filter(|line| line.starts_with('{')) {
+        let row: FeatureRecord = serde_json::from_str(line)?;
+        let at = (row.symbol.clone(), row.event_time);
+        let record = ledger
+            .features
+            .get(&at)
+            .with_context(|| format!("{at:?} is not in Kafka"))?;
+        same(&row, record).with_context(|| format!("{at:?}"))?;
+        compared += 1;
+    }
+    ensure!(
+        compared == ledger.features.len(),
+        "{compared} rows, {} in Kafka",
+        ledger.features.len()
+    );
+    Ok(format!("{compared} rows of table version {version}"))
+}
+
+/// Halves every price from one day on, with a split factor of 2 that day: features must not move.
+pub async fn split_day(predictor: &Predictor, ledger: &Ledger) -> Result<String> {
+    let symbol = ledger.bars.keys().next().context("no bar")?.0.clone();
+    let plain = bars(ledger, &symbol);
+    let day = plain.len() / 2;
+    let split: Vec<Bar> = plain
+        .iter()
+        .enumerate()
+        .map(|(index, bar)| {
+            if index < day {
+                bar.clone()
+            } else {
+                halved(bar, index == day)
+            }
+        })
+        .collect();
+    let (before, after) = (
+        rows_of(predictor, &plain).await?,
+        rows_of(predictor, &split).await?,
+    );
+    ensure!(
+        before.len() == after.len(),
+        "{} rows and {}",
+        before.len(),
+        after.len()
+    );
+    let at = plain[day].event_time;
+    let mut moved = 0;
+    for (a, b) in before.iter().zip(&after) {
+        // Powers of two change no bit of a ratio of prices; volumes are as traded.
+        ensure!(
+            bits(&a.values) == bits(&b.values),
+            "at {}: {:?} and {:?}",
+            a.event_time,
+            a.values,
+            b.values
+        );
+        let factor = if a.event_time < at { 1.0 } else { 2.0 };
+        ensure!(
+            b.adjustment_factor == a.adjustment_factor * factor,
+            "factor at {}",
+            a.event_time
+        );
+        moved += usize::from(factor > 1.0);
+    }
+    ensure!(moved > 0, "the split reached no row");
+    Ok(format!("{} rows, {moved} after the split", before.len()))
+}
+
+fn halved(bar: &Bar, first: bool) -> Bar {
+    Bar {
+        open: bar.open.map(|v| v / 2.0),
+        high: bar.high.map(|v| v / 2.0),
+        low: bar.low.map(|v| v / 2.0),
+        close: bar.close / 2.0,
+        dividend: bar.dividend / 2.0,
+        volume: bar.volume.map(|v| v * 2.0),
+        split_factor: if first {
+            bar.split_factor * 2.0
+        } else {
+            bar.split_factor
+        },
+        ..bar.clone()
+    }
+}
+
+fn bars(ledger: &Ledger, symbol: &str) -> Vec<Bar> {
+    ledger
+        .bars
+        .values()
+        .filter(|b| b.symbol == symbol)
+        .cloned()
+        .collect()
+}
+
+async fn rows_of(predictor: &Predictor, bars: &[Bar]) -> Result<Vec<FeatureRecord>> {
+    let answer = predictor
+        .post("/v1/features", &json!({ "bars": bars }))
+        .await?;
+    ensure!(
+        answer.status == 200,
+        "answer {}: {}",
+        answer.status,
+        answer.body
+    );
+    let rows = deep(&answer.body, &["rows"])
+        .cloned()
+        .context("no rows in the answer")?;
+    serde_json::from_value(rows).context("the rows are no feature records")
+}
+
+fn same(row: &FeatureRecord, record: &FeatureRecord) -> Result<()> {
+    ensure!(
+        row.event_time == record.event_time,
+        "another time: {}",
+        row.event_time
+    );
+    ensure!(
+        bits(&row.values) == bits(&record.values),
+        "{:?} and {:?}",
+        row.values,
+        record.values
+    );
+    ensure!(
+        row.close.to_bits() == record.close.to_bits(),
+        "close {} and {}",
+        row.close,
+        record.close
+    );
+    ensure!(
+        row.adjustment_factor.to_bits() == record.adjustment_factor.to_bits(),
+        "factor"
+    );
+    Ok(())
+}
+
+fn bits(values: &[f64]) -> Vec<u64> {
+    values.iter().map(|v| v.to_bits()).collect()
+}

@@ -1,0 +1,6 @@
+//! The operator keeps what it owns, touches nothing else, and rests when there is nothing to do.
+
+mod children;
+mod deletion;
+mod idle;
+mod scaling;

@@ -1,0 +1,174 @@
+//! When a session is complete. Rows of one session arrive over several partitions in any
+//! interleaving; a session closes once every symbol has reached it, so that what is computed
+//! per session does not depend on the interleaving. A symbol that has stopped trading is left
+//! out, but never while rows are known to be outstanding. Used by both lanes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Sessions a symbol may lag when the topic is read to its end and quiet.
+const LAG_QUIET: usize = 5;
+/// Sessions a symbol may lag while rows keep arriving: partitions are read one after the other,
+/// so a small lag means nothing then.
+const LAG_BUSY: usize = 250;
+
+/// How much is known about rows not read yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// The end of the topic has not been seen: no symbol is left out.
+    History,
+    /// The end has been seen, and rows keep arriving.
+    Busy,
+    /// The end is reached and nothing has arrived for a moment.
+    Quiet,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct SessionClock {
+    /// Newest event time per declared symbol.
+    newest: BTreeMap<String, Option<i64>>,
+    /// Sessions not closed yet.
+    open: BTreeSet<i64>,
+    /// Newest distinct sessions seen, at most `LAG_BUSY + 1`.
+    recent: BTreeSet<i64>,
+    closed_through: i64,
+}
+
+impl SessionClock {
+    /// A clock for the declared symbols that reports sessions after `starts_after`.
+    pub fn new(symbols: &[String], starts_after: i64) -> Self {
+        Self {
+            newest: symbols.iter().map(|s| (s.clone(), None)).collect(),
+            open: BTreeSet::new(),
+            recent: BTreeSet::new(),
+            closed_through: starts_after,
+        }
+    }
+
+    /// Records a row; false when it is of no declared symbol, a repeat, or of a closed session
+    /// (or one before the start).
+    pub fn seen(&mut self, symbol: &str, event_time: i64) -> bool {
+        let Some(newest) = self.newest.get_mut(symbol) else {
+            return false;
+        };
+        if newest.is_some_and(|time| time >= event_time) {
+            return false;
+        }
+        *newest = Some(event_time);
+        self.recent.insert(event_time);
+        if self.recent.len() > LAG_BUSY + 1 {
+            self.recent.pop_first();
+        }
+        let counts = event_time > self.closed_through;
+        if counts {
+            self.open.insert(event_time);
+        }
+        counts
+    }
+
+    /// Closes what is complete; returns those sessions, oldest first.
+    pub fn close(&mut self, reading: Reading) -> Vec<i64> {
+        let Some(watermark) = self.watermark(reading) else {
+            return Vec::new();
+        };
+        let mut closed = Vec::new();
+        while let Some(session) = self.open.first().copied().filter(|t| *t <= watermark) {
+            self.open.remove(&session);
+            self.closed_through = session;
+            closed.push(session);
+        }
+        closed
+    }
+
+    /// Event time that every counted symbol has reached.
+    fn watermark(&self, reading: Reading) -> Option<i64> {
+        let lag = match reading {
+            Reading::History => return self.newest.values().copied().min().flatten(),
+            Reading::Busy => LAG_BUSY,
+            Reading::Quiet => LAG_QUIET,
+        };
+        let oldest = self.recent.iter().rev().nth(lag).or(self.recent.first());
+        let counted = self.newest.values().flatten();
+        counted.filter(|time| Some(*time) >= oldest).min().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock() -> SessionClock {
+        SessionClock::new(&["A".into(), "B".into()], 0)
+    }
+
+    #[test]
+    fn a_session_closes_when_every_symbol_has_reached_it() {
+        let mut clock = clock();
+        assert!(clock.seen("A", 1));
+        assert!(clock.close(Reading::History).is_empty());
+        assert!(clock.seen("A", 2));
+        assert!(clock.seen("B", 1));
+        assert_eq!(clock.close(Reading::History), [1]);
+        // B skips session 2.
+        assert!(clock.seen("B", 3));
+        assert_eq!(clock.close(Reading::History), [2]);
+        assert!(!clock.seen("A", 2), "repeat");
+        assert!(!clock.seen("C", 9), "not declared");
+        assert!(clock.seen("A", 3));
+        assert_eq!(clock.close(Reading::History), [3]);
+    }
+
+    #[test]
+    fn sessions_before_the_start_are_not_reported_but_move_the_clock() {
+        let mut clock = SessionClock::new(&["A".into(), "B".into()], 10);
+        assert!(!clock.seen("A", 9) && !clock.seen("B", 10));
+        assert!(clock.seen("B", 11));
+        assert!(clock.close(Reading::History).is_empty());
+        assert!(clock.seen("A", 11));
+        assert_eq!(clock.close(Reading::History), [11]);
+    }
+
+    #[test]
+    fn a_halted_symbol_is_left_out_only_when_nothing_is_outstanding() {
+        let mut clock = clock();
+        assert!(clock.seen("B", 1));
+        for t in 1..=300 {
+            clock.seen("A", t);
+        }
+        assert_eq!(clock.close(Reading::History), [1]);
+        let quiet = clock.clone().close(Reading::Quiet);
+        assert_eq!((quiet.len(), quiet.last()), (299, Some(&300)));
+        let busy = clock.close(Reading::Busy);
+        assert_eq!(busy.len(), 299, "B lags by more than {LAG_BUSY}");
+        assert!(!clock.seen("B", 2), "its session is closed");
+
+        let mut close_by = SessionClock::new(&["A".into(), "B".into()], 0);
+        close_by.seen("B", 1);
+        for t in 1..=100 {
+            close_by.seen("A", t);
+        }
+        assert_eq!(close_by.close(Reading::Busy), [1]);
+    }
+
+    #[test]
+    fn interleaving_does_not_matter() {
+        let mut in_turn = clock();
+        let mut by_symbol = clock();
+        let mut first = Vec::new();
+        for t in 1..=50 {
+            for symbol in ["A", "B"] {
+                in_turn.seen(symbol, t);
+                first.extend(in_turn.close(Reading::History));
+            }
+        }
+        let mut second = Vec::new();
+        for symbol in ["B", "A"] {
+            for t in 1..=50 {
+                by_symbol.seen(symbol, t);
+                second.extend(by_symbol.close(Reading::History));
+            }
+        }
+        assert_eq!(first, second);
+        assert_eq!(first, (1..=50).collect::<Vec<_>>());
+    }
+}

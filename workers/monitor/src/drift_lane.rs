@@ -1,0 +1,99 @@
+//! Live feature rows against the drift reference: sessions after the reference's training data
+//! are grouped, closed in order and scored. Driven by `engine`.
+
+use std::collections::BTreeMap;
+
+use foresail_crds::model_manifest::ModelManifest;
+use foresail_crds::records::FeatureRecord;
+use foresail_drift::{DriftError, DriftMonitor, DriftObservation, DriftPolicy, Session};
+
+use crate::clock::{Reading, SessionClock};
+
+/// Scores of one reference.
+pub struct DriftLane {
+    version: u32,
+    fingerprint: String,
+    /// Position of each reference feature in a feature row.
+    columns: Vec<usize>,
+    monitor: DriftMonitor,
+    clock: SessionClock,
+    open: BTreeMap<i64, BTreeMap<String, Vec<f64>>>,
+    latest: Option<DriftObservation>,
+}
+
+impl DriftLane {
+    /// A lane for the reference stored with `version`. Only sessions after its training data
+    /// count, and after `rebased_at` when a rejected challenger's reference is used.
+    ///
+    /// # Errors
+    /// The policy does not fit the reference.
+    pub fn new(
+        version: u32,
+        manifest: &ModelManifest,
+        rebased_at: Option<i64>,
+        policy: DriftPolicy,
+        symbols: &[String],
+    ) -> Result<Self, DriftError> {
+        let reference = manifest.drift_reference.clone();
+        let column = |name: &String| manifest.features.iter().position(|f| &f.name == name);
+        let columns = reference
+            .features
+            .iter()
+            .map(|f| {
+                column(&f.name).ok_or_else(|| DriftError::UnknownFeature {
+                    name: f.name.clone(),
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        let trained_through = manifest.data.trained_through;
+        let starts_after = rebased_at.map_or(trained_through, |at| at.max(trained_through));
+        Ok(Self {
+            version,
+            fingerprint: manifest.fingerprint.clone(),
+            columns,
+            monitor: DriftMonitor::new(reference, policy)?,
+            clock: SessionClock::new(symbols, starts_after),
+            open: BTreeMap::new(),
+            latest: None,
+        })
+    }
+
+    /// Takes a row, whatever feature set it was made with.
+    pub fn push(&mut self, fingerprint: &str, row: &FeatureRecord) {
+        if fingerprint != self.fingerprint || !self.clock.seen(&row.symbol, row.event_time) {
+            return;
+        }
+        let values = self.columns.iter().map(|c| row.values.get(*c).copied());
+        let Some(values) = values.collect::<Option<Vec<f64>>>() else {
+            tracing::warn!(
+                symbol = row.symbol,
+                "feature row is too short for the reference"
+            );
+            return;
+        };
+        let session = self.open.entry(row.event_time).or_default();
+        session.insert(row.symbol.clone(), values);
+    }
+
+    /// Scores the sessions that are complete.
+    pub fn settle(&mut self, reading: Reading) {
+        for event_time in self.clock.close(reading) {
+            let Some(rows) = self.open.remove(&event_time) else {
+                continue;
+            };
+            let rows = rows.into_values().collect();
+            let observed = self.monitor.push(Session { event_time, rows });
+            self.latest = observed.or(self.latest.take());
+        }
+    }
+
+    /// Version whose reference is used.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Score of the newest full window.
+    pub fn latest(&self) -> Option<&DriftObservation> {
+        self.latest.as_ref()
+    }
+}

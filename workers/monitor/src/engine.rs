@@ -1,0 +1,38 @@
+//! The pure heart of the monitor: feature rows in, canonical forecasts and observations out, for
+//! one champion and one drift reference. When either changes, or after a restart, a new engine
+//! reads the feature topic from its beginning and arrives at the same state. Driven by `worker`.
+
+use foresail_crds::records::{FeatureRecord, PredictionRecord};
+
+use crate::clock::Reading;
+use crate::drift_lane::DriftLane;
+use crate::forecast_lane::ForecastLane;
+
+/// See the module.
+pub struct MonitorEngine {
+    /// Forecasts and realised error.
+    pub forecasts: ForecastLane,
+    /// Drift; absent when the policy does not fit the reference.
+    pub drift: Option<DriftLane>,
+}
+
+impl MonitorEngine {
+    /// Takes the next feature row of its partition; returns a forecast to write.
+    pub fn push(&mut self, fingerprint: &str, row: &FeatureRecord) -> Option<PredictionRecord> {
+        if let Some(drift) = &mut self.drift {
+            drift.push(fingerprint, row);
+        }
+        self.forecasts.push(fingerprint, row)
+    }
+
+    /// Closes complete sessions; called after every batch, and when nothing arrives.
+    pub fn settle(&mut self, reading: Reading) {
+        if let Some(drift) = &mut self.drift {
+            drift.settle(reading);
+        }
+        self.forecasts.settle(reading);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,241 @@
+//! The champion's canonical forecasts: exactly one per symbol and bar, and their realised error
+//! as the next bars arrive. Driven by `engine`.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use foresail_crds::records::{FeatureRecord, PredictionRecord};
+use foresail_drift::performance::{PerformanceMonitor, PerformanceObservation};
+
+use crate::clock::{Reading, SessionClock};
+use crate::maturity::{Loss, Maturity};
+
+/// A model that forecasts closes.
+pub trait Forecaster: Send + Sync {
+    /// Feature rows it looks at.
+    fn lookback(&self) -> usize;
+    /// Steps it forecasts.
+    fn horizon(&self) -> usize;
+    /// Raw closes of steps 1..=horizon from `rows` (oldest first, the last one at the bar) and
+    /// the raw close of that bar.
+    ///
+    /// # Errors
+    /// What is wrong with the rows.
+    fn closes(&self, rows: &[&[f64]], close: f64) -> Result<Vec<f64>, String>;
+}
+
+/// The model that makes the forecasts.
+pub struct Champion {
+    /// Number of its ModelVersion.
+    pub version: u32,
+    /// Feature set it reads.
+    pub fingerprint: String,
+    /// Event time of the last row whose label it was trained on, milliseconds UTC.
+    pub trained_through: i64,
+    /// The model.
+    pub forecaster: Box<dyn Forecaster>,
+}
+
+/// Forecasts found in the predictions topic.
+#[derive(Clone, Debug, Default)]
+pub struct Predicted {
+    /// Event time of the newest forecast per symbol, of any version.
+    pub through: BTreeMap<String, i64>,
+    /// Forecasts of the present champion by symbol and event time.
+    pub champion: BTreeMap<(String, i64), PredictionRecord>,
+}
+
+/// A forecast whose labels arrive.
+struct Pending {
+    event_time: i64,
+    /// Adjusted close at the forecast.
+    base: f64,
+    /// Forecast adjusted closes.
+    forecast: Vec<f64>,
+    step: usize,
+    champion: f64,
+    naive: f64,
+}
+
+#[derive(Default)]
+struct Series {
+    newest: Option<i64>,
+    rows: VecDeque<Vec<f64>>,
+    pending: VecDeque<Pending>,
+    rows_since_training: usize,
+}
+
+/// See the module.
+pub struct ForecastLane {
+    champion: Champion,
+    predicted: Predicted,
+    series: BTreeMap<String, Series>,
+    clock: SessionClock,
+    maturity: Maturity,
+    performance: PerformanceMonitor,
+    latest: Option<PerformanceObservation>,
+    failures: u64,
+}
+
+impl ForecastLane {
+    /// A lane for one champion. `window` is the number of forecast dates judged together.
+    pub fn new(
+        champion: Champion,
+        predicted: Predicted,
+        symbols: &[String],
+        window: usize,
+    ) -> Self {
+        let horizon = champion.forecaster.horizon();
+        Self {
+            clock: SessionClock::new(symbols, champion.trained_through),
+            maturity: Maturity::new(u32::try_from(horizon).unwrap_or(u32::MAX)),
+            performance: PerformanceMonitor::new(window, horizon),
+            series: symbols
+                .iter()
+                .map(|s| (s.clone(), Series::default()))
+                .collect(),
+            champion,
+            predicted,
+            latest: None,
+            failures: 0,
+        }
+    }
+
+    /// Takes a row, whatever feature set it was made with; returns a forecast that is not in
+    /// the predictions topic yet.
+    pub fn push(&mut self, fingerprint: &str, row: &FeatureRecord) -> Option<PredictionRecord> {
+        if fingerprint != self.champion.fingerprint {
+            return None;
+        }
+        let series = self.series.get_mut(&row.symbol)?;
+        if series.newest.is_some_and(|time| time >= row.event_time) {
+            return None;
+        }
+        series.newest = Some(row.event_time);
+        series.mature(row, &mut self.maturity);
+        series.keep(row, self.champion.forecaster.lookback());
+        let in_time = self.clock.seen(&row.symbol, row.event_time);
+        if row.event_time <= self.champion.trained_through {
+            return None;
+        }
+        series.rows_since_training += 1;
+        let key = (row.symbol.clone(), row.event_time);
+        let (record, fresh) = match self.predicted.champion.remove(&key) {
+            Some(record) => (record, false),
+            None => (self.forecast(row)?, true),
+        };
+        if in_time {
+            self.follow(&record);
+        }
+        fresh.then_some(record)
+    }
+
+    /// Judges the dates that are complete.
+    pub fn settle(&mut self, reading: Reading) {
+        for session in self.clock.close(reading) {
+            self.maturity.session_closed(session);
+            while let Some(date) = self.maturity.next(session) {
+                let Loss { champion, naive } = date.loss;
+                let seen = self.performance.push(date.event_time, champion, naive);
+                self.latest = Some(seen);
+            }
+        }
+    }
+
+    /// Version that forecasts.
+    pub fn version(&self) -> u32 {
+        self.champion.version
+    }
+
+    /// Realised error of the newest matured dates.
+    pub fn latest(&self) -> Option<&PerformanceObservation> {
+        self.latest.as_ref()
+    }
+
+    /// Rows the model could not forecast from.
+    pub fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    fn forecast(&mut self, row: &FeatureRecord) -> Option<PredictionRecord> {
+        let through = self.predicted.through.get(&row.symbol);
+        if through.is_some_and(|time| *time >= row.event_time) {
+            return None;
+        }
+        let series = self.series.get(&row.symbol)?;
+        if series.rows.len() < self.champion.forecaster.lookback() {
+            return None;
+        }
+        let rows: Vec<&[f64]> = series.rows.iter().map(Vec::as_slice).collect();
+        match self.champion.forecaster.closes(&rows, row.close) {
+            Ok(forecast) => Some(PredictionRecord {
+                symbol: row.symbol.clone(),
+                event_time: row.event_time,
+                model_version: self.champion.version,
+                close: row.close,
+                adjustment_factor: row.adjustment_factor,
+                forecast,
+            }),
+            Err(error) => {
+                self.failures += 1;
+                let (symbol, event_time) = (&row.symbol, row.event_time);
+                tracing::warn!(symbol, event_time, error, "no forecast from this row");
+                None
+            }
+        }
+    }
+
+    /// Waits for the labels of a forecast, unless training has seen some of them: the last
+    /// training label reaches `horizon` rows beyond the last training row.
+    fn follow(&mut self, record: &PredictionRecord) {
+        let Some(series) = self.series.get_mut(&record.symbol) else {
+            return;
+        };
+        if series.rows_since_training < self.champion.forecaster.horizon() {
+            return;
+        }
+        let factor = record.adjustment_factor;
+        series.pending.push_back(Pending {
+            event_time: record.event_time,
+            base: record.close * factor,
+            forecast: record.forecast.iter().map(|close| close * factor).collect(),
+            step: 0,
+            champion: 0.0,
+            naive: 0.0,
+        });
+        self.maturity.expect(record.event_time, &record.symbol);
+    }
+}
+
+impl Series {
+    /// Adds a row's close as the next label of every pending forecast.
+    fn mature(&mut self, row: &FeatureRecord, maturity: &mut Maturity) {
+        let actual = row.close * row.adjustment_factor;
+        for pending in &mut self.pending {
+            let Some(forecast) = pending.forecast.get(pending.step) else {
+                continue;
+            };
+            pending.champion += ((forecast - actual) / pending.base).powi(2);
+            pending.naive += ((pending.base - actual) / pending.base).powi(2);
+            pending.step += 1;
+        }
+        while let Some(oldest) = self.pending.front() {
+            if oldest.step < oldest.forecast.len() {
+                break;
+            }
+            let steps = oldest.forecast.len().max(1) as f64;
+            let loss = Loss {
+                champion: oldest.champion / steps,
+                naive: oldest.naive / steps,
+            };
+            maturity.matured(oldest.event_time, &row.symbol, row.event_time, loss);
+            self.pending.pop_front();
+        }
+    }
+
+    fn keep(&mut self, row: &FeatureRecord, lookback: usize) {
+        self.rows.push_back(row.values.clone());
+        while self.rows.len() > lookback.max(1) {
+            self.rows.pop_front();
+        }
+    }
+}

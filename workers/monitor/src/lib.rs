@@ -1,0 +1,16 @@
+//! The monitor: one canonical forecast per symbol and bar, its realised error as labels arrive,
+//! and the drift of live features, reported to status for the operator to judge. Its state is
+//! rebuilt from Kafka at every start. Run by `foresail-worker monitor`.
+
+mod champion;
+mod clock;
+mod drift_lane;
+pub mod engine;
+mod forecast_lane;
+mod history;
+mod maturity;
+mod metrics;
+mod status;
+mod worker;
+
+pub use worker::{run, run_on};

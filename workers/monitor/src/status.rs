@@ -1,0 +1,80 @@
+//! Observations in the words of `Pipeline.status`. Used by `worker`.
+
+use foresail_crds::Decimal;
+use foresail_crds::pipeline::spec::DriftMetric;
+use foresail_crds::pipeline::status::{DriftStatus, NamedNumber, PerformanceStatus, WorkerError};
+use foresail_drift::DriftObservation;
+use foresail_drift::performance::PerformanceObservation;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde::Serialize;
+
+use crate::engine::MonitorEngine;
+
+/// Features named in status.
+const MOST_FEATURES: usize = 10;
+
+/// The fields of `Pipeline.status` that the monitor owns, applied together by one field manager.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MonitorStatus {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) drift: Option<DriftStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) performance: Option<PerformanceStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) monitor_error: Option<WorkerError>,
+}
+
+impl MonitorStatus {
+    /// What the engine knows now.
+    pub(crate) fn of(engine: &MonitorEngine, metric: DriftMetric) -> Self {
+        let lane = engine.drift.as_ref();
+        let drift = lane.and_then(|lane| drift(lane.version(), metric, lane.latest()?));
+        let version = engine.forecasts.version();
+        let seen = engine.forecasts.latest();
+        Self {
+            drift,
+            performance: seen.and_then(|seen| performance(version, seen)),
+            monitor_error: None,
+        }
+    }
+}
+
+fn drift(version: u32, metric: DriftMetric, seen: &DriftObservation) -> Option<DriftStatus> {
+    let features = seen.features.iter().take(MOST_FEATURES);
+    Some(DriftStatus {
+        model_version: version,
+        metric,
+        score: Decimal::rounded(seen.score),
+        threshold: Decimal::rounded(seen.threshold),
+        alarm: seen.alarm,
+        alarm_since: seen.alarm_since.and_then(time),
+        sessions_since_alarm: seen.sessions_since_alarm,
+        window_end_time: time(seen.event_time)?,
+        features: features
+            .map(|(name, score)| NamedNumber {
+                name: name.clone(),
+                value: Decimal::rounded(*score),
+            })
+            .collect(),
+    })
+}
+
+fn performance(version: u32, seen: &PerformanceObservation) -> Option<PerformanceStatus> {
+    Some(PerformanceStatus {
+        model_version: version,
+        matured_through: time(seen.matured_through)?,
+        dates: u32::try_from(seen.dates).unwrap_or(u32::MAX),
+        rmse: Decimal::rounded(seen.rmse),
+        naive_rmse: Decimal::rounded(seen.naive_rmse),
+        excess_lower_bound: Decimal::rounded(seen.excess_lower_bound),
+        worse_than_naive: seen.worse_than_naive,
+        worse_since: seen.worse_since.and_then(time),
+        sessions_since_worse: seen.sessions_since_worse,
+    })
+}
+
+fn time(milliseconds: i64) -> Option<Time> {
+    Timestamp::from_millisecond(milliseconds).ok().map(Time)
+}

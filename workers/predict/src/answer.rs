@@ -1,0 +1,154 @@
+//! The newest forecast of a symbol: from the process, from Redis, or computed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use foresail_crds::records::{FeatureRecord, PredictionRecord};
+use serde::{Deserialize, Serialize};
+
+use crate::metrics;
+use crate::state::{Loaded, State};
+
+/// Forecast closes of the next sessions of one symbol.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Forecast {
+    /// Instrument code.
+    pub symbol: String,
+    /// End of the bar it was made at, RFC 3339.
+    pub as_of: String,
+    /// Version that made it.
+    pub model_version: u32,
+    /// Close of that bar.
+    pub close: f64,
+    /// Steps forecast.
+    pub horizon: u32,
+    /// Session dates forecast.
+    pub dates: Vec<String>,
+    /// Forecast closes, raw prices as of `as_of`.
+    pub mean_forecast: Vec<f64>,
+    /// Same bar in milliseconds UTC.
+    #[serde(skip_serializing, default)]
+    pub event_time: i64,
+}
+
+/// Where an answer came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Local,
+    Redis,
+    Computed,
+}
+
+impl Origin {
+    pub(crate) fn header(self) -> &'static str {
+        match self {
+            Self::Local => "hit-local",
+            Self::Redis => "hit-redis",
+            Self::Computed => "miss",
+        }
+    }
+}
+
+/// The forecast at the newest rows, oldest first; `None` when it is not finite.
+pub(crate) async fn forecast(
+    state: &State,
+    champion: &Loaded,
+    rows: &[FeatureRecord],
+) -> Option<(Arc<Forecast>, Origin)> {
+    let last = rows.last()?;
+    let version = champion.served.version;
+    let key = (last.symbol.clone(), last.event_time, version);
+    let name = format!("forecast:{version}:{}:{}", last.event_time, last.symbol);
+    let (forecast, origin) = if let Some(known) = state.remembered(&key) {
+        (known, Origin::Local)
+    } else if let Some(shared) = from_redis(state, &name, last, version).await {
+        (Arc::new(shared), Origin::Redis)
+    } else {
+        let computed = compute(state, champion, rows)?;
+        to_redis(state, &name, &computed).await;
+        (Arc::new(computed), Origin::Computed)
+    };
+    if origin != Origin::Local {
+        state.remember(key, Arc::clone(&forecast));
+    }
+    metrics::CACHE.with_label_values(&[origin.header()]).inc();
+    log(state, last, &forecast);
+    Some((forecast, origin))
+}
+
+fn compute(state: &State, champion: &Loaded, rows: &[FeatureRecord]) -> Option<Forecast> {
+    let last = rows.last()?;
+    let values: Vec<&[f64]> = rows.iter().map(|r| r.values.as_slice()).collect();
+    let changes = champion.predictor.predict(&values).ok()?;
+    let closes = champion.predictor.to_closes(last.close, &changes);
+    if !closes.iter().all(|c| c.is_finite()) {
+        return None;
+    }
+    Some(Forecast {
+        symbol: last.symbol.clone(),
+        as_of: rfc3339(last.event_time),
+        model_version: champion.served.version,
+        close: last.close,
+        horizon: u32::try_from(closes.len()).unwrap_or(u32::MAX),
+        dates: dates(state, last.event_time, closes.len()),
+        mean_forecast: closes,
+        event_time: last.event_time,
+    })
+}
+
+/// The next `count` session dates after the bar.
+pub(crate) fn dates(state: &State, event_time: i64, count: usize) -> Vec<String> {
+    let first = state.calendar.session_date(event_time);
+    let next = |date: &jiff::civil::Date| Some(state.calendar.next_session(*date));
+    std::iter::successors(next(&first), next)
+        .take(count)
+        .map(|d| d.to_string())
+        .collect()
+}
+
+pub(crate) fn rfc3339(event_time: i64) -> String {
+    jiff::Timestamp::from_millisecond(event_time)
+        .map(|t| t.to_string())
+        .unwrap_or_default()
+}
+
+/// What Redis holds is checked before it is believed.
+async fn from_redis(
+    state: &State,
+    key: &str,
+    last: &FeatureRecord,
+    version: u32,
+) -> Option<Forecast> {
+    let bytes = state.cache.as_ref()?.get(key).await?;
+    let mut found: Forecast = serde_json::from_slice(&bytes).ok()?;
+    let ours = found.symbol == last.symbol
+        && found.model_version == version
+        && found.as_of == rfc3339(last.event_time)
+        && found.close.to_bits() == last.close.to_bits()
+        && found.mean_forecast.iter().all(|c| c.is_finite());
+    found.event_time = last.event_time;
+    ours.then_some(found)
+}
+
+async fn to_redis(state: &State, key: &str, forecast: &Forecast) {
+    let (Some(cache), Ok(bytes)) = (&state.cache, serde_json::to_vec(forecast)) else {
+        return;
+    };
+    let ttl = Duration::from_secs(state.config.cache_ttl_seconds.max(1));
+    if let Err(error) = cache.put(key, &bytes, ttl).await {
+        tracing::debug!(%error, "forecast not cached");
+    }
+}
+
+fn log(state: &State, row: &FeatureRecord, forecast: &Forecast) {
+    if let Some(log) = &state.log {
+        log.send(PredictionRecord {
+            symbol: row.symbol.clone(),
+            event_time: row.event_time,
+            model_version: forecast.model_version,
+            close: row.close,
+            adjustment_factor: row.adjustment_factor,
+            forecast: forecast.mean_forecast.clone(),
+        });
+    }
+}

@@ -1,0 +1,14 @@
+//! The predictor: forecasts over HTTP from the champion and the newest feature rows. It fills its own
+//! table from Kafka, so it starts and serves without Redis, and serves on when Kafka, S3, the API
+//! server or the operator are away. Run by `foresail-worker predict`.
+
+mod answer;
+mod metrics;
+mod models;
+mod routes;
+mod served;
+mod server;
+mod state;
+mod table;
+
+pub use server::run;

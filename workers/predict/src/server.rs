@@ -1,0 +1,180 @@
+//! Starts everything: models, table, HTTP; and ends it without cutting a request.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+use foresail_crds::records::{FeatureRecord, header};
+use foresail_crds::worker_config::WorkerConfig;
+use foresail_runtime_base::retry::Backoff;
+use foresail_runtime_base::{Health, RoleError, Shutdown, admin, calendar};
+use foresail_runtime_cache::Cache;
+use foresail_runtime_cluster::serving;
+use foresail_runtime_kafka::{LossyProducer, Reader, Settings, Start};
+
+use crate::served::ServedLog;
+use crate::state::State;
+use crate::table::Table;
+use crate::{models, routes};
+
+const PORT: u16 = 8080;
+const ADMIN_PORT: u16 = 8081;
+/// Time between becoming unready and refusing connections, so that endpoints are removed first.
+const DRAIN: Duration = Duration::from_secs(5);
+/// Served forecasts that wait for Kafka.
+const LOG_BUFFER: usize = 10_000;
+
+/// Serves until shutdown, then drains.
+///
+/// # Errors
+/// A port in use, or a feature spec that cannot be computed.
+pub async fn run(config: WorkerConfig, shutdown: Shutdown) -> Result<(), RoleError> {
+    let health = Health::new();
+    // The admin server and the followers outlive the signal: the pod still answers while it drains.
+    let end = Shutdown::new();
+    admin::serve(
+        SocketAddr::from((Ipv4Addr::UNSPECIFIED, ADMIN_PORT)),
+        health.clone(),
+        end.clone(),
+    )
+    .await?;
+    let state = Arc::new(open(config)?);
+    let serving = serving::watch(&state.config.pipeline, end.clone());
+    tokio::spawn(models::follow(Arc::clone(&state), serving, end.clone()));
+    tokio::spawn(fill(Arc::clone(&state), end.clone()));
+    tokio::spawn(readiness(
+        Arc::clone(&state),
+        health.clone(),
+        shutdown.clone(),
+    ));
+
+    let app_state = Arc::clone(&state);
+    let app = move || {
+        App::new()
+            .app_data(web::Data::new(Arc::clone(&app_state)))
+            .wrap(from_fn(routes::guard))
+            .configure(routes::configure)
+    };
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let bind = SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT));
+    let server = HttpServer::new(app)
+        .workers(workers)
+        .client_request_timeout(Duration::from_secs(10))
+        .keep_alive(Duration::from_secs(60))
+        .shutdown_timeout(15)
+        .disable_signals()
+        .bind(bind)
+        .map_err(|e| RoleError::outside("PortInUse", format!("server on {bind}: {e}")))?
+        .run();
+    let handle = server.handle();
+    tokio::spawn(async move {
+        shutdown.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+        handle.stop(true).await;
+    });
+    let served = server.await;
+    end.trigger();
+    served.map_err(|e| RoleError::internal("ServerFailed", e.to_string()))
+}
+
+fn open(config: WorkerConfig) -> Result<State, RoleError> {
+    let fingerprint = foresail_features::fingerprint(&config.features, config.source.adjustment)
+        .map_err(|e| {
+            RoleError::user(
+                "InvalidFeatures",
+                format!("spec.features: {e}; correct the spec"),
+            )
+        })?;
+    let cache = config
+        .redis
+        .as_ref()
+        .map(|r| Cache::open(r, config.pipeline.redis_prefix()));
+    // Without a log, forecasts are still served.
+    let log = Settings::new(&config.kafka).and_then(|s| LossyProducer::open(&s, LOG_BUFFER));
+    let log = log
+        .inspect_err(|e| tracing::warn!(reason = e.reason, "served forecasts are not logged"))
+        .ok();
+    let keep = usize::try_from(config.training.lookback).unwrap_or(1);
+    Ok(State {
+        calendar: calendar(&config),
+        champion: Default::default(),
+        previous: Default::default(),
+        table: Table::new(keep),
+        local: Default::default(),
+        log: log.map(|producer| ServedLog::start(producer, config.topics().served)),
+        cache,
+        in_flight: Default::default(),
+        filled: Default::default(),
+        fingerprint,
+        config,
+    })
+}
+
+/// Ready while a champion is loaded and the table has been filled once; not ready once stopping.
+async fn readiness(state: Arc<State>, health: Health, shutdown: Shutdown) {
+    while !shutdown.is_cancelled() {
+        let ready = state.champion.load().is_some() && state.filled.load(Ordering::Relaxed);
+        health.set_ready(ready);
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(200)) => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+    health.set_ready(false);
+}
+
+/// Fills the table: at once from Redis when it answers, in any case from Kafka.
+async fn fill(state: Arc<State>, end: Shutdown) {
+    if let Some(cache) = &state.cache {
+        let mut complete = true;
+        for symbol in state.config.symbols() {
+            match cache.rows(&state.fingerprint, &symbol).await {
+                Some(rows) if !rows.is_empty() => {
+                    rows.into_iter().for_each(|r| state.table.push(r))
+                }
+                _ => complete = false,
+            }
+        }
+        state.filled.store(complete, Ordering::Relaxed);
+        tracing::info!(complete, "table filled from Redis");
+    }
+    let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
+    while !end.is_cancelled() {
+        if let Err(error) = follow(&state, &end, &mut backoff).await {
+            tracing::warn!(
+                reason = error.reason,
+                message = error.message,
+                "feature rows not followed, trying again"
+            );
+            backoff.wait(&end).await;
+        }
+    }
+}
+
+async fn follow(state: &State, end: &Shutdown, backoff: &mut Backoff) -> Result<(), RoleError> {
+    let settings = Settings::new(&state.config.kafka)?;
+    let topic = state.config.topics().features;
+    let mut reader = Reader::open(&settings, &topic, Start::Beginning).await?;
+    while !end.is_cancelled() {
+        for message in reader.next_batch(2_000, Duration::from_millis(200)).await? {
+            if message.header(header::FINGERPRINT) != Some(state.fingerprint.as_str()) {
+                continue;
+            }
+            if let Ok(row) = serde_json::from_slice::<FeatureRecord>(&message.value) {
+                state.table.push(row);
+            }
+        }
+        if reader.caught_up() {
+            state.filled.store(true, Ordering::Relaxed);
+            backoff.reset();
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

@@ -1,0 +1,243 @@
+use std::collections::BTreeSet;
+
+use actix_web::http::StatusCode;
+use actix_web::test::{TestRequest, call_service, init_service, read_body_json};
+use foresail_crds::model_manifest::ScalerParameters;
+use foresail_crds::pipeline::spec::Target;
+use foresail_crds::worker_config::ServedVersion;
+use foresail_model::Predictor;
+use foresail_model::linear::Linear;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::state::Loaded;
+
+fn config(features: Value) -> WorkerConfig {
+    serde_json::from_value(json!({
+        "pipeline": {"namespace": "n", "name": "p"},
+        "instruments": [{"symbol": "X"}], "calendar": "XNYS",
+        "source": {"csv": {"uri": "http://h/f.csv"}},
+        "kafka": {"bootstrapServers": "127.0.0.1:1"},
+        "lake": {"uri": "s3://bucket", "endpoint": "http://s3", "secretName": "s"},
+        "features": features, "training": {"model": {"kind": "Linear"}, "horizon": 2},
+        "drift": {}, "cacheTtlSeconds": 1, "gateWindowSessions": 5, "deletionPolicy": {}
+    }))
+    .unwrap()
+}
+
+fn model(version: u32) -> Arc<Loaded> {
+    let change = f64::from(version) / 100.0;
+    let linear = Linear {
+        intercepts: vec![change; 2],
+        coefficients: vec![vec![0.0]; 2],
+    };
+    let scaler = ScalerParameters {
+        mean: vec![0.0],
+        std: vec![1.0],
+    };
+    let served = ServedVersion {
+        version,
+        manifest_uri: String::new(),
+        manifest_sha256: String::new(),
+    };
+    Arc::new(Loaded {
+        served,
+        predictor: Predictor::from_linear(linear, scaler, Target::Close),
+    })
+}
+
+fn row(event_time: i64) -> FeatureRecord {
+    FeatureRecord {
+        symbol: "X".into(),
+        event_time,
+        close: 100.0,
+        adjustment_factor: 1.0,
+        values: vec![0.0],
+    }
+}
+
+fn state(features: Value) -> Arc<State> {
+    let mut state = open(config(features)).unwrap();
+    state.log = None;
+    Arc::new(state)
+}
+
+fn returns() -> Value {
+    json!([{"name": "r", "function": "LogReturn"}])
+}
+
+macro_rules! app {
+    ($state:expr) => {
+        init_service(
+            App::new()
+                .app_data(web::Data::new(Arc::clone(&$state)))
+                .wrap(from_fn(routes::guard))
+                .configure(routes::configure),
+        )
+        .await
+    };
+}
+
+#[actix_web::test]
+async fn a_forecast_has_its_version_dates_and_closes() {
+    let state = state(returns());
+    state.champion.store(Some(model(3)));
+    state.table.push(row(1_199_221_200_000)); // 2008-01-01T21:00Z
+    let app = app!(state);
+    let response = call_service(&app, TestRequest::get().uri("/v1/forecasts/X").to_request()).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers().get("X-Foresail-Model-Version").unwrap(), "3");
+    assert_eq!(response.headers().get("X-Foresail-Cache").unwrap(), "miss");
+    let body: Value = read_body_json(response).await;
+    assert_eq!(body["mean_forecast"], json!([103.0, 103.0]));
+    assert_eq!(body["dates"], json!(["2008-01-02", "2008-01-03"]));
+    let again = call_service(&app, TestRequest::get().uri("/v1/forecasts/X").to_request()).await;
+    assert_eq!(again.headers().get("X-Foresail-Cache").unwrap(), "hit-local");
+}
+
+#[actix_web::test]
+async fn what_cannot_be_answered_says_why() {
+    let state = state(returns());
+    let app = app!(state);
+    let get = |uri: &str| TestRequest::get().uri(uri).to_request();
+    let response = call_service(&app, get("/v1/forecasts/X")).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(response.headers().contains_key("Retry-After"));
+    state.champion.store(Some(model(1)));
+    assert_eq!(
+        call_service(&app, get("/v1/forecasts/X")).await.status(),
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    let unknown = call_service(&app, get("/v1/forecasts/NOPE")).await;
+    assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
+    let body: Value = read_body_json(unknown).await;
+    assert!(
+        body["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("known symbols: X")
+    );
+    assert_eq!(
+        call_service(&app, get("/nothing")).await.status(),
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[actix_web::test]
+async fn series_in_the_request_are_forecast_or_refused_with_the_parameter() {
+    let state = state(returns());
+    state.champion.store(Some(model(2)));
+    let app = app!(state);
+    let post = |body: Value| {
+        TestRequest::post()
+            .uri("/v1/timeseries/forecast")
+            .set_json(body)
+            .to_request()
+    };
+    let input = json!({"type": "univariate_time_series", "name": "Z", "series": [1.0, 2.0, 4.0], "frequency": "day", "start_timestamp": "2026-01-02T00:00:00Z"});
+    let good = call_service(
+        &app,
+        post(json!({"model": "p", "inputs": [input], "options": {"horizon": 1}})),
+    )
+    .await;
+    assert_eq!(good.status(), StatusCode::OK);
+    let body: Value = read_body_json(good).await;
+    let content = &body["outputs"][0]["content"][0];
+    assert_eq!(content["mean_forecast"], json!([4.08]));
+    assert_eq!(content["start_timestamp"], json!("2026-01-07T21:00:00Z"));
+    let mut cases = vec![
+        (json!({"model": "other", "inputs": [input]}), "model"),
+        (json!({"inputs": []}), "inputs"),
+        (
+            json!({"inputs": [input], "options": {"horizon": 3}}),
+            "options.horizon",
+        ),
+        (
+            json!({"inputs": [input], "options": {"quantiles": [0.5]}}),
+            "options.quantiles",
+        ),
+        (json!({"nothing": 1}), "body"),
+    ];
+    for (field, value, param) in [
+        ("series", json!([1.0]), "inputs[0].series"),
+        ("series", json!(["a"]), "inputs[0].series"),
+        ("series", json!([1.0, -1.0]), "inputs[0].series"),
+        ("type", json!("table"), "inputs[0].type"),
+        ("frequency", json!("month"), "inputs[0].frequency"),
+        (
+            "start_timestamp",
+            json!("soon"),
+            "inputs[0].start_timestamp",
+        ),
+    ] {
+        let mut bad = input.clone();
+        bad[field] = value;
+        cases.push((json!({"inputs": [bad]}), param));
+    }
+    for (body, param) in cases {
+        let response = call_service(&app, post(body.clone())).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{body}");
+        let answer: Value = read_body_json(response).await;
+        assert_eq!(answer["error"]["param"], json!(param), "{body}: {answer}");
+    }
+}
+
+#[actix_web::test]
+async fn univariate_bodies_name_the_columns_they_lack() {
+    let state = state(json!([{"name": "v", "function": "VolumeZScore", "window": 5}]));
+    state.champion.store(Some(model(1)));
+    let app = app!(state);
+    let body = json!({"inputs": [{"type": "univariate_time_series", "series": [1.0, 2.0]}]});
+    let request = TestRequest::post()
+        .uri("/v1/timeseries/forecast")
+        .set_json(body)
+        .to_request();
+    let answer: Value = read_body_json(call_service(&app, request).await).await;
+    assert!(
+        answer["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("volume"),
+        "{answer}"
+    );
+}
+
+#[actix_web::test]
+async fn swapping_versions_never_mixes_an_answer() {
+    let state = state(returns());
+    state.champion.store(Some(model(1)));
+    state.table.push(row(1_199_221_200_000));
+    let app = app!(state);
+    let mut seen = BTreeSet::new();
+    for round in 0..400 {
+        state.champion.store(Some(model(1 + round % 2)));
+        let body: Value = read_body_json(
+            call_service(&app, TestRequest::get().uri("/v1/forecasts/X").to_request()).await,
+        )
+        .await;
+        let version = body["model_version"].as_u64().unwrap();
+        let expected = 100.0 * (1.0 + version as f64 / 100.0);
+        assert_eq!(body["mean_forecast"][0].as_f64(), Some(expected));
+        seen.insert(version);
+    }
+    assert_eq!(seen.len(), 2);
+}
+
+#[actix_web::test]
+async fn the_openapi_document_names_every_route() {
+    let state = state(returns());
+    let app = app!(state);
+    let body: Value = read_body_json(
+        call_service(&app, TestRequest::get().uri("/openapi.json").to_request()).await,
+    )
+    .await;
+    for path in [
+        "/v1/forecasts",
+        "/v1/forecasts/{symbol}",
+        "/v1/timeseries/forecast",
+        "/v1/timeseries/models",
+        "/v1/features",
+    ] {
+        assert!(body["paths"][path].is_object(), "{path}");
+    }
+}

@@ -1,0 +1,304 @@
+//! The engine against a log in memory that takes whole transactions or nothing: interrupted
+//! anywhere, with whatever snapshots are left, the log ends up the same.
+
+use std::collections::BTreeMap;
+
+use foresail_crds::pipeline::spec::{Adjustment, FeatureFunction, FeatureSpec};
+use foresail_crds::records::StreamSnapshot;
+use foresail_domain::{Bar, Interval};
+use foresail_runtime_kafka::Message;
+
+use super::*;
+
+fn spec(name: &str, function: FeatureFunction, window: Option<u32>) -> FeatureSpec {
+    FeatureSpec {
+        name: name.into(),
+        function,
+        window,
+        fast: None,
+        slow: None,
+        signal: None,
+        deviations: None,
+    }
+}
+
+fn specs() -> Vec<FeatureSpec> {
+    vec![
+        spec("ret", FeatureFunction::LogReturn, None),
+        spec("vol", FeatureFunction::Volatility, Some(5)),
+        spec("ema", FeatureFunction::EmaRatio, Some(4)),
+    ]
+}
+
+fn bar(symbol: &str, day: i64, close: f64) -> Bar {
+    Bar {
+        symbol: symbol.into(),
+        interval: Interval::Daily,
+        event_time: day * 86_400_000,
+        open: None,
+        high: None,
+        low: None,
+        close,
+        volume: Some(1_000.0 + day as f64),
+        split_factor: if day == 17 { 2.0 } else { 1.0 },
+        dividend: 0.0,
+        ingested_at: 1_000_000 + day,
+        provider: "test".into(),
+        revision: 0,
+    }
+}
+
+fn message(partition: i32, offset: i64, value: Vec<u8>) -> Message {
+    Message {
+        topic: "bars".into(),
+        partition,
+        offset,
+        key: None,
+        value,
+        headers: vec![("source_position".into(), "7".into())],
+        timestamp: None,
+    }
+}
+
+/// Two partitions, three symbols, with repeats, late bars, poison, and offsets with gaps (as
+/// transaction markers leave them).
+fn bars_topic(days: i64) -> Vec<Message> {
+    let mut messages = Vec::new();
+    let mut next = [0_i64, 0];
+    let mut put = |partition: usize, value: Vec<u8>| {
+        messages.push(message(partition as i32, next[partition], value));
+        next[partition] += 1;
+        if next[partition] % 5 == 0 {
+            next[partition] += 1;
+        }
+    };
+    let json = |bar: &Bar| serde_json::to_vec(bar).unwrap();
+    for day in 1..=days {
+        let wave = |phase: f64| 100.0 + 10.0 * (day as f64 * 0.7 + phase).sin();
+        put(0, json(&bar("A", day, wave(0.0))));
+        put(1, json(&bar("B", day, wave(1.0))));
+        if day > days / 2 {
+            put(0, json(&bar("C", day, wave(2.0))));
+        }
+        if day % 6 == 0 {
+            put(0, json(&bar("A", day, wave(0.0))));
+            put(1, b"{\"poison\":".to_vec());
+        }
+        if day % 11 == 0 {
+            let late = Bar {
+                revision: day as u32,
+                ..bar("B", day - 5, 1.0)
+            };
+            put(1, json(&late));
+        }
+    }
+    messages
+}
+
+/// What Kafka holds.
+#[derive(Clone, Default, PartialEq, Debug)]
+struct Log {
+    rows: Vec<(i32, i64, String, String)>,
+    refused: Vec<(i32, i64, String)>,
+    state: BTreeMap<String, StreamSnapshot>,
+}
+
+impl Log {
+    fn commit(&mut self, core: &mut StreamCore, steps: Vec<Step>, idle: bool) {
+        let mut markers = std::collections::BTreeSet::new();
+        for step in steps.into_iter().filter(|s| s.fresh) {
+            match step.output {
+                Output::Row(row) => self.rows.push((
+                    step.partition,
+                    step.offset,
+                    core.fingerprint().to_string(),
+                    serde_json::to_string(&row).unwrap(),
+                )),
+                Output::Refused(refused) => {
+                    markers.insert(step.partition);
+                    let text = serde_json::to_string(&refused).unwrap();
+                    self.refused.push((step.partition, step.offset, text));
+                }
+            }
+        }
+        let mut snapshots: Vec<_> = markers.into_iter().map(|p| core.marker(p)).collect();
+        for partition in core.due(idle) {
+            snapshots.extend(core.snapshots(partition));
+        }
+        for snapshot in snapshots {
+            let key = format!("{}/{}", snapshot.partition, snapshot.symbol);
+            self.state.insert(key, snapshot);
+        }
+    }
+
+    fn remains(&self, fingerprint: &str) -> Remains {
+        let mut last_source_offsets = BTreeMap::new();
+        for (partition, offset, of, _) in &self.rows {
+            if of == fingerprint {
+                last_source_offsets.insert(*partition, *offset);
+            }
+        }
+        Remains {
+            last_source_offsets,
+            snapshots: self.state.values().cloned().collect(),
+        }
+    }
+
+    fn sorted(&self) -> (Vec<(i32, i64, String, String)>, Vec<(i32, i64, String)>) {
+        let (mut rows, mut refused) = (self.rows.clone(), self.refused.clone());
+        rows.sort();
+        refused.sort();
+        (rows, refused)
+    }
+}
+
+fn recover(log: &Log, specs: &[FeatureSpec]) -> StreamCore {
+    let fingerprint = foresail_features::fingerprint(specs, Adjustment::Splits).unwrap();
+    let remains = log.remains(&fingerprint);
+    StreamCore::recover(specs, Adjustment::Splits, &remains).unwrap()
+}
+
+/// Reads what `core` asks for in batches and commits each; stops before batch `crash`, whose
+/// work is lost.
+fn run(
+    log: &mut Log,
+    topic: &[Message],
+    specs: &[FeatureSpec],
+    crash: Option<usize>,
+) -> StreamCore {
+    let mut core = recover(log, specs);
+    let from = core.positions();
+    let wanted = |m: &&Message| m.offset >= from.get(&m.partition).copied().unwrap_or(0);
+    let messages: Vec<&Message> = topic.iter().filter(wanted).collect();
+    for (number, batch) in messages.chunks(3).enumerate() {
+        let steps = batch.iter().filter_map(|m| core.push(m)).collect();
+        if crash == Some(number) {
+            return core;
+        }
+        log.commit(&mut core, steps, number % 4 == 3);
+    }
+    core
+}
+
+#[test]
+fn rows_equal_a_plain_fold_of_the_bars() {
+    let topic = bars_topic(40);
+    let mut log = Log::default();
+    let core = run(&mut log, &topic, &specs(), None);
+    let mut expected = Vec::new();
+    let mut sets: BTreeMap<String, FeatureSet> = BTreeMap::new();
+    for message in &topic {
+        let Ok(bar) = serde_json::from_slice::<Bar>(&message.value) else {
+            continue;
+        };
+        let set = sets
+            .entry(bar.symbol.clone())
+            .or_insert_with(|| FeatureSet::new(&specs(), Adjustment::Splits).unwrap());
+        if let Ok(Some(row)) = set.push(&bar) {
+            expected.push((bar.symbol, row.event_time, row.values));
+        }
+    }
+    let got: Vec<_> = log
+        .rows
+        .iter()
+        .map(|(_, _, _, text)| {
+            let row: FeatureRecord = serde_json::from_str(text).unwrap();
+            (row.symbol, row.event_time, row.values)
+        })
+        .collect();
+    assert!(expected.len() > 70);
+    assert_eq!(got, expected);
+    // Six poison messages and three late bars; repeats are neither rows nor refusals.
+    assert_eq!(log.refused.len(), 9);
+    assert!(log.refused.iter().any(|r| r.2.contains("OutOfOrder")));
+    assert!(log.refused.iter().any(|r| r.2.contains("NotABar")));
+    let totals = core.totals();
+    assert_eq!(totals.rows as usize, got.len());
+    assert_eq!(totals.bars as usize, topic.len() - 6, "all but the repeats");
+    assert_eq!(totals.last_event_time, Some(40 * 86_400_000));
+}
+
+#[test]
+fn a_restart_at_every_point_gives_identical_logs() {
+    let topic = bars_topic(30);
+    let mut whole = Log::default();
+    let totals = run(&mut whole, &topic, &specs(), None).totals();
+    let batches = topic.len().div_ceil(3);
+    let lose: [(&str, fn(&mut Log)); 4] = [
+        ("all snapshots", |_| {}),
+        ("no snapshots", |log| log.state.clear()),
+        ("one damaged snapshot", |log| {
+            if let Some(s) = log.state.get_mut("0/A") {
+                s.state = serde_json::json!("garbage");
+            }
+        }),
+        ("snapshots of another feature set", |log| {
+            for s in log.state.values_mut() {
+                s.fingerprint = "another".into();
+            }
+        }),
+    ];
+    for (name, lose) in lose {
+        for first in 0..batches {
+            let mut log = Log::default();
+            run(&mut log, &topic, &specs(), Some(first));
+            // Refusals are known from the markers alone, so those are kept.
+            let markers: Vec<_> = log.state.clone().into_iter().collect();
+            lose(&mut log);
+            let markers = markers.into_iter().filter(|(_, s)| s.symbol.is_empty());
+            log.state.extend(markers);
+            run(&mut log, &topic, &specs(), Some(2));
+            let core = run(&mut log, &topic, &specs(), None);
+            assert_eq!(log.sorted(), whole.sorted(), "{name}, crash {first}");
+            assert_eq!(core.totals(), totals, "{name}, crash {first}");
+        }
+    }
+}
+
+#[test]
+fn another_feature_set_starts_over_and_the_first_one_goes_on() {
+    let topic = bars_topic(30);
+    let half = topic.len() / 2;
+    let mut other = specs();
+    other.pop();
+    let mut whole = Log::default();
+    run(&mut whole, &topic, &specs(), None);
+    run(&mut whole, &topic, &other, None);
+
+    let mut log = Log::default();
+    run(&mut log, &topic[..half], &specs(), None);
+    run(&mut log, &topic[..half], &other, Some(4));
+    run(&mut log, &topic, &other, None);
+    run(&mut log, &topic, &specs(), None);
+    assert_eq!(log.sorted(), whole.sorted());
+}
+
+#[test]
+fn snapshots_move_the_start_forward_and_a_short_topic_is_seen() {
+    let topic = bars_topic(29);
+    let mut log = Log::default();
+    run(&mut log, &topic, &specs(), None);
+    let core = recover(&log, &specs());
+    assert!(core.positions()[&0] > 20, "{:?}", core.positions());
+    let end = topic.iter().filter(|m| m.partition == 0).map(|m| m.offset);
+    assert_eq!(core.known_ends()[&0], end.max().unwrap() + 1);
+}
+
+#[test]
+fn snapshots_are_due_by_count_or_when_idle() {
+    let mut core = StreamCore::new(&specs(), Adjustment::None).unwrap();
+    let push = |core: &mut StreamCore, n: i64| {
+        let value = serde_json::to_vec(&bar("A", n, 10.0)).unwrap();
+        core.push(&message(3, n, value));
+    };
+    assert!(core.due(true).is_empty());
+    push(&mut core, 1);
+    assert!(core.due(false).is_empty());
+    assert_eq!(core.due(true), [3]);
+    for n in 2..=500 {
+        push(&mut core, n);
+    }
+    assert_eq!(core.due(false), [3]);
+    assert_eq!(core.snapshots(3).len(), 2);
+    assert!(core.due(true).is_empty());
+}

@@ -1,0 +1,14 @@
+//! The stream worker: bars from Kafka through the feature code to the features topic and Redis,
+//! exactly once. Everything it knows is in Kafka: positions in the outputs, state in snapshots,
+//! so any restart continues with identical records. Run by `foresail-worker stream`.
+
+pub mod engine;
+mod metrics;
+mod mirror;
+mod partition;
+mod records;
+mod recovery;
+mod symbol;
+mod worker;
+
+pub use worker::{run, run_on};

@@ -1,0 +1,62 @@
+//! Kafka records of what the engine puts out. Everything in them comes from the bar, so that a
+//! restart writes the same bytes. Used by `worker` and the tests.
+
+use foresail_crds::names::Topics;
+use foresail_crds::records::{StreamSnapshot, header};
+use foresail_runtime_kafka::{Message, Record};
+
+use crate::engine::{Output, Step};
+
+/// Record of one output.
+pub(crate) fn output(topics: &Topics, fingerprint: &str, step: &Step) -> Record {
+    let source = (
+        header::SOURCE_OFFSET.to_string(),
+        format!("{}:{}", step.partition, step.offset),
+    );
+    let (topic, value, headers) = match &step.output {
+        Output::Row(row) => (
+            &topics.features,
+            serde_json::to_vec(row),
+            vec![
+                (header::EVENT_TIME.into(), row.event_time.to_string()),
+                (header::FINGERPRINT.into(), fingerprint.to_string()),
+                source,
+            ],
+        ),
+        Output::Refused(refused) => (
+            &topics.quarantine,
+            serde_json::to_vec(refused),
+            vec![source],
+        ),
+    };
+    Record {
+        topic: topic.clone(),
+        partition: Some(step.partition),
+        key: step.key.clone(),
+        value: value.expect("plain data always serialises"),
+        headers,
+        timestamp: step.timestamp,
+    }
+}
+
+/// Record of one snapshot; the topic keeps the newest per key.
+pub(crate) fn snapshot(topics: &Topics, snapshot: &StreamSnapshot) -> Record {
+    Record {
+        topic: topics.stream_state.clone(),
+        partition: None,
+        key: Some(format!("{}/{}", snapshot.partition, snapshot.symbol)),
+        value: serde_json::to_vec(snapshot).expect("plain data always serialises"),
+        headers: vec![(header::FINGERPRINT.into(), snapshot.fingerprint.clone())],
+        timestamp: None,
+    }
+}
+
+/// Offset of the bar behind a feature row with our fingerprint.
+pub(crate) fn source_offset(message: &Message, fingerprint: &str) -> Option<i64> {
+    if message.header(header::FINGERPRINT) != Some(fingerprint) {
+        return None;
+    }
+    let (partition, offset) = message.header(header::SOURCE_OFFSET)?.split_once(':')?;
+    let same = partition.parse() == Ok(message.partition);
+    offset.parse().ok().filter(|_| same)
+}

@@ -1,0 +1,36 @@
+//! After a Pipeline is deleted: removes outside the cluster what its deletion policy does not retain.
+//! Idempotent; a store that does not answer fails the pod, which the Job retries for some minutes.
+
+use foresail_crds::pipeline::spec::Deletion;
+use foresail_crds::worker_config::WorkerConfig;
+use foresail_runtime_base::RoleError;
+use foresail_runtime_cache::Cache;
+use foresail_runtime_kafka::{Settings, admin};
+use foresail_runtime_store::{S3Uri, Store};
+
+/// Removes topics, lake, artifacts and cache, each as declared.
+///
+/// # Errors
+/// The first store that refuses or does not answer.
+pub async fn run(config: WorkerConfig) -> Result<(), RoleError> {
+    let policy = &config.deletion_policy;
+    if policy.topics == Deletion::Delete {
+        let topics = config.topics();
+        admin::delete_topics(&Settings::new(&config.kafka)?, &topics.all()).await?;
+        tracing::info!("topics removed");
+    }
+    let folders = [(policy.lake, "bars/"), (policy.artifacts, "models/")];
+    for (_, folder) in folders.into_iter().filter(|(p, _)| *p == Deletion::Delete) {
+        let base = S3Uri::parse(&config.lake.uri)?;
+        let prefix = base.join(&format!("{}{folder}", config.pipeline.s3_folder()));
+        let removed = Store::of_lake(&config.lake)?.delete_prefix(&prefix).await?;
+        tracing::info!(%prefix, removed, "objects removed");
+    }
+    if let (Deletion::Delete, Some(redis)) = (policy.cache, &config.redis) {
+        Cache::open(redis, config.pipeline.redis_prefix())
+            .delete_prefix()
+            .await?;
+        tracing::info!("cache removed");
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Before any worker starts: topics exist, S3 honours conditional writes, Kafka, Redis and the source
+//! answer. Tries until all is well; the first failed probe is in status at once.
+
+use std::time::Duration;
+
+use foresail_crds::pipeline::status::PrepareStatus;
+use foresail_crds::worker_config::WorkerConfig;
+use foresail_runtime_base::retry::Backoff;
+use foresail_runtime_base::{RoleError, Shutdown};
+use foresail_runtime_cache::Cache;
+use foresail_runtime_cluster::StatusReporter;
+use foresail_runtime_kafka::Settings;
+use foresail_runtime_kafka::admin::{Topic, ensure_topics};
+use foresail_runtime_store::{S3Uri, Store};
+
+/// Runs until every probe passes, or shutdown.
+///
+/// # Errors
+/// Outside error `NotReported` when the result cannot be written to status.
+pub async fn run(config: WorkerConfig, shutdown: Shutdown) -> Result<(), RoleError> {
+    let reporter = StatusReporter::start(&config.pipeline, "prepare", shutdown.clone());
+    let name = config.config_map_name();
+    let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
+    while !shutdown.is_cancelled() {
+        let error = probe(&config).await.err();
+        let status = PrepareStatus {
+            config: name.clone(),
+            complete: error.is_none(),
+            error: error.as_ref().map(RoleError::to_worker_error),
+        };
+        reporter.set(status);
+        let Some(error) = error else {
+            return if reporter.flush().await {
+                Ok(())
+            } else {
+                Err(RoleError::outside(
+                    "NotReported",
+                    "the API server did not take the result; it is retried",
+                ))
+            };
+        };
+        tracing::warn!(
+            reason = error.reason,
+            message = error.message,
+            "probe failed, trying again"
+        );
+        backoff.wait(&shutdown).await;
+    }
+    Ok(())
+}
+
+async fn probe(config: &WorkerConfig) -> Result<(), RoleError> {
+    let folder =
+        S3Uri::parse(&config.lake.uri)?.join(config.pipeline.s3_folder().trim_end_matches('/'));
+    Store::of_lake(&config.lake)?.probe(&folder).await?;
+    tracing::info!(%folder, "S3 probed");
+    ensure_topics(&Settings::new(&config.kafka)?, &topics(config)).await?;
+    tracing::info!("topics exist");
+    if let Some(redis) = &config.redis {
+        Cache::open(redis, config.pipeline.redis_prefix())
+            .ping()
+            .await?;
+        tracing::info!("Redis answers");
+    }
+    if let Some(csv) = &config.source.csv {
+        foresail_ingest::reachable(csv).await?;
+        tracing::info!("source answers");
+    }
+    Ok(())
+}
+
+fn topics(config: &WorkerConfig) -> Vec<Topic> {
+    let topics = config.topics();
+    let topic = |name: &str, settings: Vec<(&'static str, &'static str)>| Topic {
+        name: name.to_string(),
+        partitions: config.kafka.partitions,
+        replication: config.kafka.replication_factor,
+        config: settings,
+    };
+    let forever = || vec![("retention.ms", "-1")];
+    vec![
+        topic(&topics.bars, forever()),
+        topic(&topics.quarantine, forever()),
+        topic(&topics.features, forever()),
+        topic(&topics.predictions, forever()),
+        topic(&topics.served, vec![("retention.ms", "604800000")]),
+        topic(&topics.stream_state, vec![("cleanup.policy", "compact")]),
+    ]
+}
