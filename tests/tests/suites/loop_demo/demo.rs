@@ -14,7 +14,7 @@ use kube::api::ListParams;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::parity;
+use super::{parity, protocol};
 
 const FIRST_MODEL: Duration = Duration::from_secs(300);
 const REPLAY: Duration = Duration::from_secs(420);
@@ -114,6 +114,9 @@ async fn demo_pipeline_runs_to_its_end_and_all_parts_agree() -> Result<()> {
             "a split changes only what adjustment says",
             parity::split_day(&predictor, &ledger).await,
         );
+        if let Some(symbol) = symbols.first() {
+            protocol::judge(&mut checks, &predictor, &ledger, symbol).await;
+        }
         checks.add(
             "2008 raised a drift alarm that was answered",
             answered(&space).await,

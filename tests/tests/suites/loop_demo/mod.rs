@@ -2,4 +2,5 @@
 
 mod demo;
 mod parity;
+mod protocol;
 mod simulated;

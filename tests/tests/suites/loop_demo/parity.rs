@@ -4,10 +4,10 @@
 use anyhow::{Context, Result, ensure};
 use foresail_crds::records::FeatureRecord;
 use foresail_domain::Bar;
-use foresail_tests::predictor::{Predictor, deep};
+use foresail_tests::predictor::Predictor;
 use foresail_tests::topics::Ledger;
 use foresail_tests::{Space, programs};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// POSTs every bar of every symbol and compares every row.
 pub async fn against_requests(
@@ -122,7 +122,12 @@ fn halved(bar: &Bar, first: bool) -> Bar {
         high: bar.high.map(|v| v / 2.0),
         low: bar.low.map(|v| v / 2.0),
         close: bar.close / 2.0,
-        dividend: bar.dividend / 2.0,
+        // Paid per share before the split of that session.
+        dividend: if first {
+            bar.dividend
+        } else {
+            bar.dividend / 2.0
+        },
         volume: bar.volume.map(|v| v * 2.0),
         split_factor: if first {
             bar.split_factor * 2.0
@@ -143,6 +148,7 @@ fn bars(ledger: &Ledger, symbol: &str) -> Vec<Bar> {
 }
 
 async fn rows_of(predictor: &Predictor, bars: &[Bar]) -> Result<Vec<FeatureRecord>> {
+    let symbol = &bars.first().context("no bar")?.symbol;
     let answer = predictor
         .post("/v1/features", &json!({ "bars": bars }))
         .await?;
@@ -152,10 +158,16 @@ async fn rows_of(predictor: &Predictor, bars: &[Bar]) -> Result<Vec<FeatureRecor
         answer.status,
         answer.body
     );
-    let rows = deep(&answer.body, &["rows"])
-        .cloned()
+    let rows = answer.body["rows"]
+        .as_array()
         .context("no rows in the answer")?;
-    serde_json::from_value(rows).context("the rows are no feature records")
+    let record = |row: &Value| {
+        // One request is about one symbol, so the rows do not repeat it.
+        let mut row = row.clone();
+        row["symbol"] = json!(symbol);
+        serde_json::from_value(row).context("a row is no feature record")
+    };
+    rows.iter().map(record).collect()
 }
 
 fn same(row: &FeatureRecord, record: &FeatureRecord) -> Result<()> {

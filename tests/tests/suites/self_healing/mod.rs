@@ -3,4 +3,5 @@
 mod children;
 mod deletion;
 mod idle;
+mod install;
 mod scaling;
