@@ -72,7 +72,10 @@ fn cargo_test(node: &Node, filter: &[String]) -> Result<(Counts, bool)> {
         .env("CARGO_TARGET_DIR", &node.paths.target)
         .envs(node::env::variables(node));
     let path = env::var("PATH").unwrap_or_default();
-    command.env("PATH", format!("{}:{path}", node::env::program_path(node)));
+    // Only the test programs get the node's tools on PATH: build scripts watch it, and another PATH
+    // would build every native dependency, and with them DataFusion, again.
+    let runner = format!("/usr/bin/env PATH={}:{path}", node::env::program_path(node));
+    command.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER", runner);
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

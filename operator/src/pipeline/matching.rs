@@ -35,7 +35,7 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// A Kubernetes quantity in thousandths.
-fn quantity(text: &str) -> Option<i128> {
+pub(crate) fn quantity(text: &str) -> Option<i128> {
     let split = text
         .find(|c: char| !c.is_ascii_digit() && c != '.' && c != '-')
         .unwrap_or(text.len());

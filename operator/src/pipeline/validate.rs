@@ -1,5 +1,7 @@
 //! The raw spec, parsed once. Nothing after this looks at the raw spec again.
 
+mod rules;
+
 use std::time::Duration;
 
 use foresail_crds::Pipeline;
@@ -75,8 +77,7 @@ pub fn validate(object: &Pipeline) -> Result<ValidatedPipeline, Invalid> {
     let fingerprint = foresail_features::fingerprint(&spec.features, spec.source.adjustment)
         .map_err(|e| invalid("spec.features", e.to_string()))?;
     DriftPolicy::try_from(&spec.drift).map_err(|e| invalid("spec.drift", e.to_string()))?;
-    dates(&spec)?;
-    numbers(&spec)?;
+    rules::check(&spec)?;
     let cooldown = spec.retraining.cooldown.as_duration();
     let cooldown = cooldown.ok_or_else(|| {
         invalid(
@@ -122,70 +123,6 @@ fn model_hash(config: &WorkerConfig) -> String {
     hash8(&serde_json::to_vec(&parts).unwrap_or_default())
 }
 
-fn dates(spec: &PipelineSpec) -> Result<(), Invalid> {
-    let source = &spec.source;
-    let fields = [
-        ("spec.source.backfill.from", source.backfill.from.as_ref()),
-        ("spec.source.backfill.to", source.backfill.to.as_ref()),
-        (
-            "spec.source.replay.to",
-            source.replay.as_ref().and_then(|r| r.to.as_ref()),
-        ),
-        (
-            "spec.source.simulator.start",
-            source.simulator.as_ref().map(|s| &s.start),
-        ),
-    ];
-    for (field, text) in fields {
-        if let Some(text) = text
-            && text.parse::<jiff::civil::Date>().is_err()
-        {
-            return Err(invalid(
-                field,
-                format!("is `{text}`; it must be a date that exists"),
-            ));
-        }
-    }
-    match (
-        &source.backfill.to,
-        source.replay.as_ref().and_then(|r| r.to.as_ref()),
-    ) {
-        (Some(backfill), Some(replay)) if replay <= backfill => Err(invalid(
-            "spec.source.replay.to",
-            "must be after spec.source.backfill.to",
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn numbers(spec: &PipelineSpec) -> Result<(), Invalid> {
-    let model = &spec.training.model;
-    let positive = [
-        ("spec.training.model.ridge", Some(&model.ridge), 0.0),
-        (
-            "spec.training.model.learningRate",
-            Some(&model.learning_rate),
-            f64::MIN_POSITIVE,
-        ),
-        (
-            "spec.source.replay.sessionsPerSecond",
-            spec.source.replay.as_ref().map(|r| &r.sessions_per_second),
-            1e-6,
-        ),
-    ];
-    for (field, number, least) in positive {
-        if let Some(number) = number
-            && !number.as_f64().is_some_and(|v| v >= least && v <= 1e6)
-        {
-            return Err(invalid(
-                field,
-                format!("is `{number}`; it must be a number above zero"),
-            ));
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use serde_json::json;
@@ -222,7 +159,15 @@ pub(crate) mod tests {
     #[test]
     fn each_rule_names_its_field() {
         type Change = fn(&mut serde_json::Value);
-        let cases: [(Change, &str); 6] = [
+        let cases: [(Change, &str); 8] = [
+            (
+                |v| v["spec"]["training"]["model"]["kind"] = json!("Lstm"),
+                "model.kind",
+            ),
+            (
+                |v| v["spec"]["retraining"] = json!({"triggers": ["Schedule"]}),
+                "triggers",
+            ),
             (
                 |v| v["spec"]["source"]["backfill"]["to"] = json!("2007-02-30"),
                 "backfill.to",

