@@ -38,7 +38,6 @@ struct BadRow {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn demo_pipeline_runs_to_its_end_and_all_parts_agree() -> Result<()> {
     in_namespace("demo", async |space| {
         let mut object = space.example("examples/demo/pipeline.yaml")?;

@@ -159,7 +159,6 @@ fn meaning<K: Serialize>(object: &K) -> Result<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn two_pipelines_of_one_name_do_not_touch_each_other() -> Result<()> {
     in_namespace("twin-a", async |first| {
         let second = first.cluster.make_space("twin-b").await?;

@@ -17,7 +17,6 @@ const READY: Duration = Duration::from_secs(300);
 const GONE: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn deletion_retains_by_default() -> Result<()> {
     in_namespace("retain", async |space| {
         let name = "retained";
