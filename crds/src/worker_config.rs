@@ -127,8 +127,6 @@ pub struct ServingConfig {
     pub champion: Option<ServedVersion>,
     /// Version kept loaded for instant rollback.
     pub previous: Option<ServedVersion>,
-    /// Event time (ms UTC) from which the drift reference is rebased after a rejection, if any.
-    pub drift_rebased_at: Option<i64>,
     /// Manifest whose drift reference the monitor uses after a rejected challenger.
     pub drift_reference: Option<ServedVersion>,
 }

@@ -27,6 +27,9 @@ const RESYNC: Duration = Duration::from_secs(300);
 /// Time after which a Pipeline that waits for something is looked at again.
 const WAITING: Duration = Duration::from_secs(10);
 
+/// Time after which the next step follows a write that had to come first.
+const AT_ONCE: Duration = Duration::from_millis(200);
+
 /// Why a reconcile did not finish.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -75,6 +78,11 @@ pub async fn reconcile(object: Arc<Pipeline>, context: Arc<Context>) -> Result<A
     };
     let observed = dereference::dereference(&object, &context).await?;
     let plan = plan::plan(&pipeline, &observed, Timestamp::now());
+    if plan.starts {
+        // Recorded before its Job is made: an operator that reads an older record cannot start another.
+        status::record_start(&object, &plan, &context).await?;
+        return Ok(Action::requeue(AT_ONCE));
+    }
     let resources = build::build(&pipeline, &plan, &context.images);
     let applied = apply::apply(resources, &plan, &observed, &context).await?;
     let ready = status::write(&object, &pipeline, &plan, &applied, &observed, &context).await?;
@@ -84,12 +92,14 @@ pub async fn reconcile(object: Arc<Pipeline>, context: Arc<Context>) -> Result<A
 /// Retries with jitter, so that many Pipelines do not come back at once.
 pub fn error_policy(object: Arc<Pipeline>, error: &Error, _: Arc<Context>) -> Action {
     let spread = object.name_any().bytes().map(u64::from).sum::<u64>() % 3_000;
-    let base = match error {
-        Error::Apply {
-            source: kube::Error::Api(status),
-            ..
-        } if status.code == 409 => 500,
-        _ => 4_000,
+    let conflict = match error {
+        Error::Apply { source, .. } | Error::Status(source) => {
+            matches!(source, kube::Error::Api(status) if status.code == 409)
+        }
+        _ => false,
     };
-    Action::requeue(Duration::from_millis(base + spread))
+    let base = if conflict { 200 } else { 4_000 };
+    Action::requeue(Duration::from_millis(
+        base + if conflict { spread / 10 } else { spread },
+    ))
 }

@@ -1,12 +1,11 @@
 //! `cargo xtask arrows`: the layers of the design, checked against every manifest. An arrow may only
 //! point down, roles never import each other, and each big dependency is named by few packages.
 
-use std::process::Command;
-
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::exec;
+use crate::paths::Paths;
 
 /// Layer of each of our packages; 4 is the top.
 const LAYERS: &[(&str, u8)] = &[
@@ -105,8 +104,8 @@ struct Dependency {
 }
 
 /// Fails with every arrow that points the wrong way.
-pub fn check() -> Result<()> {
-    let json = exec::capture(Command::new("cargo").args([
+pub fn check(paths: &Paths) -> Result<()> {
+    let json = exec::capture(exec::cargo(paths).args([
         "metadata",
         "--no-deps",
         "--format-version",

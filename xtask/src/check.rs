@@ -20,7 +20,10 @@ const KINDS: [&str; 2] = ["modelversions", "pipelines"];
 pub fn generate(paths: &Paths) -> Result<()> {
     images::compile(paths, Profile::Ci)?;
     for kind in KINDS {
-        exec::write(&committed(paths, kind), generated(paths, kind)?)?;
+        let text = generated(paths, kind)?;
+        for place in committed(paths, kind) {
+            exec::write(&place, &text)?;
+        }
     }
     Ok(())
 }
@@ -28,7 +31,7 @@ pub fn generate(paths: &Paths) -> Result<()> {
 /// Checks everything that needs no running product.
 pub fn run(paths: &Paths) -> Result<()> {
     step("formatting", || cargo(paths, &["fmt", "--all", "--check"]))?;
-    arrows::check()?;
+    arrows::check(paths)?;
     setup::all(paths)?;
     let lints = [
         "clippy",
@@ -54,30 +57,29 @@ pub fn run(paths: &Paths) -> Result<()> {
 }
 
 fn cargo(paths: &Paths, arguments: &[&str]) -> Result<()> {
-    let mut command = Command::new("cargo");
-    command
-        .current_dir(&paths.repo)
-        .env("CARGO_TARGET_DIR", &paths.target)
-        .args(arguments);
-    exec::stream(&mut command)
+    exec::stream(exec::cargo(paths).args(arguments))
 }
 
 fn compare(paths: &Paths) -> Result<()> {
     images::compile(paths, Profile::Ci)?;
     for kind in KINDS {
-        let file = committed(paths, kind);
-        if fs::read_to_string(&file).ok() != Some(generated(paths, kind)?) {
-            bail!(
-                "{} is not what the Rust types say: run `make generate` and commit the result",
-                file.display()
-            );
+        let text = generated(paths, kind)?;
+        for file in committed(paths, kind) {
+            if fs::read_to_string(&file).ok().as_ref() != Some(&text) {
+                bail!(
+                    "{} is not what the Rust types say: run `make generate` and commit the result",
+                    file.display()
+                );
+            }
         }
     }
     Ok(())
 }
 
-fn committed(paths: &Paths, kind: &str) -> PathBuf {
-    paths.repo.join("crds/yaml").join(format!("{kind}.yaml"))
+/// For readers and `kubectl apply`, and for Helm, whose charts cannot hold links.
+fn committed(paths: &Paths, kind: &str) -> [PathBuf; 2] {
+    ["crds/yaml", "charts/foresail-crds/templates"]
+        .map(|folder| paths.repo.join(folder).join(format!("{kind}.yaml")))
 }
 
 fn generated(paths: &Paths, kind: &str) -> Result<String> {

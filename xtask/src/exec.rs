@@ -10,9 +10,31 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::paths::Paths;
 use crate::progress::say;
 
 const HEARTBEAT: Duration = Duration::from_secs(20);
+
+/// Cargo in the checkout, as a person would start it. `cargo xtask` runs us with variables of our
+/// own package set, which build scripts (ring's among them) watch: with them, every start from here
+/// would build half of the dependencies again.
+pub fn cargo(paths: &Paths) -> Command {
+    let mut command = Command::new("cargo");
+    command
+        .current_dir(&paths.repo)
+        .env("CARGO_TARGET_DIR", &paths.target);
+    let ours = [
+        "CARGO_PKG_",
+        "CARGO_MANIFEST_",
+        "CARGO_BIN_",
+        "CARGO_CRATE_",
+    ];
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for name in names.filter(|name| ours.iter().any(|prefix| name.starts_with(prefix))) {
+        command.env_remove(name);
+    }
+    command
+}
 
 /// A command that coreutils' `timeout` ends after `seconds`.
 pub fn bounded(seconds: u32, program: impl AsRef<OsStr>) -> Command {

@@ -128,10 +128,7 @@ pub fn load(node: &Node, image: &Image) -> Result<()> {
 
 /// Runs cargo. The tests' profile always builds the whole workspace: another package set would mean other features, and a second build.
 pub fn compile(paths: &Paths, profile: Profile) -> Result<()> {
-    let mut command = Command::new("cargo");
-    command
-        .current_dir(&paths.repo)
-        .env("CARGO_TARGET_DIR", &paths.target);
+    let mut command = exec::cargo(paths);
     command.args(["build", "--profile", profile.name()]);
     match profile {
         Profile::Ci => command.args(["--workspace", "--all-targets"]),

@@ -65,7 +65,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Install { name } => install::on_node(&Node::new(&paths, name))?,
         Command::Generate => check::generate(&paths)?,
         Command::Check => check::run(&paths)?,
-        Command::Arrows => arrows::check()?,
+        Command::Arrows => arrows::check(&paths)?,
         Command::Demo(options) => demo::run(&paths, &options)?,
         Command::Test { filter } => return Ok(test_run::run(&paths, &filter)),
     }

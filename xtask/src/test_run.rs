@@ -3,7 +3,7 @@
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context, Result};
 
@@ -11,7 +11,7 @@ use crate::images::{self, Profile};
 use crate::node::{self, Name, Node};
 use crate::paths::Paths;
 use crate::progress::{say, step};
-use crate::{data, diagnostics, install, setup};
+use crate::{data, diagnostics, exec, install, setup};
 
 /// Passed and failed tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,13 +54,8 @@ fn everything(paths: &Paths, filter: &[String]) -> Result<Counts> {
 }
 
 fn cargo_test(node: &Node, filter: &[String]) -> Result<(Counts, bool)> {
-    let mut command = Command::new("cargo");
-    command.current_dir(&node.paths.repo).args([
-        "test",
-        "--profile",
-        Profile::Ci.name(),
-        "--no-fail-fast",
-    ]);
+    let mut command = exec::cargo(&node.paths);
+    command.args(["test", "--profile", Profile::Ci.name(), "--no-fail-fast"]);
     if !filter
         .iter()
         .any(|word| word == "-p" || word.starts_with("--package"))
@@ -69,7 +64,7 @@ fn cargo_test(node: &Node, filter: &[String]) -> Result<(Counts, bool)> {
     }
     command
         .args(filter)
-        .env("CARGO_TARGET_DIR", &node.paths.target)
+        .env("RUST_LIB_BACKTRACE", "0")
         .envs(node::env::variables(node));
     let path = env::var("PATH").unwrap_or_default();
     // Only the test programs get the node's tools on PATH: build scripts watch it, and another PATH

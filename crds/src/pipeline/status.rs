@@ -39,6 +39,9 @@ pub struct PipelineStatus {
     /// alarm does not come again. Written by foresail-operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift_reference: Option<ServedVersion>,
+    /// Start of the drift alarm that was announced as an Event. Written by foresail-operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alarm_announced: Option<Time>,
     /// Value of the rollback annotation that was carried out. Written by foresail-operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback: Option<String>,

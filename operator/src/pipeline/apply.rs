@@ -52,7 +52,7 @@ pub async fn apply(
         applied.children.push(one(child, observed, context).await?);
     }
     roles(plan, observed, &namespace, context).await?;
-    prune(&resources, &applied, observed, context).await?;
+    prune(&resources, &applied, observed, (plan.prepared, context)).await?;
     Ok(applied)
 }
 
@@ -184,11 +184,11 @@ async fn prune(
     wanted: &Resources,
     applied: &Applied,
     observed: &Observed,
-    context: &Context,
+    (prepared, context): (bool, &Context),
 ) -> Result<(), Error> {
     for live in &observed.children {
         let kept = wanted.children.iter().any(|child| same(live, child));
-        if kept || live.metadata.deletion_timestamp.is_some() || in_use(live, applied) {
+        if kept || live.metadata.deletion_timestamp.is_some() || in_use(live, applied, prepared) {
             continue;
         }
         let Some(kind) = super::build::kinds()
@@ -222,11 +222,13 @@ async fn prune(
     Ok(())
 }
 
-/// Old configuration stays until no rollout needs it; finished Jobs end by their own clock.
-fn in_use(live: &DynamicObject, applied: &Applied) -> bool {
+/// Old configuration stays until no rollout needs it, and the workers that run until a changed
+/// configuration is prepared; finished Jobs end by their own clock.
+fn in_use(live: &DynamicObject, applied: &Applied, prepared: bool) -> bool {
     let kind = live.types.as_ref().map_or("", |t| t.kind.as_str());
     match kind {
         "Job" => !live.name_any().contains("-prepare-"),
+        "ConfigMap" | "Deployment" if !prepared => true,
         "ConfigMap" => applied.children.iter().any(|child| rolling(&child.data)),
         _ => false,
     }

@@ -25,7 +25,7 @@ use super::plan::Plan;
 use super::validate::ValidatedPipeline;
 use crate::context::Images;
 
-pub use jobs::cleanup_job;
+pub use jobs::{CLEANUP, cleanup};
 
 /// One child as it must be.
 #[derive(Clone, Debug)]

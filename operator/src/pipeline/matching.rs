@@ -3,13 +3,20 @@
 
 use serde_json::Value;
 
+/// Fields that hold a whole selector.
+const SELECTORS: [&str; 2] = ["selector", "matchLabels"];
+
 /// True when `live` contains everything in `desired`. Objects are compared field by field, lists
-/// element by element; quantities by value ("1000m" is "1"); empty values equal absent ones.
+/// element by element; quantities by value ("1000m" is "1"); empty values equal absent ones. A selector
+/// is one value: a key more selects other pods.
 pub(crate) fn covers(live: &Value, desired: &Value) -> bool {
     match (live, desired) {
         (_, Value::Null) => true,
         (Value::Object(live), Value::Object(desired)) => {
             desired.iter().all(|(key, wanted)| match live.get(key) {
+                Some(found) if SELECTORS.contains(&key.as_str()) => {
+                    covers(found, wanted) && covers(wanted, found)
+                }
                 Some(found) => covers(found, wanted),
                 None => is_empty(wanted),
             })
@@ -78,6 +85,17 @@ mod tests {
         ] {
             assert!(!covers(&edit, &desired), "{edit}");
         }
+    }
+
+    #[test]
+    fn a_selector_with_a_key_more_is_another_one() {
+        let selector = |value| json!({"spec": {"selector": value}});
+        let desired = selector(json!({"role": "predict"}));
+        assert!(covers(&desired, &desired));
+        assert!(!covers(
+            &selector(json!({"role": "predict", "name": "nobody"})),
+            &desired
+        ));
     }
 
     #[test]

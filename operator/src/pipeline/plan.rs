@@ -25,6 +25,12 @@ pub struct Plan {
     pub previous: Option<ServedVersion>,
     /// Version whose drift reference is used instead of the champion's.
     pub drift_reference: Option<ServedVersion>,
+    /// Start of the drift alarm that is, or now will be, announced.
+    pub alarm_announced: Option<Time>,
+    /// Sentence about a drift alarm that was not announced yet.
+    pub new_alarm: Option<String>,
+    /// A run starts now: it is recorded before its Job is made.
+    pub starts: bool,
     /// Consumed rollback annotation.
     pub rollback: Option<String>,
     /// Run in flight or last finished.
@@ -51,7 +57,6 @@ impl Plan {
         ServingConfig {
             champion: self.champion.clone(),
             previous: self.previous.clone(),
-            drift_rebased_at: None,
             drift_reference: self.drift_reference.clone(),
         }
     }
@@ -85,6 +90,7 @@ pub fn plan(pipeline: &ValidatedPipeline, observed: &Observed, now: Timestamp) -
     {
         finish::finish(&mut plan, pipeline, observed, now);
     }
+    alarm(&mut plan, observed);
     roll_back(&mut plan, pipeline, observed, now);
     pin(&mut plan, pipeline, observed, now);
     if plan.prepared && !pipeline.spec.suspend {
@@ -140,10 +146,31 @@ fn recall(pipeline: &ValidatedPipeline, observed: &Observed) -> Plan {
         champion,
         previous: previous.or_else(|| by_role(VersionRole::Previous)),
         drift_reference: reference.and_then(known),
+        alarm_announced: status.alarm_announced.clone(),
         rollback: status.rollback.clone(),
         run: status.run.clone(),
         prepared: prepare.is_some_and(|p| p.complete && p.config == pipeline.config_name),
         ..Plan::default()
+    }
+}
+
+/// An alarm is announced once, whatever it leads to.
+fn alarm(plan: &mut Plan, observed: &Observed) {
+    let Some(drift) = observed.status.drift.as_ref().filter(|d| d.alarm) else {
+        return;
+    };
+    if drift.alarm_since.is_some() && drift.alarm_since != plan.alarm_announced {
+        plan.alarm_announced = drift.alarm_since.clone();
+        let since = drift
+            .alarm_since
+            .as_ref()
+            .map(|t| t.0.to_string())
+            .unwrap_or_default();
+        let message = format!(
+            "alarm since {since} against v{}: score now {}, level {}",
+            drift.model_version, drift.score, drift.threshold
+        );
+        plan.new_alarm = Some(message);
     }
 }
 

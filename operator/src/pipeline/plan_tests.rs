@@ -410,3 +410,34 @@ fn failed_runs_are_tried_again_only_when_the_outside_is_at_fault() {
         "SpecChanged"
     );
 }
+
+#[test]
+fn an_alarm_is_announced_once_and_whatever_starts_the_run() {
+    // Drift is no trigger here: the alarm is news all the same.
+    let p = pipeline(|v| v["spec"]["retraining"] = json!({"triggers": ["Performance"]}));
+    let mut observed = with_champion(&p);
+    observed.status.drift = Some(drift(1, 0));
+    let seen = plan(&p, &observed, now());
+    assert!(seen.new_alarm.is_some() && seen.training.is_none());
+    observed.status.alarm_announced = seen.alarm_announced.clone();
+    assert_eq!(plan(&p, &observed, now()).new_alarm, None);
+    observed.status.drift.as_mut().unwrap().alarm_since = Some(day(1995));
+    assert!(
+        plan(&p, &observed, now()).new_alarm.is_some(),
+        "a later alarm is another one"
+    );
+}
+
+#[test]
+fn another_pipeline_or_annotation_is_another_run() {
+    let run = |change: fn(&mut serde_json::Value)| {
+        let p = pipeline(change);
+        plan(&p, &ready(&p), now()).training.unwrap().run_id
+    };
+    let first = run(|_| {});
+    assert_ne!(first, run(|v| v["metadata"]["uid"] = json!("u-2")));
+    assert_ne!(
+        first,
+        run(|v| v["metadata"]["annotations"] = json!({"foresail.dev/retrain": "1"}))
+    );
+}

@@ -6,6 +6,7 @@ use foresail_crds::Pipeline;
 use foresail_crds::pipeline::status::PipelineStatus;
 use foresail_runtime_base::effects;
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
@@ -26,6 +27,7 @@ const OWNED: &[&str] = &[
     "champion",
     "previous",
     "driftReference",
+    "alarmAnnounced",
     "rollback",
     "lastDecision",
     "run",
@@ -68,6 +70,7 @@ pub async fn write(
         champion: plan.champion.clone(),
         previous: plan.previous.clone(),
         drift_reference: plan.drift_reference.clone(),
+        alarm_announced: plan.alarm_announced.clone(),
         rollback: plan.rollback.clone(),
         last_decision: plan.decision.clone().or_else(|| old.last_decision.clone()),
         run: plan.run.clone(),
@@ -80,7 +83,7 @@ pub async fn write(
         ..PipelineStatus::default()
     };
     patch(object, &new, context).await?;
-    announce(object, plan, observed, context).await;
+    announce(object, plan, context).await;
     Ok(ready)
 }
 
@@ -140,17 +143,48 @@ async fn patch(object: &Pipeline, new: &PipelineStatus, context: &Context) -> Re
     if object.status.as_ref().is_some_and(|old| owned(old) == new) {
         return Ok(());
     }
-    let name = object.name_any();
+    apply(object, json!({"name": object.name_any()}), new, context).await
+}
+
+/// Records a run that starts now, and nothing else. The resource version makes sure that it follows
+/// from the newest record: of two operators, one gets a conflict and looks again.
+pub async fn record_start(object: &Pipeline, plan: &Plan, context: &Context) -> Result<(), Error> {
+    let old = object.status.clone().unwrap_or_default();
+    let new = PipelineStatus {
+        champion: plan.champion.clone(),
+        previous: plan.previous.clone(),
+        drift_reference: plan.drift_reference.clone(),
+        alarm_announced: plan.alarm_announced.clone(),
+        rollback: plan.rollback.clone(),
+        last_decision: plan.decision.clone().or(old.last_decision.clone()),
+        run: plan.run.clone(),
+        ..old
+    };
+    let metadata = json!({
+        "name": object.name_any(), "resourceVersion": object.resource_version()
+    });
+    apply(object, metadata, owned(&new), context).await?;
+    announce(object, plan, context).await;
+    Ok(())
+}
+
+async fn apply(
+    object: &Pipeline,
+    metadata: Value,
+    status: Value,
+    context: &Context,
+) -> Result<(), Error> {
     let api: Api<Pipeline> = Api::namespaced(
         context.client.clone(),
         &object.namespace().unwrap_or_default(),
     );
     let patch = json!({
         "apiVersion": "foresail.dev/v1alpha1", "kind": "Pipeline",
-        "metadata": {"name": name}, "status": new
+        "metadata": metadata, "status": status
     });
     let params = PatchParams::apply(MANAGER).force();
     let patch = Patch::Apply(&patch);
+    let name = object.name_any();
     let write = api.patch_status(&name, &params, &patch);
     effects::perform("kubernetes", "status", write)
         .await
@@ -159,44 +193,67 @@ async fn patch(object: &Pipeline, new: &PipelineStatus, context: &Context) -> Re
 }
 
 /// Events are for people: one that cannot be published changes nothing.
-async fn announce(object: &Pipeline, plan: &Plan, observed: &Observed, context: &Context) {
+async fn announce(object: &Pipeline, plan: &Plan, context: &Context) {
     let mut events = Vec::new();
+    if let Some(alarm) = &plan.new_alarm {
+        events.push(Event {
+            type_: EventType::Warning,
+            reason: "DriftDetected".into(),
+            note: Some(alarm.clone()),
+            action: "Reconcile".into(),
+            secondary: None,
+        });
+    }
     if let Some(decision) = &plan.decision {
         let warning = matches!(decision.action.as_str(), "RolledBack" | "RetrainSkipped");
-        let note = format!("{}: {}", decision.reason, decision.message);
-        events.push((
-            if warning {
+        events.push(Event {
+            type_: if warning {
                 EventType::Warning
             } else {
                 EventType::Normal
             },
-            decision.action.clone(),
-            note,
-        ));
-        if let (Some(drift), "TrainingStarted", "Drift") = (
-            &observed.status.drift,
-            decision.action.as_str(),
-            decision.reason.as_str(),
-        ) {
-            let note = format!(
-                "score {} above {} for v{}",
-                drift.score, drift.threshold, drift.model_version
-            );
-            events.push((EventType::Warning, "DriftDetected".into(), note));
-        }
-    }
-    for (type_, reason, note) in events {
-        let event = Event {
-            type_,
-            reason,
-            note: Some(note),
+            reason: decision.action.clone(),
+            note: Some(format!("{}: {}", decision.reason, decision.message)),
             action: "Reconcile".into(),
-            secondary: None,
-        };
-        let reference = object.object_ref(&());
+            secondary: subject(object, plan, &decision.action),
+        });
+    }
+    let reference = object.object_ref(&());
+    for event in events {
         let publish = context.recorder.publish(&event, &reference);
         if let Err(error) = effects::perform("kubernetes", "event", publish).await {
             tracing::warn!(%error, "event not published");
         }
     }
+}
+
+/// What a decision is about. Two Events that differ in nothing but their note would be merged, and
+/// the later note lost.
+fn subject(object: &Pipeline, plan: &Plan, action: &str) -> Option<ObjectReference> {
+    let run = plan.run.as_ref();
+    let (api_version, kind, name) = match action {
+        "TrainingStarted" => (
+            "batch/v1",
+            "Job",
+            format!("{}-train-{}", object.name_any(), run?.id),
+        ),
+        "ModelPromoted" | "RolledBack" => (
+            "foresail.dev/v1alpha1",
+            "ModelVersion",
+            format!("{}-v{}", object.name_any(), plan.champion.as_ref()?.version),
+        ),
+        "ModelRejected" | "ModelWaiting" => (
+            "foresail.dev/v1alpha1",
+            "ModelVersion",
+            format!("{}-v{}", object.name_any(), run?.version?),
+        ),
+        _ => return None,
+    };
+    Some(ObjectReference {
+        api_version: Some(api_version.into()),
+        kind: Some(kind.into()),
+        name: Some(name),
+        namespace: object.namespace(),
+        ..ObjectReference::default()
+    })
 }

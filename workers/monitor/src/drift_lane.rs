@@ -22,15 +22,13 @@ pub struct DriftLane {
 }
 
 impl DriftLane {
-    /// A lane for the reference stored with `version`. Only sessions after its training data
-    /// count, and after `rebased_at` when a rejected challenger's reference is used.
+    /// A lane for the reference stored with `version`. Only sessions after its training data count.
     ///
     /// # Errors
     /// The policy does not fit the reference.
     pub fn new(
         version: u32,
         manifest: &ModelManifest,
-        rebased_at: Option<i64>,
         policy: DriftPolicy,
         symbols: &[String],
     ) -> Result<Self, DriftError> {
@@ -45,14 +43,12 @@ impl DriftLane {
                 })
             })
             .collect::<Result<_, _>>()?;
-        let trained_through = manifest.data.trained_through;
-        let starts_after = rebased_at.map_or(trained_through, |at| at.max(trained_through));
         Ok(Self {
             version,
             fingerprint: manifest.fingerprint.clone(),
             columns,
             monitor: DriftMonitor::new(reference, policy)?,
-            clock: SessionClock::new(symbols, starts_after),
+            clock: SessionClock::new(symbols, manifest.data.trained_through),
             open: BTreeMap::new(),
             latest: None,
         })

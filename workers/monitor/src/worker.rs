@@ -105,16 +105,16 @@ struct Worker {
 struct Target {
     champion: ServedVersion,
     reference: ServedVersion,
-    rebased_at: Option<i64>,
 }
 
 impl Target {
     fn of(serving: &ServingConfig) -> Option<Self> {
         let champion = serving.champion.clone()?;
-        let rebased = serving.drift_reference.clone();
         Some(Self {
-            rebased_at: rebased.as_ref().and(serving.drift_rebased_at),
-            reference: rebased.unwrap_or_else(|| champion.clone()),
+            reference: serving
+                .drift_reference
+                .clone()
+                .unwrap_or_else(|| champion.clone()),
             champion,
         })
     }
@@ -184,7 +184,6 @@ impl Worker {
         let drift = DriftLane::new(
             target.reference.version,
             &reference,
-            target.rebased_at,
             self.policy.clone(),
             &symbols,
         );

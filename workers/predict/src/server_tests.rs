@@ -86,13 +86,19 @@ async fn a_forecast_has_its_version_dates_and_closes() {
     let app = app!(state);
     let response = call_service(&app, TestRequest::get().uri("/v1/forecasts/X").to_request()).await;
     assert_eq!(response.status(), StatusCode::OK);
-    assert_eq!(response.headers().get("X-Foresail-Model-Version").unwrap(), "3");
+    assert_eq!(
+        response.headers().get("X-Foresail-Model-Version").unwrap(),
+        "3"
+    );
     assert_eq!(response.headers().get("X-Foresail-Cache").unwrap(), "miss");
     let body: Value = read_body_json(response).await;
     assert_eq!(body["mean_forecast"], json!([103.0, 103.0]));
     assert_eq!(body["dates"], json!(["2008-01-02", "2008-01-03"]));
     let again = call_service(&app, TestRequest::get().uri("/v1/forecasts/X").to_request()).await;
-    assert_eq!(again.headers().get("X-Foresail-Cache").unwrap(), "hit-local");
+    assert_eq!(
+        again.headers().get("X-Foresail-Cache").unwrap(),
+        "hit-local"
+    );
 }
 
 #[actix_web::test]

@@ -1,7 +1,7 @@
-//! Topics: made when absent, widened when declared wider, removed when asked for.
+//! Topics: made when absent, refused when of another width, removed when asked for.
 
 use foresail_runtime_base::{RoleError, effects};
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::FromClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -23,11 +23,12 @@ pub struct Topic {
     pub config: Vec<(&'static str, &'static str)>,
 }
 
-/// Makes the topics that are absent and widens those with fewer partitions. Idempotent.
+/// Makes the topics that are absent. Idempotent.
 ///
 /// # Errors
-/// `KafkaUnreachable`, `KafkaAuthFailed`, `TopicRefused`; user error `TopicTooWide` when a topic has more
-/// partitions than declared, since lowering them would change the partition of every symbol.
+/// `KafkaUnreachable`, `KafkaAuthFailed`, `TopicRefused`; user error `TopicWidthDiffers` when a topic
+/// has another number of partitions than declared: changing it would move symbols to other
+/// partitions, behind what is already computed of them.
 pub async fn ensure_topics(settings: &Settings, topics: &[Topic]) -> Result<(), RoleError> {
     let admin = client(settings)?;
     for topic in topics {
@@ -50,22 +51,13 @@ pub async fn ensure_topics(settings: &Settings, topics: &[Topic]) -> Result<(), 
         let have = partition_count(&admin, topic)
             .await
             .map_err(|e| wrong(&e))?;
-        if have > topic.partitions {
+        if have > 0 && have != topic.partitions {
             let message = format!(
-                "topic `{}` has {have} partitions and kafka.partitions is {}; set it to {have}",
+                "topic `{}` has {have} partitions and kafka.partitions is {}; set it to {have}, or choose \
+                 another kafka.topicPrefix",
                 topic.name, topic.partitions
             );
-            return Err(RoleError::user("TopicTooWide", message));
-        }
-        if have > 0 && have < topic.partitions {
-            let width = usize::try_from(topic.partitions).unwrap_or(1);
-            let wider = NewPartitions::new(&topic.name, width);
-            let widened = effects::perform(
-                "kafka",
-                "widen-topic",
-                admin.create_partitions([&wider], &options()),
-            );
-            first(widened.await).map_err(|e| wrong(&e))?;
+            return Err(RoleError::user("TopicWidthDiffers", message));
         }
     }
     Ok(())

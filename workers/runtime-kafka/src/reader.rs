@@ -16,6 +16,10 @@ use crate::error::{explain, lost};
 use crate::settings::REQUEST_TIMEOUT;
 use crate::{Message, Settings};
 
+/// Longest wait for a further message of a batch: a live bar must not wait for the end of its
+/// partition to be known.
+const LINGER: Duration = Duration::from_millis(2);
+
 /// Where reading starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Start {
@@ -94,8 +98,8 @@ impl Reader {
         &self.partitions
     }
 
-    /// Up to `max` messages, in offset order per partition; returns early once every partition is
-    /// at its end, and after `wait` in any case (then possibly empty).
+    /// Up to `max` messages, in offset order per partition; waits up to `wait` for the first one (the
+    /// batch is empty when none comes), and returns as soon as no further one is at hand.
     ///
     /// # Errors
     /// `KafkaUnreachable` and the like; the reader can be asked again.
@@ -186,7 +190,10 @@ fn poll(
     let deadline = std::time::Instant::now() + wait;
     let mut batch = Vec::new();
     while batch.len() < max {
-        let left = deadline.saturating_duration_since(std::time::Instant::now());
+        let mut left = deadline.saturating_duration_since(std::time::Instant::now());
+        if !batch.is_empty() {
+            left = left.min(LINGER);
+        }
         if left.is_zero() || (at_end.len() == total && !batch.is_empty()) {
             break;
         }

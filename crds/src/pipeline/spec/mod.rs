@@ -138,7 +138,7 @@ pub struct KafkaSpec {
     #[serde(default)]
     #[schemars(length(max = 64), regex(pattern = r"^[A-Za-z0-9._-]*$"))]
     pub topic_prefix: String,
-    /// Partitions of each topic, 1 to 64. Cannot be lowered.
+    /// Partitions of each topic, 1 to 64. Cannot be changed once the topics exist: symbols would move.
     #[serde(default = "default_partitions")]
     #[schemars(range(min = 1, max = 64))]
     pub partitions: i32,

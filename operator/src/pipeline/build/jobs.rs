@@ -1,11 +1,13 @@
 //! Jobs: prepare (until every probe passes), one per training run, and cleanup at deletion.
 
 use foresail_crds::names::hash8;
-use foresail_crds::worker_config::TrainingRun;
+use foresail_crds::worker_config::{CONFIG_FILE, TrainingRun};
 use k8s_openapi::api::batch::v1::{
     Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement,
     PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
 };
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::pod::{Shape, resources, template};
 use super::{labels, meta};
@@ -14,6 +16,8 @@ use crate::pipeline::validate::ValidatedPipeline;
 
 /// Longest a cleanup may hold up the deletion of a Pipeline.
 const CLEANUP_SECONDS: i64 = 240;
+/// Role, and end of the name, of the cleanup.
+pub const CLEANUP: &str = "cleanup";
 
 /// Makes topics and probes Kafka, S3, Redis and the source; tries until all is well.
 pub(super) fn prepare_job(pipeline: &ValidatedPipeline, images: &Images) -> Job {
@@ -39,24 +43,38 @@ pub(super) fn prepare_job(pipeline: &ValidatedPipeline, images: &Images) -> Job 
     }
 }
 
-/// Removes what `deletionPolicy` does not retain.
-pub fn cleanup_job(pipeline: &ValidatedPipeline, images: &Images) -> Job {
-    let shape = job_shape(
-        "prepare",
-        &images.worker,
-        vec!["cleanup".into()],
-        "OnFailure",
-    );
-    Job {
-        metadata: meta(pipeline, pipeline.name.child("cleanup"), "cleanup"),
+/// Removes what `deletionPolicy` does not retain: its configuration and the Job. Neither is owned by
+/// the Pipeline, whose dependents may be gone before the Job has run; who makes them removes them.
+pub fn cleanup(pipeline: &ValidatedPipeline, images: &Images) -> (ConfigMap, Job) {
+    let name = pipeline.name.child(CLEANUP);
+    let free = |name: &str| ObjectMeta {
+        owner_references: None,
+        ..meta(pipeline, name.into(), CLEANUP)
+    };
+    let config = ConfigMap {
+        metadata: free(&name),
+        data: Some([(CONFIG_FILE.to_string(), pipeline.config.to_json())].into()),
+        ..ConfigMap::default()
+    };
+    let mut shape = job_shape(CLEANUP, &images.worker, vec!["cleanup".into()], "OnFailure");
+    shape.config = Some(name.clone());
+    let mut template = template(pipeline, images, shape);
+    if let Some(pod) = &mut template.spec {
+        // It talks to Kafka, S3 and Redis only.
+        pod.service_account_name = None;
+        pod.automount_service_account_token = Some(false);
+    }
+    let job = Job {
+        metadata: free(&name),
         spec: Some(JobSpec {
             backoff_limit: Some(10),
             active_deadline_seconds: Some(CLEANUP_SECONDS),
-            template: template(pipeline, images, shape),
+            template,
             ..JobSpec::default()
         }),
         status: None,
-    }
+    };
+    (config, job)
 }
 
 /// One training run.
@@ -106,6 +124,7 @@ fn job_shape<'a>(
         image,
         args,
         resources: resources("20m", "32Mi", "256Mi"),
+        config: None,
         serving: false,
         admin: false,
         ports: vec![],

@@ -25,6 +25,8 @@ pub(super) struct Shape<'a> {
     pub image: &'a str,
     pub args: Vec<String>,
     pub resources: ResourceRequirements,
+    /// ConfigMap with the worker configuration, when it is not the Pipeline's present one.
+    pub config: Option<String>,
     /// Mounts the `-serving` ConfigMap.
     pub serving: bool,
     /// Long-running: probed, with an admin port.
@@ -63,6 +65,7 @@ pub(super) fn template(
         image,
         args,
         resources,
+        config,
         serving,
         admin,
         ports,
@@ -70,7 +73,11 @@ pub(super) fn template(
         grace_seconds,
         labels: more,
     } = shape;
-    let (volumes, mounts) = volumes(pipeline, serving);
+    let (volumes, mounts) = volumes(
+        pipeline,
+        config.unwrap_or_else(|| pipeline.config_name.clone()),
+        serving,
+    );
     let mut labels = labels::of(&pipeline.name, role);
     labels.extend(more.into_iter().map(|(k, v)| (k.to_string(), v)));
     let mut ports: Vec<ContainerPort> = ports.into_iter().map(|(n, p)| port(n, p)).collect();
@@ -160,7 +167,11 @@ fn probe(path: &str, period: i32, failures: i32) -> Probe {
     }
 }
 
-fn volumes(pipeline: &ValidatedPipeline, serving: bool) -> (Vec<Volume>, Vec<VolumeMount>) {
+fn volumes(
+    pipeline: &ValidatedPipeline,
+    config: String,
+    serving: bool,
+) -> (Vec<Volume>, Vec<VolumeMount>) {
     let mut volumes = Vec::new();
     let mut mounts = Vec::new();
     let mut add = |volume: Volume, path: String, read_only: bool| {
@@ -172,11 +183,7 @@ fn volumes(pipeline: &ValidatedPipeline, serving: bool) -> (Vec<Volume>, Vec<Vol
         });
         volumes.push(volume);
     };
-    add(
-        config_map("config", pipeline.config_name.clone(), false),
-        CONFIG_DIR.into(),
-        true,
-    );
+    add(config_map("config", config, false), CONFIG_DIR.into(), true);
     if serving {
         // Optional: the pod must start before the first champion exists.
         add(

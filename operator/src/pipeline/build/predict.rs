@@ -43,6 +43,7 @@ pub(super) fn add(out: &mut Resources, pipeline: &ValidatedPipeline, images: &Im
         image: &images.worker,
         args: vec![ROLE.into()],
         resources: declared.unwrap_or_else(|| resources("50m", "48Mi", "256Mi")),
+        config: None,
         serving: true,
         admin: true,
         ports: vec![("http", PORT)],

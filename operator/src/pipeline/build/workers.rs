@@ -41,6 +41,7 @@ fn deployment(
         image: &images.worker,
         args: vec![role.into()],
         resources: resources("20m", "32Mi", memory),
+        config: None,
         serving,
         admin: true,
         ports: vec![],

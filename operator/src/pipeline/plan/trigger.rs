@@ -71,6 +71,7 @@ pub(super) fn start(
     );
     plan.decide(now, "TrainingStarted", wanted.trigger, message);
     plan.run = Some(run);
+    plan.starts = true;
 }
 
 /// Every bar of the backfill is in the lake.
@@ -240,9 +241,14 @@ fn record(
     (clock, now): (i64, Timestamp),
 ) -> RunRecord {
     let delta_version = observed.status.lake.as_ref().map_or(0, |l| l.version);
+    // The uid: a Pipeline of the same name, made again, must not find the old one's artifact.
     let identity = format!(
-        "{}:{delta_version}:{}:{}",
-        pipeline.run_hash, wanted.trigger, wanted.attempt
+        "{}:{}:{delta_version}:{}:{}:{}",
+        pipeline.owner.uid,
+        pipeline.run_hash,
+        wanted.trigger,
+        wanted.attempt,
+        pipeline.retrain.as_deref().unwrap_or_default()
     );
     let before = plan
         .run

@@ -152,7 +152,7 @@ fn engine(version: u32, strength: f64, log: &Log, manifest: &ModelManifest) -> M
     .unwrap();
     MonitorEngine {
         forecasts: ForecastLane::new(champion, predicted, &symbols, WINDOW as usize),
-        drift: Some(DriftLane::new(1, manifest, None, policy, &symbols).unwrap()),
+        drift: Some(DriftLane::new(1, manifest, policy, &symbols).unwrap()),
     }
 }
 
