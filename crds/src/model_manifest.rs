@@ -43,6 +43,9 @@ pub struct ModelManifest {
     pub lookback: u32,
     /// Served model.
     pub kind: ModelKind,
+    /// Units per layer of Mlp and Lstm; 0 for the other kinds.
+    #[serde(default)]
+    pub hidden: u32,
     /// Weight file; absent for Naive.
     pub weights: Option<ArtifactFile>,
     /// Mean and standard deviation per feature, fitted on training rows only.

@@ -1,10 +1,15 @@
 //! What every reconcile needs.
 
+use std::time::Duration;
+
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
 
 /// Field manager of everything the operator applies.
 pub const MANAGER: &str = "foresail-operator";
+
+/// Longest wait for a predictor's answer.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Images the operator stamps on all pods.
 #[derive(Clone, Debug)]
@@ -25,19 +30,28 @@ pub struct Context {
     pub images: Images,
     /// Publishes Events.
     pub recorder: Recorder,
+    /// Asks predictors.
+    pub http: reqwest::Client,
 }
 
 impl Context {
     /// New context.
-    pub fn new(client: Client, images: Images, identity: &str) -> Self {
+    ///
+    /// # Errors
+    /// When no HTTP client can be made.
+    pub fn new(client: Client, images: Images, identity: &str) -> reqwest::Result<Self> {
         let reporter = Reporter {
             controller: MANAGER.into(),
             instance: Some(identity.to_string()),
         };
-        Self {
+        Ok(Self {
             recorder: Recorder::new(client.clone(), reporter),
+            http: reqwest::Client::builder()
+                .timeout(PATIENCE)
+                .no_proxy()
+                .build()?,
             client,
             images,
-        }
+        })
     }
 }

@@ -46,7 +46,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         trainer: trainer_image,
         pull_policy: image_pull_policy,
     };
-    let context = Arc::new(Context::new(client.clone(), images, &identity));
+    let context = Arc::new(Context::new(client.clone(), images, &identity)?);
     // Ready as soon as it could take over: a standby is healthy too.
     health.set_ready(true);
     if let Some(namespace) = lease_namespace {

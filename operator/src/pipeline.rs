@@ -9,6 +9,8 @@ mod dereference;
 mod matching;
 mod plan;
 mod pods;
+mod predictors;
+mod schedule;
 mod status;
 mod validate;
 
@@ -53,6 +55,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// The object was written by another between our read and our write.
+    pub fn is_conflict(&self) -> bool {
+        match self {
+            Self::Apply { source, .. } | Self::Status(source) => {
+                matches!(source, kube::Error::Api(status) if status.code == 409)
+            }
+            Self::Dereference(_) | Self::Cleanup(_) => false,
+        }
+    }
+
     /// Low-cardinality name for metrics.
     pub fn category(&self) -> &'static str {
         match self {
@@ -86,20 +98,26 @@ pub async fn reconcile(object: Arc<Pipeline>, context: Arc<Context>) -> Result<A
     let resources = build::build(&pipeline, &plan, &context.images);
     let applied = apply::apply(resources, &plan, &observed, &context).await?;
     let ready = status::write(&object, &pipeline, &plan, &applied, &observed, &context).await?;
-    Ok(Action::requeue(if ready { RESYNC } else { WAITING }))
+    let wait = if ready { RESYNC } else { WAITING };
+    Ok(Action::requeue(wait.min(scheduled(&pipeline))))
+}
+
+/// Time to the next scheduled run.
+fn scheduled(pipeline: &validate::ValidatedPipeline) -> Duration {
+    let now = Timestamp::now();
+    let next = pipeline.schedule.as_ref().and_then(|s| s.next(now));
+    next.map_or(Duration::MAX, |at| {
+        at.duration_since(now).unsigned_abs() + AT_ONCE
+    })
 }
 
 /// Retries with jitter, so that many Pipelines do not come back at once.
 pub fn error_policy(object: Arc<Pipeline>, error: &Error, _: Arc<Context>) -> Action {
     let spread = object.name_any().bytes().map(u64::from).sum::<u64>() % 3_000;
-    let conflict = match error {
-        Error::Apply { source, .. } | Error::Status(source) => {
-            matches!(source, kube::Error::Api(status) if status.code == 409)
-        }
-        _ => false,
+    let wait = if error.is_conflict() {
+        200 + spread / 10
+    } else {
+        4_000 + spread
     };
-    let base = if conflict { 200 } else { 4_000 };
-    Action::requeue(Duration::from_millis(
-        base + if conflict { spread / 10 } else { spread },
-    ))
+    Action::requeue(Duration::from_millis(wait))
 }

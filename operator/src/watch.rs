@@ -82,6 +82,10 @@ pub async fn run(context: Arc<Context>, namespace: Option<&str>, shutdown: Shutd
                 Ok(_) => RECONCILES.with_label_values(&["ok"]).inc(),
                 Err(kube::runtime::controller::Error::ReconcilerFailed(error, object)) => {
                     RECONCILES.with_label_values(&[error.category()]).inc();
+                    if error.is_conflict() {
+                        // Somebody wrote meanwhile; the next look follows at once.
+                        return tracing::debug!(%error, pipeline = %object, "looking again");
+                    }
                     tracing::warn!(%error, category = error.category(), pipeline = %object, "reconcile failed");
                 }
                 // A queue error names an object that is gone by now, or a watch that restarts.

@@ -1,6 +1,7 @@
 //! Reads everything a decision needs, live: lists by label, never from a cache that may be stale.
 
 use foresail_crds::names::PipelineName;
+use foresail_crds::pipeline::status::WorkerError;
 use foresail_crds::worker_config::{SERVING_FILE, ServingConfig};
 use foresail_crds::{ModelVersion, Pipeline, PipelineStatus};
 use k8s_openapi::api::batch::v1::Job;
@@ -11,6 +12,7 @@ use kube::{Api, Client, ResourceExt};
 
 use super::Error;
 use super::build::{self, labels};
+use super::predictors;
 use crate::context::Context;
 
 /// What exists.
@@ -28,6 +30,8 @@ pub struct Observed {
     pub pods: Vec<Pod>,
     /// Warning events about those pods that never started.
     pub events: Vec<Event>,
+    /// What predictors say stands in their way, by pod.
+    pub predictors: Vec<(String, WorkerError)>,
     /// Every child of a kind the operator makes.
     pub children: Vec<DynamicObject>,
 }
@@ -60,6 +64,7 @@ pub async fn dereference(object: &Pipeline, context: &Context) -> Result<Observe
         serving: serving.and_then(|m| serde_json::from_str(m.data?.get(SERVING_FILE)?).ok()),
         jobs: list(&jobs, &ours).await?.items,
         events: mount_failures(client, namespace, &pods).await?,
+        predictors: predictors::errors(&pods, &context.http).await,
         pods,
         children: children(client, namespace, &ours).await?,
     })

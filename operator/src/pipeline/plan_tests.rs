@@ -441,3 +441,32 @@ fn another_pipeline_or_annotation_is_another_run() {
         run(|v| v["metadata"]["annotations"] = json!({"foresail.dev/retrain": "1"}))
     );
 }
+
+#[test]
+fn a_schedule_starts_a_run_once_per_time_and_only_on_new_bars() {
+    let p = pipeline(|v| {
+        v["spec"]["retraining"] = json!({"triggers": ["Schedule"], "cooldown": "0s"});
+        v["spec"]["training"]["schedule"] = json!("0 22 * * *");
+        v["spec"]["source"]["replay"] = serde_json::Value::Null;
+    });
+    let mut observed = with_champion(&p);
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let run = observed.status.run.as_mut().unwrap();
+    run.started_time = Time(at("2026-01-01T21:00:00Z"));
+    let (before, after) = (at("2026-01-01T21:59:59Z"), at("2026-01-01T22:00:00Z"));
+    assert!(
+        !plan(&p, &observed, after).starts,
+        "no bar since the last run"
+    );
+    observed.status.lake.as_mut().unwrap().version += 1;
+    assert!(!plan(&p, &observed, before).starts);
+    let started = plan(&p, &observed, after);
+    let decision = started.decision.unwrap();
+    assert!(
+        started.starts && decision.reason == "Schedule",
+        "{decision:?}"
+    );
+    observed.status.run.as_mut().unwrap().started_time = Time(after);
+    observed.status.lake.as_mut().unwrap().version += 1;
+    assert!(!plan(&p, &observed, at("2026-01-02T21:00:00Z")).starts);
+}

@@ -7,11 +7,14 @@ use std::time::Duration;
 use foresail_crds::Pipeline;
 use foresail_crds::names::{PipelineName, hash8};
 use foresail_crds::pipeline::conditions::{RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION};
-use foresail_crds::pipeline::spec::PipelineSpec;
+use foresail_crds::pipeline::spec::{PipelineSpec, RetrainTrigger};
 use foresail_crds::worker_config::WorkerConfig;
 use foresail_drift::DriftPolicy;
+use jiff::tz::TimeZone;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
+
+use super::schedule::Schedule;
 
 /// A Pipeline whose numbers are parsed and whose features can be computed.
 #[derive(Clone, Debug)]
@@ -38,6 +41,8 @@ pub struct ValidatedPipeline {
     pub minimum_effect: f64,
     /// Sessions per second of the declared replay.
     pub replay_speed: Option<f64>,
+    /// Times at which runs start.
+    pub schedule: Option<Schedule>,
     /// Value of the retrain annotation.
     pub retrain: Option<String>,
     /// Value of the rollback annotation.
@@ -78,6 +83,7 @@ pub fn validate(object: &Pipeline) -> Result<ValidatedPipeline, Invalid> {
         .map_err(|e| invalid("spec.features", e.to_string()))?;
     DriftPolicy::try_from(&spec.drift).map_err(|e| invalid("spec.drift", e.to_string()))?;
     rules::check(&spec)?;
+    let schedule = schedule(&spec)?;
     let cooldown = spec.retraining.cooldown.as_duration();
     let cooldown = cooldown.ok_or_else(|| {
         invalid(
@@ -106,8 +112,33 @@ pub fn validate(object: &Pipeline) -> Result<ValidatedPipeline, Invalid> {
         cooldown,
         minimum_effect,
         replay_speed,
+        schedule,
         spec,
     })
+}
+
+/// The schedule, when runs are triggered by it; a line that cannot be read is refused in any case.
+fn schedule(spec: &PipelineSpec) -> Result<Option<Schedule>, Invalid> {
+    let name = &spec.training.time_zone;
+    let zone = TimeZone::get(name).map_err(|_| {
+        invalid(
+            "spec.training.timeZone",
+            format!("is `{name}`; it must be an IANA time zone"),
+        )
+    })?;
+    let Some(line) = &spec.training.schedule else {
+        return Ok(None);
+    };
+    let schedule = Schedule::parse(line, zone).map_err(|e| {
+        let message = format!(
+            "is `{line}` ({e}); it must be a cron line of five fields such as `0 22 * * 5`"
+        );
+        invalid("spec.training.schedule", message)
+    })?;
+    let triggers = &spec.retraining.triggers;
+    Ok(triggers
+        .contains(&RetrainTrigger::Schedule)
+        .then_some(schedule))
 }
 
 /// Everything that makes another model from the same bars.
@@ -161,12 +192,12 @@ pub(crate) mod tests {
         type Change = fn(&mut serde_json::Value);
         let cases: [(Change, &str); 8] = [
             (
-                |v| v["spec"]["training"]["model"]["kind"] = json!("Lstm"),
-                "model.kind",
+                |v| v["spec"]["training"]["schedule"] = json!("0 25 * * *"),
+                "training.schedule",
             ),
             (
-                |v| v["spec"]["retraining"] = json!({"triggers": ["Schedule"]}),
-                "triggers",
+                |v| v["spec"]["training"]["timeZone"] = json!("Mars/Olympus"),
+                "training.timeZone",
             ),
             (
                 |v| v["spec"]["source"]["backfill"]["to"] = json!("2007-02-30"),

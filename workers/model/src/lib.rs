@@ -3,6 +3,7 @@
 
 pub mod artifact;
 pub mod linear;
+pub mod network;
 mod predictor;
 pub mod scaler;
 

@@ -4,6 +4,7 @@ use foresail_crds::model_manifest::{ModelManifest, ScalerParameters};
 use foresail_crds::pipeline::spec::{ModelKind, Target};
 
 use crate::linear::Linear;
+use crate::network::{Network, Shape};
 use crate::{ModelError, scaler};
 
 /// A model ready to be asked; shared between threads.
@@ -20,6 +21,7 @@ pub struct Predictor {
 enum Net {
     Naive,
     Linear(Linear),
+    Network(Box<Network>),
 }
 
 impl Predictor {
@@ -36,9 +38,12 @@ impl Predictor {
                 Net::Linear(Linear::decode(bytes()?, manifest.features.len(), horizon)?)
             }
             kind @ (ModelKind::Mlp | ModelKind::Lstm) => {
-                return Err(ModelError::Manifest(format!(
-                    "kind {kind:?} is not served by this version"
-                )));
+                let shape = Shape {
+                    features: manifest.features.len(),
+                    hidden: usize::try_from(manifest.hidden).unwrap_or(usize::MAX),
+                    steps: horizon,
+                };
+                Net::Network(Box::new(Network::decode(bytes()?, kind, shape)?))
             }
         };
         Ok(Self {
@@ -58,6 +63,22 @@ impl Predictor {
             scaler,
             target,
             lookback: 1,
+            horizon,
+        }
+    }
+
+    /// A network just trained on windows of `lookback` rows.
+    pub fn from_network(
+        network: Network,
+        scaler: ScalerParameters,
+        target: Target,
+        (lookback, horizon): (usize, usize),
+    ) -> Self {
+        Self {
+            net: Net::Network(Box::new(network)),
+            scaler,
+            target,
+            lookback,
             horizon,
         }
     }
@@ -99,6 +120,10 @@ impl Predictor {
         let changes = match &self.net {
             Net::Naive => vec![0.0; self.horizon],
             Net::Linear(model) => model.predict(&scaler::apply(&self.scaler, last)),
+            Net::Network(network) => {
+                let scaled = rows.iter().map(|row| scaler::apply(&self.scaler, row));
+                network.predict(&scaled.collect::<Vec<_>>())?
+            }
         };
         if changes.iter().all(|c| c.is_finite()) {
             Ok(changes)

@@ -173,6 +173,7 @@ impl World {
             horizon: HORIZON as u32,
             lookback: 1,
             kind: ModelKind::Naive,
+            hidden: 0,
             weights: None,
             scaler: ScalerParameters {
                 mean: vec![0.0],

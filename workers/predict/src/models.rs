@@ -7,7 +7,7 @@ use std::time::Duration;
 use foresail_crds::worker_config::{ServedVersion, ServingConfig};
 use foresail_model::{Predictor, artifact};
 use foresail_runtime_base::retry::Backoff;
-use foresail_runtime_base::{RoleError, Shutdown};
+use foresail_runtime_base::{Health, RoleError, Shutdown};
 use foresail_runtime_store::{S3Uri, Store};
 use tokio::sync::watch;
 
@@ -18,12 +18,14 @@ use crate::state::{Loaded, State};
 pub(crate) async fn follow(
     state: Arc<State>,
     mut serving: watch::Receiver<ServingConfig>,
+    health: Health,
     shutdown: Shutdown,
 ) {
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     loop {
         let wanted = serving.borrow_and_update().clone();
         let loaded = apply(&state, &wanted).await;
+        health.set_error(loaded.as_ref().err());
         let retry = async {
             match &loaded {
                 Ok(()) => std::future::pending().await,

@@ -43,7 +43,12 @@ pub async fn run(config: WorkerConfig, shutdown: Shutdown) -> Result<(), RoleErr
     .await?;
     let state = Arc::new(open(config)?);
     let serving = serving::watch(&state.config.pipeline, end.clone());
-    tokio::spawn(models::follow(Arc::clone(&state), serving, end.clone()));
+    tokio::spawn(models::follow(
+        Arc::clone(&state),
+        serving,
+        health.clone(),
+        end.clone(),
+    ));
     tokio::spawn(fill(Arc::clone(&state), end.clone()));
     tokio::spawn(readiness(
         Arc::clone(&state),

@@ -1,18 +1,36 @@
 //! `/healthz`, `/readyz` and `/metrics` of a long-running program.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
+use foresail_crds::pipeline::status::WorkerError;
 use prometheus::{Encoder, TextEncoder};
+use serde::{Deserialize, Serialize};
 
 use crate::{RoleError, Shutdown};
 
 /// Readiness of the program; alive while the process answers.
 #[derive(Clone, Debug, Default)]
-pub struct Health(Arc<AtomicBool>);
+pub struct Health(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    ready: AtomicBool,
+    error: Mutex<Option<WorkerError>>,
+}
+
+/// Body of `/readyz`, whose status is 200 or 503: the operator copies the error up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// Whether requests are welcome.
+    pub ready: bool,
+    /// What stands in the way of what the program should do now, ready or not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<WorkerError>,
+}
 
 impl Health {
     /// Not ready.
@@ -22,12 +40,26 @@ impl Health {
 
     /// Sets readiness.
     pub fn set_ready(&self, ready: bool) {
-        self.0.store(ready, Ordering::Relaxed);
+        self.0.ready.store(ready, Ordering::Relaxed);
     }
 
     /// Whether it is ready.
     pub fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.ready.load(Ordering::Relaxed)
+    }
+
+    /// Sets or removes what stands in the way.
+    pub fn set_error(&self, error: Option<&RoleError>) {
+        let error = error.map(RoleError::to_worker_error);
+        *self.0.error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+
+    fn readiness(&self) -> Readiness {
+        let error = self.0.error.lock().unwrap_or_else(PoisonError::into_inner);
+        Readiness {
+            ready: self.is_ready(),
+            error: error.clone(),
+        }
     }
 }
 
@@ -70,10 +102,11 @@ async fn alive() -> HttpResponse {
 }
 
 async fn ready(health: web::Data<Health>) -> HttpResponse {
-    if health.is_ready() {
-        HttpResponse::Ok().body("ready\n")
+    let readiness = health.readiness();
+    if readiness.ready {
+        HttpResponse::Ok().json(readiness)
     } else {
-        HttpResponse::ServiceUnavailable().body("not ready\n")
+        HttpResponse::ServiceUnavailable().json(readiness)
     }
 }
 

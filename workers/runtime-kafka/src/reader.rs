@@ -56,7 +56,9 @@ impl Reader {
             .set("enable.partition.eof", "true")
             .set("isolation.level", "read_committed")
             .set("auto.offset.reset", "error")
-            .set("fetch.wait.max.ms", "50")
+            // A record is handed out at once; this is only how often an idle topic is asked, and how
+            // late its end is known.
+            .set("fetch.wait.max.ms", "250")
             .set("queued.max.messages.kbytes", "8192");
         let what = format!("reading topic `{topic}`");
         let servers = settings.servers().to_string();

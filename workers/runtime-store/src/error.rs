@@ -21,14 +21,20 @@ where
             "S3BucketMissing",
             at("the bucket does not exist; make it or change the URI"),
         ),
-        (_, "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "AccessDenied")
+        // The last one is what the Versity gateway calls an unknown access key (with HTTP 404).
+        (
+            _,
+            "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "AccessDenied" | "XAdminUserNotFound",
+        )
         | (Some(401 | 403), _) => {
             let cause = format!(
                 "access is denied ({code} {detail}); check the Secret's accessKeyId and secretAccessKey"
             );
             RoleError::user("S3AccessDenied", at(&cause))
         }
-        (Some(404), _) => RoleError::outside("S3NotFound", at("the object does not exist")),
+        (Some(404), "" | "NoSuchKey" | "NotFound") => {
+            RoleError::outside("S3NotFound", at("the object does not exist"))
+        }
         (Some(http), _) => RoleError::outside(
             "S3Failed",
             at(&format!("HTTP {http} {code} {detail}; it is retried")),

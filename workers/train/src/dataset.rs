@@ -1,6 +1,6 @@
 //! Feature rows of all symbols with their labels, in order of date.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec, Target};
 use foresail_drift::{Session, Sessions};
@@ -21,8 +21,8 @@ pub(crate) struct Sample {
     pub close: f64,
     /// Cumulative adjustment factor.
     pub adjustment_factor: f64,
-    /// Feature values.
-    pub values: Vec<f64>,
+    /// Feature values of the last `lookback` bars of the symbol, this one's last.
+    pub window: Vec<Arc<[f64]>>,
     /// Changes to the next bars of the symbol; `None` while they are unknown.
     pub labels: Option<Vec<f64>>,
     /// Event time of the last bar the labels look at.
@@ -42,7 +42,8 @@ pub(crate) struct Dataset {
     pub data_through: i64,
 }
 
-/// Folds the feature implementation over the bars of each symbol.
+/// Folds the feature implementation over the bars of each symbol. `lookback` is at least 1; a row
+/// with fewer before it is no sample.
 ///
 /// # Errors
 /// User error `InvalidFeatures`. A bar the features refuse is left out, as the stream worker does.
@@ -50,7 +51,7 @@ pub(crate) fn build(
     bars: &Bars,
     specs: &[FeatureSpec],
     adjustment: Adjustment,
-    horizon: usize,
+    (lookback, horizon): (usize, usize),
     target: Target,
 ) -> Result<Dataset, RoleError> {
     let invalid = |e: foresail_features::FeatureError| {
@@ -82,13 +83,15 @@ pub(crate) fn build(
         let ends: Vec<Option<i64>> = (0..rows.len())
             .map(|i| rows.get(i + horizon).map(|r| r.event_time))
             .collect();
-        for ((row, labels), labels_end) in rows.into_iter().zip(labels).zip(ends) {
+        let values: Vec<Arc<[f64]>> = rows.iter().map(|r| r.values.as_slice().into()).collect();
+        let whole = rows.into_iter().zip(labels).zip(ends).enumerate();
+        for (i, ((row, labels), labels_end)) in whole.skip(lookback - 1) {
             data.samples.push(Sample {
                 symbol: index,
                 event_time: row.event_time,
                 close: row.close,
                 adjustment_factor: row.adjustment_factor,
-                values: row.values,
+                window: values[i + 1 - lookback..=i].to_vec(),
                 labels,
                 labels_end,
             });
@@ -98,11 +101,16 @@ pub(crate) fn build(
     Ok(data)
 }
 
-impl Dataset {
-    /// Distinct event times, ascending.
-    pub(crate) fn dates(&self) -> Vec<i64> {
-        let dates: BTreeSet<i64> = self.samples.iter().map(|s| s.event_time).collect();
-        dates.into_iter().collect()
+impl Sample {
+    /// Feature values at the bar itself.
+    pub(crate) fn values(&self) -> &[f64] {
+        self.window.last().map_or(&[], |row| row)
+    }
+
+    /// The last `lookback` rows, oldest first; fewer when the sample holds fewer.
+    pub(crate) fn rows(&self, lookback: usize) -> Vec<&[f64]> {
+        let start = self.window.len().saturating_sub(lookback);
+        self.window[start..].iter().map(|row| &**row).collect()
     }
 }
 
@@ -112,11 +120,11 @@ pub(crate) fn sessions(names: &[String], samples: &[&Sample]) -> Sessions {
     for sample in samples {
         match sessions.last_mut() {
             Some(last) if last.event_time == sample.event_time => {
-                last.rows.push(sample.values.clone())
+                last.rows.push(sample.values().to_vec())
             }
             _ => sessions.push(Session {
                 event_time: sample.event_time,
-                rows: vec![sample.values.clone()],
+                rows: vec![sample.values().to_vec()],
             }),
         }
     }

@@ -25,7 +25,7 @@ pub async fn dump(
         &bars,
         &config.features,
         config.source.adjustment,
-        horizon,
+        (1, horizon),
         target,
     )?;
     let failed =
@@ -36,7 +36,7 @@ pub async fn dump(
             event_time: sample.event_time,
             close: sample.close,
             adjustment_factor: sample.adjustment_factor,
-            values: sample.values.clone(),
+            values: sample.values().to_vec(),
         };
         let line = serde_json::to_string(&record).map_err(|e| failed(e.to_string()))?;
         writeln!(out, "{line}").map_err(|e| failed(e.to_string()))?;

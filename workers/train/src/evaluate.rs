@@ -20,7 +20,7 @@ pub(crate) fn squared_errors(
 }
 
 fn errors(model: &Predictor, sample: &Sample, target: Target) -> Result<Vec<f64>, ModelError> {
-    let forecast = model.to_closes(1.0, &model.predict(&[&sample.values])?);
+    let forecast = model.to_closes(1.0, &model.predict(&sample.rows(model.lookback()))?);
     let actual = sample.labels.as_deref().unwrap_or_default();
     Ok(forecast
         .iter()
@@ -56,7 +56,7 @@ pub(crate) fn evaluate(
             absolute += error.abs();
         }
         let forecast = model
-            .predict(&[&sample.values])?
+            .predict(&sample.rows(model.lookback()))?
             .last()
             .copied()
             .unwrap_or(0.0);
@@ -97,7 +97,7 @@ mod tests {
             event_time: 0,
             close: 50.0,
             adjustment_factor: 2.0,
-            values: vec![0.0],
+            window: vec![[0.0].into()],
             labels: Some(vec![0.1, -0.3]),
             labels_end: Some(2),
         };

@@ -7,6 +7,7 @@ use foresail_model::{ModelError, Predictor, scaler};
 use foresail_runtime_base::RoleError;
 
 use crate::dataset::Sample;
+use crate::network::{self, Examples};
 
 /// A fitted model.
 pub(crate) struct Fitted {
@@ -19,13 +20,14 @@ pub(crate) struct Fitted {
 /// Fits `kind`.
 ///
 /// # Errors
-/// User errors `KindNotAvailable` and `NotFittable`.
+/// User errors `NotFittable` and `LossNotFinite`. `progress` hears of the epochs of a network.
 pub(crate) fn fit(
     kind: ModelKind,
     samples: &[&Sample],
     spec: &TrainingSpec,
+    progress: &dyn Fn(u32, f64),
 ) -> Result<Fitted, RoleError> {
-    let raw: Vec<&[f64]> = samples.iter().map(|s| s.values.as_slice()).collect();
+    let raw: Vec<&[f64]> = samples.iter().map(|s| s.values()).collect();
     let scaler = scaler::fit(&raw);
     let horizon = usize::try_from(spec.horizon).unwrap_or(1);
     let wrong = |e: ModelError| RoleError::user("NotFittable", format!("{kind:?}: {e}"));
@@ -52,10 +54,53 @@ pub(crate) fn fit(
             })
         }
         ModelKind::Mlp | ModelKind::Lstm => {
-            let message = format!(
-                "training.model.kind {kind:?} is not available in this version; use Linear"
-            );
-            Err(RoleError::user("KindNotAvailable", message))
+            let lookback = lookback(spec);
+            let examples = examples(samples, &scaler, (lookback, horizon));
+            let network = network::train(&examples, spec, progress)?;
+            let weights = Some(network.encode().map_err(wrong)?);
+            let sizes = (lookback, horizon);
+            let predictor = Predictor::from_network(network, scaler.clone(), spec.target, sizes);
+            Ok(Fitted {
+                predictor,
+                scaler,
+                weights,
+            })
         }
+    }
+}
+
+/// Feature rows the declared kind looks at.
+pub(crate) fn lookback(spec: &TrainingSpec) -> usize {
+    match spec.model.kind {
+        ModelKind::Lstm => usize::try_from(spec.lookback).unwrap_or(1).max(1),
+        ModelKind::Naive | ModelKind::Linear | ModelKind::Mlp => 1,
+    }
+}
+
+/// Scaled inputs and labels, flat.
+fn examples(
+    samples: &[&Sample],
+    scaler: &ScalerParameters,
+    (rows, steps): (usize, usize),
+) -> Examples {
+    let (mut inputs, mut labels) = (Vec::new(), Vec::new());
+    let mut count = 0;
+    for sample in samples {
+        let Some(label) = &sample.labels else {
+            continue;
+        };
+        for row in sample.rows(rows) {
+            inputs.extend(scaler::apply(scaler, row).into_iter().map(|v| v as f32));
+        }
+        labels.extend(label.iter().map(|v| *v as f32));
+        count += 1;
+    }
+    Examples {
+        inputs,
+        labels,
+        count,
+        rows,
+        features: scaler.mean.len(),
+        steps,
     }
 }

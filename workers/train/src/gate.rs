@@ -67,13 +67,15 @@ pub(crate) fn compare(
 ) -> Result<GateResult, RoleError> {
     let horizon = challenger.horizon();
     let manifest = &champion.manifest;
-    let other = (manifest.fingerprint != data.fingerprint)
+    // Rows of the champion's own features, and as many of them as it looks back.
+    let (theirs, ours) = (champion.predictor.lookback(), challenger.lookback());
+    let other = (manifest.fingerprint != data.fingerprint || theirs > ours)
         .then(|| {
             dataset::build(
                 bars,
                 &manifest.features,
                 manifest.adjustment,
-                horizon,
+                (theirs, horizon),
                 config.training.target,
             )
         })

@@ -10,6 +10,7 @@ mod fit;
 mod gate;
 mod labels;
 mod lake;
+mod network;
 mod reference;
 mod run;
 mod split;

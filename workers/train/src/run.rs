@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::artifact::{self, Stored};
 use crate::dataset::{self, Dataset, Sample};
 use crate::evaluate::evaluate;
-use crate::fit::{Fitted, fit};
+use crate::fit::{Fitted, fit, lookback};
 use crate::lake::{self, Bars};
 use crate::split::{self, Plan, Split};
 use crate::{gate, reference};
@@ -94,11 +94,12 @@ impl Trainer {
         let training = &self.config.training;
         let horizon = usize::try_from(training.horizon).unwrap_or(1);
         let adjustment = self.config.source.adjustment;
+        let lookback = lookback(training);
         let data = dataset::build(
             &bars,
             &self.config.features,
             adjustment,
-            horizon,
+            (lookback, horizon),
             training.target,
         )?;
         let split = split::split(&data, self.plan())?;
@@ -126,8 +127,12 @@ impl Trainer {
             warm_up: data.warm_up,
             target: training.target,
             horizon: training.horizon,
-            lookback: 1,
+            lookback: u32::try_from(lookback).unwrap_or(u32::MAX),
             kind: training.model.kind,
+            hidden: match training.model.kind {
+                ModelKind::Mlp | ModelKind::Lstm => training.model.hidden,
+                ModelKind::Naive | ModelKind::Linear => 0,
+            },
             weights: None,
             scaler: fitted.scaler,
             evaluation,
@@ -157,7 +162,7 @@ impl Trainer {
     fn fit(&self, split: &Split<'_>) -> Result<(Fitted, Vec<Evaluation>), RoleError> {
         let spec = &self.config.training;
         let wrong = |e: foresail_model::ModelError| RoleError::user("NotFinite", e.to_string());
-        let naive = fit(ModelKind::Naive, &split.train, spec)?;
+        let naive = fit(ModelKind::Naive, &split.train, spec, &|_, _| {})?;
         let base = evaluate(
             ModelKind::Naive,
             &naive.predictor,
@@ -171,7 +176,12 @@ impl Trainer {
         kinds.dedup();
         let mut evaluations = Vec::new();
         for kind in kinds {
-            let fitted = fit(kind, &split.train, spec)?;
+            let fitted = fit(
+                kind,
+                &split.train,
+                spec,
+                &self.epochs((50, 62), "validating"),
+            )?;
             let found = evaluate(
                 kind,
                 &fitted.predictor,
@@ -187,7 +197,18 @@ impl Trainer {
             .chain(&split.validation)
             .copied()
             .collect();
-        Ok((fit(spec.model.kind, &rows, spec)?, evaluations))
+        let progress = self.epochs((62, 75), "fitting");
+        Ok((fit(spec.model.kind, &rows, spec, &progress)?, evaluations))
+    }
+
+    /// Tells each epoch, between two percentages.
+    fn epochs(&self, (from, to): (u32, u32), doing: &'static str) -> impl Fn(u32, f64) {
+        let epochs = self.config.training.model.epochs.max(1);
+        move |epoch, loss| {
+            let percent = from + (to - from) * epoch.min(epochs) / epochs;
+            let stage = format!("{doing}, epoch {epoch} of {epochs}, loss {loss:.4}");
+            self.reporter.set(self.status(percent, &stage));
+        }
     }
 
     async fn gate(

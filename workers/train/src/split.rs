@@ -1,6 +1,8 @@
 //! Splits by time: training | purge | validation | purge | gate. No label of one part reaches into
 //! the next, so nothing fitted has seen what it is judged on.
 
+use std::collections::BTreeSet;
+
 use foresail_runtime_base::RoleError;
 
 use crate::dataset::{Dataset, Sample};
@@ -37,11 +39,8 @@ pub(crate) struct Plan {
 pub(crate) fn split(data: &Dataset, plan: Plan) -> Result<Split<'_>, RoleError> {
     let labelled = |s: &&Sample| s.labels.is_some();
     let all: Vec<&Sample> = data.samples.iter().filter(labelled).collect();
-    let dates: Vec<i64> = data
-        .dates()
-        .into_iter()
-        .filter(|d| all.iter().any(|s| s.event_time == *d))
-        .collect();
+    let dates: BTreeSet<i64> = all.iter().map(|s| s.event_time).collect();
+    let dates: Vec<i64> = dates.into_iter().collect();
     let gate_dates = plan.gate_sessions.min(dates.len());
     let (before, gate) = dates.split_at(dates.len() - gate_dates);
     let newest = plan.max_sessions.unwrap_or(usize::MAX).min(before.len());
@@ -88,7 +87,7 @@ mod tests {
             event_time: t as i64,
             close: 1.0,
             adjustment_factor: 1.0,
-            values: vec![0.0],
+            window: vec![[0.0].into()],
             labels: (t + horizon < dates).then(|| vec![0.0; horizon]),
             labels_end: (t + horizon < dates).then_some((t + horizon) as i64),
         };

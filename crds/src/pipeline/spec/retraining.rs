@@ -63,9 +63,11 @@ pub struct RetrainingSpec {
     /// works always.
     #[schemars(length(max = 3))]
     pub triggers: Vec<RetrainTrigger>,
-    /// Shortest time between the starts of two runs. Counted in event time during replay.
+    /// Shortest time between the start of a run and a later one by Drift or Performance; runs asked
+    /// for by a person or a schedule start at once. Counted in event time during replay.
     pub cooldown: DurationString,
-    /// Most runs per day, 1 to 100. Counted in event time during replay.
+    /// Most runs per day before Drift and Performance start no further one, 1 to 100. Counted in
+    /// event time during replay.
     #[schemars(range(min = 1, max = 100))]
     pub max_per_day: u32,
     /// Sessions to collect after an alarm before the run starts, 0 to 1000, so that the
@@ -92,7 +94,7 @@ pub enum RetrainTrigger {
     Drift,
     /// Realised error worse than naive beyond its confidence bound.
     Performance,
-    /// `training.schedule`.
+    /// `training.schedule` has passed, and the lake has new bars.
     Schedule,
 }
 

@@ -95,7 +95,7 @@ fn wanted(
     let Some(run) = &plan.run else {
         if plan.champion.is_some() {
             // Status was lost; the next trigger starts the next run.
-            return triggered(plan, pipeline, observed);
+            return triggered(plan, pipeline, (observed, now));
         }
         return Some(Wanted::new(
             "Initial",
@@ -124,7 +124,7 @@ fn wanted(
             true,
         ));
     }
-    triggered(plan, pipeline, observed)
+    triggered(plan, pipeline, (observed, now))
 }
 
 /// A failed run: outside faults are tried again, a person's faults wait for an edit.
@@ -148,6 +148,7 @@ fn retry(run: &RunRecord, edited: bool, now: Timestamp) -> Option<Wanted> {
     let trigger = match run.trigger.as_str() {
         "Drift" => "Drift",
         "Performance" => "Performance",
+        "Schedule" => "Schedule",
         "Manual" => "Manual",
         "SpecChanged" => "SpecChanged",
         _ => "Initial",
@@ -159,7 +160,11 @@ fn retry(run: &RunRecord, edited: bool, now: Timestamp) -> Option<Wanted> {
     })
 }
 
-fn triggered(plan: &Plan, pipeline: &ValidatedPipeline, observed: &Observed) -> Option<Wanted> {
+fn triggered(
+    plan: &Plan,
+    pipeline: &ValidatedPipeline,
+    (observed, now): (&Observed, Timestamp),
+) -> Option<Wanted> {
     let champion = plan.champion.as_ref()?;
     let retraining = &pipeline.spec.retraining;
     let enabled = |t| retraining.triggers.contains(&t);
@@ -187,7 +192,21 @@ fn triggered(plan: &Plan, pipeline: &ValidatedPipeline, observed: &Observed) -> 
         );
         return Some(Wanted::new("Performance", message, false));
     }
-    None
+    scheduled(plan, pipeline, observed, now)
+}
+
+/// A time of the schedule has passed since the last run. Without new bars there is nothing to learn.
+fn scheduled(
+    plan: &Plan,
+    pipeline: &ValidatedPipeline,
+    observed: &Observed,
+    now: Timestamp,
+) -> Option<Wanted> {
+    let due = pipeline.schedule.as_ref()?.last(now)?;
+    let run = plan.run.as_ref()?;
+    let version = observed.status.lake.as_ref()?.version;
+    (due > run.started_time.0 && version > run.delta_version)
+        .then(|| Wanted::new("Schedule", format!("training.schedule named {due}"), true))
 }
 
 /// Milliseconds on the clock that cooldown and maxPerDay use.

@@ -268,6 +268,18 @@ fn serving(
     let ready = ready
         .and_then(|d| d.data["status"]["readyReplicas"].as_i64())
         .unwrap_or(0);
+    if let Some((pod, error)) = observed.predictors.first() {
+        let goes_on = if ready > 0 {
+            "; the version before serves on"
+        } else {
+            ""
+        };
+        let error = WorkerError {
+            message: format!("{}{goes_on}", error.message),
+            ..error.clone()
+        };
+        return Judgement::failed(type_, pod, &error);
+    }
     if ready > 0 {
         return Judgement::good(
             type_,
@@ -361,6 +373,7 @@ fn thousands(n: u64) -> String {
 #[cfg(test)]
 mod tests {
     use foresail_crds::pipeline::status::PrepareStatus;
+    use foresail_crds::worker_config::ServedVersion;
 
     use super::*;
     use crate::pipeline::validate::tests::pipeline;
@@ -416,6 +429,34 @@ mod tests {
             assert_eq!(find(&conditions, "Stalled").is_some(), stalled);
             assert_eq!(find(&conditions, "Reconciling").is_some(), !stalled);
         }
+    }
+
+    #[test]
+    fn what_a_predictor_cannot_load_is_told() {
+        let p = pipeline(|_| {});
+        let plan = Plan {
+            prepared: true,
+            champion: Some(ServedVersion {
+                version: 2,
+                manifest_uri: String::new(),
+                manifest_sha256: String::new(),
+            }),
+            ..Plan::default()
+        };
+        let error = WorkerError {
+            class: ErrorClass::User,
+            reason: "DigestMismatch".into(),
+            message: "m".into(),
+        };
+        let observed = Observed {
+            predictors: vec![("pod".into(), error)],
+            ..Observed::default()
+        };
+        let found = serving(&p, &plan, &Applied::default(), &observed);
+        assert_eq!(
+            (found.truth, found.reason.as_str()),
+            (false, "DigestMismatch")
+        );
     }
 
     #[test]

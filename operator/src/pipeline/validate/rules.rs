@@ -1,8 +1,8 @@
 //! What neither the schema nor CEL can see: dates that exist, numbers in range, names Kubernetes
-//! takes, and what this version does not do yet. Each refusal names its field.
+//! takes. Each refusal names its field.
 
 use foresail_crds::Decimal;
-use foresail_crds::pipeline::spec::{ModelKind, PipelineSpec, RetrainTrigger, SimulatorSource};
+use foresail_crds::pipeline::spec::{PipelineSpec, SimulatorSource};
 use jiff::civil::Date;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
@@ -11,7 +11,6 @@ use crate::pipeline::matching::quantity;
 
 /// The first rule that is broken.
 pub(super) fn check(spec: &PipelineSpec) -> Result<(), Invalid> {
-    available(spec)?;
     dates(spec)?;
     numbers(spec)?;
     if let Some(simulator) = &spec.source.simulator {
@@ -21,39 +20,6 @@ pub(super) fn check(spec: &PipelineSpec) -> Result<(), Invalid> {
     secrets(spec)?;
     resources("spec.training.resources", spec.training.resources.as_ref())?;
     resources("spec.serving.resources", spec.serving.resources.as_ref())
-}
-
-/// What the contract has room for and this version does not do yet is refused, never ignored.
-fn available(spec: &PipelineSpec) -> Result<(), Invalid> {
-    if matches!(spec.training.model.kind, ModelKind::Mlp | ModelKind::Lstm) {
-        return Err(invalid(
-            "spec.training.model.kind",
-            "must be Naive or Linear in this version",
-        ));
-    }
-    if spec.retraining.triggers.contains(&RetrainTrigger::Schedule) {
-        let message = "must not hold Schedule in this version; take training.schedule out too, the annotation foresail.dev/retrain starts a run";
-        return Err(invalid("spec.retraining.triggers", message));
-    }
-    if let Some(schedule) = spec.training.schedule.as_ref().filter(|s| !is_cron(s)) {
-        let message =
-            format!("is `{schedule}`; it must be a cron line of five fields such as `0 22 * * 5`");
-        return Err(invalid("spec.training.schedule", message));
-    }
-    if jiff::tz::TimeZone::get(&spec.training.time_zone).is_err() {
-        let message = format!(
-            "is `{}`; it must be an IANA time zone",
-            spec.training.time_zone
-        );
-        return Err(invalid("spec.training.timeZone", message));
-    }
-    Ok(())
-}
-
-/// Five fields of digits and `* / , -`; names of months and days are not taken.
-fn is_cron(line: &str) -> bool {
-    let field = |f: &str| f.chars().all(|c| c.is_ascii_digit() || "*/,-".contains(c));
-    line.split_whitespace().count() == 5 && line.split_whitespace().all(field)
 }
 
 fn dates(spec: &PipelineSpec) -> Result<(), Invalid> {

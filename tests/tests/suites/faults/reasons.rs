@@ -32,7 +32,6 @@ async fn shown(space: &Space, name: &str, reason: &str) -> Result<Pipeline> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn wrong_s3_keys() -> Result<()> {
     in_namespace("s3-keys", async |space| {
         let name = "keys";
@@ -53,7 +52,6 @@ async fn wrong_s3_keys() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn unreachable_kafka() -> Result<()> {
     in_namespace("no-kafka", async |space| {
         let name = "brokers";
@@ -77,7 +75,6 @@ async fn unreachable_kafka() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn missing_secret() -> Result<()> {
     in_namespace("no-secret", async |space| {
         let name = "secretless";
@@ -95,11 +92,13 @@ async fn missing_secret() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn training_out_of_memory() -> Result<()> {
     in_namespace("oom", async |space| {
         let name = "hungry";
-        let good = pipelines::small(&space, name);
+        // Enough rows that they do not fit.
+        let mut good = pipelines::small(&space, name);
+        good["spec"]["source"]["simulator"]["start"] = json!("1980-01-02");
+        good["spec"]["source"]["simulator"]["sessions"] = json!(10_000);
         let mut small = good.clone();
         small["spec"]["training"]["resources"] =
             json!({"requests": {"memory": "8Mi"}, "limits": {"memory": "8Mi"}});
@@ -121,7 +120,6 @@ async fn training_out_of_memory() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn corrupt_artifact() -> Result<()> {
     in_namespace("corrupt", async |space| {
         let name = "corrupt";
@@ -172,7 +170,6 @@ async fn corrupt_artifact() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn store_without_conditional_writes() -> Result<()> {
     in_namespace("careless", async |space| {
         let name = "careless";
@@ -190,7 +187,6 @@ async fn store_without_conditional_writes() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn recreated_topic() -> Result<()> {
     in_namespace("recreated", async |space| {
         let name = "recreated";
@@ -226,7 +222,6 @@ async fn make_topic(space: &Space, name: &str) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn secrets_stay_out_of_sight() -> Result<()> {
     in_namespace("leak", async |space| {
         let name = "leak";

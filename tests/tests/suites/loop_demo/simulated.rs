@@ -98,7 +98,6 @@ async fn a_break_is_answered_with_exactly_one_promotion() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn stationary_years_stay_within_the_alarm_budget() -> Result<()> {
     in_namespace("calm", async |space| {
         let (name, years, budget) = ("calm", 6.0, 1.0);

@@ -40,7 +40,6 @@ impl<K> Child for K where
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn every_child_is_restored() -> Result<()> {
     in_namespace("children", async |space| {
         let name = "kept";

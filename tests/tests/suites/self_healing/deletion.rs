@@ -64,7 +64,6 @@ async fn deletion_retains_by_default() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn deletion_removes_what_it_is_told_to() -> Result<()> {
     in_namespace("remove", async |space| {
         let name = "removed";

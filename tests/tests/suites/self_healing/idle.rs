@@ -18,7 +18,6 @@ const READY: Duration = Duration::from_secs(300);
 const SETTLE: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn nothing_is_written_while_nothing_happens() -> Result<()> {
     in_namespace("idle", async |space| {
         let name = "idle";
@@ -62,7 +61,6 @@ fn ours(space: &Space) -> Result<Vec<Write>> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn a_hundred_repeated_applies_change_nothing() -> Result<()> {
     in_namespace("gitops", async |space| {
         let name = "gitops";
@@ -146,7 +144,6 @@ fn kstatus(pipeline: &foresail_crds::Pipeline) -> &'static str {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn kstatus_tells_progress_success_and_failure() -> Result<()> {
     in_namespace("kstatus", async |space| {
         let name = "kstatus";

@@ -114,6 +114,7 @@ fn manifest(trained: i64) -> ModelManifest {
         horizon: HORIZON as u32,
         lookback: LOOKBACK as u32,
         kind: ModelKind::Linear,
+        hidden: 0,
         weights: None,
         scaler: ScalerParameters {
             mean: vec![],

@@ -1,0 +1,51 @@
+//! Asks predictors what stands in their way. They have no right to write to the cluster, so what
+//! they know about a version they cannot load is fetched from `/readyz`.
+
+use foresail_crds::pipeline::status::WorkerError;
+use foresail_runtime_base::admin::Readiness;
+use futures::StreamExt;
+use futures::stream;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+
+use super::build::labels;
+
+/// Pods asked in one reconcile: all of them load the same version from the same place.
+const MOST: usize = 4;
+const ADMIN_PORT: u16 = 8081;
+
+/// Errors by pod. A pod that does not answer says nothing: its own state tells more.
+pub(super) async fn errors(pods: &[Pod], http: &reqwest::Client) -> Vec<(String, WorkerError)> {
+    let running = pods.iter().filter_map(address).take(MOST);
+    let asked = running.map(|(name, ip)| async move {
+        let url = format!("http://{ip}:{ADMIN_PORT}/readyz");
+        let answer = http.get(url).send().await.ok()?;
+        let readiness: Readiness = answer.json().await.ok()?;
+        Some((name, readiness.error?))
+    });
+    let asked: Vec<_> = asked.collect();
+    stream::iter(asked)
+        .buffered(MOST)
+        .filter_map(|found| async move { found })
+        .collect()
+        .await
+}
+
+/// Name and address of a predictor that runs.
+fn address(pod: &Pod) -> Option<(String, String)> {
+    let predicts = pod
+        .labels()
+        .get(labels::COMPONENT)
+        .is_some_and(|c| c == "predict");
+    let status = pod.status.as_ref()?;
+    let lives =
+        pod.metadata.deletion_timestamp.is_none() && status.phase.as_deref() == Some("Running");
+    let ip = status.pod_ip.clone()?;
+    // An IPv6 address stands in brackets in a URL.
+    let ip = if ip.contains(':') {
+        format!("[{ip}]")
+    } else {
+        ip
+    };
+    (predicts && lives).then(|| (pod.name_any(), ip))
+}

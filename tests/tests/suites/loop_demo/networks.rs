@@ -1,0 +1,73 @@
+//! Networks go the same way as the linear model: trained by a Job, judged beside it and the naive
+//! forecast, stored, loaded and served.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use foresail_crds::pipeline::spec::ModelKind;
+use foresail_tests::predictor::Predictor;
+use foresail_tests::{Checks, Space, faults, in_namespace, pipelines, s3};
+use serde_json::{Value, json};
+
+const READY: Duration = Duration::from_secs(300);
+const BACK: Duration = Duration::from_secs(90);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_lstm_is_trained_and_served() -> Result<()> {
+    in_namespace("lstm", async |space| {
+        served(&space, "lstm", ModelKind::Lstm, 10).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_perceptron_is_trained_and_served() -> Result<()> {
+    in_namespace("mlp", async |space| {
+        served(&space, "mlp", ModelKind::Mlp, 1).await
+    })
+    .await
+}
+
+async fn served(space: &Space, name: &str, kind: ModelKind, lookback: u64) -> Result<()> {
+    let mut object = pipelines::small(space, name);
+    object["spec"]["training"]["model"] = json!({"kind": kind, "hidden": 8, "epochs": 3});
+    object["spec"]["training"]["lookback"] = json!(10);
+    space.apply_pipeline(&object).await?;
+    pipelines::ready(space, name, READY).await?;
+    let version = space.versions().get(&format!("{name}-v1")).await?;
+    let mut checks = Checks::new();
+    checks.equal("kind of v1", version.spec.kind, kind);
+    let key = version
+        .spec
+        .manifest_uri
+        .splitn(4, '/')
+        .nth(3)
+        .context("no key")?
+        .to_owned();
+    let manifest = s3::get(&space.cluster, &key)
+        .await?
+        .context("no manifest")?;
+    let manifest: Value = serde_json::from_slice(&manifest)?;
+    let judged = manifest["evaluation"].as_array().map_or(0, Vec::len);
+    checks.equal("kinds judged", judged, 3);
+    checks.equal(
+        "rows one forecast looks at",
+        manifest["lookback"].as_u64(),
+        Some(lookback),
+    );
+    let predictor = Predictor::find(space, name).await?;
+    let before = predictor.forecast("SIMA").await?;
+    checks.equal("steps", before.1.len(), 5);
+    ensure!(
+        before.1.windows(2).any(|w| w[0] != w[1]),
+        "a naive forecast: {before:?}"
+    );
+    faults::kill_child(space, &format!("{name}-predict"), BACK).await?;
+    pipelines::ready(space, name, READY).await?;
+    checks.equal(
+        "the same forecast after a new start",
+        predictor.forecast("SIMA").await?,
+        before,
+    );
+    checks.verdict()
+}

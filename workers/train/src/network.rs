@@ -1,0 +1,163 @@
+//! Trains a network: Adam on the mean squared error of labels in units of their own deviation, in
+//! batches shuffled by a seeded generator. One thread, a fixed order: equal inputs give equal weights.
+
+use burn::module::Module;
+use burn::optim::{AdamConfig, GradientsParams};
+use burn::tensor::{Device, Tensor, TensorData};
+use foresail_crds::pipeline::spec::TrainingSpec;
+use foresail_model::network::{Network, Shape};
+use foresail_runtime_base::RoleError;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha12Rng;
+
+/// Rows to fit, flat: `inputs` is `[count, rows, features]`, `labels` is `[count, steps]`.
+pub(crate) struct Examples {
+    pub inputs: Vec<f32>,
+    pub labels: Vec<f32>,
+    pub count: usize,
+    /// Rows of one input.
+    pub rows: usize,
+    pub features: usize,
+    pub steps: usize,
+}
+
+/// Trains; `progress` hears of every epoch: its number from 1, and the mean loss in it.
+///
+/// # Errors
+/// User error `LossNotFinite` with epoch and batch.
+pub(crate) fn train(
+    examples: &Examples,
+    spec: &TrainingSpec,
+    progress: &dyn Fn(u32, f64),
+) -> Result<Network, RoleError> {
+    let device = Device::flex().autodiff();
+    let mut random = ChaCha12Rng::seed_from_u64(spec.seed);
+    let shape = Shape {
+        features: examples.features,
+        hidden: usize::try_from(spec.model.hidden).unwrap_or(1),
+        steps: examples.steps,
+    };
+    let kind = spec.model.kind;
+    let mut network = Network::new(kind, shape, &mut || random.random(), &device)
+        .ok_or_else(|| RoleError::internal("NoNetwork", format!("{kind:?} is no network")))?;
+    let deviations = deviations(examples);
+    let mut optimizer = AdamConfig::new().init();
+    let rate = spec.model.learning_rate.as_f64().unwrap_or(0.001);
+    let size = usize::try_from(spec.model.batch_size).unwrap_or(1).max(1);
+    let mut order: Vec<usize> = (0..examples.count).collect();
+    for epoch in 1..=spec.model.epochs {
+        order.shuffle(&mut random);
+        let (mut total, batches) = (0.0, order.chunks(size));
+        for (number, batch) in batches.enumerate() {
+            let (input, labels) = tensors(examples, batch, &deviations, &device);
+            let loss = (network.forward(input) - labels).square().mean();
+            let value = f64::from(loss.clone().into_scalar::<f32>());
+            if !value.is_finite() {
+                let message = format!(
+                    "the loss of batch {number} in epoch {epoch} is {value}; lower training.model.learningRate"
+                );
+                return Err(RoleError::user("LossNotFinite", message));
+            }
+            total += value * batch.len() as f64;
+            let gradients = GradientsParams::from_grads(loss.backward(), &network);
+            network = optimizer.step(rate, network, gradients);
+        }
+        progress(epoch, total / examples.count.max(1) as f64);
+    }
+    Ok(network.valid().scaled(&deviations))
+}
+
+/// Root mean square of each step's labels; 1 for a step that is always zero.
+fn deviations(examples: &Examples) -> Vec<f32> {
+    let mut squares = vec![0.0f64; examples.steps];
+    for label in examples.labels.chunks_exact(examples.steps) {
+        for (sum, value) in squares.iter_mut().zip(label) {
+            *sum += f64::from(*value) * f64::from(*value);
+        }
+    }
+    let root = |sum: f64| (sum / examples.count.max(1) as f64).sqrt() as f32;
+    let positive = |d: f32| if d > 0.0 { d } else { 1.0 };
+    squares.into_iter().map(|s| positive(root(s))).collect()
+}
+
+fn tensors(
+    examples: &Examples,
+    batch: &[usize],
+    deviations: &[f32],
+    device: &Device,
+) -> (Tensor<3>, Tensor<2>) {
+    let (width, steps) = (examples.rows * examples.features, examples.steps);
+    let mut inputs = Vec::with_capacity(batch.len() * width);
+    let mut labels = Vec::with_capacity(batch.len() * steps);
+    for i in batch {
+        inputs.extend_from_slice(&examples.inputs[i * width..(i + 1) * width]);
+        let label = &examples.labels[i * steps..(i + 1) * steps];
+        labels.extend(label.iter().zip(deviations).map(|(l, d)| l / d));
+    }
+    let input = TensorData::new(inputs, [batch.len(), examples.rows, examples.features]);
+    let labels = TensorData::new(labels, [batch.len(), steps]);
+    (
+        Tensor::from_data(input, device),
+        Tensor::from_data(labels, device),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use foresail_crds::pipeline::spec::ModelKind;
+    use serde_json::json;
+
+    use super::*;
+
+    fn spec(kind: ModelKind) -> TrainingSpec {
+        let model = json!({"kind": kind, "hidden": 12, "epochs": 60, "batchSize": 32, "learningRate": "0.01"});
+        serde_json::from_value(json!({"model": model})).unwrap()
+    }
+
+    /// The label is a product of the two rows' first columns: no linear model of the last row fits it.
+    fn examples() -> Examples {
+        let mut random = ChaCha12Rng::seed_from_u64(3);
+        let count = 256;
+        let inputs: Vec<f32> = (0..count * 4)
+            .map(|_| random.random::<f32>() * 2.0 - 1.0)
+            .collect();
+        let labels = inputs.chunks_exact(4).map(|x| 0.02 * x[0] * x[2]);
+        Examples {
+            labels: labels.collect(),
+            inputs,
+            count,
+            rows: 2,
+            features: 2,
+            steps: 1,
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_bits_and_the_lstm_uses_the_window() {
+        let last = |kind| {
+            let losses = std::cell::RefCell::new(Vec::new());
+            let net = train(&examples(), &spec(kind), &|_, loss| {
+                losses.borrow_mut().push(loss);
+            });
+            let losses = losses.into_inner();
+            assert!(losses.len() == 60 && losses[59] < losses[0], "{losses:?}");
+            (net.unwrap().encode().unwrap(), losses[59])
+        };
+        let (lstm, lstm_loss) = last(ModelKind::Lstm);
+        assert_eq!(lstm, last(ModelKind::Lstm).0, "equal bits");
+        let (_, mlp_loss) = last(ModelKind::Mlp);
+        // A unit is the variance of the labels: the perceptron does not see the row before.
+        assert!(lstm_loss < 0.3, "{lstm_loss}");
+        assert!(mlp_loss > 0.5, "{mlp_loss}");
+    }
+
+    #[test]
+    fn a_loss_that_is_not_finite_names_its_batch() {
+        let mut examples = examples();
+        examples.inputs[2] = f32::INFINITY;
+        let error = train(&examples, &spec(ModelKind::Mlp), &|_, _| {}).unwrap_err();
+        assert_eq!(error.reason, "LossNotFinite");
+        assert!(error.message.contains("epoch 1"), "{}", error.message);
+    }
+}
