@@ -1,5 +1,7 @@
 //! The committed CRDs are what the types say, small enough to apply, and documented throughout.
 
+#![allow(clippy::unwrap_used)]
+
 use foresail_crds::{ModelVersion, Pipeline};
 use kube::CustomResourceExt;
 use serde_json::Value;

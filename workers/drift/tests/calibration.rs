@@ -1,5 +1,7 @@
 //! The calibrated level keeps its promise on data it has not seen, and a break is caught.
 
+#![allow(clippy::unwrap_used)]
+
 use foresail_crds::pipeline::spec::{DriftMetric, DriftSpec};
 use foresail_drift::{DriftError, DriftMonitor, DriftPolicy, Session, Sessions, build_reference};
 

@@ -1,6 +1,8 @@
 //! Every function of the catalogue against numbers computed apart from this code, by the
 //! definitions of `FeatureFunction`, on ten bars with a split, a dividend and missing values.
 
+#![allow(clippy::unwrap_used)]
+
 use foresail_crds::pipeline::spec::{Adjustment, FeatureFunction as F, FeatureSpec};
 use foresail_domain::{Bar, Interval};
 use foresail_features::{FeatureRow, FeatureSet};

@@ -1,5 +1,7 @@
 //! What every feature promises, on generated bars: causal, restartable, washing out, finite.
 
+#![allow(clippy::unwrap_used)]
+
 use foresail_crds::pipeline::spec::{Adjustment, FeatureFunction as F, FeatureSpec};
 use foresail_domain::{Bar, Interval};
 use foresail_features::{FeatureRow, FeatureSet, Refused};

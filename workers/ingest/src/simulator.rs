@@ -312,10 +312,7 @@ mod tests {
             .filter(|r| r.fields.symbol.as_deref() == Some("A"))
             .map(|r| r.fields.close.as_ref().unwrap().parse().unwrap())
             .collect();
-        let returns: Vec<f64> = closes
-            .windows(2)
-            .map(|w| (w[1] / w[0] as f64).ln())
-            .collect();
+        let returns: Vec<f64> = closes.windows(2).map(|w| (w[1] / w[0]).ln()).collect();
         let products: f64 = returns.windows(2).map(|w| w[0] * w[1]).sum();
         products / returns.iter().map(|r| r * r).sum::<f64>()
     }

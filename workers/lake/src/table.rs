@@ -67,10 +67,7 @@ impl BarTable {
 
     /// Version of the last commit.
     pub fn version(&self) -> u64 {
-        self.table
-            .version()
-            .and_then(|v| u64::try_from(v).ok())
-            .unwrap_or(0)
+        self.table.version().unwrap_or(0)
     }
 
     /// Bars in the table.

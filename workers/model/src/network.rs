@@ -23,6 +23,10 @@ pub struct Shape {
 
 /// A network.
 #[derive(Module, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per process, never moved about"
+)]
 pub enum Network {
     /// Two hidden layers on the last row.
     Mlp(Mlp),

@@ -3,6 +3,8 @@
 //! Needs `FORESAIL_KAFKA`, `FORESAIL_S3_ENDPOINT`, `FORESAIL_S3_BUCKET` and AWS keys in the
 //! environment; prints so and passes without.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

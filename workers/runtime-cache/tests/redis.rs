@@ -1,6 +1,8 @@
 //! The cache against a real `redis-server` (Debian package `redis`). Without the program on
 //! PATH the tests print so and pass: the full run installs it first.
 
+#![allow(clippy::unwrap_used)]
+
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

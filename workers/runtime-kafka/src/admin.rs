@@ -100,10 +100,11 @@ fn options() -> AdminOptions {
         .operation_timeout(Some(REQUEST_TIMEOUT))
 }
 
+/// One answer per topic: its name, with the error when there is one.
+type Answers = Vec<Result<String, (String, RDKafkaErrorCode)>>;
+
 /// The answer about the single topic that was asked for.
-fn first(
-    answer: Result<Vec<Result<String, (String, RDKafkaErrorCode)>>, KafkaError>,
-) -> Result<(), KafkaError> {
+fn first(answer: Result<Answers, KafkaError>) -> Result<(), KafkaError> {
     match answer?.pop() {
         Some(Err((_, code))) => Err(KafkaError::AdminOp(code)),
         _ => Ok(()),

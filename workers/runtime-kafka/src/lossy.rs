@@ -7,7 +7,7 @@ use foresail_runtime_base::{RoleError, effects};
 use prometheus::{IntCounter, register_int_counter};
 use rdkafka::config::FromClientConfig;
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::producer::{DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, Producer};
 
 use crate::error::explain;
 use crate::producer::to_base;
@@ -21,9 +21,10 @@ static DROPPED: LazyLock<IntCounter> = LazyLock::new(|| {
     .expect("the metric is registered once, with a valid name")
 });
 
-/// Fire-and-forget producer with its own poll thread.
+/// Fire-and-forget producer. Acknowledgements are taken with the next record: a thread that polls
+/// for them would cost an idle predictor half of its CPU.
 pub struct LossyProducer {
-    producer: ThreadedProducer<DefaultProducerContext>,
+    producer: BaseProducer,
 }
 
 impl LossyProducer {
@@ -39,13 +40,14 @@ impl LossyProducer {
             .set("partitioner", "murmur2_random")
             .set("compression.type", "zstd")
             .set("linger.ms", "50");
-        let producer = ThreadedProducer::from_config(&config)
+        let producer = BaseProducer::from_config(&config)
             .map_err(|e| explain("opening the served log", settings.servers(), &e))?;
         Ok(Self { producer })
     }
 
     /// Hands a record over; true when it fits the buffer, otherwise it is dropped and counted.
     pub async fn send(&self, record: &Record) -> bool {
+        self.producer.poll(Duration::ZERO);
         let sent = effects::perform("kafka", "log", async {
             self.producer.send(to_base(record))
         })
@@ -64,6 +66,7 @@ impl LossyProducer {
 
     /// Records handed over and not yet acknowledged.
     pub fn in_flight(&self) -> i32 {
+        self.producer.poll(Duration::ZERO);
         self.producer.in_flight_count()
     }
 

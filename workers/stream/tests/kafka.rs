@@ -2,6 +2,8 @@
 //! emptied under it, its output is that of one undisturbed run.
 //! Needs `FORESAIL_KAFKA` (host:port) and `FORESAIL_REDIS` (URL); prints so and passes without.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

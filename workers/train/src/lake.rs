@@ -67,10 +67,7 @@ async fn files(
             format!("{uri} has no readable version {version}: {e}; a new run pins a newer one");
         RoleError::outside("LakeVersionMissing", message)
     };
-    table
-        .load_version(version.try_into().unwrap_or_default())
-        .await
-        .map_err(missing)?;
+    table.load_version(version).await.map_err(missing)?;
     let names = table.get_file_uris().map_err(missing)?;
     // The log store answers with URIs of its own making; only the file name is certain.
     let file = |text: String| text.rsplit('/').next().map(|name| format!("{uri}/{name}"));

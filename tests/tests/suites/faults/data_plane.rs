@@ -29,7 +29,6 @@ fn market(space: &Space, name: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn nothing_is_lost_or_doubled_when_parts_die() -> Result<()> {
     alone_in_namespace("kill", async |space| {
         let name = "broken";
@@ -151,7 +150,6 @@ async fn judge(space: &Space, name: &str, asked: &Asked) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn a_new_predictor_starts_while_redis_is_down() -> Result<()> {
     alone_in_namespace("no-redis", async |space| {
         let name = "uncached";
@@ -195,7 +193,6 @@ async fn a_new_predictor_starts_while_redis_is_down() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn a_killed_predictor_cuts_no_connection_but_its_own() -> Result<()> {
     alone_in_namespace("predictor", async |space| {
         let name = "two";

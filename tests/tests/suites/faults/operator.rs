@@ -20,7 +20,6 @@ const READY: Duration = Duration::from_secs(420);
 const KILLS: usize = 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn killed_at_twenty_random_points_the_end_is_the_same() -> Result<()> {
     alone_in_namespace("op-kill", async |space| {
         let name = "survivor";
@@ -42,7 +41,6 @@ async fn killed_at_twenty_random_points_the_end_is_the_same() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn two_operators_do_the_work_of_one() -> Result<()> {
     alone_in_namespace("op-two", async |space| {
         scale(&space.cluster, 2).await?;
@@ -67,7 +65,6 @@ async fn two_operators_do_the_work_of_one() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn predictors_serve_on_without_operator_and_api_server() -> Result<()> {
     alone_in_namespace("op-gone", async |space| {
         let name = "alone";

@@ -14,7 +14,6 @@ use kube::api::{DeleteParams, ListParams};
 const READY: Duration = Duration::from_secs(300);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn uninstalling_leaves_pipelines_and_reinstalling_takes_them_over() -> Result<()> {
     alone_in_namespace("helm", async |space| {
         let name = "kept";

@@ -12,7 +12,6 @@ use serde_json::json;
 const READY: Duration = Duration::from_secs(300);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not yet seen passing on the node; run it with `-- --ignored`"]
 async fn predictors_scale_up_under_load_and_down_again() -> Result<()> {
     in_namespace("scale", async |space| {
         let name = "scale";

@@ -103,6 +103,9 @@ struct Log {
     state: BTreeMap<String, StreamSnapshot>,
 }
 
+/// Rows (partition, offset, fingerprint, record) and refusals.
+type Sorted = (Vec<(i32, i64, String, String)>, Vec<(i32, i64, String)>);
+
 impl Log {
     fn commit(&mut self, core: &mut StreamCore, steps: Vec<Step>, idle: bool) {
         let mut markers = std::collections::BTreeSet::new();
@@ -144,7 +147,7 @@ impl Log {
         }
     }
 
-    fn sorted(&self) -> (Vec<(i32, i64, String, String)>, Vec<(i32, i64, String)>) {
+    fn sorted(&self) -> Sorted {
         let (mut rows, mut refused) = (self.rows.clone(), self.refused.clone());
         rows.sort();
         refused.sort();
@@ -224,7 +227,8 @@ fn a_restart_at_every_point_gives_identical_logs() {
     let mut whole = Log::default();
     let totals = run(&mut whole, &topic, &specs(), None).totals();
     let batches = topic.len().div_ceil(3);
-    let lose: [(&str, fn(&mut Log)); 4] = [
+    type Loss = fn(&mut Log);
+    let lose: [(&str, Loss); 4] = [
         ("all snapshots", |_| {}),
         ("no snapshots", |log| log.state.clear()),
         ("one damaged snapshot", |log| {
