@@ -1,6 +1,6 @@
 //! Reads all partitions of one topic by manual assignment, committed records only.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +37,9 @@ pub struct Reader {
     topic: String,
     servers: String,
     partitions: Vec<i32>,
-    at_end: BTreeSet<i32>,
+    /// Partitions of which not everything that was there at the opening has been read, with the
+    /// offset that ends it.
+    behind: BTreeMap<i32, i64>,
 }
 
 impl Reader {
@@ -72,23 +74,22 @@ impl Reader {
                     format!("{task} on Kafka {at}: the topic does not exist; it is retried");
                 return Err(RoleError::outside("TopicMissing", message));
             }
-            let offsets = starts(&consumer, &name, &partitions, &start)
+            let (offsets, behind) = starts(&consumer, &name, &partitions, &start)
                 .map_err(|e| e.into_role_error(&task, &at))?;
             let mut list = TopicPartitionList::new();
             for (partition, offset) in offsets {
-                list.add_partition_offset(&name, partition, offset)
+                list.add_partition_offset(&name, partition, Offset::Offset(offset))
                     .map_err(|e| explain(&task, &at, &e))?;
             }
             consumer
                 .assign(&list)
                 .map_err(|e| explain(&task, &at, &e))?;
-            let (consumer, at_end) = (Arc::new(consumer), BTreeSet::new());
             Ok(Self {
-                consumer,
+                consumer: Arc::new(consumer),
                 topic: name,
                 servers: at,
                 partitions,
-                at_end,
+                behind,
             })
         })
         .await
@@ -112,20 +113,21 @@ impl Reader {
     ) -> Result<Vec<Message>, RoleError> {
         let what = format!("reading topic `{}`", self.topic);
         let consumer = Arc::clone(&self.consumer);
-        let (mut at_end, total) = (std::mem::take(&mut self.at_end), self.partitions.len());
-        let (batch, at_end) = spawn_blocking(move || {
-            let batch = poll(&consumer, max, wait, &mut at_end, total);
-            (batch, at_end)
+        let mut behind = std::mem::take(&mut self.behind);
+        let (batch, behind) = spawn_blocking(move || {
+            let batch = poll(&consumer, max, wait, &mut behind);
+            (batch, behind)
         })
         .await
         .map_err(|_| lost(&what))?;
-        self.at_end = at_end;
+        self.behind = behind;
         batch.map_err(|e| explain(&what, &self.servers, &e))
     }
 
-    /// True when every partition has reported its end since its last message.
+    /// True when everything that was there at the opening has been read, and ever after: a busy
+    /// topic has no other end.
     pub fn caught_up(&self) -> bool {
-        self.at_end.len() == self.partitions.len()
+        self.behind.is_empty()
     }
 
     /// First and next offset of every partition; the next one is the last stable offset or above.
@@ -186,8 +188,7 @@ fn poll(
     consumer: &BaseConsumer,
     max: usize,
     wait: Duration,
-    at_end: &mut BTreeSet<i32>,
-    total: usize,
+    behind: &mut BTreeMap<i32, i64>,
 ) -> Result<Vec<Message>, KafkaError> {
     let deadline = std::time::Instant::now() + wait;
     let mut batch = Vec::new();
@@ -196,18 +197,24 @@ fn poll(
         if !batch.is_empty() {
             left = left.min(LINGER);
         }
-        if left.is_zero() || (at_end.len() == total && !batch.is_empty()) {
+        if left.is_zero() {
             break;
         }
         match consumer.poll(left) {
             None => break,
             Some(Ok(message)) => {
                 let message = Message::owned(&message);
-                at_end.remove(&message.partition);
+                if behind
+                    .get(&message.partition)
+                    .is_some_and(|end| message.offset + 1 >= *end)
+                {
+                    behind.remove(&message.partition);
+                }
                 batch.push(message);
             }
+            // What ends a partition may be control records, which are never handed out.
             Some(Err(KafkaError::PartitionEOF(partition))) => {
-                at_end.insert(partition);
+                behind.remove(&partition);
             }
             // What was read is handed out; a lasting error comes again with the next call.
             Some(Err(_)) if !batch.is_empty() => break,
@@ -266,14 +273,15 @@ impl StartError {
     }
 }
 
+/// Where each partition is read from, and the ends of those with something to read.
 fn starts(
     consumer: &BaseConsumer,
     topic: &str,
     partitions: &[i32],
     start: &Start,
-) -> Result<BTreeMap<i32, Offset>, StartError> {
+) -> Result<(BTreeMap<i32, i64>, BTreeMap<i32, i64>), StartError> {
     let ends = watermarks(consumer, topic, partitions).map_err(StartError::Kafka)?;
-    let one = |(partition, (low, high)): (i32, (i64, i64))| {
+    let one = |(&partition, &(low, high)): (&i32, &(i64, i64))| {
         let offset = match start {
             Start::Beginning => low,
             Start::Tail(count) => low.max(high - i64::try_from(*count).unwrap_or(i64::MAX)),
@@ -289,7 +297,12 @@ fn starts(
                 None => low,
             },
         };
-        Ok((partition, Offset::Offset(offset)))
+        Ok((partition, offset))
     };
-    ends.into_iter().map(one).collect()
+    let starts: BTreeMap<i32, i64> = ends.iter().map(one).collect::<Result<_, _>>()?;
+    let unread = |(partition, (_, high)): (i32, (i64, i64))| {
+        (starts.get(&partition)? < &high).then_some((partition, high))
+    };
+    let behind = ends.into_iter().filter_map(unread).collect();
+    Ok((starts, behind))
 }
