@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use foresail_runtime_kafka::{Record, TransactionalProducer, admin};
+use foresail_runtime_kafka::{Reader, Record, Start, TransactionalProducer, admin};
 use foresail_tests::topics::{read_all, settings};
 use foresail_tests::{audit, in_namespace, on_cluster, redis, s3, until};
 use serde_json::json;
@@ -88,6 +88,49 @@ async fn topics_are_read_to_their_end_without_aborted_records() -> Result<()> {
             Ok(())
         })
         .await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_of_a_topic_that_never_rests_has_caught_up_all_the_same() -> Result<()> {
+    in_namespace("busy", async |space| {
+        let (settings, topic) = (settings(&space)?, format!("{}.busy", space.name));
+        let new = admin::Topic {
+            name: topic.clone(),
+            partitions: 1,
+            replication: 1,
+            config: vec![],
+        };
+        admin::ensure_topics(&settings, &[new]).await?;
+        let mut producer = TransactionalProducer::open(&settings, &topic).await?;
+        let record = Record {
+            topic: topic.clone(),
+            partition: None,
+            key: None,
+            value: b"bar".to_vec(),
+            headers: vec![],
+            timestamp: None,
+        };
+        for _ in 0..10 {
+            producer.commit(vec![record.clone()]).await?;
+        }
+        let writer = tokio::spawn(async move {
+            // Less than the time after which the broker says that a partition has no more.
+            while producer.commit(vec![record.clone()]).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        let mut reader = Reader::open(&settings, &topic, Start::Beginning).await?;
+        let mut read = 0;
+        while !reader.caught_up() && read < 500 {
+            read += reader.next_batch(100, Duration::from_secs(1)).await?.len();
+        }
+        writer.abort();
+        ensure!(reader.caught_up(), "not caught up after {read} records");
+        ensure!(read >= 10, "caught up after {read} of 10 records");
+        admin::delete_topics(&settings, &[&topic]).await?;
+        Ok(())
     })
     .await
 }

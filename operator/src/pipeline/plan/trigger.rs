@@ -175,7 +175,14 @@ fn triggered(
         && drift.model_version == reference.version
         && drift.sessions_since_alarm >= retraining.settle_sessions
     {
-        let message = format!("drift score {} above {}", drift.score, drift.threshold);
+        // The score of the newest window may be below the level while the alarm still holds.
+        let since = drift.alarm_since.as_ref().map(|t| t.0).unwrap_or_default();
+        let message = format!(
+            "drift alarm since {}, score now {}, level {}",
+            since.strftime("%Y-%m-%d"),
+            drift.score,
+            drift.threshold
+        );
         return Some(Wanted::new("Drift", message, false));
     }
     if enabled(RetrainTrigger::Performance)
