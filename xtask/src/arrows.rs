@@ -64,7 +64,11 @@ const NAMED_BY: &[(&str, &[&str])] = &[
         ],
     ),
     ("tokio", NOT_PURE),
-    ("reqwest", &["foresail-ingest", "foresail-tests"]),
+    // The operator asks predictors over HTTP: docs/adr/0006.
+    (
+        "reqwest",
+        &["foresail-ingest", "foresail-operator", "foresail-tests"],
+    ),
 ];
 
 /// Everything but the leaves and the pure layer.

@@ -31,6 +31,9 @@ pub enum Start {
     Tail(usize),
 }
 
+/// Offsets by partition.
+type ByPartition = BTreeMap<i32, i64>;
+
 /// A reader of one topic.
 pub struct Reader {
     consumer: Arc<BaseConsumer>,
@@ -39,7 +42,7 @@ pub struct Reader {
     partitions: Vec<i32>,
     /// Partitions of which not everything that was there at the opening has been read, with the
     /// offset that ends it.
-    behind: BTreeMap<i32, i64>,
+    behind: ByPartition,
 }
 
 impl Reader {
@@ -279,7 +282,7 @@ fn starts(
     topic: &str,
     partitions: &[i32],
     start: &Start,
-) -> Result<(BTreeMap<i32, i64>, BTreeMap<i32, i64>), StartError> {
+) -> Result<(ByPartition, ByPartition), StartError> {
     let ends = watermarks(consumer, topic, partitions).map_err(StartError::Kafka)?;
     let one = |(&partition, &(low, high)): (&i32, &(i64, i64))| {
         let offset = match start {
