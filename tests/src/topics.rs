@@ -8,7 +8,7 @@ use foresail_crds::names::{PipelineName, Topics};
 use foresail_crds::pipeline::spec::KafkaSpec;
 use foresail_crds::records::{FeatureRecord, PredictionRecord, QuarantineRecord};
 use foresail_domain::Bar;
-use foresail_runtime_kafka::{Message, Reader, Settings, Start};
+use foresail_runtime_kafka::{Message, Reader, Settings, Start, admin};
 use serde::de::DeserializeOwned;
 
 use crate::Space;
@@ -18,6 +18,21 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Topics of a Pipeline.
 pub fn names(space: &Space, pipeline: &str) -> Topics {
     PipelineName::new(&space.name, pipeline).topics("")
+}
+
+/// Makes an empty topic.
+///
+/// # Errors
+/// When Kafka refuses it.
+pub async fn make(space: &Space, name: &str, partitions: i32) -> Result<()> {
+    let topic = admin::Topic {
+        name: name.to_owned(),
+        partitions,
+        replication: 1,
+        config: vec![],
+    };
+    admin::ensure_topics(&settings(space)?, &[topic]).await?;
+    Ok(())
 }
 
 /// Kafka of the node.

@@ -159,18 +159,15 @@ fn alarm(plan: &mut Plan, observed: &Observed) {
     let Some(drift) = observed.status.drift.as_ref().filter(|d| d.alarm) else {
         return;
     };
-    if drift.alarm_since.is_some() && drift.alarm_since != plan.alarm_announced {
-        plan.alarm_announced = drift.alarm_since.clone();
-        let since = drift
-            .alarm_since
-            .as_ref()
-            .map(|t| t.0.to_string())
-            .unwrap_or_default();
-        let message = format!(
-            "alarm since {since} against v{}: score now {}, level {}",
-            drift.model_version, drift.score, drift.threshold
-        );
-        plan.new_alarm = Some(message);
+    let Some(since) = &drift.alarm_since else {
+        return;
+    };
+    if plan.alarm_announced.as_ref() != Some(since) {
+        plan.alarm_announced = Some(since.clone());
+        plan.new_alarm = Some(format!(
+            "alarm since {} against v{}: score now {}, level {}",
+            since.0, drift.model_version, drift.score, drift.threshold
+        ));
     }
 }
 

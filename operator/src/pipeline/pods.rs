@@ -20,10 +20,7 @@ fn error(class: ErrorClass, reason: &str, message: String) -> WorkerError {
 
 /// Why the pods of a role do not run, if they do not; the newest pod counts.
 pub(crate) fn trouble(pods: &[Pod], events: &[Event], role: &str) -> Option<WorkerError> {
-    let mut ours: Vec<&Pod> = pods
-        .iter()
-        .filter(|p| p.labels().get(labels::COMPONENT).is_some_and(|c| c == role))
-        .collect();
+    let mut ours: Vec<&Pod> = pods.iter().filter(|p| labels::is_role(p, role)).collect();
     ours.sort_by_key(|p| p.metadata.creation_timestamp.as_ref().map(|t| t.0));
     one(ours.last()?, events)
 }

@@ -8,11 +8,10 @@ use futures::stream;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use super::build::labels;
+use super::build::{ADMIN_PORT, labels};
 
 /// Pods asked in one reconcile: all of them load the same version from the same place.
 const MOST: usize = 4;
-const ADMIN_PORT: u16 = 8081;
 
 /// Errors by pod. A pod that does not answer says nothing: its own state tells more.
 pub(super) async fn errors(pods: &[Pod], http: &reqwest::Client) -> Vec<(String, WorkerError)> {
@@ -33,10 +32,6 @@ pub(super) async fn errors(pods: &[Pod], http: &reqwest::Client) -> Vec<(String,
 
 /// Name and address of a predictor that runs.
 fn address(pod: &Pod) -> Option<(String, String)> {
-    let predicts = pod
-        .labels()
-        .get(labels::COMPONENT)
-        .is_some_and(|c| c == "predict");
     let status = pod.status.as_ref()?;
     let lives =
         pod.metadata.deletion_timestamp.is_none() && status.phase.as_deref() == Some("Running");
@@ -47,5 +42,5 @@ fn address(pod: &Pod) -> Option<(String, String)> {
     } else {
         ip
     };
-    (predicts && lives).then(|| (pod.name_any(), ip))
+    (lives && labels::is_role(pod, "predict")).then(|| (pod.name_any(), ip))
 }

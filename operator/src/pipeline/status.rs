@@ -3,6 +3,7 @@
 mod conditions;
 
 use foresail_crds::Pipeline;
+use foresail_crds::names::PipelineName;
 use foresail_crds::pipeline::status::PipelineStatus;
 use foresail_runtime_base::effects;
 use jiff::Timestamp;
@@ -67,20 +68,13 @@ pub async fn write(
     let new = PipelineStatus {
         observed_generation: object.metadata.generation,
         conditions,
-        champion: plan.champion.clone(),
-        previous: plan.previous.clone(),
-        drift_reference: plan.drift_reference.clone(),
-        alarm_announced: plan.alarm_announced.clone(),
-        rollback: plan.rollback.clone(),
-        last_decision: plan.decision.clone().or_else(|| old.last_decision.clone()),
-        run: plan.run.clone(),
         last_trained_time: if plan.trained {
             Some(Time(Timestamp::now()))
         } else {
             old.last_trained_time.clone()
         },
         serving_url: serving.then_some(url),
-        ..PipelineStatus::default()
+        ..decided(plan, old)
     };
     patch(object, &new, context).await?;
     announce(object, plan, context).await;
@@ -146,20 +140,24 @@ async fn patch(object: &Pipeline, new: &PipelineStatus, context: &Context) -> Re
     apply(object, json!({"name": object.name_any()}), new, context).await
 }
 
-/// Records a run that starts now, and nothing else. The resource version makes sure that it follows
-/// from the newest record: of two operators, one gets a conflict and looks again.
-pub async fn record_start(object: &Pipeline, plan: &Plan, context: &Context) -> Result<(), Error> {
-    let old = object.status.clone().unwrap_or_default();
-    let new = PipelineStatus {
+/// The status as it was, with what the next plan recalls of this one.
+fn decided(plan: &Plan, old: &PipelineStatus) -> PipelineStatus {
+    PipelineStatus {
         champion: plan.champion.clone(),
         previous: plan.previous.clone(),
         drift_reference: plan.drift_reference.clone(),
         alarm_announced: plan.alarm_announced.clone(),
         rollback: plan.rollback.clone(),
-        last_decision: plan.decision.clone().or(old.last_decision.clone()),
+        last_decision: plan.decision.clone().or_else(|| old.last_decision.clone()),
         run: plan.run.clone(),
-        ..old
-    };
+        ..old.clone()
+    }
+}
+
+/// Records a run that starts now, and nothing else. The resource version makes sure that it follows
+/// from the newest record: of two operators, one gets a conflict and looks again.
+pub async fn record_start(object: &Pipeline, plan: &Plan, context: &Context) -> Result<(), Error> {
+    let new = decided(plan, &object.status.clone().unwrap_or_default());
     let metadata = json!({
         "name": object.name_any(), "resourceVersion": object.resource_version()
     });
@@ -230,23 +228,22 @@ async fn announce(object: &Pipeline, plan: &Plan, context: &Context) {
 /// What a decision is about. Two Events that differ in nothing but their note would be merged, and
 /// the later note lost.
 fn subject(object: &Pipeline, plan: &Plan, action: &str) -> Option<ObjectReference> {
+    let pipeline = PipelineName::new(object.namespace().unwrap_or_default(), object.name_any());
+    let version = |number| {
+        (
+            "foresail.dev/v1alpha1",
+            "ModelVersion",
+            pipeline.model_version(number),
+        )
+    };
     let run = plan.run.as_ref();
     let (api_version, kind, name) = match action {
-        "TrainingStarted" => (
-            "batch/v1",
-            "Job",
-            format!("{}-train-{}", object.name_any(), run?.id),
-        ),
-        "ModelPromoted" | "RolledBack" => (
-            "foresail.dev/v1alpha1",
-            "ModelVersion",
-            format!("{}-v{}", object.name_any(), plan.champion.as_ref()?.version),
-        ),
-        "ModelRejected" | "ModelWaiting" => (
-            "foresail.dev/v1alpha1",
-            "ModelVersion",
-            format!("{}-v{}", object.name_any(), run?.version?),
-        ),
+        "TrainingStarted" => {
+            let job = pipeline.child(&format!("train-{}", run?.id));
+            ("batch/v1", "Job", job)
+        }
+        "ModelPromoted" | "RolledBack" => version(plan.champion.as_ref()?.version),
+        "ModelRejected" | "ModelWaiting" => version(run?.version?),
         _ => return None,
     };
     Some(ObjectReference {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use foresail_runtime_kafka::{Reader, Record, Start, TransactionalProducer, admin};
-use foresail_tests::topics::{read_all, settings};
+use foresail_tests::topics::{self, read_all, settings};
 use foresail_tests::{audit, in_namespace, on_cluster, redis, s3, until};
 use serde_json::json;
 
@@ -53,13 +53,7 @@ async fn topics_are_read_to_their_end_without_aborted_records() -> Result<()> {
             format!("{missing:#}").contains("does not exist"),
             "{missing:#}"
         );
-        let new = admin::Topic {
-            name: topic.clone(),
-            partitions: 3,
-            replication: 1,
-            config: vec![],
-        };
-        admin::ensure_topics(&settings, &[new]).await?;
+        topics::make(&space, &topic, 3).await?;
         ensure!(
             read_all(&space, &topic).await?.is_empty(),
             "a new topic holds records"
@@ -96,13 +90,7 @@ async fn topics_are_read_to_their_end_without_aborted_records() -> Result<()> {
 async fn a_reader_of_a_topic_that_never_rests_has_caught_up_all_the_same() -> Result<()> {
     in_namespace("busy", async |space| {
         let (settings, topic) = (settings(&space)?, format!("{}.busy", space.name));
-        let new = admin::Topic {
-            name: topic.clone(),
-            partitions: 1,
-            replication: 1,
-            config: vec![],
-        };
-        admin::ensure_topics(&settings, &[new]).await?;
+        topics::make(&space, &topic, 1).await?;
         let mut producer = TransactionalProducer::open(&settings, &topic).await?;
         let record = Record {
             topic: topic.clone(),

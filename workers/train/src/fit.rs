@@ -31,42 +31,33 @@ pub(crate) fn fit(
     let scaler = scaler::fit(&raw);
     let horizon = usize::try_from(spec.horizon).unwrap_or(1);
     let wrong = |e: ModelError| RoleError::user("NotFittable", format!("{kind:?}: {e}"));
-    match kind {
+    let (predictor, weights) = match kind {
         ModelKind::Naive => {
             let predictor = Predictor::naive(scaler.mean.len(), horizon, spec.target);
-            Ok(Fitted {
-                predictor,
-                scaler,
-                weights: None,
-            })
+            (predictor, None)
         }
         ModelKind::Linear => {
             let rows: Vec<Vec<f64>> = raw.iter().map(|r| scaler::apply(&scaler, r)).collect();
             let labels: Vec<&[f64]> = samples.iter().filter_map(|s| s.labels.as_deref()).collect();
             let ridge = spec.model.ridge.as_f64().unwrap_or(0.0);
             let model = Linear::fit(&rows, &labels, ridge).map_err(wrong)?;
-            let weights = Some(model.encode().map_err(wrong)?);
+            let weights = model.encode().map_err(wrong)?;
             let predictor = Predictor::from_linear(model, scaler.clone(), spec.target);
-            Ok(Fitted {
-                predictor,
-                scaler,
-                weights,
-            })
+            (predictor, Some(weights))
         }
         ModelKind::Mlp | ModelKind::Lstm => {
-            let lookback = lookback(spec);
-            let examples = examples(samples, &scaler, (lookback, horizon));
-            let network = network::train(&examples, spec, progress)?;
-            let weights = Some(network.encode().map_err(wrong)?);
-            let sizes = (lookback, horizon);
+            let sizes = (lookback(spec), horizon);
+            let network = network::train(&examples(samples, &scaler, sizes), spec, progress)?;
+            let weights = network.encode().map_err(wrong)?;
             let predictor = Predictor::from_network(network, scaler.clone(), spec.target, sizes);
-            Ok(Fitted {
-                predictor,
-                scaler,
-                weights,
-            })
+            (predictor, Some(weights))
         }
-    }
+    };
+    Ok(Fitted {
+        predictor,
+        scaler,
+        weights,
+    })
 }
 
 /// Feature rows the declared kind looks at.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use foresail_crds::names::PipelineName;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 
 /// Name of the Pipeline.
 pub const PIPELINE: &str = "foresail.dev/pipeline";
@@ -34,6 +36,11 @@ pub fn pods(name: &PipelineName, role: &str) -> BTreeMap<String, String> {
         .into_iter()
         .map(|(k, v)| (k.to_string(), v.to_string()))
         .collect()
+}
+
+/// Whether a pod runs for a role.
+pub fn is_role(pod: &Pod, role: &str) -> bool {
+    pod.labels().get(COMPONENT).is_some_and(|c| c == role)
 }
 
 /// Selects all children of one Pipeline.

@@ -16,6 +16,8 @@ use super::labels;
 use crate::context::Images;
 use crate::pipeline::validate::ValidatedPipeline;
 
+/// Probes and metrics of long-running roles.
+pub const ADMIN_PORT: i32 = 8081;
 /// User and group of all our pods.
 const USER: i64 = 65_532;
 
@@ -82,7 +84,7 @@ pub(super) fn template(
     labels.extend(more.into_iter().map(|(k, v)| (k.to_string(), v)));
     let mut ports: Vec<ContainerPort> = ports.into_iter().map(|(n, p)| port(n, p)).collect();
     if admin {
-        ports.push(port("admin", 8081));
+        ports.push(port("admin", ADMIN_PORT));
     }
     let container = Container {
         name: role.into(),

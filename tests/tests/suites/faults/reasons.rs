@@ -8,7 +8,7 @@ use foresail_crds::Pipeline;
 use foresail_runtime_kafka::admin;
 use foresail_tests::cluster::S3_SECRET;
 use foresail_tests::predictor::Predictor;
-use foresail_tests::topics::{names, settings};
+use foresail_tests::topics::{self, names, settings};
 use foresail_tests::{Space, faults, in_namespace, pipelines, s3, until};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -202,23 +202,11 @@ async fn recreated_topic() -> Result<()> {
             Ok(())
         })
         .await?;
-        make_topic(&space, &bars).await?;
+        topics::make(&space, &bars, 3).await?;
         shown(&space, name, "TopicRecreated").await?;
         Ok(())
     })
     .await
-}
-
-/// A topic of the same name, empty.
-async fn make_topic(space: &Space, name: &str) -> Result<()> {
-    let topic = admin::Topic {
-        name: name.to_owned(),
-        partitions: 3,
-        replication: 1,
-        config: vec![],
-    };
-    admin::ensure_topics(&settings(space)?, &[topic]).await?;
-    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
