@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR ?= $(FORESAIL_CACHE)/target
 XTASK := cargo xtask
 CLUSTER := $(if $(CONTEXT),--context $(CONTEXT) --registry "$(REGISTRY)" --kafka "$(KAFKA)" --s3 "$(S3)" --redis "$(REDIS)")
 
-.PHONY: help demo test check generate down status rust
+.PHONY: help demo test soak bench-loop check generate down status rust
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,12 @@ demo: rust ## From nothing to forecasts; CONTEXT=name REGISTRY=host/repo KAFKA= 
 
 test: rust ## Every test: unit tests, and a real node with Kafka, Redis and S3
 	@$(XTASK) test
+
+soak: rust ## The same with the long versions: ten idle minutes, twenty calm years, more kills
+	@$(XTASK) test --soak
+
+bench-loop: rust ## Times, memory and sizes of the whole loop, with released (dist) images
+	@$(XTASK) bench-loop
 
 check: rust ## Formatting, lints, generated files, layers, charts, unit tests
 	@$(XTASK) check

@@ -118,6 +118,19 @@ pub async fn kill_child(space: &Space, child: &str, limit: Duration) -> Result<(
     .await
 }
 
+/// Waits until no pod runs for a child.
+///
+/// # Errors
+/// When one still does after `limit`.
+pub async fn stopped(space: &Space, child: &str, limit: Duration) -> Result<()> {
+    until(&format!("the end of {child}"), limit, async || {
+        let pods = pods_of(space, child).await?;
+        ensure!(pods.is_empty(), "{} pods still run", pods.len());
+        Ok(())
+    })
+    .await
+}
+
 /// Restarts of all containers of a pod.
 pub fn restarts(pod: &Pod) -> i32 {
     let statuses = pod

@@ -71,6 +71,11 @@ impl Predictor {
         })
     }
 
+    /// Its address, `http://host:port`.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// GET.
     ///
     /// # Errors

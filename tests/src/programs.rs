@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
 use foresail_crds::worker_config::CONFIG_FILE;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::ListParams;
@@ -59,11 +60,11 @@ pub async fn configuration(space: &Space, pipeline: &str) -> Result<String> {
         .with_context(|| format!("no {CONFIG_FILE} in it"))
 }
 
-/// Standard output of `foresail-trainer dump`: the feature rows of a Delta version, a line each.
+/// The Parquet file of `foresail-trainer dump`: the feature rows of a Delta version.
 ///
 /// # Errors
 /// Its own words.
-pub async fn dump(space: &Space, pipeline: &str, delta_version: u64) -> Result<String> {
+pub async fn dump(space: &Space, pipeline: &str, delta_version: u64) -> Result<Bytes> {
     let folder = env::temp_dir().join(format!("foresail-dump-{}-{pipeline}", space.name));
     let secrets = folder.join("secrets/lake");
     fs::create_dir_all(&secrets)?;
@@ -72,6 +73,7 @@ pub async fn dump(space: &Space, pipeline: &str, delta_version: u64) -> Result<S
     fs::write(secrets.join("secretAccessKey"), &settings.secret_key)?;
     let config = folder.join(CONFIG_FILE);
     fs::write(&config, configuration(space, pipeline).await?)?;
+    let file = folder.join("rows.parquet");
     let output = Command::new(program("foresail-trainer")?)
         .args([
             "dump",
@@ -80,10 +82,13 @@ pub async fn dump(space: &Space, pipeline: &str, delta_version: u64) -> Result<S
             "--config",
         ])
         .arg(&config)
+        .arg("--output")
+        .arg(&file)
         .env("FORESAIL_SECRETS_DIR", folder.join("secrets"))
         .stdin(Stdio::null())
         .output()
         .await;
+    let rows = fs::read(&file);
     fs::remove_dir_all(&folder)?;
     let output = output.context("cannot run foresail-trainer")?;
     ensure!(
@@ -91,5 +96,5 @@ pub async fn dump(space: &Space, pipeline: &str, delta_version: u64) -> Result<S
         "foresail-trainer dump: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    Ok(String::from_utf8(output.stdout)?)
+    Ok(rows.context("no file was written")?.into())
 }

@@ -55,6 +55,24 @@ pub async fn list(cluster: &Cluster, prefix: &str) -> Result<Vec<String>> {
         .collect())
 }
 
+/// Deletes every object below a prefix.
+///
+/// # Errors
+/// When one is refused, or nothing lies there.
+pub async fn delete_below(cluster: &Cluster, prefix: &str) -> Result<()> {
+    let keys = list(cluster, prefix).await?;
+    if keys.is_empty() {
+        bail!("nothing lies below {prefix}");
+    }
+    for key in keys {
+        let (status, body) = request(cluster, &key, &["--request", "DELETE"]).await?;
+        if status != "204" && status != "200" {
+            bail!("DELETE {key}: {status}: {}", String::from_utf8_lossy(&body));
+        }
+    }
+    Ok(())
+}
+
 async fn request(cluster: &Cluster, key: &str, options: &[&str]) -> Result<(String, Bytes)> {
     let settings = &cluster.settings;
     let url = format!("{}/{}/{key}", settings.s3_endpoint, settings.s3_bucket);

@@ -63,6 +63,15 @@ impl Settings {
     }
 }
 
+/// The long value in `make soak`, the short one otherwise.
+pub fn in_soak<T>(short: T, long: T) -> T {
+    if text("FORESAIL_SOAK").is_some() {
+        long
+    } else {
+        short
+    }
+}
+
 fn text(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }

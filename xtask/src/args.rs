@@ -84,8 +84,13 @@ pub enum Command {
     Arrows,
     /// The whole demo, from nothing to forecasts.
     Demo(Options),
+    /// Measures the whole loop with released (`dist`) images on the node `test`.
+    BenchLoop,
     /// Every test: unit tests and the ones that need the node `test`.
     Test {
+        /// The long versions of those that have one.
+        #[arg(long)]
+        soak: bool,
         /// Handed to `cargo test` (a test name, or `-p package`).
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         filter: Vec<String>,

@@ -5,6 +5,7 @@
 
 mod args;
 mod arrows;
+mod bench;
 mod check;
 mod data;
 mod demo;
@@ -67,7 +68,10 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Check => check::run(&paths)?,
         Command::Arrows => arrows::check(&paths)?,
         Command::Demo(options) => demo::run(&paths, &options)?,
-        Command::Test { filter } => return Ok(test_run::run(&paths, &filter)),
+        Command::BenchLoop => bench::run_loop(&paths)?,
+        Command::Test { soak, filter } => {
+            return Ok(test_run::run(&paths, &test_run::Wanted { soak, filter }));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -20,9 +20,17 @@ struct Counts {
     failed: u64,
 }
 
-/// Runs everything; `filter` goes to `cargo test`. The last line counts, whatever happened before.
-pub fn run(paths: &Paths, filter: &[String]) -> ExitCode {
-    let counts = everything(paths, filter).unwrap_or_else(|error| {
+/// Which tests.
+pub struct Wanted {
+    /// The long versions of those that have one.
+    pub soak: bool,
+    /// Handed to `cargo test`.
+    pub filter: Vec<String>,
+}
+
+/// Runs everything that is wanted. The last line counts, whatever happened before.
+pub fn run(paths: &Paths, wanted: &Wanted) -> ExitCode {
+    let counts = everything(paths, wanted).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         Counts {
             passed: 0,
@@ -37,7 +45,7 @@ pub fn run(paths: &Paths, filter: &[String]) -> ExitCode {
     }
 }
 
-fn everything(paths: &Paths, filter: &[String]) -> Result<Counts> {
+fn everything(paths: &Paths, wanted: &Wanted) -> Result<Counts> {
     let node = Node::new(paths, Name::Test);
     setup::all(paths)?;
     node::up(&node)?;
@@ -45,7 +53,7 @@ fn everything(paths: &Paths, filter: &[String]) -> Result<Counts> {
     data::upload(paths, &node)?;
     install::on_node(&node).inspect_err(|_| diagnostics::collect(&node))?;
     node::env::write(&node)?;
-    let (counts, cargo_succeeded) = step("cargo test", || cargo_test(&node, filter))?;
+    let (counts, cargo_succeeded) = step("cargo test", || cargo_test(&node, wanted))?;
     let counts = counts.with_cargo(cargo_succeeded);
     if counts.failed > 0 {
         diagnostics::collect(&node);
@@ -53,19 +61,23 @@ fn everything(paths: &Paths, filter: &[String]) -> Result<Counts> {
     Ok(counts)
 }
 
-fn cargo_test(node: &Node, filter: &[String]) -> Result<(Counts, bool)> {
+fn cargo_test(node: &Node, wanted: &Wanted) -> Result<(Counts, bool)> {
     let mut command = exec::cargo(&node.paths);
     command.args(["test", "--profile", Profile::Ci.name(), "--no-fail-fast"]);
-    if !filter
+    if !wanted
+        .filter
         .iter()
         .any(|word| word == "-p" || word.starts_with("--package"))
     {
         command.arg("--workspace");
     }
     command
-        .args(filter)
+        .args(&wanted.filter)
         .env("RUST_LIB_BACKTRACE", "0")
         .envs(node::env::variables(node));
+    if wanted.soak {
+        command.env("FORESAIL_SOAK", "1");
+    }
     let path = env::var("PATH").unwrap_or_default();
     // Only the test programs get the node's tools on PATH: build scripts watch it, and another PATH
     // would build every native dependency, and with them DataFusion, again.

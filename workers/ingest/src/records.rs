@@ -12,21 +12,34 @@ use crate::row::RawRow;
 /// Longest original kept, in bytes: the record must fit a Kafka message.
 const LONGEST_ORIGINAL: usize = 256 * 1024;
 
+/// Where records go, and what they say of the bars topic.
+pub(crate) struct Target<'a> {
+    /// Topics of the Pipeline.
+    pub topics: &'a Topics,
+    /// Offsets the bars topic had given out before this batch.
+    pub written: i64,
+}
+
 /// The record of a good bar.
-pub(crate) fn bar(topics: &Topics, row: &RawRow, bar: &Bar) -> Result<Record, RoleError> {
+pub(crate) fn bar(target: &Target<'_>, row: &RawRow, bar: &Bar) -> Result<Record, RoleError> {
     Ok(Record {
-        topic: topics.bars.clone(),
+        topic: target.topics.bars.clone(),
         partition: None,
         key: Some(bar.symbol.clone()),
         value: encode(bar)?,
-        headers: headers(row, &bar.provider, bar.ingested_at, Some(bar.event_time)),
+        headers: headers(
+            row,
+            &bar.provider,
+            (bar.ingested_at, target.written),
+            Some(bar.event_time),
+        ),
         timestamp: Some(bar.ingested_at),
     })
 }
 
 /// The record of a refused row.
 pub(crate) fn refused(
-    topics: &Topics,
+    target: &Target<'_>,
     row: &RawRow,
     refusal: Refusal,
     provider: &str,
@@ -41,11 +54,11 @@ pub(crate) fn refused(
         original: row.original.get(..end).unwrap_or_default().to_string(),
     };
     Ok(Record {
-        topic: topics.quarantine.clone(),
+        topic: target.topics.quarantine.clone(),
         partition: None,
         key: row.fields.symbol.clone(),
         value: encode(&value)?,
-        headers: headers(row, provider, now, None),
+        headers: headers(row, provider, (now, target.written), None),
         timestamp: Some(now),
     })
 }
@@ -53,7 +66,7 @@ pub(crate) fn refused(
 fn headers(
     row: &RawRow,
     provider: &str,
-    now: i64,
+    (now, written): (i64, i64),
     event_time: Option<i64>,
 ) -> Vec<(String, String)> {
     let mut headers = vec![
@@ -63,6 +76,7 @@ fn headers(
         ),
         (header::PROVIDER.to_string(), provider.to_string()),
         (header::INGESTED_AT.to_string(), now.to_string()),
+        (header::BARS_WRITTEN.to_string(), written.to_string()),
     ];
     headers.extend(event_time.map(|t| (header::EVENT_TIME.to_string(), t.to_string())));
     headers

@@ -4,7 +4,7 @@
 use std::iter::Peekable;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{LazyLock, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use foresail_crds::names::Topics;
 use foresail_crds::pipeline::status::IngestStatus;
@@ -12,7 +12,7 @@ use foresail_crds::worker_config::{ServingConfig, WorkerConfig};
 use foresail_runtime_base::retry::Backoff;
 use foresail_runtime_base::{Health, RoleError, Shutdown, admin, clock};
 use foresail_runtime_cluster::{StatusReporter, serving};
-use foresail_runtime_kafka::{Record, Settings, TransactionalProducer};
+use foresail_runtime_kafka::{Record, Settings, TransactionalProducer, written};
 use jiff::civil::Date;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use prometheus::{IntCounterVec, register_int_counter_vec};
@@ -20,12 +20,15 @@ use tokio::sync::watch;
 
 use crate::checks::{Checker, Verdict, date_of};
 use crate::pace::Pace;
+use crate::position::{self, Found};
+use crate::records::{self, Target};
 use crate::row::RawRow;
 use crate::source::{self, Rows};
-use crate::{position, records};
 
 /// Most rows in one transaction of the backfill.
 const BATCH: usize = 500;
+/// How often an open session makes sure that its topic is still the same one.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 const ADMIN_PORT: u16 = 8081;
 
 static ROWS: LazyLock<IntCounterVec> = LazyLock::new(|| {
@@ -88,8 +91,13 @@ struct Session {
     rows: Peekable<Rows>,
     checker: Checker,
     provider: &'static str,
+    settings: Settings,
     /// First position that is not committed.
     next: u64,
+    /// Offsets the bars topic has given out, as far as this session knows.
+    written: i64,
+    /// When the topic was last looked at.
+    looked: Instant,
     status: IngestStatus,
     /// Last date of the backfill; everything is backfill when absent.
     backfill_to: Option<Date>,
@@ -119,7 +127,24 @@ impl Worker {
             self.publish(&session);
             tracing::info!(rows = session.status.rows_read, "source complete");
         }
-        self.shutdown.cancelled().await;
+        while !self.shutdown.is_cancelled() {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => self.look(&mut session).await?,
+                () = self.shutdown.cancelled() => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Now and then: is it still the topic that holds what was sent?
+    async fn look(&self, session: &mut Session) -> Result<(), RoleError> {
+        if session.looked.elapsed() < LOOK_EVERY {
+            return Ok(());
+        }
+        session.looked = Instant::now();
+        let written = written(&session.settings, &self.topics.bars).await?;
+        position::check_same_topic(&self.topics.bars, written, session.written)?;
+        session.written = written;
         Ok(())
     }
 
@@ -129,8 +154,8 @@ impl Worker {
         let identity = self.config.pipeline.kafka_identity("ingest");
         // First fence off older instances: what is read after it can no longer change.
         let producer = TransactionalProducer::open(&settings, &identity).await?;
-        let next = position::next(&settings, &self.topics).await?;
-        tracing::info!(next, provider, "source open");
+        let Found { next, written } = position::find(&settings, &self.topics).await?;
+        tracing::info!(next, written, provider, "source open");
         let replays = self.config.source.replay.is_some();
         let to = self
             .config
@@ -144,7 +169,10 @@ impl Worker {
             rows: rows.peekable(),
             checker: Checker::new(&self.config, provider)?,
             provider,
+            settings,
             next,
+            written,
+            looked: Instant::now(),
             status: IngestStatus::default(),
             backfill_to: date_of(to, "source.backfill.to")?,
         })
@@ -217,6 +245,10 @@ impl Worker {
     ) -> Result<(), RoleError> {
         let now = clock::now_ms();
         let fresh = row.position >= session.next;
+        let target = Target {
+            topics: &self.topics,
+            written: session.written,
+        };
         let status = &mut batch.status;
         let record = match session.checker.judge(row, now) {
             Verdict::OutOfScope => {
@@ -227,11 +259,11 @@ impl Worker {
                 status.rows_sent += 1;
                 status.missing_fields += u64::from(bar.open.is_none() || bar.volume.is_none());
                 status.last_event_time = time(bar.event_time);
-                records::bar(&self.topics, row, &bar)?
+                records::bar(&target, row, &bar)?
             }
             Verdict::Refused(refusal) => {
                 status.rows_quarantined += 1;
-                records::refused(&self.topics, row, refusal, session.provider, now)?
+                records::refused(&target, row, refusal, session.provider, now)?
             }
         };
         status.rows_read += 1;
@@ -249,6 +281,7 @@ impl Worker {
             .count() as u64;
         let refused = batch.records.len() as u64 - bars;
         session.producer.commit(batch.records).await?;
+        session.written += i64::try_from(bars).unwrap_or(i64::MAX);
         ROWS.with_label_values(&["sent"]).inc_by(bars);
         ROWS.with_label_values(&["quarantined"]).inc_by(refused);
         ROWS.with_label_values(&["out_of_scope"])
@@ -266,7 +299,7 @@ impl Worker {
         {
             self.publish(session);
         }
-        Ok(())
+        self.look(session).await
     }
 
     fn publish(&self, session: &Session) {

@@ -1,9 +1,9 @@
 //! The one layer every write to the outside passes: counted always, and in tests crashed or delayed.
 //!
 //! `FORESAIL_FAULT=<system>.<operation>:<n>:<fault>` acts on the n-th call (from 1) of an operation
-//! in this process; faults are `crash-before`, `crash-after` and `delay-ms=<ms>`.
+//! in this process; faults are `crash-before`, `crash-after` and `delay-ms=<ms>`. The operation `*`
+//! counts every write to the system except the renewal of Leases, which come by the clock.
 
-use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ static FAULT: LazyLock<Option<Fault>> = LazyLock::new(|| {
         .and_then(|text| Fault::parse(&text))
 });
 
-static CALLS: LazyLock<Mutex<HashMap<(&'static str, &'static str), u64>>> =
-    LazyLock::new(Mutex::default);
+/// Writes so far that the fault concerns.
+static CALLS: Mutex<u64> = Mutex::new(0);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Fault {
@@ -61,6 +61,11 @@ impl Fault {
             kind,
         })
     }
+
+    fn concerns(&self, system: &str, operation: &str) -> bool {
+        let every = self.operation == "*" && operation != "lease";
+        self.system == system && (every || self.operation == operation)
+    }
 }
 
 /// Carries out one write. `system` is `kubernetes`, `kafka`, `s3` or `redis`; `operation` a fixed word.
@@ -85,13 +90,12 @@ pub async fn perform<F: Future>(
 
 fn due(system: &'static str, operation: &'static str) -> Option<Kind> {
     let fault = FAULT.as_ref()?;
-    if fault.system != system || fault.operation != operation {
+    if !fault.concerns(system, operation) {
         return None;
     }
     let mut calls = CALLS.lock().unwrap_or_else(PoisonError::into_inner);
-    let count = calls.entry((system, operation)).or_default();
-    *count += 1;
-    (*count == fault.call).then_some(fault.kind)
+    *calls += 1;
+    (*calls == fault.call).then_some(fault.kind)
 }
 
 /// Ends the process as SIGKILL would: no destructor, no flush.
@@ -113,6 +117,9 @@ mod tests {
         );
         let delay = Fault::parse("s3.put:1:delay-ms=20").map(|f| f.kind);
         assert_eq!(delay, Some(Kind::Delay(Duration::from_millis(20))));
+        let every = Fault::parse("kubernetes.*:1:crash-after").unwrap();
+        assert!(every.concerns("kubernetes", "apply") && !every.concerns("s3", "put"));
+        assert!(!every.concerns("kubernetes", "lease"));
         for bad in [
             "",
             "kafka",

@@ -9,7 +9,7 @@ pub fn init(role: &str) {
         .install_default()
         .ok();
     let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,kube_client=warn,kube_runtime=warn,rdkafka=warn"));
+        .unwrap_or_else(|_| EnvFilter::new("info,kube_client=warn,kube_runtime=warn,rdkafka=warn,deltalake_core=warn,buoyant_kernel=warn"));
     let subscriber = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

@@ -45,3 +45,13 @@ pub(crate) fn lost(what: &str) -> RoleError {
         format!("{what}: the task ended without a result"),
     )
 }
+
+/// A topic that ends before what was already read from it or written to it: other records under the
+/// same name. To go on would mix two histories, or hide that one is lost.
+pub fn recreated(topic: &str, detail: impl std::fmt::Display) -> RoleError {
+    let message = format!(
+        "topic `{topic}` was made anew: {detail}; suspend the Pipeline, delete its topics bars, features, stream-state \
+         and quarantine and its folder bars in the lake, then resume: everything is read again from the source"
+    );
+    RoleError::user("TopicRecreated", message)
+}

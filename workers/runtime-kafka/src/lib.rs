@@ -11,8 +11,9 @@ mod producer;
 mod reader;
 mod settings;
 
+pub use error::recreated;
 pub use lossy::LossyProducer;
 pub use message::{Message, Record};
 pub use producer::TransactionalProducer;
-pub use reader::{Reader, Start, read_tail};
+pub use reader::{Reader, Start, read_tail, written};
 pub use settings::Settings;

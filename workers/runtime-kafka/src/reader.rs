@@ -12,7 +12,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::Offset;
 use tokio::task::spawn_blocking;
 
-use crate::error::{explain, lost};
+use crate::error::{explain, lost, recreated};
 use crate::settings::REQUEST_TIMEOUT;
 use crate::{Message, Settings};
 
@@ -65,7 +65,7 @@ impl Reader {
             // late its end is known.
             .set("fetch.wait.max.ms", "250")
             .set("queued.max.messages.kbytes", "8192");
-        let what = format!("reading topic `{topic}`");
+        let what = reading(topic);
         let servers = settings.servers().to_string();
         let (task, name, at) = (what.clone(), topic.to_string(), servers.clone());
         spawn_blocking(move || {
@@ -78,7 +78,7 @@ impl Reader {
                 return Err(RoleError::outside("TopicMissing", message));
             }
             let (offsets, behind) = starts(&consumer, &name, &partitions, &start)
-                .map_err(|e| e.into_role_error(&task, &at))?;
+                .map_err(|e| e.into_role_error(&name, &at))?;
             let mut list = TopicPartitionList::new();
             for (partition, offset) in offsets {
                 list.add_partition_offset(&name, partition, Offset::Offset(offset))
@@ -114,7 +114,7 @@ impl Reader {
         max: usize,
         wait: Duration,
     ) -> Result<Vec<Message>, RoleError> {
-        let what = format!("reading topic `{}`", self.topic);
+        let what = reading(&self.topic);
         let consumer = Arc::clone(&self.consumer);
         let mut behind = std::mem::take(&mut self.behind);
         let (batch, behind) = spawn_blocking(move || {
@@ -146,6 +146,17 @@ impl Reader {
             .map_err(|_| lost(&what))?;
         ends.map_err(|e| explain(&what, &self.servers, &e))
     }
+}
+
+/// Offsets given out by a topic so far: the sum of its partitions' ends. It never falls unless the
+/// topic is made anew.
+///
+/// # Errors
+/// `KafkaUnreachable`, `KafkaAuthFailed`, `TopicMissing`.
+pub async fn written(settings: &Settings, topic: &str) -> Result<i64, RoleError> {
+    let reader = Reader::open(settings, topic, Start::Tail(0)).await?;
+    let ends = reader.ends().await?;
+    Ok(ends.values().map(|(_, high)| high).sum())
 }
 
 /// The last `per_partition` committed messages of every partition, in offset order.
@@ -239,6 +250,10 @@ fn partitions(consumer: &BaseConsumer, topic: &str) -> Result<Vec<i32>, KafkaErr
     Ok(ids)
 }
 
+fn reading(topic: &str) -> String {
+    format!("reading topic `{topic}`")
+}
+
 fn watermarks(
     consumer: &BaseConsumer,
     topic: &str,
@@ -258,18 +273,17 @@ enum StartError {
 }
 
 impl StartError {
-    fn into_role_error(self, what: &str, servers: &str) -> RoleError {
+    fn into_role_error(self, topic: &str, servers: &str) -> RoleError {
         match self {
-            Self::Kafka(error) => explain(what, servers, &error),
+            Self::Kafka(error) => explain(&reading(topic), servers, &error),
             Self::Beyond {
                 partition,
                 offset,
                 end,
-            } => RoleError::user(
-                "TopicRecreated",
-                format!(
-                    "{what}: partition {partition} ends at {end}, but offset {offset} was already read, so this is \
-                     another topic of the same name; restore it, or delete what was derived from the old one"
+            } => recreated(
+                topic,
+                format_args!(
+                    "partition {partition} ends at {end}, offset {offset} was read before"
                 ),
             ),
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use foresail_crds::names::Topics;
 use foresail_crds::records::{FeatureRecord, StreamSnapshot};
 use foresail_runtime_base::RoleError;
-use foresail_runtime_kafka::{Reader, Settings, Start, read_tail};
+use foresail_runtime_kafka::{Reader, Settings, Start, read_tail, recreated};
 
 use crate::engine::{Remains, StreamCore};
 use crate::records;
@@ -107,10 +107,10 @@ pub(crate) fn check_same_topic(
     for (partition, known) in core.known_ends() {
         let end = ends.get(&partition).map_or(0, |(_, high)| *high);
         if end < known {
-            return Err(RoleError::user(
-                "TopicRecreated",
-                format!(
-                    "partition {partition} of {topic} ends at offset {end}, but bars up to {known} were used already: the topic was made anew; delete the topics features and stream-state of this Pipeline too, or restore the bars"
+            return Err(recreated(
+                topic,
+                format_args!(
+                    "partition {partition} ends at {end}, bars up to {known} were used before"
                 ),
             ));
         }

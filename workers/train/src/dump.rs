@@ -1,45 +1,76 @@
-//! `foresail-trainer dump`: the feature rows a run would train on, as JSON lines of the stream's own
-//! records, so that anyone can compare the bits.
+//! `foresail-trainer dump`: the feature rows a run would train on, as a Parquet file for any tool:
+//! `symbol`, `event_time`, `close`, `adjustment_factor`, then a column per feature.
 
-use std::io::Write;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
 
-use foresail_crds::records::FeatureRecord;
+use datafusion::arrow::array::{ArrayRef, Float64Array, StringArray, TimestampMillisecondArray};
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::parquet::arrow::ArrowWriter;
 use foresail_crds::worker_config::WorkerConfig;
 use foresail_runtime_base::RoleError;
 
-use crate::{dataset, lake};
+use crate::dataset::{self, Dataset, Sample};
+use crate::lake;
 
-/// Writes one line per row, ordered by event time and symbol.
+/// Rows encoded at a time.
+const CHUNK: usize = 8_192;
+
+/// Writes one row per bar that has all features, ordered by event time and symbol; returns their
+/// number.
 ///
 /// # Errors
-/// Those of reading the lake; `OutputFailed` when the lines cannot be written.
+/// Those of reading the lake; `OutputFailed` when the file cannot be written.
 pub async fn dump(
     config: &WorkerConfig,
     delta_version: u64,
-    out: &mut impl Write,
+    output: &Path,
 ) -> Result<u64, RoleError> {
     let bars = lake::read(config, delta_version).await?;
     let horizon = usize::try_from(config.training.horizon).unwrap_or(1);
-    let target = config.training.target;
     let data = dataset::build(
         &bars,
         &config.features,
         config.source.adjustment,
         (1, horizon),
-        target,
+        config.training.target,
     )?;
-    let failed =
-        |e: String| RoleError::outside("OutputFailed", format!("writing feature rows: {e}"));
-    for sample in &data.samples {
-        let record = FeatureRecord {
-            symbol: data.symbols.get(sample.symbol).cloned().unwrap_or_default(),
-            event_time: sample.event_time,
-            close: sample.close,
-            adjustment_factor: sample.adjustment_factor,
-            values: sample.values().to_vec(),
-        };
-        let line = serde_json::to_string(&record).map_err(|e| failed(e.to_string()))?;
-        writeln!(out, "{line}").map_err(|e| failed(e.to_string()))?;
-    }
+    write(&data, output).map_err(|e| {
+        let message = format!("writing feature rows to {}: {e}", output.display());
+        RoleError::outside("OutputFailed", message)
+    })?;
     Ok(data.samples.len() as u64)
+}
+
+fn write(data: &Dataset, output: &Path) -> datafusion::error::Result<()> {
+    let schema = batch(data, &[])?.schema();
+    let mut writer = ArrowWriter::try_new(File::create(output)?, schema, None)?;
+    for samples in data.samples.chunks(CHUNK) {
+        writer.write(&batch(data, samples)?)?;
+    }
+    writer.close()?;
+    Ok(())
+}
+
+fn batch(data: &Dataset, samples: &[Sample]) -> datafusion::error::Result<RecordBatch> {
+    let numbers = |get: &dyn Fn(&Sample) -> f64| -> ArrayRef {
+        Arc::new(samples.iter().map(get).collect::<Float64Array>())
+    };
+    let name = |sample: &Sample| data.symbols.get(sample.symbol).cloned().unwrap_or_default();
+    let symbols: StringArray = samples.iter().map(|s| Some(name(s))).collect();
+    let times = samples.iter().map(|s| s.event_time);
+    let times = TimestampMillisecondArray::from_iter_values(times);
+    let mut columns: Vec<(&str, ArrayRef)> = vec![
+        ("symbol", Arc::new(symbols)),
+        ("event_time", Arc::new(times.with_timezone_utc())),
+        ("close", numbers(&|s| s.close)),
+        ("adjustment_factor", numbers(&|s| s.adjustment_factor)),
+    ];
+    for (index, feature) in data.names.iter().enumerate() {
+        // A sample holds a value for every name.
+        let value = move |s: &Sample| s.values().get(index).copied().unwrap_or(f64::NAN);
+        columns.push((feature, numbers(&value)));
+    }
+    Ok(RecordBatch::try_from_iter(columns)?)
 }

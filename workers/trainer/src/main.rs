@@ -1,4 +1,4 @@
-//! The trainer: runs to completion in a Job. `train` makes a model, `dump` shows its feature rows.
+//! The trainer: runs to completion in a Job. `train` makes a model, `dump` writes its feature rows.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,7 +26,7 @@ enum Command {
         #[arg(long)]
         run: String,
     },
-    /// Prints the feature rows of a Delta version as JSON lines.
+    /// Writes the feature rows of a Delta version to a Parquet file.
     Dump {
         /// Worker configuration.
         #[arg(long, default_value = "/etc/foresail/config/config.json")]
@@ -34,6 +34,9 @@ enum Command {
         /// Delta version.
         #[arg(long)]
         delta_version: u64,
+        /// File to write.
+        #[arg(long)]
+        output: PathBuf,
     },
 }
 
@@ -58,11 +61,11 @@ async fn run(command: Command) -> Result<(), RoleError> {
         Command::Dump {
             config,
             delta_version,
+            output,
         } => {
             let config = config::load(&config)?;
-            let rows =
-                foresail_train::dump(&config, delta_version, &mut std::io::stdout().lock()).await?;
-            eprintln!("{rows} rows");
+            let rows = foresail_train::dump(&config, delta_version, &output).await?;
+            println!("{rows} rows in {}", output.display());
             Ok(())
         }
     }

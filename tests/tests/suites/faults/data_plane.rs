@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use foresail_crds::pipeline::conditions;
 use foresail_tests::predictor::{Asked, Asker, Predictor};
+use foresail_tests::settings::in_soak;
 use foresail_tests::topics::Ledger;
 use foresail_tests::{Checks, Space, alone_in_namespace, delta, faults, pipelines, redis, until};
 use k8s_openapi::api::core::v1::Pod;
@@ -17,11 +18,11 @@ const READY: Duration = Duration::from_secs(300);
 const BACK: Duration = Duration::from_secs(90);
 const REPLAY: Duration = Duration::from_secs(600);
 
-/// Some 1,900 bars of backfill, 2,000 of replay at 15 sessions a second.
+/// Some 1,900 bars of backfill, 2,000 of replay at 15 sessions a second; four times that in the soak.
 fn market(space: &Space, name: &str) -> Value {
     let mut object = pipelines::small(space, name);
     object["spec"]["source"] = json!({
-        "simulator": {"seed": 21, "start": "2010-01-04", "sessions": 2000, "autocorrelation": "0.3",
+        "simulator": {"seed": 21, "start": "2010-01-04", "sessions": in_soak(2000, 5000), "autocorrelation": "0.3",
             "splitEverySessions": 200, "badRowEvery": 100, "gapEverySessions": 120},
         "backfill": {"to": "2013-12-31"}, "replay": {"sessionsPerSecond": "15"}});
     object["spec"]["retraining"] = json!({"triggers": []});
@@ -47,19 +48,8 @@ async fn nothing_is_lost_or_doubled_when_parts_die() -> Result<()> {
             vec!["SIMA".into(), "SIMB".into()],
             Duration::from_millis(40),
         );
-        for role in ["ingest", "stream", "lake", "monitor"] {
-            faults::kill_child(&space, &format!("{name}-{role}"), BACK).await?;
-        }
-        for part in ["kafka", "redis", "s3"] {
-            faults::component(&space.cluster, "kill", part).await?;
-            tokio::time::sleep(Duration::from_secs(4)).await;
-            faults::component(&space.cluster, "start", part).await?;
-            tokio::time::sleep(Duration::from_secs(4)).await;
-        }
-        redis::flush(&space.cluster).await?;
-        // Twice more the two that hold state, now while they catch up.
-        for role in ["stream", "lake"] {
-            faults::kill_child(&space, &format!("{name}-{role}"), BACK).await?;
+        for _ in 0..in_soak(1, 4) {
+            everything_dies(&space, name).await?;
         }
         pipelines::drained(&space, name, REPLAY).await?;
         let asked = asker.finish().await?;
@@ -67,6 +57,25 @@ async fn nothing_is_lost_or_doubled_when_parts_die() -> Result<()> {
         judge(&space, name, &asked).await
     })
     .await
+}
+
+/// Each worker, Kafka, Redis and S3 in turn.
+async fn everything_dies(space: &Space, name: &str) -> Result<()> {
+    for role in ["ingest", "stream", "lake", "monitor"] {
+        faults::kill_child(space, &format!("{name}-{role}"), BACK).await?;
+    }
+    for part in ["kafka", "redis", "s3"] {
+        faults::component(&space.cluster, "kill", part).await?;
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        faults::component(&space.cluster, "start", part).await?;
+        tokio::time::sleep(Duration::from_secs(4)).await;
+    }
+    redis::flush(&space.cluster).await?;
+    // Twice more the two that hold state, now while they catch up.
+    for role in ["stream", "lake"] {
+        faults::kill_child(space, &format!("{name}-{role}"), BACK).await?;
+    }
+    Ok(())
 }
 
 async fn serving(space: &Space, name: &str) -> Result<()> {

@@ -1,12 +1,17 @@
 //! The operator dies at random points of the loop, and is there twice: one end state, one run.
 
-use std::time::Duration;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use foresail_crds::pipeline::conditions;
 use foresail_crds::pipeline::status::RunState;
 use foresail_tests::cluster::OPERATOR_NAMESPACE;
 use foresail_tests::predictor::{Asker, Predictor};
-use foresail_tests::{Checks, Cluster, Space, alone_in_namespace, audit, faults, pipelines, until};
+use foresail_tests::settings::in_soak;
+use foresail_tests::{
+    Checks, Cluster, Space, alone_in_namespace, audit, faults, pipelines, programs, until,
+};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -15,9 +20,9 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use rand::Rng;
 use serde_json::json;
+use tokio::process::Command;
 
 const READY: Duration = Duration::from_secs(420);
-const KILLS: usize = 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_twenty_random_points_the_end_is_the_same() -> Result<()> {
@@ -26,7 +31,7 @@ async fn killed_at_twenty_random_points_the_end_is_the_same() -> Result<()> {
         space
             .apply_pipeline(&pipelines::small(&space, name))
             .await?;
-        for kill in 0..KILLS {
+        for kill in 0..in_soak(20, 100) {
             // From before the first child exists to well after the first champion serves.
             let pause = rand::rng().random_range(200..4_000);
             tokio::time::sleep(Duration::from_millis(pause)).await;
@@ -62,6 +67,55 @@ async fn two_operators_do_the_work_of_one() -> Result<()> {
         result
     })
     .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_around_any_write_changes_nothing() -> Result<()> {
+    alone_in_namespace("op-write", async |space| {
+        let name = "crashes";
+        scale(&space.cluster, 0).await?;
+        let lives = lives(&space, name).await;
+        scale(&space.cluster, 1).await?;
+        let lives = lives?;
+        println!("Ready after {lives} lives, a write each");
+        pipelines::ready(&space, name, READY).await?;
+        judge(&space, name).await?;
+        ensure!(lives > 20, "only {lives} lives: were faults injected?");
+        Ok(())
+    })
+    .await
+}
+
+/// Runs the operator on this machine, again and again: one life ends right after its first write, the
+/// next before its second. Ends when the Pipeline is Ready and an operator has nothing left to write.
+async fn lives(space: &Space, name: &str) -> Result<usize> {
+    space.apply_pipeline(&pipelines::small(space, name)).await?;
+    let begin = Instant::now();
+    let faults = ["kubernetes.*:1:crash-after", "kubernetes.*:2:crash-before"];
+    for (life, fault) in faults.iter().cycle().enumerate() {
+        ensure!(begin.elapsed() < READY, "not Ready after {life} lives");
+        let mut operator = Command::new(programs::program("foresail-operator")?)
+            .args(["--admin-bind", "127.0.0.1:0"])
+            .env("FORESAIL_WATCH_NAMESPACE", &space.name)
+            .env("FORESAIL_FAULT", fault)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        let (mut calm, mut rest) = (0, tokio::time::interval(Duration::from_millis(500)));
+        // Five seconds without a write beside a Ready Pipeline: nothing is left to do.
+        while calm < 10 && operator.try_wait()?.is_none() {
+            rest.tick().await;
+            let pipeline = space.pipelines().get(name).await?;
+            let ready = pipelines::is_true(&pipeline, conditions::READY);
+            calm = if ready { calm + 1 } else { 0 };
+            ensure!(begin.elapsed() < READY, "{}", pipelines::summary(&pipeline));
+        }
+        if calm == 10 {
+            return Ok(life);
+        }
+    }
+    bail!("the faults are endless")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

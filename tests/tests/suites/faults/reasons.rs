@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use foresail_crds::Pipeline;
+use foresail_domain::Bar;
 use foresail_runtime_kafka::admin;
 use foresail_tests::cluster::S3_SECRET;
 use foresail_tests::predictor::Predictor;
-use foresail_tests::topics::{self, names, settings};
+use foresail_tests::topics::{self, names, settings, values};
 use foresail_tests::{Space, faults, in_namespace, pipelines, s3, until};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -194,19 +195,49 @@ async fn recreated_topic() -> Result<()> {
             .apply_pipeline(&pipelines::small(&space, name))
             .await?;
         pipelines::ready(&space, name, READY).await?;
-        let bars = names(&space, name).bars;
-        admin::delete_topics(&settings(&space)?, &[&bars]).await?;
-        until("the topic is gone", SHOWN, async || {
-            let left = foresail_tests::topics::read_all(&space, &bars).await;
-            ensure!(left.is_err(), "still there");
-            Ok(())
-        })
-        .await?;
-        topics::make(&space, &bars, 3).await?;
+        let before = values::<Bar>(&space, &names(&space, name).bars).await?;
+        let topics = names(&space, name);
+        remake(&space, &topics.bars).await?;
         shown(&space, name, "TopicRecreated").await?;
+        // As the message says.
+        let mut object = pipelines::small(&space, name);
+        object["spec"]["suspend"] = json!(true);
+        space.apply_pipeline(&object).await?;
+        for role in ["ingest", "stream"] {
+            faults::stopped(&space, &format!("{name}-{role}"), READY).await?;
+        }
+        for derived in [&topics.features, &topics.stream_state, &topics.quarantine] {
+            remake(&space, derived).await?;
+        }
+        let table = format!("tests/{}/{name}/bars/", space.name);
+        s3::delete_below(&space.cluster, &table).await?;
+        space
+            .apply_pipeline(&pipelines::small(&space, name))
+            .await?;
+        pipelines::drained(&space, name, READY).await?;
+        pipelines::ready(&space, name, READY).await?;
+        let after = values::<Bar>(&space, &names(&space, name).bars).await?;
+        ensure!(
+            before.len() == after.len(),
+            "{} bars became {}",
+            before.len(),
+            after.len()
+        );
         Ok(())
     })
     .await
+}
+
+/// Deletes a topic and makes an empty one of its name.
+async fn remake(space: &Space, topic: &str) -> Result<()> {
+    admin::delete_topics(&settings(space)?, &[topic]).await?;
+    until("the topic is gone", SHOWN, async || {
+        let left = topics::read_all(space, topic).await;
+        ensure!(left.is_err(), "still there");
+        Ok(())
+    })
+    .await?;
+    topics::make(space, topic, 3).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

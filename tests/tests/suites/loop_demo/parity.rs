@@ -2,8 +2,11 @@
 //! request and what the trainer folded must be the same bits.
 
 use anyhow::{Context, Result, ensure};
+use foresail_crds::pipeline::spec::FeatureSpec;
 use foresail_crds::records::FeatureRecord;
+use foresail_crds::worker_config::WorkerConfig;
 use foresail_domain::Bar;
+use foresail_tests::delta::{self, Columns};
 use foresail_tests::predictor::Predictor;
 use foresail_tests::topics::Ledger;
 use foresail_tests::{Space, programs};
@@ -47,10 +50,12 @@ pub async fn against_dump(space: &Space, pipeline: &str, ledger: &Ledger) -> Res
         .status
         .context("no status")?;
     let version = status.lake.context("no status.lake")?.version;
-    let text = programs::dump(space, pipeline, version).await?;
+    let file = programs::dump(space, pipeline, version).await?;
+    let config: WorkerConfig =
+        serde_json::from_str(&programs::configuration(space, pipeline).await?)?;
     let mut compared = 0;
-    for line in text.lines().filter(|line| line.starts_with('{')) {
-        let row: FeatureRecord = serde_json::from_str(line)?;
+    for columns in delta::parquet_rows(file)? {
+        let row = record(&columns, &config.features)?;
         let at = (row.symbol.clone(), row.event_time);
         let record = ledger
             .features
@@ -65,6 +70,20 @@ pub async fn against_dump(space: &Space, pipeline: &str, ledger: &Ledger) -> Res
         ledger.features.len()
     );
     Ok(format!("{compared} rows of table version {version}"))
+}
+
+fn record(columns: &Columns, features: &[FeatureSpec]) -> Result<FeatureRecord> {
+    let number = |name: &str| delta::double(columns, &[name])?.context("a null");
+    Ok(FeatureRecord {
+        symbol: delta::text(columns, &["symbol"])?,
+        event_time: delta::integer(columns, &["event_time"])?,
+        close: number("close")?,
+        adjustment_factor: number("adjustment_factor")?,
+        values: features
+            .iter()
+            .map(|f| number(&f.name))
+            .collect::<Result<_>>()?,
+    })
 }
 
 /// Halves every price from one day on, with a split factor of 2 that day: features must not move.

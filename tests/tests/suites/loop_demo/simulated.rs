@@ -7,6 +7,7 @@ use foresail_crds::model_version::VersionRole;
 use foresail_crds::pipeline::conditions;
 use foresail_crds::pipeline::status::RunState;
 use foresail_tests::predictor::{Asker, Predictor};
+use foresail_tests::settings::in_soak;
 use foresail_tests::{Checks, Space, audit, in_namespace, pipelines};
 use k8s_openapi::api::core::v1::Event;
 use kube::api::ListParams;
@@ -100,7 +101,7 @@ async fn a_break_is_answered_with_exactly_one_promotion() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stationary_years_stay_within_the_alarm_budget() -> Result<()> {
     in_namespace("calm", async |space| {
-        let (name, years, budget) = ("calm", 6.0, 1.0);
+        let (name, years, budget) = ("calm", in_soak(6.0, 20.0), 1.0);
         let mut object = pipelines::small(&space, name);
         let sessions = 1500 + (252.0 * years) as u32;
         object["spec"]["source"] = json!({

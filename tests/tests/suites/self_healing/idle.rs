@@ -1,12 +1,12 @@
 //! At rest: no writes but Lease renewals; a repeated apply, by whichever tool, changes nothing.
 
-use std::env;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use foresail_crds::pipeline::conditions;
 use foresail_tests::audit::{self, Write};
+use foresail_tests::settings::in_soak;
 use foresail_tests::{Space, in_namespace, pipelines, until};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
@@ -27,11 +27,7 @@ async fn nothing_is_written_while_nothing_happens() -> Result<()> {
         pipelines::ready(&space, name, READY).await?;
         pipelines::drained(&space, name, READY).await?;
         tokio::time::sleep(SETTLE).await;
-        // Ten minutes in the soak (`make soak`), one otherwise.
-        let seconds = env::var("FORESAIL_IDLE_SECONDS")
-            .ok()
-            .and_then(|s| s.parse().ok())
-            .unwrap_or(60);
+        let seconds = in_soak(60, 600);
         let before = ours(&space)?.len();
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         let after = ours(&space)?;
