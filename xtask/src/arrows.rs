@@ -15,6 +15,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("foresail-drift", 1),
     ("foresail-model", 1),
     ("foresail-runtime-base", 2),
+    ("foresail-bars", 2),
     ("foresail-runtime-kafka", 2),
     ("foresail-runtime-store", 2),
     ("foresail-runtime-cache", 2),
@@ -35,6 +36,7 @@ const LAYERS: &[(&str, u8)] = &[
 /// Arrows inside one layer, or across layers, that need a word: (from, to, allowed).
 const EXCEPTIONS: &[(&str, &str, bool)] = &[
     // Adapters build on the base; a model knows the fingerprint of its features.
+    ("foresail-bars", "foresail-runtime-base", true),
     ("foresail-runtime-kafka", "foresail-runtime-base", true),
     ("foresail-runtime-store", "foresail-runtime-base", true),
     ("foresail-runtime-cache", "foresail-runtime-base", true),

@@ -2,14 +2,10 @@
 //! quarantine with its reason. Backfill as fast as possible, then live replay at the declared
 //! speed, on one schema. Rows read = sent + quarantined, always. Run by `foresail-worker ingest`.
 
-mod checks;
-mod csv_source;
 mod fetch;
 mod pace;
 mod position;
 mod records;
-mod row;
-mod simulator;
 mod source;
 mod worker;
 

@@ -1,13 +1,11 @@
 //! Verdicts as Kafka records.
 
+use foresail_bars::{RawRow, Refusal};
 use foresail_crds::names::Topics;
 use foresail_crds::records::{QuarantineRecord, header};
 use foresail_domain::Bar;
 use foresail_runtime_base::RoleError;
 use foresail_runtime_kafka::Record;
-
-use crate::checks::Refusal;
-use crate::row::RawRow;
 
 /// Longest original kept, in bytes: the record must fit a Kafka message.
 const LONGEST_ORIGINAL: usize = 256 * 1024;

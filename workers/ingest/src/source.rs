@@ -1,12 +1,10 @@
 //! A source is an ordered sequence of rows that reads the same every time it is opened.
 
+use foresail_bars::{CsvRows, RawRow, Simulator};
 use foresail_crds::worker_config::WorkerConfig;
 use foresail_runtime_base::{RoleError, calendar};
 
-use crate::csv_source::CsvRows;
 use crate::fetch;
-use crate::row::RawRow;
-use crate::simulator::Simulator;
 
 /// Rows in order of position.
 pub(crate) type Rows = Box<dyn Iterator<Item = RawRow> + Send>;

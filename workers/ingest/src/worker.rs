@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use foresail_bars::{Checker, RawRow, Verdict, date_of};
 use foresail_crds::names::Topics;
 use foresail_crds::pipeline::status::IngestStatus;
 use foresail_crds::worker_config::{ServingConfig, WorkerConfig};
@@ -18,11 +19,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use prometheus::{IntCounterVec, register_int_counter_vec};
 use tokio::sync::watch;
 
-use crate::checks::{Checker, Verdict, date_of};
 use crate::pace::Pace;
 use crate::position::{self, Found};
 use crate::records::{self, Target};
-use crate::row::RawRow;
 use crate::source::{self, Rows};
 
 /// Most rows in one transaction of the backfill.

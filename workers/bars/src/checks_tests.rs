@@ -4,7 +4,7 @@ use super::*;
 
 const NOW: i64 = 1_700_000_000_000;
 
-pub(crate) fn config(source: serde_json::Value) -> WorkerConfig {
+pub fn config(source: serde_json::Value) -> WorkerConfig {
     serde_json::from_value(json!({
         "pipeline": {"namespace": "n", "name": "p"},
         "instruments": [{"symbol": "X"}, {"symbol": "Y"}],

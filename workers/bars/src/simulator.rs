@@ -39,7 +39,7 @@ struct Instrument {
 }
 
 /// Iterator over the rows of the simulated market, session by session.
-pub(crate) struct Simulator {
+pub struct Simulator {
     dates: Vec<Date>,
     instruments: Vec<Instrument>,
     calm: Regime,
@@ -60,7 +60,7 @@ impl Simulator {
     ///
     /// # Errors
     /// User error `BadSimulator` for numbers out of range.
-    pub(crate) fn new(
+    pub fn new(
         spec: &SimulatorSource,
         symbols: &[String],
         calendar: TradingCalendar,

@@ -13,7 +13,7 @@ use crate::row::{Fields, RawRow};
 
 /// What a row is.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// A bar to send, and its session date.
     Good(Bar, Date),
     /// To quarantine.
@@ -24,8 +24,10 @@ pub(crate) enum Verdict {
 
 /// Why a row is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub struct Refusal {
+    /// CamelCase, for the quarantine record and the counts.
     pub reason: &'static str,
+    /// What is wrong with which value.
     pub message: String,
 }
 
@@ -37,7 +39,7 @@ fn refuse(reason: &'static str, message: impl Into<String>) -> Refusal {
 }
 
 /// State over the rows seen so far.
-pub(crate) struct Checker {
+pub struct Checker {
     calendar: TradingCalendar,
     symbols: HashSet<String>,
     from: Option<Date>,
@@ -52,7 +54,7 @@ impl Checker {
     ///
     /// # Errors
     /// User error `BadDate` when a date of the spec does not exist.
-    pub(crate) fn new(config: &WorkerConfig, provider: &'static str) -> Result<Self, RoleError> {
+    pub fn new(config: &WorkerConfig, provider: &'static str) -> Result<Self, RoleError> {
         let source = &config.source;
         let last = match (&source.replay, &source.backfill.to) {
             (Some(replay), _) => replay.to.as_deref(),
@@ -70,7 +72,7 @@ impl Checker {
     }
 
     /// Judges the next row; `now` is wall time in milliseconds UTC.
-    pub(crate) fn judge(&mut self, row: &RawRow, now: i64) -> Verdict {
+    pub fn judge(&mut self, row: &RawRow, now: i64) -> Verdict {
         match self.bar(&row.fields, now) {
             Ok(Some((bar, date))) => Verdict::Good(bar, date),
             Ok(None) => Verdict::OutOfScope,
@@ -150,7 +152,11 @@ impl Checker {
     }
 }
 
-pub(crate) fn date_of(text: Option<&str>, field: &str) -> Result<Option<Date>, RoleError> {
+/// A date of the spec, `YYYY-MM-DD`.
+///
+/// # Errors
+/// User error `BadDate` with the name of the field.
+pub fn date_of(text: Option<&str>, field: &str) -> Result<Option<Date>, RoleError> {
     let Some(text) = text else { return Ok(None) };
     read_date(text).map(Some).ok_or_else(|| {
         RoleError::user(

@@ -23,7 +23,7 @@ struct Layout {
 }
 
 /// Iterator over data rows.
-pub(crate) struct CsvRows {
+pub struct CsvRows {
     lines: std::vec::IntoIter<String>,
     layout: Layout,
     symbol: Option<String>,
@@ -35,7 +35,7 @@ impl CsvRows {
     ///
     /// # Errors
     /// User error `CsvHeader` when date, close, or (without `symbol` in the spec) symbol is absent.
-    pub(crate) fn new(bytes: &[u8], spec: &CsvSource) -> Result<Self, RoleError> {
+    pub fn new(bytes: &[u8], spec: &CsvSource) -> Result<Self, RoleError> {
         let text = String::from_utf8_lossy(bytes);
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let mut lines: Vec<String> = text
