@@ -1,0 +1,10 @@
+//! Evaluation that cannot fool you: folds without leaks, metrics, intervals and tests that know that
+//! labels overlap, and guards that prove that nothing looks ahead.
+//!
+//! Pure: called by the trainer (folds, report, gate) and by the drift monitor (variance of a mean).
+//! `docs/evaluation.md` has the formulas and their sources.
+
+pub mod distribution;
+pub mod significance;
+
+pub use significance::{Comparison, diebold_mariano, hac_variance_of_mean};
