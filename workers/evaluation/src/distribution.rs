@@ -1,4 +1,32 @@
-//! Distributions that tests and intervals need: Student's t.
+//! Distributions that tests and intervals need: normal and Student's t.
+
+/// Cumulative distribution of the standard normal.
+pub fn normal_cdf(z: f64) -> f64 {
+    0.5 * libm::erfc(-z / std::f64::consts::SQRT_2)
+}
+
+/// Quantile of the standard normal by bisection, exact to the last digits; infinite at 0 and 1,
+/// NaN outside.
+pub fn normal_quantile(p: f64) -> f64 {
+    match p {
+        _ if !(0.0..=1.0).contains(&p) => return f64::NAN,
+        0.0 => return f64::NEG_INFINITY,
+        1.0 => return f64::INFINITY,
+        // The upper half has fewer digits: 1 - p is exact there.
+        _ if p > 0.5 => return -normal_quantile(1.0 - p),
+        _ => {}
+    }
+    let (mut low, mut high) = (-40.0, 0.0);
+    for _ in 0..80 {
+        let middle = 0.5 * (low + high);
+        if normal_cdf(middle) < p {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    0.5 * (low + high)
+}
 
 /// Cumulative distribution of Student's t with `degrees` of freedom.
 pub fn student_t_cdf(t: f64, degrees: f64) -> f64 {
@@ -73,6 +101,22 @@ fn ln_gamma(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn normal_quantiles_match_tables() {
+        for (p, z) in [
+            (0.5, 0.0),
+            (0.975, 1.959_963_984_540_054),
+            (0.05, -1.644_853_626_951_472_6),
+            (1e-10, -6.361_340_902_404_056),
+        ] {
+            assert!((normal_quantile(p) - z).abs() < 1e-12, "{p}");
+            assert!((normal_cdf(z) - p).abs() < 1e-14);
+        }
+        assert_eq!(normal_quantile(0.0), f64::NEG_INFINITY);
+        assert_eq!(normal_quantile(1.0), f64::INFINITY);
+        assert!(normal_quantile(f64::NAN).is_nan() && normal_quantile(1.1).is_nan());
+    }
 
     #[test]
     fn student_t_matches_tables() {

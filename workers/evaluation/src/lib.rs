@@ -5,6 +5,14 @@
 //! `docs/evaluation.md` has the formulas and their sources.
 
 pub mod distribution;
+mod error;
+pub mod metrics;
+mod rank;
 pub mod significance;
+pub mod walk_forward;
 
-pub use significance::{Comparison, diebold_mariano, hac_variance_of_mean};
+pub use error::InputError;
+pub use rank::spearman;
+pub use significance::{
+    Comparison, clark_west, clark_west_term, diebold_mariano, hac_variance_of_mean,
+};
