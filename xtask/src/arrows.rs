@@ -12,6 +12,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("foresail-crds", 0),
     ("foresail-domain", 0),
     ("foresail-features", 1),
+    ("foresail-evaluation", 1),
     ("foresail-drift", 1),
     ("foresail-model", 1),
     ("foresail-runtime-base", 2),
@@ -42,6 +43,8 @@ const EXCEPTIONS: &[(&str, &str, bool)] = &[
     ("foresail-runtime-cache", "foresail-runtime-base", true),
     ("foresail-runtime-cluster", "foresail-runtime-base", true),
     ("foresail-model", "foresail-features", true),
+    // Drift of the realised error uses the variance that forecasts are compared with.
+    ("foresail-drift", "foresail-evaluation", true),
     // The operator decides: no data plane, no model.
     ("foresail-operator", "foresail-model", false),
     ("foresail-operator", "foresail-runtime-kafka", false),
@@ -184,6 +187,8 @@ mod tests {
         assert!(wrong("foresail-operator", 4, "foresail-model").is_some());
         assert!(wrong("foresail-drift", 1, "foresail-features").is_some());
         assert_eq!(wrong("foresail-model", 1, "foresail-features"), None);
+        assert_eq!(wrong("foresail-drift", 1, "foresail-evaluation"), None);
+        assert!(wrong("foresail-evaluation", 1, "foresail-drift").is_some());
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Drift and realised error: scores, calibrated alarm levels, rolling monitors, significance tests.
+//! Drift and realised error: scores, calibrated alarm levels, rolling monitors. Significance tests
+//! are in `foresail-evaluation`.
 //!
 //! Pure: called by the trainer (reference and calibration, gate) and by the monitor (live windows).
 
@@ -8,14 +9,12 @@ pub mod performance;
 mod policy;
 mod reference;
 pub mod score;
-pub mod stats;
 
 use thiserror::Error;
 
 pub use monitor::{DriftMonitor, DriftObservation};
 pub use policy::{DriftPolicy, Threshold};
 pub use reference::build_reference;
-pub use stats::{Comparison, diebold_mariano};
 
 /// One trading session: the feature rows of all symbols at one event time.
 #[derive(Clone, Debug, PartialEq)]

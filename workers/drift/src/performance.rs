@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::stats::hac_variance_of_mean;
+use foresail_evaluation::hac_variance_of_mean;
 
 /// 95 % one-sided normal quantile.
 const Z95: f64 = 1.644_853_626_951_472_2;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use foresail_crds::Decimal;
 use foresail_crds::model_manifest::{GateResult, ModelManifest};
 use foresail_crds::worker_config::{ServedVersion, WorkerConfig};
-use foresail_drift::diebold_mariano;
+use foresail_evaluation::diebold_mariano;
 use foresail_model::{ModelError, Predictor, artifact};
 use foresail_runtime_base::RoleError;
 use foresail_runtime_store::{S3Uri, Store};

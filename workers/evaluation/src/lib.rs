@@ -1,0 +1,18 @@
+//! Evaluation that cannot fool you: folds without leaks, metrics, intervals and tests that know that
+//! labels overlap, and guards that prove that nothing looks ahead.
+//!
+//! Pure: called by the trainer (folds, report, gate) and by the drift monitor (variance of a mean).
+//! `docs/evaluation.md` has the formulas and their sources.
+
+pub mod distribution;
+mod error;
+pub mod metrics;
+mod rank;
+pub mod significance;
+pub mod walk_forward;
+
+pub use error::InputError;
+pub use rank::spearman;
+pub use significance::{
+    Comparison, clark_west, clark_west_term, diebold_mariano, hac_variance_of_mean,
+};
