@@ -67,30 +67,46 @@ pub async fn pods_of(space: &Space, child: &str) -> Result<Vec<Pod>> {
 /// # Errors
 /// When the pod has no running process here.
 pub fn kill_processes(pod: &Pod) -> Result<usize> {
-    let uid = pod.metadata.uid.as_deref().context("the pod has no uid")?;
-    let patterns = [uid.to_owned(), uid.replace('-', "_")];
     let mut killed = 0;
-    for entry in fs::read_dir("/proc")? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.parse::<u32>().is_err() {
-            continue;
-        }
-        let groups = fs::read_to_string(format!("/proc/{name}/cgroup")).unwrap_or_default();
-        let command = fs::read_to_string(format!("/proc/{name}/cmdline")).unwrap_or_default();
-        let ours = patterns.iter().any(|p| groups.contains(p.as_str()));
-        if ours && command.contains("foresail-") {
-            let status = std::process::Command::new("kill")
-                .args(["-KILL", &name])
-                .status()?;
-            killed += usize::from(status.success());
-        }
+    for process in processes(pod)? {
+        let status = std::process::Command::new("kill")
+            .args(["-KILL", &process.to_string()])
+            .status()?;
+        killed += usize::from(status.success());
     }
     ensure!(
         killed > 0,
+        "no process of {:?} was killed",
+        pod.metadata.name
+    );
+    Ok(killed)
+}
+
+/// Process identifiers of our programs in a pod of this machine.
+///
+/// # Errors
+/// When the pod has no running process here.
+pub fn processes(pod: &Pod) -> Result<Vec<u32>> {
+    let uid = pod.metadata.uid.as_deref().context("the pod has no uid")?;
+    let patterns = [uid.to_owned(), uid.replace('-', "_")];
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let Ok(process) = entry?.file_name().to_string_lossy().parse() else {
+            continue;
+        };
+        let groups = fs::read_to_string(format!("/proc/{process}/cgroup")).unwrap_or_default();
+        let command = fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        let ours = patterns.iter().any(|p| groups.contains(p.as_str()));
+        if ours && command.contains("foresail-") {
+            found.push(process);
+        }
+    }
+    ensure!(
+        !found.is_empty(),
         "no process of pod {} runs on this machine",
         pod.metadata.name.as_deref().unwrap_or_default()
     );
-    Ok(killed)
+    Ok(found)
 }
 
 /// SIGKILLs what runs for a child, and waits until its containers run again.

@@ -11,6 +11,7 @@ mod gate;
 mod labels;
 mod lake;
 mod network;
+pub mod offline;
 mod reference;
 mod run;
 mod split;

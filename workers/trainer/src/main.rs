@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use foresail_crds::pipeline::spec::ModelKind;
 use foresail_crds::worker_config::TrainingRun;
 use foresail_runtime_base::{RoleError, Shutdown, config};
+use foresail_train::offline;
 
 /// Trains models from a Pipeline's lake.
 #[derive(Parser)]
@@ -38,6 +40,36 @@ enum Command {
         #[arg(long)]
         output: PathBuf,
     },
+    /// Judges a Pipeline on a CSV file, without a cluster: trains on what came before, forecasts what came after.
+    Evaluate {
+        /// Daily bars; columns as in `spec.source.csv`.
+        #[arg(long)]
+        csv: PathBuf,
+        /// Pipeline as YAML.
+        #[arg(long)]
+        pipeline: PathBuf,
+        /// First forecast date, `YYYY-MM-DD`; everything before it is for training.
+        #[arg(long)]
+        test_from: jiff::civil::Date,
+        /// Fit again after so many sessions (walk-forward); one fit when left out.
+        #[arg(long)]
+        refit_every: Option<usize>,
+        /// Kinds beside the declared one and Naive, separated by commas.
+        #[arg(long, value_delimiter = ',', value_parser = kind)]
+        kinds: Vec<ModelKind>,
+        /// What is printed.
+        #[arg(long, value_enum, default_value = "table")]
+        output: Output,
+    },
+}
+
+/// `--output` of evaluate.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
 }
 
 #[tokio::main]
@@ -68,5 +100,36 @@ async fn run(command: Command) -> Result<(), RoleError> {
             println!("{rows} rows in {}", output.display());
             Ok(())
         }
+        Command::Evaluate {
+            csv,
+            pipeline,
+            test_from,
+            refit_every,
+            kinds,
+            output,
+        } => {
+            let request = offline::Request {
+                csv,
+                pipeline,
+                test_from,
+                refit_every,
+                kinds,
+            };
+            let report = offline::evaluate(&request, &|line| eprintln!("{line}"))?;
+            match output {
+                Output::Table => println!("{report}"),
+                Output::Json => println!("{}", json(&report)?),
+            }
+            Ok(())
+        }
     }
+}
+
+fn kind(text: &str) -> Result<ModelKind, String> {
+    serde_json::from_value(text.into()).map_err(|e| e.to_string())
+}
+
+fn json(report: &offline::Report) -> Result<String, RoleError> {
+    serde_json::to_string_pretty(report)
+        .map_err(|e| RoleError::internal("Encoding", format!("the report: {e}")))
 }
