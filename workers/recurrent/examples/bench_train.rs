@@ -8,19 +8,12 @@ use std::error::Error;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use foresail_recurrent::{
-    Adam, AdamOptions, Cell, InstructionSet, Mode, Options, Shape, Trainer, Weights,
-};
-use safetensors::SafeTensors;
+use foresail_recurrent::{Adam, AdamOptions, InstructionSet, Mode, Options, Shape, Trainer};
 
 const BATCH: usize = 64;
 
-struct Data {
-    weights: Weights,
-    steps: usize,
-    inputs: Vec<f32>,
-    targets: Vec<f32>,
-}
+#[path = "bench_data/mod.rs"]
+mod bench_data;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().collect();
@@ -32,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("avx2") => InstructionSet::Avx2,
         _ => InstructionSet::detect(),
     };
-    let data = read(path)?;
+    let data = bench_data::read(path)?;
     let options = Options {
         threads: threads.parse()?,
         set,
@@ -41,43 +34,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     train(data, epochs.parse()?, options)
 }
 
-fn read(path: &str) -> Result<Data, Box<dyn Error>> {
-    let bytes = std::fs::read(path)?;
-    let file = SafeTensors::deserialize(&bytes)?;
-    let floats = |name: &str| -> Result<Vec<f32>, Box<dyn Error>> {
-        let (numbers, _) = file.tensor(name)?.data().as_chunks::<4>();
-        Ok(numbers.iter().map(|b| f32::from_le_bytes(*b)).collect())
-    };
-    let hidden = file.tensor("rnn.weight_hh_l0")?.shape()[1];
-    let inputs = file.tensor("inputs")?.shape().to_vec();
-    let shape = Shape {
-        cell: if file.tensor("rnn.weight_hh_l0")?.shape()[0] == 4 * hidden {
-            Cell::Lstm
-        } else {
-            Cell::Gru
-        },
-        features: inputs[2],
-        hidden,
-        layers: file
-            .names()
-            .iter()
-            .filter(|n| n.starts_with("rnn.weight_hh"))
-            .count(),
-        outputs: file.tensor("targets")?.shape()[1],
-    };
-    let mut values = Vec::new();
-    for parameter in shape.parameters() {
-        values.extend(floats(&parameter.name)?);
-    }
-    Ok(Data {
-        weights: Weights::new(shape, values)?,
-        steps: inputs[1],
-        inputs: floats("inputs")?,
-        targets: floats("targets")?,
-    })
-}
-
-fn train(mut data: Data, epochs: usize, options: Options) -> Result<(), Box<dyn Error>> {
+fn train(
+    mut data: bench_data::Data,
+    epochs: usize,
+    options: Options,
+) -> Result<(), Box<dyn Error>> {
     let shape = data.weights.shape();
     let mut trainer = Trainer::new(shape, data.steps, BATCH, options)?;
     let constants = AdamOptions {
@@ -88,9 +49,9 @@ fn train(mut data: Data, epochs: usize, options: Options) -> Result<(), Box<dyn 
     let window = data.steps * shape.features;
     let windows = data.targets.len() / shape.outputs / BATCH * BATCH;
     let mut losses = Vec::new();
-    let mut seconds = Vec::new();
+    let (mut seconds, mut cpu) = (Vec::new(), Vec::new());
     for epoch in 0..epochs {
-        let start = Instant::now();
+        let (start, used) = (Instant::now(), cpu_seconds()?);
         let mut loss = 0.0;
         for batch in 0..windows / BATCH {
             let inputs = &data.inputs[batch * BATCH * window..][..BATCH * window];
@@ -112,6 +73,7 @@ fn train(mut data: Data, epochs: usize, options: Options) -> Result<(), Box<dyn 
             adam.step(data.weights.values_mut(), trainer.backward(&d)?, 1e-3)?;
         }
         seconds.push(start.elapsed().as_secs_f64());
+        cpu.push(cpu_seconds()? - used);
         losses.push(loss / (windows * shape.outputs) as f64);
     }
     let peak = peak(options.set) * options.threads as f64;
@@ -122,12 +84,28 @@ fn train(mut data: Data, epochs: usize, options: Options) -> Result<(), Box<dyn 
         serde_json::json!({
             "peer": "ours", "set": options.set.name(), "threads": options.threads,
             "features": shape.features, "hidden": shape.hidden, "layers": shape.layers, "steps": data.steps,
-            "windows": windows, "seconds": seconds, "losses": losses,
+            "windows": windows, "seconds": seconds, "cpu_seconds": cpu, "losses": losses,
             "windows_per_second": windows as f64 / best,
             "peak_gflops": peak / 1e9, "fraction_of_peak": flops / best / peak,
         })
     );
     Ok(())
+}
+
+/// Processor time of all threads so far (Linux; in ticks of 10 ms).
+fn cpu_seconds() -> Result<f64, Box<dyn Error>> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace();
+    let ticks = fields
+        .skip(11)
+        .take(2)
+        .map(str::parse::<f64>)
+        .sum::<Result<f64, _>>()?;
+    Ok(ticks / 100.0)
 }
 
 /// Floating-point operations of the matrix products of one window, forward and backward. The gradient of the first

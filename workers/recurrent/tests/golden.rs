@@ -1,5 +1,7 @@
 //! Weights, outputs and gradients of PyTorch networks (tests/golden/make.py), read by PyTorch's names.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{error, sets};

@@ -1,5 +1,7 @@
 //! Forward and backward against a slow f64 implementation, and that one against finite differences.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{Numbers, Reference, error, sets};

@@ -1,5 +1,7 @@
 //! Predictions: steps on a kept state, windows, and the trainer's forward pass give the same bits.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{Numbers, sets};

@@ -1,5 +1,7 @@
 //! Safetensors: what is written is read, and nothing else is.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::Numbers;

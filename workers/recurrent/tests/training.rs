@@ -1,5 +1,7 @@
 //! The optimizer, dropout, and a whole training run.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{Numbers, sets};

@@ -1,5 +1,5 @@
 //! A slow LSTM and GRU in f64, one sample and one number at a time, to compare with.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use foresail_recurrent::{Cell, InstructionSet, Shape};
 
