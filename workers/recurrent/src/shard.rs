@@ -3,12 +3,12 @@
 use crate::aligned::Aligned;
 use crate::dropout::{self, Random};
 use crate::head::{self, Gradients};
-use crate::kernel::backward::{self, GateStep, Product};
+use crate::kernel::backward::{self, Ahead, GateStep, Product};
 use crate::kernel::forward::{self, Step};
 use crate::kernel::outer::{self, Outer};
 use crate::packed::{Layer, LayerGradient};
 use crate::shape::{Cell, Shape};
-use crate::simd::{InstructionSet, PANEL, UNITS};
+use crate::simd::{InstructionSet, PANEL, SLOTS, UNITS};
 use crate::trainer::Network;
 
 /// Samples times steps in one sum of outer products: the block of gate gradients (32 KiB) stays in the first-level
@@ -21,17 +21,39 @@ struct Kept {
     x: Aligned,
     /// Hidden states `[1 + t][rows][width]`, the first zero.
     h: Aligned,
-    /// Cell states, same layout.
+    /// Cell states `[1 + t][panels][rows][16]`, the first zero.
     c: Aligned,
-    /// tanh of the cell states `[t][rows][width]`.
+    /// tanh of the cell states `[t][panels][rows][16]`.
     tanh_c: Aligned,
-    /// Gates, then their gradients: `[panels][t][rows][4][16]`.
+    /// Gates, then their gradients: `[t][panels][rows][4][16]`, so that a step is one range of memory.
     gates: Aligned,
     /// Gradient of the input `[t][rows][padded width]`.
     dx: Aligned,
     /// Dropout mask of the output `[t][rows][width]` (last layer: `[rows][width]` of the last step).
     mask: Aligned,
     gradient: LayerGradient,
+}
+
+impl Kept {
+    /// What the step before `t` will read on the way back, each `wide` floats or four times that.
+    fn ahead(&self, above: Option<&Self>, t: usize, wide: usize, lstm: bool) -> [Ahead; 4] {
+        let Some(t) = t.checked_sub(1) else {
+            return [Ahead::NOTHING; 4];
+        };
+        let range = |from: &[f32], per_step: usize| {
+            let range = from.get(t * per_step..(t + 1) * per_step);
+            range.map_or(Ahead::NOTHING, |range| Ahead {
+                start: range.as_ptr(),
+                lines: per_step / UNITS,
+            })
+        };
+        [
+            range(&self.gates, wide * SLOTS),
+            range(&self.tanh_c, wide),
+            range(if lstm { &self.c } else { &self.h }, wide),
+            above.map_or(Ahead::NOTHING, |above| range(&above.dx, wide)),
+        ]
+    }
 }
 
 /// A shard.
@@ -190,8 +212,8 @@ impl Shard {
                 .get_mut(t * wide..)
                 .unwrap_or_default()
                 .as_mut_ptr(),
-            gates: kept.gates[t * rows * PANEL..].as_mut_ptr(),
-            gates_stride: self.steps * rows * PANEL,
+            gates: kept.gates[t * wide * SLOTS..].as_mut_ptr(),
+            gates_stride: rows * PANEL,
             scratch: self.scratch.as_mut_ptr(),
         };
         // SAFETY: the set was checked when the network was made; the arrays were made for `rows` and `steps` in
@@ -272,8 +294,8 @@ impl Shard {
         let lstm = self.shape.cell == Cell::Lstm;
         let (this, above) = self.layers.split_at_mut(layer + 1);
         let kept = &mut this[layer];
-        let gates = kept.gates[t * rows * PANEL..].as_mut_ptr();
-        let gates_stride = self.steps * rows * PANEL;
+        let gates = kept.gates[t * wide * SLOTS..].as_mut_ptr();
+        let gates_stride = rows * PANEL;
         let before = if lstm {
             &kept.c[t * wide..]
         } else {
@@ -305,6 +327,7 @@ impl Shard {
             vectors: panels,
             out: self.dh.as_mut_ptr(),
             fresh: false,
+            ahead: kept.ahead(above.first(), t, wide, lstm),
         };
         // SAFETY: the set was checked when the network was made; the arrays were made for `rows` and `steps` in
         // `new`, the slices begin at step `t`, and `dx` of the layer above has this layer's width.
@@ -321,6 +344,7 @@ impl Shard {
                     vectors,
                     out: kept.dx[t * rows * vectors * UNITS..].as_mut_ptr(),
                     fresh: true,
+                    ahead: [Ahead::NOTHING; 4],
                     ..to_state
                 };
                 backward::product(network.set, &to_input);
@@ -346,13 +370,14 @@ impl Shard {
         let line = self.shape.cell.gates() * UNITS;
         let of_input = Outer {
             skip: self.shape.cell.input_skip(),
-            rows: steps.len() * rows,
+            steps: steps.len(),
+            rows,
             panels: self.shape.panels(),
             a: x.as_ptr(),
             stride,
             inputs,
-            gates: kept.gates[steps.start * rows * PANEL..].as_ptr(),
-            gates_stride: self.steps * rows * PANEL,
+            gates: kept.gates[steps.start * wide * SLOTS..].as_ptr(),
+            gates_stride: rows * PANEL,
             out: kept.gradient.weights.as_mut_ptr(),
             out_stride: (inputs + hidden) * line,
         };

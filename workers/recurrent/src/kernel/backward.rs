@@ -17,15 +17,15 @@ pub(crate) struct GateStep {
     pub gates: *mut f32,
     /// Floats between two panels of `gates`.
     pub gates_stride: usize,
-    /// tanh of the cell state (LSTM), `[rows][panels * 16]`.
+    /// tanh of the cell state (LSTM), `[panels][rows][16]`.
     pub tanh_c: *const f32,
-    /// Cell state before the step (LSTM) or hidden state before it (GRU), same layout.
+    /// Cell state before the step (LSTM, same layout) or hidden state before it (GRU), `[rows][panels * 16]`.
     pub before: *const f32,
-    /// Gradient of the output of this step from above, same layout; null when there is none.
+    /// Gradient of the output of this step from above, `[rows][panels * 16]`; null when there is none.
     pub above: *const f32,
-    /// Gradient of the hidden state, in: from the step after; out: the part that does not go through the weights.
+    /// Gradient of the hidden state, same layout, in: from the step after; out: the part that does not go through the weights.
     pub dh: *mut f32,
-    /// Gradient of the cell state (LSTM), in and out.
+    /// Gradient of the cell state (LSTM), `[panels][rows][16]`, in and out.
     pub dc: *mut f32,
     /// Bias gradients `[panels][4][16]`, added to.
     pub bias: *mut f32,
@@ -63,7 +63,8 @@ unsafe fn gates<V: Lanes>(step: &GateStep) {
                     }
                     let dh = dh.flush(FLUSH);
                     let d = if step.lstm {
-                        lstm(step, unit, place, dh)
+                        let cell = (panel * step.rows + row) * UNITS + off;
+                        lstm(step, (unit, cell), place, dh)
                     } else {
                         gru(step, unit, place, dh)
                     };
@@ -83,7 +84,12 @@ unsafe fn gates<V: Lanes>(step: &GateStep) {
 /// # Safety
 /// As [`gate_step`]; `unit` and `place` lie inside.
 #[inline(always)]
-unsafe fn lstm<V: Lanes>(step: &GateStep, unit: usize, place: *const f32, dh: V) -> [V; SLOTS] {
+unsafe fn lstm<V: Lanes>(
+    step: &GateStep,
+    (unit, cell): (usize, usize),
+    place: *const f32,
+    dh: V,
+) -> [V; SLOTS] {
     // SAFETY: handed on.
     unsafe {
         let one = V::splat(1.0);
@@ -91,17 +97,17 @@ unsafe fn lstm<V: Lanes>(step: &GateStep, unit: usize, place: *const f32, dh: V)
         let f = V::load(place.add(UNITS));
         let g = V::load(place.add(2 * UNITS));
         let o = V::load(place.add(3 * UNITS));
-        let t = V::load(step.tanh_c.add(unit));
+        let t = V::load(step.tanh_c.add(cell));
         let through = dh.mul(o);
-        let dc = V::load(step.dc.add(unit))
+        let dc = V::load(step.dc.add(cell))
             .fma(through, one.sub(t.mul(t)))
             .flush(FLUSH);
-        dc.mul(f).store(step.dc.add(unit));
+        dc.mul(f).store(step.dc.add(cell));
         V::splat(0.0).store(step.dh.add(unit));
         let (di, dg) = (dc.mul(i), dc.mul(f));
         [
             di.mul(g).mul(one.sub(i)),
-            dg.mul(V::load(step.before.add(unit))).mul(one.sub(f)),
+            dg.mul(V::load(step.before.add(cell))).mul(one.sub(f)),
             di.mul(one.sub(g.mul(g))),
             through.mul(t).mul(one.sub(o)),
         ]
@@ -152,6 +158,22 @@ pub(crate) struct Product {
     pub out: *mut f32,
     /// Whether what stood in `out` is replaced.
     pub fresh: bool,
+    /// Memory that the next step will read; it is asked for while this product is made.
+    pub ahead: [Ahead; 4],
+}
+
+/// A range of memory, in lines of 16 floats; it need not be valid.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead {
+    pub start: *const f32,
+    pub lines: usize,
+}
+
+impl Ahead {
+    pub(crate) const NOTHING: Self = Self {
+        start: std::ptr::null(),
+        lines: 0,
+    };
 }
 
 dispatch!(
@@ -244,6 +266,7 @@ unsafe fn tile_of<V: Lanes, const SKIP: usize, const C: usize, const R: usize>(
     let width = p.vectors * UNITS;
     // SAFETY: rows, columns and panels of the tile are there.
     unsafe {
+        look_ahead::<V>(p, at, row, off);
         let out = p.out.add(row * width + at.first * UNITS + off);
         let mut sums = [[V::splat(0.0); C]; R];
         if !(p.fresh && at.panels.0 == 0) {
@@ -283,6 +306,28 @@ unsafe fn tile_of<V: Lanes, const SKIP: usize, const C: usize, const R: usize>(
             for (c, sum) in sums.into_iter().enumerate() {
                 sum.store(out.add(r * width + c * UNITS));
             }
+        }
+    }
+}
+
+/// Asks for this tile's share of what the next step needs.
+///
+/// # Safety
+/// The processor has the instructions of `V`.
+#[inline(always)]
+unsafe fn look_ahead<V: Lanes>(p: &Product, at: Block, row: usize, off: usize) {
+    if off != 0 || at.first != 0 {
+        return;
+    }
+    let blocks = p.panels.div_ceil(PANELS);
+    let block = at.panels.0 / PANELS;
+    // Rows stand for tiles: a tile of three rows asks for three shares.
+    let rows = (row, (row + V::ROWS).min(p.rows));
+    for ahead in &p.ahead {
+        let line = |row: usize| (block * p.rows + row) * ahead.lines / (blocks * p.rows);
+        for line in line(rows.0)..line(rows.1) {
+            // SAFETY: a prefetch may be given any address.
+            unsafe { V::prefetch::<false>(ahead.start.wrapping_add(line * UNITS)) };
         }
     }
 }

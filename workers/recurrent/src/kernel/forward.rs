@@ -38,11 +38,11 @@ pub(crate) struct Step {
     pub h_before: *const f32,
     /// Hidden state after the step; another place than `h_before`.
     pub h: *mut f32,
-    /// Cell state before (LSTM), same layout; may equal `c`.
+    /// Cell state before (LSTM), `[panels][rows][16]`; may equal `c`.
     pub c_before: *const f32,
-    /// Cell state after (LSTM).
+    /// Cell state after (LSTM), same layout.
     pub c: *mut f32,
-    /// tanh of the cell state, kept for the way back; null when nothing is kept.
+    /// tanh of the cell state, same layout, kept for the way back; null when nothing is kept.
     pub tanh_c: *mut f32,
     /// Activated gates `[panels][gates_stride]`, each `[rows][4][16]`; null when nothing is kept.
     pub gates: *mut f32,
@@ -141,6 +141,20 @@ unsafe fn one<V: Lanes, const SKIP_X: usize, const SKIP_H: usize, const R: usize
                 };
             }
         }
+        if to == depth && at.off == 0 && !step.gates.is_null() {
+            // What is kept goes to memory that was last seen a batch ago; it arrives while the sums are made.
+            let kept = step
+                .gates
+                .add(at.panel * step.gates_stride + at.row * PANEL);
+            for line in 0..R * SLOTS {
+                V::prefetch::<true>(kept.add(line * UNITS));
+            }
+            let cell = (at.panel * step.rows + at.row) * UNITS;
+            for row in 0..R {
+                V::prefetch::<true>(step.tanh_c.wrapping_add(cell + row * UNITS));
+                V::prefetch::<true>(step.c.wrapping_add(cell + row * UNITS));
+            }
+        }
         let b = step.weights.add(at.panel * depth * line + at.off);
         let middle = step.inputs.clamp(from, to);
         if from < middle {
@@ -220,13 +234,14 @@ unsafe fn lstm<V: Lanes>(step: &Step, at: Place, sums: [V; SLOTS]) {
     // SAFETY: handed on.
     unsafe {
         let unit = at.row * step.panels * UNITS + at.panel * UNITS + at.off;
+        let cell = (at.panel * step.rows + at.row) * UNITS + at.off;
         let [i, f, g, o] = gates4(sums);
-        let c = i.mul(g).fma(f, V::load(step.c_before.add(unit)));
+        let c = i.mul(g).fma(f, V::load(step.c_before.add(cell)));
         let t = tanh(c);
-        c.store(step.c.add(unit));
+        c.store(step.c.add(cell));
         o.mul(t).store(step.h.add(unit));
         if !step.gates.is_null() {
-            t.store(step.tanh_c.add(unit));
+            t.store(step.tanh_c.add(cell));
             keep(step, at, [i, f, g, o]);
         }
     }

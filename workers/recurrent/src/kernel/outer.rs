@@ -7,17 +7,19 @@ use crate::simd::{Lanes, PANEL, SLOTS, UNITS, dispatch};
 pub(crate) struct Outer {
     /// The slot without weights, or [`SLOTS`].
     pub skip: usize,
-    /// Samples times steps.
+    /// Steps.
+    pub steps: usize,
+    /// Samples.
     pub rows: usize,
     /// Panels of gates.
     pub panels: usize,
-    /// Inputs or states `[rows][stride]`.
+    /// Inputs or states `[steps][rows][stride]`.
     pub a: *const f32,
     /// Floats between two rows of `a`.
     pub stride: usize,
     /// Columns of `a` that count.
     pub inputs: usize,
-    /// Gradients of the gates: `[panels][gates_stride]`, each `[rows][4][16]`.
+    /// Gradients of the gates: `[steps][panels][gates_stride]`, each `[rows][4][16]`.
     pub gates: *const f32,
     /// Floats between two panels of `gates`.
     pub gates_stride: usize,
@@ -88,20 +90,24 @@ unsafe fn one<V: Lanes, const SKIP: usize, const R: usize>(
     unsafe {
         let out = o.out.add(panel * o.out_stride + first * line + off);
         let mut sums = [[V::splat(0.0); SLOTS]; R];
-        let a = o.a.add(first);
-        let gates = o.gates.add(panel * o.gates_stride + off);
-        for row in 0..o.rows {
-            let mut d = [V::splat(0.0); SLOTS];
-            for (slot, d) in d.iter_mut().enumerate() {
-                if slot != SKIP {
-                    *d = V::load(gates.add(row * PANEL + slot * UNITS));
-                }
-            }
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let x = V::splat(*a.add(row * o.stride + r));
-                for slot in 0..SLOTS {
+        for step in 0..o.steps {
+            let a = o.a.add(step * o.rows * o.stride + first);
+            let gates = o
+                .gates
+                .add((step * o.panels + panel) * o.gates_stride + off);
+            for row in 0..o.rows {
+                let mut d = [V::splat(0.0); SLOTS];
+                for (slot, d) in d.iter_mut().enumerate() {
                     if slot != SKIP {
-                        sums[slot] = sums[slot].fma(x, d[slot]);
+                        *d = V::load(gates.add(row * PANEL + slot * UNITS));
+                    }
+                }
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let x = V::splat(*a.add(row * o.stride + r));
+                    for slot in 0..SLOTS {
+                        if slot != SKIP {
+                            sums[slot] = sums[slot].fma(x, d[slot]);
+                        }
                     }
                 }
             }

@@ -64,4 +64,14 @@ impl Lanes for Avx2 {
             Self(_mm256_and_ps(keep, self.0))
         }
     }
+    #[inline(always)]
+    unsafe fn prefetch<const WRITE: bool>(p: *const f32) {
+        unsafe {
+            if WRITE {
+                _mm_prefetch::<_MM_HINT_ET0>(p.cast());
+            } else {
+                _mm_prefetch::<_MM_HINT_T1>(p.cast());
+            }
+        }
+    }
 }

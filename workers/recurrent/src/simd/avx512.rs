@@ -64,4 +64,14 @@ impl Lanes for Avx512 {
             Self(_mm512_maskz_mov_ps(keep, self.0))
         }
     }
+    #[inline(always)]
+    unsafe fn prefetch<const WRITE: bool>(p: *const f32) {
+        unsafe {
+            if WRITE {
+                _mm_prefetch::<_MM_HINT_ET0>(p.cast());
+            } else {
+                _mm_prefetch::<_MM_HINT_T1>(p.cast());
+            }
+        }
+    }
 }

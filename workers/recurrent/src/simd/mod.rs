@@ -94,6 +94,8 @@ pub(crate) trait Lanes: Copy {
     unsafe fn clamp(self, limit: f32) -> Self;
     /// Zero where the magnitude is below `limit` (this keeps slow denormal numbers out); NaN stays NaN.
     unsafe fn flush(self, limit: f32) -> Self;
+    /// Asks for the cache line at `p`, which need not be valid, in order to read it (`WRITE`: to write it) soon.
+    unsafe fn prefetch<const WRITE: bool>(p: *const f32);
 }
 
 /// Defines a function that runs the generic kernel `$generic::<V>` with the register type of an instruction set.

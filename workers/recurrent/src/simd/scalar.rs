@@ -62,4 +62,6 @@ impl Lanes for Scalar {
     unsafe fn flush(self, limit: f32) -> Self {
         Self(self.0.map(|x| if x.abs() < limit { 0.0 } else { x }))
     }
+    #[inline(always)]
+    unsafe fn prefetch<const WRITE: bool>(_: *const f32) {}
 }
