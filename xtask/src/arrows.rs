@@ -15,6 +15,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("foresail-evaluation", 1),
     ("foresail-drift", 1),
     ("foresail-model", 1),
+    ("foresail-recurrent", 1),
     ("foresail-runtime-base", 2),
     ("foresail-bars", 2),
     ("foresail-runtime-kafka", 2),

@@ -1,0 +1,125 @@
+//! Gradients of the weights: `out += a^T gates` over all samples of some steps.
+
+use super::forward::ALL;
+use crate::simd::{Lanes, PANEL, SLOTS, UNITS, dispatch};
+
+/// The sum of outer products.
+pub(crate) struct Outer {
+    /// The slot without weights, or [`SLOTS`].
+    pub skip: usize,
+    /// Steps.
+    pub steps: usize,
+    /// Samples.
+    pub rows: usize,
+    /// Panels of gates.
+    pub panels: usize,
+    /// Inputs or states `[steps][rows][stride]`.
+    pub a: *const f32,
+    /// Floats between two rows of `a`.
+    pub stride: usize,
+    /// Columns of `a` that count.
+    pub inputs: usize,
+    /// Gradients of the gates: `[steps][panels][gates_stride]`, each `[rows][4][16]`.
+    pub gates: *const f32,
+    /// Floats between two panels of `gates`.
+    pub gates_stride: usize,
+    /// The result `[panels][out_stride]`, each `[inputs][3 or 4][16]`.
+    pub out: *mut f32,
+    /// Floats between two panels of `out`.
+    pub out_stride: usize,
+}
+
+dispatch!(
+    /// Adds the sum.
+    ///
+    /// # Safety
+    /// `set` is available and every pointer is good for the layout said there.
+    outer(outer: &Outer) => run
+);
+
+/// # Safety
+/// As [`outer`].
+#[inline(always)]
+unsafe fn run<V: Lanes>(o: &Outer) {
+    // SAFETY: handed on.
+    unsafe {
+        match o.skip {
+            2 => tiles::<V, 2>(o),
+            3 => tiles::<V, 3>(o),
+            _ => tiles::<V, ALL>(o),
+        }
+    }
+}
+
+/// # Safety
+/// As [`outer`].
+#[inline(always)]
+unsafe fn tiles<V: Lanes, const SKIP: usize>(o: &Outer) {
+    let tiles = o.inputs.div_ceil(V::ROWS);
+    for panel in 0..o.panels {
+        for off in (0..UNITS).step_by(V::N) {
+            for tile in 0..tiles {
+                let first = tile * o.inputs / tiles;
+                // SAFETY: the columns of the tile are there.
+                unsafe {
+                    match (tile + 1) * o.inputs / tiles - first {
+                        1 => one::<V, SKIP, 1>(o, panel, first, off),
+                        2 => one::<V, SKIP, 2>(o, panel, first, off),
+                        3 => one::<V, SKIP, 3>(o, panel, first, off),
+                        4 => one::<V, SKIP, 4>(o, panel, first, off),
+                        5 => one::<V, SKIP, 5>(o, panel, first, off),
+                        _ => one::<V, SKIP, 6>(o, panel, first, off),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`outer`]; the tile lies inside.
+#[inline(always)]
+unsafe fn one<V: Lanes, const SKIP: usize, const R: usize>(
+    o: &Outer,
+    panel: usize,
+    first: usize,
+    off: usize,
+) {
+    let line = UNITS * if SKIP == ALL { 4 } else { 3 };
+    // SAFETY: columns `first..first + R` and the panel are there.
+    unsafe {
+        let out = o.out.add(panel * o.out_stride + first * line + off);
+        let mut sums = [[V::splat(0.0); SLOTS]; R];
+        for step in 0..o.steps {
+            let a = o.a.add(step * o.rows * o.stride + first);
+            let gates = o
+                .gates
+                .add((step * o.panels + panel) * o.gates_stride + off);
+            for row in 0..o.rows {
+                let mut d = [V::splat(0.0); SLOTS];
+                for (slot, d) in d.iter_mut().enumerate() {
+                    if slot != SKIP {
+                        *d = V::load(gates.add(row * PANEL + slot * UNITS));
+                    }
+                }
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let x = V::splat(*a.add(row * o.stride + r));
+                    for slot in 0..SLOTS {
+                        if slot != SKIP {
+                            sums[slot] = sums[slot].fma(x, d[slot]);
+                        }
+                    }
+                }
+            }
+        }
+        for (r, sums) in sums.into_iter().enumerate() {
+            let mut place = out.add(r * line);
+            for (slot, sum) in sums.into_iter().enumerate() {
+                if slot != SKIP {
+                    sum.add(V::load(place)).store(place);
+                    place = place.add(UNITS);
+                }
+            }
+        }
+    }
+}

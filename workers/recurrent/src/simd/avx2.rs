@@ -1,0 +1,77 @@
+//! 256-bit vectors.
+
+use std::arch::x86_64::*;
+
+use super::Lanes;
+
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2(__m256);
+
+// SAFETY of every block below: the trait's contract; the caller has checked the processor, and the pointers.
+#[allow(clippy::undocumented_unsafe_blocks)]
+impl Lanes for Avx2 {
+    const N: usize = 8;
+    const ROWS: usize = 3;
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self {
+        Self(unsafe { _mm256_loadu_ps(p) })
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32) {
+        unsafe { _mm256_storeu_ps(p, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self {
+        Self(unsafe { _mm256_set1_ps(x) })
+    }
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        Self(unsafe { _mm256_add_ps(self.0, other.0) })
+    }
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        Self(unsafe { _mm256_sub_ps(self.0, other.0) })
+    }
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        Self(unsafe { _mm256_mul_ps(self.0, other.0) })
+    }
+    #[inline(always)]
+    unsafe fn div(self, other: Self) -> Self {
+        Self(unsafe { _mm256_div_ps(self.0, other.0) })
+    }
+    #[inline(always)]
+    unsafe fn sqrt(self) -> Self {
+        Self(unsafe { _mm256_sqrt_ps(self.0) })
+    }
+    #[inline(always)]
+    unsafe fn fma(self, a: Self, b: Self) -> Self {
+        Self(unsafe { _mm256_fmadd_ps(a.0, b.0, self.0) })
+    }
+    #[inline(always)]
+    unsafe fn clamp(self, limit: f32) -> Self {
+        // The second operand wins where one is NaN, so the value must stand second.
+        unsafe {
+            let low = _mm256_max_ps(_mm256_set1_ps(-limit), self.0);
+            Self(_mm256_min_ps(_mm256_set1_ps(limit), low))
+        }
+    }
+    #[inline(always)]
+    unsafe fn flush(self, limit: f32) -> Self {
+        unsafe {
+            let size = _mm256_andnot_ps(_mm256_set1_ps(-0.0), self.0);
+            let keep = _mm256_cmp_ps::<_CMP_NLT_UQ>(size, _mm256_set1_ps(limit));
+            Self(_mm256_and_ps(keep, self.0))
+        }
+    }
+    #[inline(always)]
+    unsafe fn prefetch<const WRITE: bool>(p: *const f32) {
+        unsafe {
+            if WRITE {
+                _mm_prefetch::<_MM_HINT_ET0>(p.cast());
+            } else {
+                _mm_prefetch::<_MM_HINT_T1>(p.cast());
+            }
+        }
+    }
+}
