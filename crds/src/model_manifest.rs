@@ -39,13 +39,25 @@ pub struct ModelManifest {
     pub target: Target,
     /// Steps 1..=horizon, in trading sessions.
     pub horizon: u32,
-    /// Feature rows one prediction looks at (1 for Linear and Naive).
+    /// Feature rows one prediction looks at (1 for kinds that see the last row only).
     pub lookback: u32,
     /// Served model.
     pub kind: ModelKind,
-    /// Units per layer of Mlp and Lstm; 0 for the other kinds.
+    /// Units per layer of networks; 0 for the other kinds.
     #[serde(default)]
     pub hidden: u32,
+    /// Layers of recurrent networks; 0 for the other kinds.
+    #[serde(default)]
+    pub layers: u32,
+    /// Rows a recurrent network looks at; 0 for the other kinds.
+    #[serde(default)]
+    pub sequence: u32,
+    /// Sessions in a season of SeasonalNaive; 0 for the other kinds.
+    #[serde(default)]
+    pub season: u32,
+    /// Instructions the recurrent kernels were trained with: other ones round differently.
+    #[serde(default)]
+    pub instruction_set: String,
     /// Weight file; absent for Naive.
     pub weights: Option<ArtifactFile>,
     /// Mean and standard deviation per feature, fitted on training rows only.

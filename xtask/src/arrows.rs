@@ -44,6 +44,7 @@ const EXCEPTIONS: &[(&str, &str, bool)] = &[
     ("foresail-runtime-cache", "foresail-runtime-base", true),
     ("foresail-runtime-cluster", "foresail-runtime-base", true),
     ("foresail-model", "foresail-features", true),
+    ("foresail-model", "foresail-recurrent", true),
     // Drift of the realised error uses the variance that forecasts are compared with.
     ("foresail-drift", "foresail-evaluation", true),
     // The operator decides: no data plane, no model.

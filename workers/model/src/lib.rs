@@ -2,14 +2,20 @@
 //! predictors and the monitor, so that all of them compute the same numbers.
 
 pub mod artifact;
+pub mod boosted;
+pub mod ensemble;
 pub mod linear;
 pub mod network;
+mod part;
 mod predictor;
+pub mod recurrent;
 pub mod scaler;
+mod seasonal;
 
 use thiserror::Error;
 
-pub use predictor::Predictor;
+pub use part::{Part, Sizes};
+pub use predictor::{Predictor, Row};
 
 /// Why a model cannot be loaded or asked.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

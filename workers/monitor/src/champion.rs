@@ -1,8 +1,9 @@
 //! Models from S3, checked against the digests of the serving configuration. Used by `worker`.
 
 use foresail_crds::model_manifest::ModelManifest;
+use foresail_crds::records::FeatureRecord;
 use foresail_crds::worker_config::ServedVersion;
-use foresail_model::{Predictor, artifact};
+use foresail_model::{Predictor, Row, artifact};
 use foresail_runtime_base::RoleError;
 use foresail_runtime_store::{S3Uri, Store};
 
@@ -19,8 +20,10 @@ impl Forecaster for Model {
         self.0.horizon()
     }
 
-    fn closes(&self, rows: &[&[f64]], close: f64) -> Result<Vec<f64>, String> {
-        let changes = self.0.predict(rows).map_err(|e| e.to_string())?;
+    fn closes(&self, rows: &[&FeatureRecord]) -> Result<Vec<f64>, String> {
+        let close = rows.last().ok_or("there is no row")?.close;
+        let known: Vec<Row<'_>> = rows.iter().copied().map(Row::from).collect();
+        let changes = self.0.predict(&known).map_err(|e| e.to_string())?;
         let closes = self.0.to_closes(close, &changes);
         if closes.iter().all(|c| c.is_finite()) {
             Ok(closes)

@@ -15,12 +15,11 @@ pub trait Forecaster: Send + Sync {
     fn lookback(&self) -> usize;
     /// Steps it forecasts.
     fn horizon(&self) -> usize;
-    /// Raw closes of steps 1..=horizon from `rows` (oldest first, the last one at the bar) and
-    /// the raw close of that bar.
+    /// Raw closes of steps 1..=horizon from `rows`, oldest first, the last one at the bar.
     ///
     /// # Errors
     /// What is wrong with the rows.
-    fn closes(&self, rows: &[&[f64]], close: f64) -> Result<Vec<f64>, String>;
+    fn closes(&self, rows: &[&FeatureRecord]) -> Result<Vec<f64>, String>;
 }
 
 /// The model that makes the forecasts.
@@ -59,7 +58,7 @@ struct Pending {
 #[derive(Default)]
 struct Series {
     newest: Option<i64>,
-    rows: VecDeque<Vec<f64>>,
+    rows: VecDeque<FeatureRecord>,
     pending: VecDeque<Pending>,
     rows_since_training: usize,
 }
@@ -165,8 +164,8 @@ impl ForecastLane {
         if series.rows.len() < self.champion.forecaster.lookback() {
             return None;
         }
-        let rows: Vec<&[f64]> = series.rows.iter().map(Vec::as_slice).collect();
-        match self.champion.forecaster.closes(&rows, row.close) {
+        let rows: Vec<&FeatureRecord> = series.rows.iter().collect();
+        match self.champion.forecaster.closes(&rows) {
             Ok(forecast) => Some(PredictionRecord {
                 symbol: row.symbol.clone(),
                 event_time: row.event_time,
@@ -233,7 +232,7 @@ impl Series {
     }
 
     fn keep(&mut self, row: &FeatureRecord, lookback: usize) {
-        self.rows.push_back(row.values.clone());
+        self.rows.push_back(row.clone());
         while self.rows.len() > lookback.max(1) {
             self.rows.pop_front();
         }

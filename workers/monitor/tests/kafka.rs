@@ -176,6 +176,10 @@ impl World {
             lookback: 1,
             kind: ModelKind::Naive,
             hidden: 0,
+            layers: 0,
+            sequence: 0,
+            season: 0,
+            instruction_set: String::new(),
             weights: None,
             scaler: ScalerParameters {
                 mean: vec![0.0],

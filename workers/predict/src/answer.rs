@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foresail_crds::records::{FeatureRecord, PredictionRecord};
+use foresail_model::Row;
 use serde::{Deserialize, Serialize};
 
 use crate::metrics;
@@ -78,8 +79,8 @@ pub(crate) async fn forecast(
 
 fn compute(state: &State, champion: &Loaded, rows: &[FeatureRecord]) -> Option<Forecast> {
     let last = rows.last()?;
-    let values: Vec<&[f64]> = rows.iter().map(|r| r.values.as_slice()).collect();
-    let changes = champion.predictor.predict(&values).ok()?;
+    let known: Vec<Row<'_>> = rows.iter().map(Row::from).collect();
+    let changes = champion.predictor.predict(&known).ok()?;
     let closes = champion.predictor.to_closes(last.close, &changes);
     if !closes.iter().all(|c| c.is_finite()) {
         return None;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foresail_crds::worker_config::{ServedVersion, ServingConfig};
-use foresail_model::{Predictor, artifact};
+use foresail_model::{Predictor, Row, artifact};
 use foresail_runtime_base::retry::Backoff;
 use foresail_runtime_base::{Health, RoleError, Shutdown};
 use foresail_runtime_store::{S3Uri, Store};
@@ -115,7 +115,10 @@ async fn load(state: &State, served: &ServedVersion) -> Result<Loaded, RoleError
     let predictor =
         Predictor::load(&manifest, weights.as_deref()).map_err(|e| unusable(e.to_string()))?;
     // Self-test: the mean row must give a finite forecast.
-    let row = manifest.scaler.mean.as_slice();
+    let row = Row {
+        values: &manifest.scaler.mean,
+        close: 1.0,
+    };
     predictor
         .predict(&vec![row; predictor.lookback()])
         .map_err(|e| unusable(e.to_string()))?;

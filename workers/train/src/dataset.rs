@@ -5,6 +5,7 @@ use std::sync::Arc;
 use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec, Target};
 use foresail_drift::{Session, Sessions};
 use foresail_features::FeatureSet;
+use foresail_model::Row;
 use foresail_runtime_base::RoleError;
 
 use crate::labels::labels;
@@ -21,12 +22,30 @@ pub(crate) struct Sample {
     pub close: f64,
     /// Cumulative adjustment factor.
     pub adjustment_factor: f64,
-    /// Feature values of the last `lookback` bars of the symbol, this one's last.
-    pub window: Vec<Arc<[f64]>>,
+    /// The last `lookback` bars of the symbol, this one last.
+    pub window: Vec<Arc<Past>>,
     /// Changes to the next bars of the symbol; `None` while they are unknown.
     pub labels: Option<Vec<f64>>,
     /// Event time of the last bar the labels look at.
     pub labels_end: Option<i64>,
+}
+
+/// What was known at one bar.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Past {
+    /// Feature values.
+    pub values: Box<[f64]>,
+    /// Adjusted close.
+    pub close: f64,
+}
+
+impl Past {
+    pub(crate) fn of(values: &[f64], close: f64) -> Arc<Self> {
+        Arc::new(Self {
+            values: values.into(),
+            close,
+        })
+    }
 }
 
 /// All rows, ordered by event time, then symbol.
@@ -83,7 +102,10 @@ pub(crate) fn build(
         let ends: Vec<Option<i64>> = (0..rows.len())
             .map(|i| rows.get(i + horizon).map(|r| r.event_time))
             .collect();
-        let values: Vec<Arc<[f64]>> = rows.iter().map(|r| r.values.as_slice().into()).collect();
+        let past: Vec<Arc<Past>> = rows
+            .iter()
+            .map(|r| Past::of(&r.values, r.close * r.adjustment_factor))
+            .collect();
         let whole = rows.into_iter().zip(labels).zip(ends).enumerate();
         for (i, ((row, labels), labels_end)) in whole.skip(lookback - 1) {
             data.samples.push(Sample {
@@ -91,7 +113,7 @@ pub(crate) fn build(
                 event_time: row.event_time,
                 close: row.close,
                 adjustment_factor: row.adjustment_factor,
-                window: values[i + 1 - lookback..=i].to_vec(),
+                window: past[i + 1 - lookback..=i].to_vec(),
                 labels,
                 labels_end,
             });
@@ -104,13 +126,17 @@ pub(crate) fn build(
 impl Sample {
     /// Feature values at the bar itself.
     pub(crate) fn values(&self) -> &[f64] {
-        self.window.last().map_or(&[], |row| row)
+        self.window.last().map_or(&[], |row| &row.values)
     }
 
     /// The last `lookback` rows, oldest first; fewer when the sample holds fewer.
-    pub(crate) fn rows(&self, lookback: usize) -> Vec<&[f64]> {
+    pub(crate) fn rows(&self, lookback: usize) -> Vec<Row<'_>> {
         let start = self.window.len().saturating_sub(lookback);
-        self.window[start..].iter().map(|row| &**row).collect()
+        let rows = self.window[start..].iter().map(|past| Row {
+            values: &past.values,
+            close: past.close,
+        });
+        rows.collect()
     }
 }
 

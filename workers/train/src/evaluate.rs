@@ -19,6 +19,29 @@ pub(crate) fn squared_errors(
         .collect())
 }
 
+/// Mean over samples and steps; infinity without samples.
+///
+/// # Errors
+/// A prediction that is not finite.
+pub(crate) fn mean_squared_error(
+    model: &Predictor,
+    samples: &[&Sample],
+    target: Target,
+) -> Result<f64, ModelError> {
+    let (mut sum, mut count) = (0.0, 0usize);
+    for sample in samples {
+        for square in squared_errors(model, sample, target)? {
+            sum += square;
+            count += 1;
+        }
+    }
+    Ok(if count > 0 {
+        sum / count as f64
+    } else {
+        f64::INFINITY
+    })
+}
+
 fn errors(model: &Predictor, sample: &Sample, target: Target) -> Result<Vec<f64>, ModelError> {
     let forecast = model.to_closes(1.0, &model.predict(&sample.rows(model.lookback()))?);
     let actual = sample.labels.as_deref().unwrap_or_default();
@@ -88,7 +111,11 @@ pub(crate) fn evaluate(
 
 #[cfg(test)]
 mod tests {
+    use foresail_model::Part;
+
     use super::*;
+    use crate::dataset::Past;
+    use crate::fit;
 
     #[test]
     fn naive_errors_by_hand() {
@@ -97,11 +124,14 @@ mod tests {
             event_time: 0,
             close: 50.0,
             adjustment_factor: 2.0,
-            window: vec![[0.0].into()],
+            window: vec![Past::of(&[0.0], 100.0)],
             labels: Some(vec![0.1, -0.3]),
             labels_end: Some(2),
         };
-        let naive = Predictor::naive(1, 2, Target::Close);
+        let scaler = foresail_model::scaler::fit(&[&[0.0]]);
+        let spec = serde_json::json!({"model": {"kind": "Naive"}, "horizon": 2});
+        let sizes = fit::sizes(&serde_json::from_value(spec).unwrap(), 1);
+        let naive = Predictor::new(Part::Naive, scaler, sizes);
         let found = evaluate(ModelKind::Naive, &naive, &[&sample], Target::Close, 0.1).unwrap();
         assert!((found.rmse - (0.05f64).sqrt()).abs() < 1e-12, "{found:?}");
         assert!((found.mae - 0.2).abs() < 1e-12 && (found.mase - 2.0).abs() < 1e-9);

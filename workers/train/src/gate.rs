@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use foresail_crds::Decimal;
 use foresail_crds::model_manifest::{GateResult, ModelManifest};
+use foresail_crds::pipeline::spec::ModelKind;
 use foresail_crds::worker_config::{ServedVersion, WorkerConfig};
 use foresail_evaluation::diebold_mariano;
 use foresail_model::{ModelError, Predictor, artifact};
@@ -12,6 +13,7 @@ use foresail_runtime_store::{S3Uri, Store};
 
 use crate::dataset::{self, Dataset, Sample};
 use crate::evaluate::squared_errors;
+use crate::fit::fit;
 use crate::lake::Bars;
 
 /// The champion, loaded and verified.
@@ -91,7 +93,7 @@ pub(crate) fn compare(
             .map(|s| ((s.event_time, s.symbol), *s))
             .collect(),
     };
-    let naive = Predictor::naive(data.names.len(), horizon, config.training.target);
+    let naive = fit(ModelKind::Naive, gate, &config.training, &|_, _| {})?.predictor;
     let target = config.training.target;
     let mut dates: BTreeMap<i64, [Vec<f64>; 3]> = BTreeMap::new();
     let wrong = |e: ModelError| RoleError::user("NotFinite", format!("gate window: {e}"));

@@ -12,6 +12,7 @@ mod labels;
 mod lake;
 mod network;
 pub mod offline;
+mod recurrent;
 mod reference;
 mod run;
 mod split;

@@ -41,7 +41,7 @@ pub fn evaluate(request: &Request, progress: &dyn Fn(&str)) -> Result<Report, Ro
     let input = input::read(request)?;
     progress(&input.counts());
     let training = &input.config.training;
-    let mut kinds = vec![ModelKind::Naive];
+    let mut kinds = vec![ModelKind::Naive, ModelKind::SeasonalNaive];
     kinds.extend(&request.kinds);
     kinds.push(training.model.kind);
     kinds.sort_unstable();

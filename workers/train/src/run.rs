@@ -5,6 +5,7 @@ use foresail_crds::model_manifest::{DataWindow, Evaluation, FORMAT_VERSION, Mode
 use foresail_crds::pipeline::spec::ModelKind;
 use foresail_crds::pipeline::status::{NamedNumber, TrainingResult, TrainingStatus};
 use foresail_crds::worker_config::{TrainingRun, WorkerConfig};
+use foresail_recurrent::InstructionSet;
 use foresail_runtime_base::{RoleError, Shutdown};
 use foresail_runtime_cluster::StatusReporter;
 use foresail_runtime_store::Store;
@@ -94,7 +95,9 @@ impl Trainer {
         let training = &self.config.training;
         let horizon = usize::try_from(training.horizon).unwrap_or(1);
         let adjustment = self.config.source.adjustment;
-        let lookback = lookback(training);
+        let each = judged_kinds(training.model.kind);
+        let lookback = each.iter().map(|kind| lookback(training, *kind)).max();
+        let lookback = lookback.unwrap_or(1);
         let data = dataset::build(
             &bars,
             &self.config.features,
@@ -127,12 +130,13 @@ impl Trainer {
             warm_up: data.warm_up,
             target: training.target,
             horizon: training.horizon,
-            lookback: u32::try_from(lookback).unwrap_or(u32::MAX),
+            lookback: u32::try_from(fitted.predictor.lookback()).unwrap_or(u32::MAX),
             kind: training.model.kind,
-            hidden: match training.model.kind {
-                ModelKind::Mlp | ModelKind::Lstm => training.model.hidden,
-                ModelKind::Naive | ModelKind::Linear => 0,
-            },
+            hidden: training.model.hidden,
+            layers: training.model.layers,
+            sequence: training.lookback,
+            season: training.model.season,
+            instruction_set: InstructionSet::detect().name().into(),
             weights: None,
             scaler: fitted.scaler,
             evaluation,
@@ -171,11 +175,8 @@ impl Trainer {
             0.0,
         )
         .map_err(wrong)?;
-        let mut kinds = vec![ModelKind::Naive, ModelKind::Linear, spec.model.kind];
-        kinds.sort_unstable();
-        kinds.dedup();
         let mut evaluations = Vec::new();
-        for kind in kinds {
+        for kind in judged_kinds(spec.model.kind) {
             let fitted = fit(
                 kind,
                 &split.train,
@@ -244,6 +245,19 @@ impl Trainer {
             symbols: data.symbols.clone(),
         }
     }
+}
+
+/// The declared kind beside the baselines, each once.
+fn judged_kinds(declared: ModelKind) -> Vec<ModelKind> {
+    let mut kinds = vec![
+        ModelKind::Naive,
+        ModelKind::SeasonalNaive,
+        ModelKind::Linear,
+        declared,
+    ];
+    kinds.sort_unstable();
+    kinds.dedup();
+    kinds
 }
 
 fn metrics(evaluations: &[Evaluation], served: ModelKind) -> Vec<NamedNumber> {

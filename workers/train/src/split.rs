@@ -77,9 +77,28 @@ pub(crate) fn split(data: &Dataset, plan: Plan) -> Result<Split<'_>, RoleError> 
     })
 }
 
+/// The rows of the newest `share` of the dates, and before them those whose labels end earlier.
+/// `samples` are in order of time.
+pub(crate) fn hold_out<'a>(
+    samples: &[&'a Sample],
+    share: f64,
+) -> (Vec<&'a Sample>, Vec<&'a Sample>) {
+    let mut dates: Vec<i64> = samples.iter().map(|s| s.event_time).collect();
+    dates.dedup();
+    let held = (dates.len() as f64 * share).round() as usize;
+    let start = dates.get(dates.len().saturating_sub(held)).copied();
+    let start = start.unwrap_or(i64::MAX);
+    let newer = samples.iter().filter(|s| s.event_time >= start);
+    let older = samples
+        .iter()
+        .filter(|s| s.labels_end.is_some_and(|end| end < start));
+    (older.copied().collect(), newer.copied().collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::Past;
 
     fn data(dates: usize, horizon: usize) -> Dataset {
         let sample = |t: usize, symbol: usize| Sample {
@@ -87,7 +106,7 @@ mod tests {
             event_time: t as i64,
             close: 1.0,
             adjustment_factor: 1.0,
-            window: vec![[0.0].into()],
+            window: vec![Past::of(&[0.0], 1.0)],
             labels: (t + horizon < dates).then(|| vec![0.0; horizon]),
             labels_end: (t + horizon < dates).then_some((t + horizon) as i64),
         };
@@ -132,5 +151,15 @@ mod tests {
             "NotEnoughRows"
         );
         assert!(split(&data(100, 5), plan).unwrap().gate.is_empty());
+    }
+
+    #[test]
+    fn held_out_rows_are_the_newest_dates_and_no_label_reaches_into_them() {
+        let data = data(100, 5);
+        let all: Vec<&Sample> = data.samples.iter().filter(|s| s.labels.is_some()).collect();
+        let (older, newer) = hold_out(&all, 0.2);
+        let start = newer.iter().map(|s| s.event_time).min().unwrap();
+        assert_eq!(newer.len(), 2 * 19);
+        assert!(older.iter().all(|s| s.labels_end.unwrap() < start) && !older.is_empty());
     }
 }

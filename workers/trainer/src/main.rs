@@ -1,5 +1,6 @@
 //! The trainer: runs to completion in a Job. `train` makes a model, `dump` writes its feature rows.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -97,7 +98,7 @@ async fn run(command: Command) -> Result<(), RoleError> {
         } => {
             let config = config::load(&config)?;
             let rows = foresail_train::dump(&config, delta_version, &output).await?;
-            println!("{rows} rows in {}", output.display());
+            print(&format!("{rows} rows in {}", output.display()));
             Ok(())
         }
         Command::Evaluate {
@@ -116,10 +117,10 @@ async fn run(command: Command) -> Result<(), RoleError> {
                 kinds,
             };
             let report = offline::evaluate(&request, &|line| eprintln!("{line}"))?;
-            match output {
-                Output::Table => println!("{report}"),
-                Output::Json => println!("{}", json(&report)?),
-            }
+            print(&match output {
+                Output::Table => report.to_string(),
+                Output::Json => json(&report)?,
+            });
             Ok(())
         }
     }
@@ -132,4 +133,9 @@ fn kind(text: &str) -> Result<ModelKind, String> {
 fn json(report: &offline::Report) -> Result<String, RoleError> {
     serde_json::to_string_pretty(report)
         .map_err(|e| RoleError::internal("Encoding", format!("the report: {e}")))
+}
+
+/// A reader that has gone away, as `head` does, is no error of ours.
+fn print(text: &str) {
+    writeln!(std::io::stdout(), "{text}").ok();
 }

@@ -20,7 +20,7 @@ pub struct TrainingSpec {
     #[serde(default = "default_horizon")]
     #[schemars(range(min = 1, max = 60))]
     pub horizon: u32,
-    /// Feature rows an Lstm looks at, 1 to 256; the other kinds use the last row.
+    /// Feature rows an Lstm or a Gru looks at, 1 to 256; the other kinds use the last row.
     #[serde(default = "default_lookback")]
     #[schemars(range(min = 1, max = 256))]
     pub lookback: u32,
@@ -58,7 +58,7 @@ pub struct TrainingSpec {
 }
 
 /// Model kind and its parameters.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelSpec {
     /// Kind to train and serve. The naive forecast is always evaluated beside it.
@@ -66,21 +66,70 @@ pub struct ModelSpec {
     /// Ridge penalty of Linear, relative to the number of rows.
     #[serde(default = "default_ridge")]
     pub ridge: Decimal,
-    /// Hidden units per layer of Mlp and Lstm, 1 to 1024.
+    /// Hidden units per layer of Mlp, Lstm and Gru, 1 to 1024.
     #[serde(default = "default_hidden")]
     #[schemars(range(min = 1, max = 1024))]
     pub hidden: u32,
-    /// Passes over the training rows of Mlp and Lstm, 1 to 1000.
+    /// Layers of Lstm and Gru, 1 to 4.
+    #[serde(default = "default_layers")]
+    #[schemars(range(min = 1, max = 4))]
+    pub layers: u32,
+    /// Passes over the training rows of Mlp, Lstm and Gru, 1 to 1000.
     #[serde(default = "default_epochs")]
     #[schemars(range(min = 1, max = 1000))]
     pub epochs: u32,
+    /// Lstm and Gru stop after so many epochs without a better loss on the newest tenth of the training
+    /// dates (purged), and keep the best weights; 0 (default) runs all epochs on all rows.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1000))]
+    pub patience: u32,
     /// Rows per gradient step, 1 to 65536.
     #[serde(default = "default_batch")]
     #[schemars(range(min = 1, max = 65_536))]
     pub batch_size: u32,
-    /// Adam learning rate.
+    /// Learning rate of Adam.
     #[serde(default = "default_learning_rate")]
     pub learning_rate: Decimal,
+    /// Share of `learningRate` that is left at the end of a cosine schedule, 0 to 1; 1 keeps it
+    /// constant. Lstm and Gru.
+    #[serde(default = "default_one")]
+    #[x_kube(validation = Rule::new("double(self) >= 0.0 && double(self) <= 1.0").message("training.model.finalLearningRate must be between 0 and 1"))]
+    pub final_learning_rate: Decimal,
+    /// Weight decay per unit of learning rate (AdamW), 0 (Adam) to 1. Lstm and Gru.
+    #[serde(default = "default_zero")]
+    #[x_kube(validation = Rule::new("double(self) >= 0.0 && double(self) <= 1.0").message("training.model.weightDecay must be between 0 and 1"))]
+    pub weight_decay: Decimal,
+    /// Longest gradient; a longer one is scaled to it. 0: no limit. Lstm and Gru.
+    #[serde(default = "default_one")]
+    #[x_kube(validation = Rule::new("double(self) >= 0.0").message("training.model.clipNorm must be 0 or above"))]
+    pub clip_norm: Decimal,
+    /// Probability that a value between layers or of the last hidden state is dropped in training, 0 to
+    /// below 1. Lstm and Gru.
+    #[serde(default = "default_zero")]
+    #[x_kube(validation = Rule::new("double(self) >= 0.0 && double(self) < 1.0").message("training.model.dropout must be 0 or above and below 1"))]
+    pub dropout: Decimal,
+    /// Trees per step of GradientBoosting, 1 to 2000.
+    #[serde(default = "default_trees")]
+    #[schemars(range(min = 1, max = 2000))]
+    pub trees: u32,
+    /// Depth of a tree of GradientBoosting, 1 to 12.
+    #[serde(default = "default_depth")]
+    #[schemars(range(min = 1, max = 12))]
+    pub max_depth: u32,
+    /// Weight of each tree of GradientBoosting, above 0 and at most 1.
+    #[serde(default = "default_shrinkage")]
+    #[x_kube(validation = Rule::new("double(self) > 0.0 && double(self) <= 1.0").message("training.model.shrinkage must be above 0 and at most 1"))]
+    pub shrinkage: Decimal,
+    /// Sessions in a season of SeasonalNaive, 1 to 256.
+    #[serde(default = "default_season")]
+    #[schemars(range(min = 1, max = 256))]
+    pub season: u32,
+    /// Kinds an Ensemble averages; their weights come from the newest fifth of the training dates.
+    #[serde(default = "default_members")]
+    #[schemars(length(min = 1, max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[x_kube(validation = Rule::new("self.all(k, k != 'Ensemble')").message("training.model.members must not hold Ensemble"))]
+    pub members: Vec<ModelKind>,
 }
 
 /// Model kinds.
@@ -90,12 +139,20 @@ pub struct ModelSpec {
 pub enum ModelKind {
     /// Every step equals the last close.
     Naive,
+    /// Every step equals the adjusted close one `season` before it.
+    SeasonalNaive,
     /// Ridge regression, closed form.
     Linear,
     /// Two-layer perceptron on the last feature row.
     Mlp,
     /// Long short-term memory over `lookback` rows.
     Lstm,
+    /// Gated recurrent unit over `lookback` rows.
+    Gru,
+    /// Gradient-boosted trees on the last feature row, one booster per step.
+    GradientBoosting,
+    /// Weighted mean of `members`.
+    Ensemble,
 }
 
 /// Quantity a model is fitted to.
@@ -142,6 +199,42 @@ fn default_ridge() -> Decimal {
 
 fn default_hidden() -> u32 {
     32
+}
+
+fn default_layers() -> u32 {
+    1
+}
+
+fn default_zero() -> Decimal {
+    "0".into()
+}
+
+fn default_one() -> Decimal {
+    "1".into()
+}
+
+fn default_trees() -> u32 {
+    100
+}
+
+fn default_depth() -> u32 {
+    3
+}
+
+fn default_shrinkage() -> Decimal {
+    "0.05".into()
+}
+
+fn default_season() -> u32 {
+    5
+}
+
+fn default_members() -> Vec<ModelKind> {
+    vec![
+        ModelKind::Naive,
+        ModelKind::Linear,
+        ModelKind::GradientBoosting,
+    ]
 }
 
 fn default_epochs() -> u32 {

@@ -1,4 +1,4 @@
-//! Networks go the same way as the linear model: trained by a Job, judged beside it and the naive
+//! Networks, trees and ensembles go the same way as the linear model: trained by a Job, judged beside it and the naive
 //! forecast, stored, loaded and served.
 
 use std::time::Duration;
@@ -21,6 +21,14 @@ async fn an_lstm_is_trained_and_served() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ensemble_of_trees_and_a_gru_is_trained_and_served() -> Result<()> {
+    in_namespace("ensemble", async |space| {
+        served(&space, "ensemble", ModelKind::Ensemble, 10).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_perceptron_is_trained_and_served() -> Result<()> {
     in_namespace("mlp", async |space| {
         served(&space, "mlp", ModelKind::Mlp, 1).await
@@ -30,7 +38,8 @@ async fn a_perceptron_is_trained_and_served() -> Result<()> {
 
 async fn served(space: &Space, name: &str, kind: ModelKind, lookback: u64) -> Result<()> {
     let mut object = pipelines::small(space, name);
-    object["spec"]["training"]["model"] = json!({"kind": kind, "hidden": 8, "epochs": 3});
+    object["spec"]["training"]["model"] = json!({"kind": kind, "hidden": 8, "epochs": 3,
+        "layers": 2, "dropout": "0.1", "patience": 2, "members": ["Linear", "GradientBoosting", "Gru"]});
     object["spec"]["training"]["lookback"] = json!(10);
     space.apply_pipeline(&object).await?;
     pipelines::ready(space, name, READY).await?;
@@ -49,7 +58,7 @@ async fn served(space: &Space, name: &str, kind: ModelKind, lookback: u64) -> Re
         .context("no manifest")?;
     let manifest: Value = serde_json::from_slice(&manifest)?;
     let judged = manifest["evaluation"].as_array().map_or(0, Vec::len);
-    checks.equal("kinds judged", judged, 3);
+    checks.equal("kinds judged", judged, 4);
     checks.equal(
         "rows one forecast looks at",
         manifest["lookback"].as_u64(),

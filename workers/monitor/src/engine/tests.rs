@@ -63,9 +63,10 @@ impl Forecaster for Model {
         HORIZON
     }
 
-    fn closes(&self, rows: &[&[f64]], close: f64) -> Result<Vec<f64>, String> {
+    fn closes(&self, rows: &[&FeatureRecord]) -> Result<Vec<f64>, String> {
         assert_eq!(rows.len(), LOOKBACK);
-        let change = self.0 * rows[LOOKBACK - 1][1];
+        let last = rows[LOOKBACK - 1];
+        let (close, change) = (last.close, self.0 * last.values[1]);
         Ok((1..=HORIZON)
             .map(|k| close * (1.0 + change * k as f64))
             .collect())
@@ -115,6 +116,10 @@ fn manifest(trained: i64) -> ModelManifest {
         lookback: LOOKBACK as u32,
         kind: ModelKind::Linear,
         hidden: 0,
+        layers: 0,
+        sequence: 0,
+        season: 0,
+        instruction_set: String::new(),
         weights: None,
         scaler: ScalerParameters {
             mean: vec![],
@@ -358,8 +363,9 @@ fn a_row_the_model_refuses_is_skipped_and_counted() {
         fn horizon(&self) -> usize {
             1
         }
-        fn closes(&self, rows: &[&[f64]], close: f64) -> Result<Vec<f64>, String> {
-            if rows[0][0] > 0.0 {
+        fn closes(&self, rows: &[&FeatureRecord]) -> Result<Vec<f64>, String> {
+            let close = rows[0].close;
+            if rows[0].values[0] > 0.0 {
                 return Err("not this one".into());
             }
             Ok(vec![close])

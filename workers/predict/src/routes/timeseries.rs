@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::{HttpResponse, web};
 use foresail_domain::{Bar, Interval};
 use foresail_features::{FeatureSet, needs_close_only};
+use foresail_model::Row;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -155,17 +156,20 @@ fn one(
         let message = format!("{} points given, at least {needed} are needed", bars.len());
         return Err(refuse(at("series"), message));
     };
-    let values: Vec<&[f64]> = rows
+    let known: Vec<Row<'_>> = rows
         .iter()
         .skip(from)
-        .map(|r| r.values.as_slice())
+        .map(|r| Row {
+            values: &r.values,
+            close: r.close * r.adjustment_factor,
+        })
         .collect();
     let last = bars
         .last()
         .ok_or_else(|| refuse(at("series"), "must not be empty"))?;
     let changes = champion
         .predictor
-        .predict(&values)
+        .predict(&known)
         .map_err(|e| refuse(at("series"), e.to_string()))?;
     let mut closes = champion.predictor.to_closes(last.close, &changes);
     closes.truncate(usize::try_from(horizon).unwrap_or(usize::MAX));

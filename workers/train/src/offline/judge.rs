@@ -13,8 +13,9 @@ use super::folds::Fold;
 use super::input::Input;
 use crate::dataset::Sample;
 use crate::fit;
+use crate::split::hold_out;
 
-/// Share of the newest training rows that intervals are calibrated on.
+/// Share of the newest training dates that intervals are calibrated on.
 const CALIBRATION: f64 = 0.2;
 /// Nominal coverage of the intervals.
 pub(super) const LEVEL: f64 = 0.8;
@@ -30,13 +31,7 @@ pub(super) struct Judged {
 
 /// Feature rows a kind looks at.
 pub(super) fn lookback(training: &TrainingSpec, kind: ModelKind) -> usize {
-    fit::lookback(&of_kind(training, kind))
-}
-
-fn of_kind(training: &TrainingSpec, kind: ModelKind) -> TrainingSpec {
-    let mut training = training.clone();
-    training.model.kind = kind;
-    training
+    fit::lookback(training, kind)
 }
 
 /// Fits `kind` on each fold's training rows and forecasts its test rows.
@@ -48,7 +43,7 @@ pub(super) fn judge(
     folds: &[Fold<'_>],
     input: &Input,
 ) -> Result<Judged, RoleError> {
-    let training = of_kind(&input.config.training, kind);
+    let training = &input.config.training;
     let outcomes = Outcomes::new(input);
     let mut judged = Judged {
         kind,
@@ -56,8 +51,8 @@ pub(super) fn judge(
         covered: Vec::new(),
     };
     for (number, fold) in folds.iter().enumerate() {
-        let margin = margin(kind, fold, &training, &outcomes)?;
-        let fitted = fit::fit(kind, &fold.train, &training, &|_, _| {})?;
+        let margin = margin(kind, fold, training, &outcomes)?;
+        let fitted = fit::fit(kind, &fold.train, training, &|_, _| {})?;
         for sample in &fold.test {
             let Some(mut record) = outcomes.record(&fitted.predictor, sample)? else {
                 continue;
@@ -83,20 +78,11 @@ fn margin(
     training: &TrainingSpec,
     outcomes: &Outcomes<'_>,
 ) -> Result<Option<Margin>, RoleError> {
-    let held = (fold.train.len() as f64 * CALIBRATION) as usize;
-    let (older, newer) = fold.train.split_at(fold.train.len() - held);
-    let Some(start) = newer.first().map(|s| s.event_time) else {
-        return Ok(None);
-    };
-    // Purge: a label known only among the newer rows would narrow the intervals.
-    let purged = older
-        .iter()
-        .filter(|s| s.labels_end.is_some_and(|end| end < start));
-    let purged: Vec<&Sample> = purged.copied().collect();
-    if purged.is_empty() {
+    let (older, newer) = hold_out(&fold.train, CALIBRATION);
+    if older.is_empty() {
         return Ok(None);
     }
-    let fitted = fit::fit(kind, &purged, training, &|_, _| {})?;
+    let fitted = fit::fit(kind, &older, training, &|_, _| {})?;
     let mut residuals = Vec::new();
     for sample in newer {
         if let Some(record) = outcomes.record(&fitted.predictor, sample)? {
