@@ -66,8 +66,7 @@ def write_data(path, features, hidden, layers, windows):
     for layer in range(layers):
         add(f"rnn.weight_ih_l{layer}", 4 * hidden, features if layer == 0 else hidden)
         add(f"rnn.weight_hh_l{layer}", 4 * hidden, hidden)
-        # Keras has one bias where PyTorch has two, which would learn twice as fast: the second is zero and
-        # counts in both, so the curves differ by this alone.
+        # Keras has one bias where PyTorch has two; the second is zero and nobody trains it.
         add(f"rnn.bias_ih_l{layer}", 4 * hidden)
         tensors[f"rnn.bias_hh_l{layer}"] = np.zeros(4 * hidden, np.float32)
     add("head.weight", OUTPUTS, hidden)

@@ -8,7 +8,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 BATCH = 64
-RATE, EPSILON = 1e-3, 1e-7
+RATE, EPSILON = 1e-3, 1e-9
 
 
 class Data:

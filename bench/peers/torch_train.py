@@ -1,4 +1,4 @@
-"""PyTorch: torch_train.py DATA EPOCHS THREADS. Denormal numbers are flushed, the biases are trained as one."""
+"""PyTorch: torch_train.py DATA EPOCHS THREADS. Denormal numbers are flushed; the second bias stays fixed."""
 
 import sys
 
@@ -22,7 +22,9 @@ class Network(torch.nn.Module):
 
 network = Network()
 network.load_state_dict({name: torch.from_numpy(value) for name, value in data.weights.items()})
-optimizer = torch.optim.Adam(network.parameters(), RATE, eps=EPSILON, fused=True)
+# Keras has one bias where PyTorch has two, which learn twice as fast.
+trained = [parameter for name, parameter in network.named_parameters() if "bias_hh" not in name]
+optimizer = torch.optim.Adam(trained, RATE, eps=EPSILON, fused=True)
 inputs, targets = torch.from_numpy(data.inputs), torch.from_numpy(data.targets)
 
 

@@ -99,7 +99,7 @@ mod tests {
             let mut memory = Aligned::new(len);
             assert_eq!(memory.len(), len);
             assert!(memory.iter().all(|&v| v == 0.0));
-            assert!(len == 0 || memory.as_ptr().addr() % LINE == 0);
+            assert!(len == 0 || memory.as_ptr().addr().is_multiple_of(LINE));
             memory.fill(1.5);
             assert_eq!(memory.clone().iter().sum::<f32>(), 1.5 * len as f32);
         }

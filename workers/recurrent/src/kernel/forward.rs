@@ -11,6 +11,8 @@ use crate::simd::{Lanes, PANEL, SLOTS, UNITS, dispatch};
 
 /// Rows of packed weights in one block: 32 KiB of an LSTM panel.
 const BLOCK: usize = 128;
+/// Rows of weights in one turn of the loop.
+const UNROLL: usize = 4;
 /// No slot is left out.
 pub(crate) const ALL: usize = SLOTS;
 
@@ -197,30 +199,57 @@ unsafe fn one<V: Lanes, const SKIP_X: usize, const SKIP_H: usize, const R: usize
 /// # Safety
 /// `a` has `R` rows of `k` floats with the given stride, `b` has `k` packed rows.
 #[inline(always)]
-pub(crate) unsafe fn dot<V: Lanes, const SKIP: usize, const R: usize>(
+unsafe fn dot<V: Lanes, const SKIP: usize, const R: usize>(
     sums: &mut [[V; SLOTS]; R],
     (a, stride): (*const f32, usize),
     b: *const f32,
     k: usize,
 ) {
+    // One register per row: working out addresses would take the ports of the multiply-adds.
+    let rows: [*const f32; R] = std::array::from_fn(|r| V::opaque(a.wrapping_add(r * stride)));
     let line = UNITS * if SKIP == ALL { 4 } else { 3 };
-    for k in 0..k {
-        // SAFETY: the caller's promise on `a` and `b`.
-        unsafe {
-            let mut weights = [V::splat(0.0); SLOTS];
-            let mut next = b.add(k * line);
-            for (slot, weight) in weights.iter_mut().enumerate() {
-                if slot != SKIP {
-                    *weight = V::load(next);
-                    next = next.add(UNITS);
-                }
+    let whole = k / UNROLL * UNROLL;
+    // SAFETY: the caller's promise on `a` and `b`.
+    unsafe {
+        let mut k_now = 0;
+        while k_now < whole {
+            for u in 0..UNROLL {
+                one_row::<V, SKIP, R>(sums, &rows, k_now + u, b.add((k_now + u) * line));
             }
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let x = V::splat(*a.add(r * stride + k));
-                for slot in 0..SLOTS {
-                    if slot != SKIP {
-                        sums[slot] = sums[slot].fma(x, weights[slot]);
-                    }
+            k_now += UNROLL;
+        }
+        for k_now in whole..k {
+            one_row::<V, SKIP, R>(sums, &rows, k_now, b.add(k_now * line));
+        }
+    }
+}
+
+/// One row of packed weights of [`dot`].
+///
+/// # Safety
+/// Every row has a float at `k`, and `b` is a packed row.
+#[inline(always)]
+unsafe fn one_row<V: Lanes, const SKIP: usize, const R: usize>(
+    sums: &mut [[V; SLOTS]; R],
+    rows: &[*const f32; R],
+    k: usize,
+    b: *const f32,
+) {
+    // SAFETY: handed on.
+    unsafe {
+        let mut weights = [V::splat(0.0); SLOTS];
+        let mut next = b;
+        for (slot, weight) in weights.iter_mut().enumerate() {
+            if slot != SKIP {
+                *weight = V::load(next);
+                next = next.add(UNITS);
+            }
+        }
+        for (sums, row) in sums.iter_mut().zip(rows) {
+            let x = V::splat(*row.add(k));
+            for slot in 0..SLOTS {
+                if slot != SKIP {
+                    sums[slot] = sums[slot].fma(x, weights[slot]);
                 }
             }
         }

@@ -91,25 +91,18 @@ unsafe fn one<V: Lanes, const SKIP: usize, const R: usize>(
         let out = o.out.add(panel * o.out_stride + first * line + off);
         let mut sums = [[V::splat(0.0); SLOTS]; R];
         for step in 0..o.steps {
-            let a = o.a.add(step * o.rows * o.stride + first);
-            let gates = o
+            let mut a = o.a.add(step * o.rows * o.stride + first);
+            let mut gates = o
                 .gates
                 .add((step * o.panels + panel) * o.gates_stride + off);
-            for row in 0..o.rows {
-                let mut d = [V::splat(0.0); SLOTS];
-                for (slot, d) in d.iter_mut().enumerate() {
-                    if slot != SKIP {
-                        *d = V::load(gates.add(row * PANEL + slot * UNITS));
-                    }
-                }
-                for (r, sums) in sums.iter_mut().enumerate() {
-                    let x = V::splat(*a.add(row * o.stride + r));
-                    for slot in 0..SLOTS {
-                        if slot != SKIP {
-                            sums[slot] = sums[slot].fma(x, d[slot]);
-                        }
-                    }
-                }
+            for _ in 0..o.rows / 2 {
+                sample::<V, SKIP, R>(&mut sums, a, gates);
+                sample::<V, SKIP, R>(&mut sums, a.wrapping_add(o.stride), gates.add(PANEL));
+                a = a.wrapping_add(2 * o.stride);
+                gates = gates.wrapping_add(2 * PANEL);
+            }
+            if o.rows % 2 == 1 {
+                sample::<V, SKIP, R>(&mut sums, a, gates);
             }
         }
         for (r, sums) in sums.into_iter().enumerate() {
@@ -118,6 +111,35 @@ unsafe fn one<V: Lanes, const SKIP: usize, const R: usize>(
                 if slot != SKIP {
                     sum.add(V::load(place)).store(place);
                     place = place.add(UNITS);
+                }
+            }
+        }
+    }
+}
+
+/// The outer product of one sample.
+///
+/// # Safety
+/// `a` has `R` floats, `gates` has the slots.
+#[inline(always)]
+unsafe fn sample<V: Lanes, const SKIP: usize, const R: usize>(
+    sums: &mut [[V; SLOTS]; R],
+    a: *const f32,
+    gates: *const f32,
+) {
+    // SAFETY: handed on.
+    unsafe {
+        let mut d = [V::splat(0.0); SLOTS];
+        for (slot, d) in d.iter_mut().enumerate() {
+            if slot != SKIP {
+                *d = V::load(gates.add(slot * UNITS));
+            }
+        }
+        for (r, sums) in sums.iter_mut().enumerate() {
+            let x = V::splat(*a.add(r));
+            for slot in 0..SLOTS {
+                if slot != SKIP {
+                    sums[slot] = sums[slot].fma(x, d[slot]);
                 }
             }
         }

@@ -96,6 +96,8 @@ pub(crate) trait Lanes: Copy {
     unsafe fn flush(self, limit: f32) -> Self;
     /// Asks for the cache line at `p`, which need not be valid, in order to read it (`WRITE`: to write it) soon.
     unsafe fn prefetch<const WRITE: bool>(p: *const f32);
+    /// The same pointer; the compiler forgets how it was made, and keeps it in a register of its own.
+    fn opaque(p: *const f32) -> *const f32;
 }
 
 /// Defines a function that runs the generic kernel `$generic::<V>` with the register type of an instruction set.

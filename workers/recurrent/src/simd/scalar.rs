@@ -64,4 +64,8 @@ impl Lanes for Scalar {
     }
     #[inline(always)]
     unsafe fn prefetch<const WRITE: bool>(_: *const f32) {}
+    #[inline(always)]
+    fn opaque(p: *const f32) -> *const f32 {
+        p
+    }
 }
