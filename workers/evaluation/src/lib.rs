@@ -4,9 +4,12 @@
 //! Pure: called by the trainer (folds, report, gate) and by the drift monitor (variance of a mean).
 //! `docs/evaluation.md` has the formulas and their sources.
 
+pub mod bootstrap;
+pub mod conformal;
 pub mod distribution;
 mod error;
 pub mod metrics;
+pub mod quantile_metrics;
 mod rank;
 pub mod significance;
 pub mod walk_forward;
