@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod quantile_metrics;
 mod rank;
 pub mod significance;
+pub mod strategy;
 pub mod walk_forward;
 
 pub use error::InputError;
