@@ -5,8 +5,8 @@ use actix_web::test::{TestRequest, call_service, init_service, read_body_json};
 use foresail_crds::model_manifest::ScalerParameters;
 use foresail_crds::pipeline::spec::Target;
 use foresail_crds::worker_config::ServedVersion;
-use foresail_model::Predictor;
 use foresail_model::linear::Linear;
+use foresail_model::{Part, Predictor, Sizes};
 use serde_json::{Value, json};
 
 use super::*;
@@ -40,9 +40,18 @@ fn model(version: u32) -> Arc<Loaded> {
         manifest_uri: String::new(),
         manifest_sha256: String::new(),
     };
+    let sizes = Sizes {
+        features: 1,
+        steps: 2,
+        hidden: 0,
+        layers: 0,
+        sequence: 1,
+        season: 1,
+        target: Target::Close,
+    };
     Arc::new(Loaded {
         served,
-        predictor: Predictor::from_linear(linear, scaler, Target::Close),
+        predictor: Predictor::new(Part::Linear(linear), scaler, sizes),
     })
 }
 
