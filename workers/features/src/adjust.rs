@@ -18,12 +18,18 @@ pub struct Adjuster {
 /// A bar on the adjusted scale. High and low are the close where one of them is missing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdjustedBar {
+    /// Bar end, milliseconds UTC.
+    pub event_time: i64,
+    /// Adjusted open, when known.
+    pub open: Option<f64>,
     /// Adjusted close.
     pub close: f64,
     /// Adjusted high.
     pub high: f64,
     /// Adjusted low.
     pub low: f64,
+    /// Close of a share of the first session, dividends aside: times the volume it is the turnover.
+    pub share_price: f64,
     /// Volume in shares of the first session, when known.
     pub volume: Option<f64>,
 }
@@ -60,9 +66,12 @@ impl Adjuster {
         self.previous_close = Some(bar.close);
         let (high, low) = bar.high.zip(bar.low).unwrap_or((bar.close, bar.close));
         AdjustedBar {
+            event_time: bar.event_time,
+            open: bar.open.map(|v| v * self.price_factor),
             close: bar.close * self.price_factor,
             high: high * self.price_factor,
             low: low * self.price_factor,
+            share_price: bar.close * self.share_factor,
             volume: bar.volume.map(|v| v / self.share_factor),
         }
     }

@@ -6,8 +6,9 @@ use foresail_crds::pipeline::spec::{FeatureFunction as F, FeatureSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::adjust::AdjustedBar;
-use crate::kernels::{Ema, Ring, Rsi};
+use crate::kernels::{Adx, Ema, Ring, Rsi, Smoothed};
 use crate::spec::{FeatureError, Parameters, parameters};
+use crate::window::{BarWindow, true_range};
 
 /// State of one feature of one symbol.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +36,17 @@ enum State {
         signal: Ema,
     },
     Rsi(Rsi),
+    Atr {
+        range: Smoothed,
+        previous: Option<f64>,
+    },
+    Adx {
+        index: Adx,
+        previous: Option<f64>,
+    },
+    Bars(BarWindow),
+    /// Nothing is kept: the date of the bar is all.
+    Date,
 }
 
 impl Feature {
@@ -57,6 +69,15 @@ impl Feature {
                 slow: Ema::new(slow),
                 signal: Ema::new(signal),
             },
+            F::AtrRatio => State::Atr {
+                range: Smoothed::new(window),
+                previous: None,
+            },
+            F::Adx => State::Adx {
+                index: Adx::new(window),
+                previous: None,
+            },
+            F::DayOfWeek | F::DayOfMonth | F::MonthOfYear => State::Date,
             F::SmaRatio
             | F::Volatility
             | F::ZScore
@@ -70,6 +91,7 @@ impl Feature {
                 previous: None,
                 deviations,
             },
+            bars => State::Bars(BarWindow::new(bars, window, signal)),
         };
         Ok(Self {
             function: spec.function,
@@ -81,9 +103,12 @@ impl Feature {
     pub(crate) fn warm_up(&self) -> usize {
         let mut probe = self.clone();
         let bar = AdjustedBar {
+            event_time: 0,
+            open: Some(1.0),
             close: 1.0,
             high: 1.0,
             low: 1.0,
+            share_price: 1.0,
             volume: Some(1.0),
         };
         let mut bars = 1;
@@ -122,6 +147,10 @@ impl Feature {
                         && slow.continues(new_slow)
                         && signal.continues(new_signal)
                 }
+                (State::Atr { range, .. }, State::Atr { range: new, .. }) => range.continues(new),
+                (State::Adx { index, .. }, State::Adx { index: new, .. }) => index.continues(new),
+                (State::Bars(window), State::Bars(new)) => window.continues(new),
+                (State::Date, State::Date) => true,
                 _ => false,
             }
     }
@@ -139,6 +168,17 @@ impl Feature {
             }
             State::Ema(ema) => Some(ema.push(close)? / close - 1.0),
             State::Rsi(rsi) => rsi.push(close),
+            State::Atr { range, previous } => {
+                let before = previous.replace(close)?;
+                Some(range.push(true_range(bar, before))? / close)
+            }
+            State::Adx { index, previous } => {
+                let before = previous.replace(close);
+                let range = before.map(|before| true_range(bar, before));
+                index.push(bar.high, bar.low, range)
+            }
+            State::Bars(window) => window.push(self.function, bar),
+            State::Date => Some(calendar(self.function, bar.event_time)),
             State::Macd { fast, slow, signal } => {
                 let (fast, slow) = (fast.push(close), slow.push(close));
                 let macd = (fast? - slow?) / close;
@@ -161,6 +201,19 @@ impl Feature {
             }
         }
     }
+}
+
+/// A number of the session's date. A bar ends within its session's day, or at the midnight after it.
+fn calendar(function: F, event_time: i64) -> f64 {
+    let last = jiff::Timestamp::from_millisecond(event_time.saturating_sub(1));
+    let date = last.map_or(jiff::civil::Date::ZERO, |t| {
+        t.to_zoned(jiff::tz::TimeZone::UTC).date()
+    });
+    f64::from(match function {
+        F::DayOfWeek => date.weekday().to_monday_zero_offset(),
+        F::DayOfMonth => date.day(),
+        _ => date.month(),
+    })
 }
 
 /// The number a window feature collects from a bar.

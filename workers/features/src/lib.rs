@@ -9,6 +9,7 @@ mod fingerprint;
 mod kernels;
 mod set;
 mod spec;
+mod window;
 
 pub use fingerprint::fingerprint;
 pub use set::{FeatureRow, FeatureSet, Refused};

@@ -60,7 +60,30 @@ pub fn check(spec: &FeatureSpec) -> Result<(), FeatureError> {
 
 /// True when the function reads nothing but closes (a univariate request can carry it).
 pub fn needs_close_only(function: F) -> bool {
-    !matches!(function, F::VolumeZScore | F::RangeMean)
+    !matches!(
+        function,
+        F::VolumeZScore
+            | F::RangeMean
+            | F::OvernightReturn
+            | F::IntradayReturn
+            | F::TrueRange
+            | F::AtrRatio
+            | F::Adx
+            | F::StochasticK
+            | F::StochasticD
+            | F::WilliamsR
+            | F::Cci
+            | F::ObvRatio
+            | F::MoneyFlow
+            | F::VwapRatio
+            | F::VolumeRatio
+            | F::Amihud
+            | F::Parkinson
+            | F::GarmanKlass
+            | F::YangZhang
+            | F::BarsSinceHigh
+            | F::BarsSinceLow
+    )
 }
 
 pub(crate) fn parameters(spec: &FeatureSpec) -> Result<Parameters, FeatureError> {
@@ -73,13 +96,31 @@ pub(crate) fn parameters(spec: &FeatureSpec) -> Result<Parameters, FeatureError>
         deviations: 0.0,
     };
     match spec.function {
-        F::LogReturn => Ok(none),
-        F::LogReturnOver | F::RateOfChange | F::SmaRatio | F::EmaRatio | F::Rsi | F::RangeMean => {
-            Ok(Parameters {
-                window: need.window(1)?,
-                ..none
-            })
-        }
+        F::LogReturn
+        | F::SimpleReturn
+        | F::OvernightReturn
+        | F::IntradayReturn
+        | F::TrueRange
+        | F::DayOfWeek
+        | F::DayOfMonth
+        | F::MonthOfYear => Ok(none),
+        F::YangZhang => Ok(Parameters {
+            window: need.window(2)?,
+            ..none
+        }),
+        F::Skewness | F::Autocorrelation => Ok(Parameters {
+            window: need.window(3)?,
+            ..none
+        }),
+        F::Kurtosis => Ok(Parameters {
+            window: need.window(4)?,
+            ..none
+        }),
+        F::StochasticD => Ok(Parameters {
+            window: need.window(1)?,
+            signal: need.span("signal", spec.signal, 1)?,
+            ..none
+        }),
         F::Volatility | F::ZScore | F::VolumeZScore => Ok(Parameters {
             window: need.window(2)?,
             ..none
@@ -105,6 +146,11 @@ pub(crate) fn parameters(spec: &FeatureSpec) -> Result<Parameters, FeatureError>
                 ..none
             })
         }
+        // Everything else has a window of one or more sessions.
+        _ => Ok(Parameters {
+            window: need.window(1)?,
+            ..none
+        }),
     }
 }
 
@@ -126,10 +172,11 @@ impl Need<'_> {
         })?;
         let value = usize::try_from(value).unwrap_or(usize::MAX);
         if value < least || value > 512 {
-            let expected = if least == 2 {
-                "between 2 and 512"
-            } else {
-                "between 1 and 512"
+            let expected = match least {
+                2 => "between 2 and 512",
+                3 => "between 3 and 512",
+                4 => "between 4 and 512",
+                _ => "between 1 and 512",
             };
             return Err(FeatureError::OutOfRange {
                 name,

@@ -10,9 +10,9 @@ use crate::Decimal;
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.function == 'LogReturn' || self.function == 'Macd' || self.function == 'MacdSignal' || self.function == 'MacdHistogram' || has(self.window)").message("features[].window must be set for this function"),
+    validation = Rule::new("self.function in ['LogReturn', 'SimpleReturn', 'Macd', 'MacdSignal', 'MacdHistogram', 'TrueRange', 'OvernightReturn', 'IntradayReturn', 'DayOfWeek', 'DayOfMonth', 'MonthOfYear'] || has(self.window)").message("features[].window must be set for this function"),
     validation = Rule::new("!(self.function in ['Macd', 'MacdSignal', 'MacdHistogram']) || (has(self.fast) && has(self.slow) && self.fast < self.slow)").message("features[].fast and slow must be set with fast < slow for Macd functions"),
-    validation = Rule::new("!(self.function in ['MacdSignal', 'MacdHistogram']) || has(self.signal)").message("features[].signal must be set for MacdSignal and MacdHistogram"),
+    validation = Rule::new("!(self.function in ['MacdSignal', 'MacdHistogram', 'StochasticD']) || has(self.signal)").message("features[].signal must be set for MacdSignal, MacdHistogram and StochasticD"),
     validation = Rule::new("!(self.function in ['BollingerUpper', 'BollingerLower', 'BollingerWidth', 'BollingerPercentB']) || has(self.deviations)").message("features[].deviations must be set for Bollinger functions"),
     validation = Rule::new("!(self.function in ['Volatility', 'ZScore', 'VolumeZScore', 'BollingerUpper', 'BollingerLower', 'BollingerWidth', 'BollingerPercentB']) || !has(self.window) || self.window >= 2").message("features[].window must be at least 2 for this function")
 )]
@@ -34,7 +34,7 @@ pub struct FeatureSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 2, max = 512))]
     pub slow: Option<u32>,
-    /// Signal window of the MACD functions.
+    /// Signal window of the MACD functions and of StochasticD.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 512))]
     pub signal: Option<u32>,
@@ -81,4 +81,86 @@ pub enum FeatureFunction {
     VolumeZScore,
     /// (high - low) / close averaged over `window`; a bar without high or low counts 0.
     RangeMean,
+    /// close / previous close - 1; no window.
+    SimpleReturn,
+    /// Log return of the bar `window` sessions ago.
+    ReturnLag,
+    /// Mean of the last `window` log returns.
+    ReturnMean,
+    /// Smallest of the last `window` log returns.
+    ReturnMin,
+    /// Largest of the last `window` log returns.
+    ReturnMax,
+    /// Average rank of the newest among the last `window` log returns, as a share, above 0 to 1.
+    ReturnRank,
+    /// Skewness of the last `window` (3 or more) log returns with small-sample correction, as pandas;
+    /// 0 when constant.
+    Skewness,
+    /// Excess kurtosis of the last `window` (4 or more) log returns with small-sample correction, as
+    /// pandas; 0 when constant.
+    Kurtosis,
+    /// First-order autocorrelation of the last `window` (3 or more) log returns; 0 when constant.
+    Autocorrelation,
+    /// ln(open / previous close); 0 when the open is missing; no window.
+    OvernightReturn,
+    /// ln(close / open); from the previous close when the open is missing; no window.
+    IntradayReturn,
+    /// Linearly weighted mean close of the last `window` sessions divided by close, minus 1; the newest
+    /// weighs most.
+    WmaRatio,
+    /// Lowest of the last `window` closes divided by close, minus 1.
+    MinRatio,
+    /// Highest of the last `window` closes divided by close, minus 1.
+    MaxRatio,
+    /// close / highest of the last `window` closes, minus 1.
+    Drawdown,
+    /// Average rank of the close among the last `window` closes, as a share, above 0 to 1.
+    PriceRank,
+    /// True range (Wilder) / close; no window.
+    TrueRange,
+    /// Average true range (Wilder, first value a plain mean) over `window`, divided by close.
+    AtrRatio,
+    /// Average directional index (Wilder) over `window`, 0 to 100; 0 when nothing moved.
+    Adx,
+    /// Stochastic %K: place of the close between the lowest low and the highest high of `window`
+    /// sessions, 0 to 100; 50 when they are equal.
+    StochasticK,
+    /// Mean of the last `signal` values of StochasticK.
+    StochasticD,
+    /// Williams %R, -100 to 0: StochasticK - 100.
+    WilliamsR,
+    /// Commodity channel index over `window`: (typical price - mean) / (0.015 * mean deviation); 0 when
+    /// constant.
+    Cci,
+    /// On-balance volume of the last `window` sessions divided by their volume, -1 to 1; 0 without
+    /// volume.
+    ObvRatio,
+    /// Money flow index over `window`, 0 to 100; 50 without flow.
+    MoneyFlow,
+    /// Volume-weighted typical price of the last `window` sessions divided by close, minus 1; 0 without
+    /// volume.
+    VwapRatio,
+    /// Volume divided by the mean of the last `window` volumes; 1 when that is 0.
+    VolumeRatio,
+    /// Illiquidity after Amihud (2002): mean of |log return| per million of turnover over `window`; a bar
+    /// without turnover counts 0.
+    Amihud,
+    /// Root mean square of the last `window` log returns.
+    RealisedVolatility,
+    /// Volatility per session after Parkinson (1980) over `window`, from high and low.
+    Parkinson,
+    /// Volatility per session after Garman and Klass (1980) over `window`, from open, high, low, close.
+    GarmanKlass,
+    /// Volatility per session after Yang and Zhang (2000) over `window` (2 or more), with overnight gaps.
+    YangZhang,
+    /// Sessions since the highest high of the last `window`, 0 to `window` - 1; the newest of equal ones.
+    BarsSinceHigh,
+    /// Sessions since the lowest low of the last `window`, 0 to `window` - 1; the newest of equal ones.
+    BarsSinceLow,
+    /// Day of the week of the session, 0 (Monday) to 6; no window.
+    DayOfWeek,
+    /// Day of the month of the session, 1 to 31; no window.
+    DayOfMonth,
+    /// Month of the session, 1 to 12; no window.
+    MonthOfYear,
 }

@@ -6,7 +6,9 @@
 mod ema;
 mod ring;
 mod rsi;
+mod wilder;
 
 pub(crate) use ema::Ema;
 pub(crate) use ring::Ring;
 pub(crate) use rsi::Rsi;
+pub(crate) use wilder::{Adx, Smoothed};

@@ -39,7 +39,7 @@ impl Ring {
     }
 
     /// Oldest to newest.
-    fn iter(&self) -> impl Iterator<Item = f64> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = f64> {
         let (newer, older) = self.values.split_at(self.oldest.min(self.values.len()));
         older.iter().chain(newer).copied()
     }
