@@ -68,7 +68,7 @@ pub fn interval(
             "at most 1e9",
         ));
     }
-    if !(settings.block >= 1.0) {
+    if settings.block.is_nan() || settings.block < 1.0 {
         return Err(InputError::range("block", settings.block, "at least 1"));
     }
     let block = settings.block.min(dates as f64 / 3.0);
