@@ -1,5 +1,7 @@
 //! Agreement with SciPy, statsmodels, NumPy and arch; `golden/make.py` wrote the numbers.
 
+#![allow(clippy::unwrap_used)]
+
 use foresail_evaluation::bootstrap::block_length;
 use foresail_evaluation::conformal::{quantile_of_sorted, wilson};
 use foresail_evaluation::distribution::{normal_quantile, student_t_cdf};
