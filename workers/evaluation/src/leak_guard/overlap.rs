@@ -105,3 +105,64 @@ fn wrong(time: Option<i64>, expected: impl ToString, found: impl ToString) -> Ev
         ..Evidence::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sessions 0..20, one row each, labels two sessions ahead, embargo two.
+    fn judge(folds: &[(&[usize], &[usize])], late: Option<usize>) -> Verdict {
+        let sessions: Vec<i64> = (0..20).collect();
+        let span = |t: i64| Span {
+            event_time: t,
+            label_end: Some(t + if late == Some(t as usize) { 9 } else { 2 }),
+        };
+        let spans: Vec<Span> = sessions.iter().map(|t| span(*t)).collect();
+        let fold = |(train, test): &(&[usize], &[usize])| Fold {
+            train_sessions: 0..0,
+            test_sessions: 0..0,
+            train: train.to_vec(),
+            test: test.to_vec(),
+            purged: 0,
+            fit_until: i64::MAX,
+        };
+        let folds: Vec<Fold> = folds.iter().map(fold).collect();
+        let gap = Gap {
+            horizon: 2,
+            embargo: 2,
+        };
+        label_overlap(&sessions, &spans, &folds, gap)
+    }
+
+    #[test]
+    fn the_barrier_by_hand() {
+        // Test from 10: labels must end before 8.
+        let good: &[(&[usize], &[usize])] = &[(&[0, 5], &[10, 11]), (&[0, 7], &[12])];
+        assert!(judge(good, None).passed);
+        for (train, time) in [(6, 6), (7, 7), (9, 9), (12, 12)] {
+            let seen = judge(&[(&[0, train], &[10, 11])], None);
+            assert_eq!(seen.evidence.unwrap().time, Some(time));
+        }
+        let late = judge(good, Some(5)).evidence.unwrap();
+        assert_eq!(
+            (late.time, late.fold, late.found.as_str()),
+            (Some(5), Some(0), "14")
+        );
+    }
+
+    #[test]
+    fn folds_that_make_no_sense() {
+        let twice = judge(&[(&[0], &[10]), (&[0], &[10])], None);
+        assert!(!twice.passed && twice.detail.contains("two folds"));
+        assert_eq!(twice.evidence.unwrap().fold, Some(1));
+        for (train, test) in [
+            (&[99][..], &[10][..]),
+            (&[0], &[99]),
+            (&[0], &[1]),
+            (&[0], &[]),
+        ] {
+            assert!(!judge(&[(train, test)], None).passed);
+        }
+        assert!(!judge(&[(&[], &[10])], None).passed);
+    }
+}
