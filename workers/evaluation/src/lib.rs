@@ -8,6 +8,7 @@ pub mod bootstrap;
 pub mod conformal;
 pub mod distribution;
 mod error;
+pub mod leak_guard;
 pub mod metrics;
 pub mod quantile_metrics;
 mod rank;

@@ -31,6 +31,9 @@ pub struct Record {
     pub naive: f64,
 }
 
+/// Prices beyond this are refused: squares of relative errors stay finite.
+const LARGEST: f64 = 1e70;
+
 /// Unit of errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -133,7 +136,7 @@ pub type NaiveScale<'a> = &'a dyn Fn(&Record) -> f64;
 /// Metrics of all records.
 ///
 /// # Errors
-/// No record; a value that is not finite; a close that is not above zero.
+/// No record; a value that is not finite or beyond 1e70 in size; a close that is not above zero.
 pub fn metrics(records: &[Record], unit: Unit, scale: NaiveScale) -> Result<Metrics, InputError> {
     let all: Vec<&Record> = records.iter().collect();
     check(&all)?;
@@ -261,11 +264,11 @@ fn check(records: &[&Record]) -> Result<(), InputError> {
             ("naive forecast", r.naive),
         ];
         for (what, value) in fields {
-            let expected = match what {
-                "close" => "finite and above zero",
-                _ => "finite",
+            let (least, expected) = match what {
+                "close" => (1.0 / LARGEST, "from 1e-70 to 1e70"),
+                _ => (-LARGEST, "from -1e70 to 1e70"),
             };
-            if !value.is_finite() || (what == "close" && value <= 0.0) {
+            if !(least..=LARGEST).contains(&value) {
                 return Err(InputError::BadValue {
                     what,
                     index,

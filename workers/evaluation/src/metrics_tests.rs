@@ -132,7 +132,7 @@ fn what_has_no_answer_is_none_or_an_error() {
         Err(InputError::TooFew { .. })
     ));
     let good = record(0, 0, 1, [10.0, 11.0, 12.0, 10.0]);
-    for bad in [f64::NAN, f64::INFINITY] {
+    for bad in [f64::NAN, f64::INFINITY, -1e71] {
         let forecast = Record {
             forecast: bad,
             ..good

@@ -244,6 +244,7 @@ mod tests {
     #[test]
     fn clark_west_holds_its_size_and_has_power_where_diebold_mariano_has_little() {
         let [size, blind] = rejections(0.0);
+        println!("size: {size} and {blind} of 1000");
         assert!((20..=65).contains(&size), "{size} of 1000");
         assert!(
             blind < 15,

@@ -74,7 +74,7 @@ pub struct Simulation {
 ///
 /// # Errors
 /// Fewer than three sessions, times that do not ascend, closes that are not finite and above zero,
-/// forecasts that are not finite, rules out of range.
+/// forecasts that are not finite, rules out of range, wealth beyond the range of numbers.
 pub fn simulate(sessions: &[Session], rules: &Rules) -> Result<Simulation, InputError> {
     check(sessions, rules)?;
     let positions = positions(sessions, rules);
@@ -82,8 +82,8 @@ pub fn simulate(sessions: &[Session], rules: &Rules) -> Result<Simulation, Input
     let held = vec![1.0; positions.len()];
     let (hold, bought) = self::returns(sessions, &held, rules);
     Ok(Simulation {
-        strategy: outcome(&returns, &positions, traded, rules),
-        hold: outcome(&hold, &held, bought, rules),
+        strategy: outcome(&returns, &positions, traded, rules)?,
+        hold: outcome(&hold, &held, bought, rules)?,
         returns,
     })
 }
@@ -93,10 +93,12 @@ pub fn simulate(sessions: &[Session], rules: &Rules) -> Result<Simulation, Input
 /// Series are matched by position: give sessions that all symbols share.
 ///
 /// # Errors
-/// No symbol, series of different length.
+/// No symbol, series of different length or fewer than two returns, wealth out of range.
 pub fn portfolio(symbols: &[Simulation], rules: &Rules) -> Result<Outcome, InputError> {
     enough("symbols", symbols.len(), 1)?;
+    check_rules(rules)?;
     let length = symbols.first().map_or(0, |s| s.returns.len());
+    enough("returns", length, 2)?;
     for symbol in symbols {
         enough("returns of every symbol", symbol.returns.len(), length)?;
         enough("returns of every symbol", length, symbol.returns.len())?;
@@ -108,12 +110,8 @@ pub fn portfolio(symbols: &[Simulation], rules: &Rules) -> Result<Outcome, Input
         .collect();
     let years = length as f64 / rules.sessions_per_year;
     let traded = mean(&|s| s.strategy.turnover) * years;
-    Ok(outcome(
-        &returns,
-        &[mean(&|s| s.strategy.exposure)],
-        traded,
-        rules,
-    ))
+    let exposure = [mean(&|s| s.strategy.exposure)];
+    outcome(&returns, &exposure, traded, rules)
 }
 
 /// Share of capital that is long from each session to the next.
@@ -145,7 +143,12 @@ fn returns(sessions: &[Session], positions: &[f64], rules: &Rules) -> (Vec<f64>,
     (returns, traded)
 }
 
-fn outcome(returns: &[f64], positions: &[f64], traded: f64, rules: &Rules) -> Outcome {
+fn outcome(
+    returns: &[f64],
+    positions: &[f64],
+    traded: f64,
+    rules: &Rules,
+) -> Result<Outcome, InputError> {
     let n = returns.len() as f64;
     let (mut wealth, mut peak, mut fall) = (1.0f64, 1.0f64, 0.0f64);
     for r in returns {
@@ -157,19 +160,23 @@ fn outcome(returns: &[f64], positions: &[f64], traded: f64, rules: &Rules) -> Ou
     let squares = returns.iter().map(|r| (r - mean).powi(2)).sum::<f64>();
     let deviation = (squares / (n - 1.0).max(1.0)).sqrt();
     let year = rules.sessions_per_year;
-    Outcome {
+    let annual_return = wealth.max(0.0).powf(year / n) - 1.0;
+    if !(annual_return + deviation + wealth).is_finite() {
+        let expected = "within the range of numbers";
+        return Err(InputError::range("wealth", wealth, expected));
+    }
+    Ok(Outcome {
         total_return: wealth - 1.0,
-        annual_return: wealth.max(0.0).powf(year / n) - 1.0,
+        annual_return,
         volatility: deviation * year.sqrt(),
         sharpe: (deviation > 1e-12 * mean.abs()).then(|| mean / deviation * year.sqrt()),
         max_drawdown: fall,
         turnover: traded / n * year,
         exposure: positions.iter().sum::<f64>() / positions.len().max(1) as f64,
-    }
+    })
 }
 
-fn check(sessions: &[Session], rules: &Rules) -> Result<(), InputError> {
-    enough("sessions", sessions.len(), 3)?;
+fn check_rules(rules: &Rules) -> Result<(), InputError> {
     enough("horizon", rules.horizon, 1)?;
     if !(0.0..=1e4).contains(&rules.cost_bps) {
         return Err(InputError::range("cost_bps", rules.cost_bps, "0 to 10000"));
@@ -179,6 +186,12 @@ fn check(sessions: &[Session], rules: &Rules) -> Result<(), InputError> {
         let expected = "finite and above zero";
         return Err(InputError::range("sessions_per_year", year, expected));
     }
+    Ok(())
+}
+
+fn check(sessions: &[Session], rules: &Rules) -> Result<(), InputError> {
+    enough("sessions", sessions.len(), 3)?;
+    check_rules(rules)?;
     let mut before = None;
     for (index, s) in sessions.iter().enumerate() {
         let bad = |what, value: String, expected| InputError::BadValue {

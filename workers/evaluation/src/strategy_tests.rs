@@ -104,4 +104,11 @@ fn edges() {
     assert!(simulate(&twice, &rules(1, 0, 0.0)).is_err());
     let far = simulate(&good, &rules(usize::MAX, usize::MAX, 0.0)).unwrap();
     assert_eq!(far.strategy.exposure, 0.0);
+    let mut wild = sessions(&[1e-300, 1e300, 1e-300, 1e300], &[1e301; 4]);
+    wild[0].forecast = Some(1.0);
+    assert!(simulate(&wild, &rules(1, 0, 0.0)).is_err());
+    let mut timeless = rules(1, 0, 0.0);
+    timeless.sessions_per_year = 0.0;
+    let one = simulate(&good, &rules(1, 0, 0.0)).unwrap();
+    assert!(portfolio(&[one], &timeless).is_err());
 }

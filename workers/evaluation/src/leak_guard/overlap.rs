@@ -1,0 +1,168 @@
+//! The check of labels against folds; it trusts no number that the folds were made from.
+
+use std::collections::BTreeMap;
+
+use super::{Evidence, Guard, Verdict, Wrong};
+use crate::walk_forward::{Fold, Span};
+
+/// Sessions that must lie between training and test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Steps forecast: a label ends at least so many sessions after its row.
+    pub horizon: usize,
+    /// Sessions between the newest training label's end and the test block.
+    pub embargo: usize,
+}
+
+/// Checks the rows of each fold: every training label ends before the session `embargo` before the
+/// first test row, no label ends sooner than `horizon` sessions can pass, no row is tested twice.
+pub fn label_overlap(sessions: &[i64], spans: &[Span], folds: &[Fold], gap: Gap) -> Verdict {
+    let guard = Guard::LabelOverlap;
+    let (mut checked, mut tested) = (0, BTreeMap::new());
+    for (index, fold) in folds.iter().enumerate() {
+        let found = limit(sessions, spans, fold, gap)
+            .and_then(|limit| one(sessions, spans, fold, (limit, gap)));
+        let twice = fold
+            .test
+            .iter()
+            .find_map(|row| tested.insert(*row, index).map(|first| (row, first)));
+        let twice = twice.map(|(row, first)| {
+            let time = spans.get(*row).map(|s| s.event_time);
+            Box::new((
+                "a row is tested in two folds",
+                wrong(time, "one fold", first),
+            ))
+        });
+        match found.and_then(|count| twice.map_or(Ok(count), Err)) {
+            Ok(count) => checked += count,
+            Err(wrong) => {
+                let (detail, evidence) = *wrong;
+                let evidence = Evidence {
+                    fold: Some(index),
+                    ..evidence
+                };
+                return Verdict::fail(guard, checked, detail.into(), Some(evidence));
+            }
+        }
+    }
+    if checked == 0 {
+        return Verdict::fail(guard, 0, "there is no training row to check".into(), None);
+    }
+    let detail = format!("{} folds, no training label reaches a test", folds.len());
+    Verdict::pass(guard, checked, detail)
+}
+
+/// Time that no training label may reach.
+fn limit(sessions: &[i64], spans: &[Span], fold: &Fold, gap: Gap) -> Result<i64, Wrong> {
+    let times = fold.test.iter().map(|row| spans.get(*row));
+    let times: Option<Vec<i64>> = times.map(|s| s.map(|s| s.event_time)).collect();
+    let first = times.and_then(|t| t.into_iter().min());
+    let place = first.and_then(|t| sessions.binary_search(&t).ok());
+    let barrier = place.and_then(|p| sessions.get(p.checked_sub(gap.embargo)?));
+    barrier.copied().ok_or_else(|| {
+        let detail = "a fold has no test row on a session with an embargo before it";
+        Box::new((detail, wrong(first, "a session", "none")))
+    })
+}
+
+fn one(
+    sessions: &[i64],
+    spans: &[Span],
+    fold: &Fold,
+    (limit, gap): (i64, Gap),
+) -> Result<usize, Wrong> {
+    for row in &fold.train {
+        let span = spans.get(*row);
+        let time = span.map(|s| s.event_time);
+        let Some((span, end)) = span.and_then(|s| Some((s, s.label_end?))) else {
+            let detail = "a training row has no known label";
+            return Err(Box::new((detail, wrong(time, "a label", "none"))));
+        };
+        if end >= limit || span.event_time >= limit {
+            let detail = "a training label reaches the test block or its embargo";
+            return Err(Box::new((
+                detail,
+                wrong(time, format!("before {limit}"), end),
+            )));
+        }
+        let place = sessions.binary_search(&span.event_time).ok();
+        let soonest = place.and_then(|p| sessions.get(p.checked_add(gap.horizon)?));
+        if soonest.is_none_or(|soonest| end < *soonest) {
+            let detail = "a label is said to end sooner than its horizon allows";
+            let allowed = soonest.map_or("none".into(), |s| format!("{s} or later"));
+            return Err(Box::new((detail, wrong(time, allowed, end))));
+        }
+    }
+    Ok(fold.train.len())
+}
+
+fn wrong(time: Option<i64>, expected: impl ToString, found: impl ToString) -> Evidence {
+    Evidence {
+        time,
+        column: Some("label end".into()),
+        expected: expected.to_string(),
+        found: found.to_string(),
+        ..Evidence::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sessions 0..20, one row each, labels two sessions ahead, embargo two.
+    fn judge(folds: &[(&[usize], &[usize])], late: Option<usize>) -> Verdict {
+        let sessions: Vec<i64> = (0..20).collect();
+        let span = |t: i64| Span {
+            event_time: t,
+            label_end: Some(t + if late == Some(t as usize) { 9 } else { 2 }),
+        };
+        let spans: Vec<Span> = sessions.iter().map(|t| span(*t)).collect();
+        let fold = |(train, test): &(&[usize], &[usize])| Fold {
+            train_sessions: 0..0,
+            test_sessions: 0..0,
+            train: train.to_vec(),
+            test: test.to_vec(),
+            purged: 0,
+            fit_until: i64::MAX,
+        };
+        let folds: Vec<Fold> = folds.iter().map(fold).collect();
+        let gap = Gap {
+            horizon: 2,
+            embargo: 2,
+        };
+        label_overlap(&sessions, &spans, &folds, gap)
+    }
+
+    #[test]
+    fn the_barrier_by_hand() {
+        // Test from 10: labels must end before 8.
+        let good: &[(&[usize], &[usize])] = &[(&[0, 5], &[10, 11]), (&[0, 7], &[12])];
+        assert!(judge(good, None).passed);
+        for (train, time) in [(6, 6), (7, 7), (9, 9), (12, 12)] {
+            let seen = judge(&[(&[0, train], &[10, 11])], None);
+            assert_eq!(seen.evidence.unwrap().time, Some(time));
+        }
+        let late = judge(good, Some(5)).evidence.unwrap();
+        assert_eq!(
+            (late.time, late.fold, late.found.as_str()),
+            (Some(5), Some(0), "14")
+        );
+    }
+
+    #[test]
+    fn folds_that_make_no_sense() {
+        let twice = judge(&[(&[0], &[10]), (&[0], &[10])], None);
+        assert!(!twice.passed && twice.detail.contains("two folds"));
+        assert_eq!(twice.evidence.unwrap().fold, Some(1));
+        for (train, test) in [
+            (&[99][..], &[10][..]),
+            (&[0], &[99]),
+            (&[0], &[1]),
+            (&[0], &[]),
+        ] {
+            assert!(!judge(&[(train, test)], None).passed);
+        }
+        assert!(!judge(&[(&[], &[10])], None).passed);
+    }
+}
