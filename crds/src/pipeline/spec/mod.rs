@@ -49,7 +49,7 @@ use super::status::PipelineStatus;
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.training.model.kind != 'Naive' || self.retraining.triggers.size() == 0 || !self.retraining.triggers.exists(t, t == 'Drift' || t == 'Performance')").message("retraining.triggers must not hold Drift or Performance when training.model.kind is Naive: a naive forecast cannot be retrained"),
+    validation = Rule::new("!(self.training.model.kind in ['Naive', 'SeasonalNaive']) || self.retraining.triggers.size() == 0 || !self.retraining.triggers.exists(t, t == 'Drift' || t == 'Performance')").message("retraining.triggers must not hold Drift or Performance when training.model.kind is Naive or SeasonalNaive: a naive forecast cannot be retrained"),
     validation = Rule::new("!has(self.drift.features) || self.drift.features.all(d, self.features.exists(f, f.name == d))").message("drift.features must only name entries of features"),
     validation = Rule::new("!self.retraining.triggers.exists(t, t == 'Schedule') || has(self.training.schedule)").message("training.schedule must be set when retraining.triggers holds Schedule"),
     validation = Rule::new("!has(self.source.simulator) || self.instruments.size() <= 64").message("instruments must hold at most 64 entries when source.simulator is used")
