@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec, Target};
 use foresail_drift::{Session, Sessions};
-use foresail_features::FeatureSet;
+use foresail_features::{FeatureError, FeatureSet};
 use foresail_model::Row;
 use foresail_runtime_base::RoleError;
 
@@ -61,6 +61,12 @@ pub(crate) struct Dataset {
     pub data_through: i64,
 }
 
+/// Features that cannot be computed, as the user's matter.
+pub(crate) fn invalid(error: FeatureError) -> RoleError {
+    let message = format!("spec.features: {error}; correct the spec");
+    RoleError::user("InvalidFeatures", message)
+}
+
 /// Folds the feature implementation over the bars of each symbol. `lookback` is at least 1; a row
 /// with fewer before it is no sample.
 ///
@@ -73,12 +79,6 @@ pub(crate) fn build(
     (lookback, horizon): (usize, usize),
     target: Target,
 ) -> Result<Dataset, RoleError> {
-    let invalid = |e: foresail_features::FeatureError| {
-        RoleError::user(
-            "InvalidFeatures",
-            format!("spec.features: {e}; correct the spec"),
-        )
-    };
     let blank = FeatureSet::new(specs, adjustment).map_err(invalid)?;
     let mut data = Dataset {
         names: blank.names().to_vec(),

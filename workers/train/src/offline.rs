@@ -3,6 +3,7 @@
 //! what is printed is how the forecasts of later days came out, beside the naive forecast.
 
 mod folds;
+mod guards;
 mod input;
 mod judge;
 mod report;
@@ -56,11 +57,12 @@ pub fn evaluate(request: &Request, progress: &dyn Fn(&str)) -> Result<Report, Ro
         (lookback, horizon),
         training.target,
     )?;
-    let folds = folds::folds(&data, &input, request)?;
+    let (folds, overlap) = folds::folds(&data, &input, request)?;
+    let features = guards::features(&input).map_err(dataset::invalid)?;
     let mut judged = Vec::new();
     for kind in kinds {
         progress(&format!("{kind:?}: {} folds", folds.len()));
         judged.push(judge::judge(kind, &folds, &input)?);
     }
-    report::build(judged, &folds, &input)
+    report::build(judged, (&folds, vec![features, overlap]), &input)
 }

@@ -121,7 +121,7 @@ async fn run(command: Command) -> Result<(), RoleError> {
                 Output::Table => report.to_string(),
                 Output::Json => json(&report)?,
             });
-            Ok(())
+            sound(&report)
         }
     }
 }
@@ -133,6 +133,17 @@ fn kind(text: &str) -> Result<ModelKind, String> {
 fn json(report: &offline::Report) -> Result<String, RoleError> {
     serde_json::to_string_pretty(report)
         .map_err(|e| RoleError::internal("Encoding", format!("the report: {e}")))
+}
+
+/// Numbers that a leak has made are shown, and are an error.
+fn sound(report: &offline::Report) -> Result<(), RoleError> {
+    match report.guards.iter().find(|verdict| !verdict.passed) {
+        None => Ok(()),
+        Some(verdict) => {
+            let message = format!("{:?}: {}", verdict.guard, verdict.detail);
+            Err(RoleError::internal("LeakFound", message))
+        }
+    }
 }
 
 /// A reader that has gone away, as `head` does, is no error of ours.

@@ -1,5 +1,6 @@
 //! What each fit may see, and what it is judged on.
 
+use foresail_evaluation::leak_guard::{Gap, Verdict, label_overlap};
 use foresail_evaluation::walk_forward::{self, Blocks, Plan, Span, TrainingWindow};
 use foresail_runtime_base::{RoleError, calendar};
 
@@ -15,7 +16,7 @@ pub(super) struct Fold<'a> {
     pub test: Vec<&'a Sample>,
 }
 
-/// One fold from `test_from` on, or one per `refit_every` sessions.
+/// One fold from `test_from` on, or one per `refit_every` sessions, and the verdict on their overlap.
 ///
 /// # Errors
 /// User error `NotEnoughRows`.
@@ -23,7 +24,7 @@ pub(super) fn folds<'a>(
     data: &'a Dataset,
     input: &Input,
     request: &Request,
-) -> Result<Vec<Fold<'a>>, RoleError> {
+) -> Result<(Vec<Fold<'a>>, Verdict), RoleError> {
     let from = calendar(&input.config).session_end(request.test_from);
     let known: Vec<&Sample> = data.samples.iter().filter(|s| s.labels.is_some()).collect();
     let mut sessions: Vec<i64> = known.iter().map(|s| s.event_time).collect();
@@ -55,6 +56,11 @@ pub(super) fn folds<'a>(
         horizon,
     };
     let folds = walk_forward::folds(&sessions, &spans, &plan).map_err(|e| few(e.to_string()))?;
+    let gap = Gap {
+        horizon,
+        embargo: plan.embargo,
+    };
+    let overlap = label_overlap(&sessions, &spans, &folds, gap);
     let rows = |indices: &[usize]| -> Vec<&Sample> {
         indices
             .iter()
@@ -67,7 +73,7 @@ pub(super) fn folds<'a>(
         train: newest(rows(&fold.train), most),
         test: rows(&fold.test),
     });
-    Ok(folds.collect())
+    Ok((folds.collect(), overlap))
 }
 
 /// Rows of the newest `most` sessions, as `training.maxSessions` declares.

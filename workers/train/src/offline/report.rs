@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use foresail_evaluation::bootstrap::{self, Bootstrap};
+use foresail_evaluation::leak_guard::Verdict;
 use foresail_evaluation::metrics::{self, Unit};
 use foresail_evaluation::{InputError, clark_west, diebold_mariano};
 use foresail_runtime_base::RoleError;
@@ -33,6 +34,8 @@ pub struct Report {
     pub folds: usize,
     /// Rows of the file and what became of them.
     pub rows: Rows,
+    /// What the leak guard found: features against a changed future, labels against the folds.
+    pub guards: Vec<Verdict>,
 }
 
 /// Rows of the file.
@@ -82,7 +85,7 @@ pub struct Score {
 /// User error `NotEnoughRows` when nothing could be judged.
 pub(super) fn build(
     judged: Vec<Judged>,
-    folds: &[Fold<'_>],
+    (folds, guards): (&[Fold<'_>], Vec<Verdict>),
     input: &Input,
 ) -> Result<Report, RoleError> {
     let few = |e: InputError| RoleError::user("NotEnoughRows", format!("nothing to judge: {e}"));
@@ -118,6 +121,7 @@ pub(super) fn build(
             out_of_scope: input.out_of_scope,
             refused: input.refused.clone(),
         },
+        guards,
         kinds,
     })
 }
@@ -221,6 +225,14 @@ impl fmt::Display for Report {
                 number(score.coverage_80, 3),
                 number(score.p_value_vs_naive, 4),
                 number(score.p_value_clark_west, 4),
+            )?;
+        }
+        for verdict in &self.guards {
+            let passed = if verdict.passed { "passed" } else { "FAILED" };
+            writeln!(
+                f,
+                "leak guard {:?}: {passed}, {}",
+                verdict.guard, verdict.detail
             )?;
         }
         write!(
