@@ -60,7 +60,7 @@ spec:
 
 const RETURN: &str = "{name: r, function: LogReturn}";
 
-/// Dates and closes: half of yesterday's return comes again.
+/// Dates and closes: nine tenths of yesterday's return come again.
 fn market() -> Vec<(jiff::civil::Date, f64)> {
     let (mut date, mut close, mut change) = (jiff::civil::date(2000, 1, 3), 50.0, 0.0);
     let mut state = 7u64;
@@ -71,7 +71,7 @@ fn market() -> Vec<(jiff::civil::Date, f64)> {
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1);
             let noise = (state >> 40) as f64 / f64::from(1 << 24) - 0.5;
-            change = 0.5 * change + 0.03 * noise;
+            change = 0.9 * change + 0.03 * noise;
             close *= f64::exp(change);
             bars.push((date, close));
         }
@@ -109,7 +109,7 @@ fn naive_errors_are_those_of_the_file_and_what_repeats_is_found() {
     let (rows, refused) = (&report.rows, &report.rows.refused);
     assert_eq!((rows.read, rows.bars), (SESSIONS as u64 + 2, SESSIONS));
     assert_eq!(refused.values().sum::<u64>(), 2, "{refused:?}");
-    assert!(report.model.rmse_ratio.unwrap() < 0.97, "{report}");
+    assert!(report.model.rmse_ratio.unwrap() < 0.9, "{report}");
     assert!(report.model.p_value_vs_naive.unwrap() < 0.05, "{report}");
     let coverage = report.model.coverage_80.unwrap();
     assert!((0.7..0.9).contains(&coverage), "{report}");
