@@ -99,6 +99,18 @@ pub async fn ready(space: &Space, name: &str, limit: Duration) -> Result<Pipelin
     .await
 }
 
+/// Waits until its predictors serve, whatever else is still moving.
+///
+/// # Errors
+/// What stands in the way after `limit`.
+pub async fn serving(space: &Space, name: &str, limit: Duration) -> Result<Pipeline> {
+    wait(space, name, "serves", limit, |p| {
+        ensure!(is_true(p, conditions::SERVING_READY), "{}", summary(p));
+        Ok(())
+    })
+    .await
+}
+
 /// Waits until `check` accepts the Pipeline.
 pub async fn wait(
     space: &Space,

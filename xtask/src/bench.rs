@@ -7,20 +7,14 @@ use anyhow::{Context, Result};
 
 use crate::images::{self, Profile};
 use crate::node::component::ctr;
-use crate::node::{self, Name, Node};
+use crate::node::{self, Node};
 use crate::paths::Paths;
 use crate::progress::step;
-use crate::{data, diagnostics, exec, install, setup};
+use crate::{exec, test_run};
 
 /// Sets everything up and prints one line per figure.
 pub fn run_loop(paths: &Paths) -> Result<()> {
-    let node = Node::new(paths, Name::Test);
-    setup::all(paths)?;
-    node::up(&node)?;
-    images::for_node(&node, Profile::Dist)?;
-    data::upload(paths, &node)?;
-    install::on_node(&node).inspect_err(|_| diagnostics::collect(&node))?;
-    node::env::write(&node)?;
+    let node = test_run::ready_node(paths, Profile::Dist)?;
     images::compile(paths, Profile::Ci)?;
     println!("command: make bench-loop");
     print_sizes(&node)?;

@@ -45,14 +45,23 @@ pub fn run(paths: &Paths, wanted: &Wanted) -> ExitCode {
     }
 }
 
-fn everything(paths: &Paths, wanted: &Wanted) -> Result<Counts> {
+/// The node `test` with the product and its input on it.
+///
+/// # Errors
+/// The step that failed, with its words.
+pub fn ready_node(paths: &Paths, profile: Profile) -> Result<Node> {
     let node = Node::new(paths, Name::Test);
     setup::all(paths)?;
     node::up(&node)?;
-    images::for_node(&node, Profile::Ci)?;
+    images::for_node(&node, profile)?;
     data::upload(paths, &node)?;
     install::on_node(&node).inspect_err(|_| diagnostics::collect(&node))?;
     node::env::write(&node)?;
+    Ok(node)
+}
+
+fn everything(paths: &Paths, wanted: &Wanted) -> Result<Counts> {
+    let node = ready_node(paths, Profile::Ci)?;
     let (counts, cargo_succeeded) = step("cargo test", || cargo_test(&node, wanted))?;
     let counts = counts.with_cargo(cargo_succeeded);
     if counts.failed > 0 {

@@ -1,6 +1,5 @@
-//! A feature: kernels bound to bar columns. The catalogue is `FeatureFunction`; each formula stands
-//! once, here. Rules: a constant window has z-score 0 and band position 0.5; a missing volume repeats
-//! the last known one (0 before the first); a bar without high or without low has range 0.
+//! A feature: kernels bound to bar columns. The catalogue is `FeatureFunction`; lags, recursive
+//! averages and dates are here, everything over a window of bars is in `window`.
 
 use foresail_crds::pipeline::spec::{FeatureFunction as F, FeatureSpec};
 use serde::{Deserialize, Serialize};
@@ -23,12 +22,6 @@ enum State {
     Lag {
         closes: Ring,
     },
-    /// Moments of closes, log returns, ranges or volumes.
-    Window {
-        values: Ring,
-        previous: Option<f64>,
-        deviations: f64,
-    },
     Ema(Ema),
     Macd {
         fast: Ema,
@@ -44,7 +37,7 @@ enum State {
         index: Adx,
         previous: Option<f64>,
     },
-    Bars(BarWindow),
+    Window(BarWindow),
     /// Nothing is kept: the date of the bar is all.
     Date,
 }
@@ -59,7 +52,7 @@ impl Feature {
             deviations,
         } = parameters(spec)?;
         let state = match spec.function {
-            F::LogReturn | F::LogReturnOver | F::RateOfChange => State::Lag {
+            F::LogReturn | F::LogReturnOver | F::SimpleReturn | F::RateOfChange => State::Lag {
                 closes: Ring::new(window),
             },
             F::EmaRatio => State::Ema(Ema::new(window)),
@@ -78,20 +71,7 @@ impl Feature {
                 previous: None,
             },
             F::DayOfWeek | F::DayOfMonth | F::MonthOfYear => State::Date,
-            F::SmaRatio
-            | F::Volatility
-            | F::ZScore
-            | F::BollingerUpper
-            | F::BollingerLower
-            | F::BollingerWidth
-            | F::BollingerPercentB
-            | F::VolumeZScore
-            | F::RangeMean => State::Window {
-                values: Ring::new(window),
-                previous: None,
-                deviations,
-            },
-            bars => State::Bars(BarWindow::new(bars, window, signal)),
+            other => State::Window(BarWindow::new(other, window, (signal, deviations))),
         };
         Ok(Self {
             function: spec.function,
@@ -123,16 +103,6 @@ impl Feature {
         self.function == fresh.function
             && match (&self.state, &fresh.state) {
                 (State::Lag { closes }, State::Lag { closes: new }) => closes.continues(new),
-                (
-                    State::Window {
-                        values, deviations, ..
-                    },
-                    State::Window {
-                        values: new,
-                        deviations: declared,
-                        ..
-                    },
-                ) => values.continues(new) && deviations == declared,
                 (State::Ema(ema), State::Ema(new)) => ema.continues(new),
                 (State::Rsi(rsi), State::Rsi(new)) => rsi.continues(new),
                 (
@@ -149,7 +119,7 @@ impl Feature {
                 }
                 (State::Atr { range, .. }, State::Atr { range: new, .. }) => range.continues(new),
                 (State::Adx { index, .. }, State::Adx { index: new, .. }) => index.continues(new),
-                (State::Bars(window), State::Bars(new)) => window.continues(new),
+                (State::Window(window), State::Window(new)) => window.continues(new),
                 (State::Date, State::Date) => true,
                 _ => false,
             }
@@ -162,7 +132,7 @@ impl Feature {
             State::Lag { closes } => {
                 let past = closes.push(close)?;
                 Some(match self.function {
-                    F::RateOfChange => close / past - 1.0,
+                    F::RateOfChange | F::SimpleReturn => close / past - 1.0,
                     _ => (close / past).ln(),
                 })
             }
@@ -177,7 +147,7 @@ impl Feature {
                 let range = before.map(|before| true_range(bar, before));
                 index.push(bar.high, bar.low, range)
             }
-            State::Bars(window) => window.push(self.function, bar),
+            State::Window(window) => window.push(self.function, bar),
             State::Date => Some(calendar(self.function, bar.event_time)),
             State::Macd { fast, slow, signal } => {
                 let (fast, slow) = (fast.push(close), slow.push(close));
@@ -187,17 +157,6 @@ impl Feature {
                     F::MacdSignal => signal.push(macd),
                     _ => Some(macd - signal.push(macd)?),
                 }
-            }
-            State::Window {
-                values,
-                previous,
-                deviations,
-            } => {
-                let value = column(self.function, bar, previous)?;
-                values.push(value);
-                values
-                    .is_full()
-                    .then(|| moments(self.function, values, value, *deviations))
             }
         }
     }
@@ -214,49 +173,4 @@ fn calendar(function: F, event_time: i64) -> f64 {
         F::DayOfMonth => date.day(),
         _ => date.month(),
     })
-}
-
-/// The number a window feature collects from a bar.
-fn column(function: F, bar: &AdjustedBar, previous: &mut Option<f64>) -> Option<f64> {
-    match function {
-        F::Volatility => {
-            let past = previous.replace(bar.close)?;
-            Some((bar.close / past).ln())
-        }
-        F::VolumeZScore => {
-            let volume = bar.volume.or(*previous).unwrap_or(0.0);
-            *previous = Some(volume);
-            Some(volume)
-        }
-        F::RangeMean => Some((bar.high - bar.low) / bar.close),
-        _ => Some(bar.close),
-    }
-}
-
-/// A window feature's value; `newest` is the value just pushed.
-fn moments(function: F, values: &Ring, newest: f64, deviations: f64) -> f64 {
-    let score = |(mean, std): (f64, f64)| {
-        if std > 0.0 {
-            (newest - mean) / std
-        } else {
-            0.0
-        }
-    };
-    match function {
-        F::SmaRatio => values.mean() / newest - 1.0,
-        F::Volatility => values.sample().1,
-        F::ZScore | F::VolumeZScore => score(values.sample()),
-        F::RangeMean => values.mean(),
-        _ => {
-            let (mean, std) = values.population();
-            let half = deviations * std;
-            match function {
-                F::BollingerUpper => (mean + half) / newest - 1.0,
-                F::BollingerLower => (mean - half) / newest - 1.0,
-                F::BollingerWidth => 2.0 * half / mean,
-                _ if half > 0.0 => (newest - (mean - half)) / (2.0 * half),
-                _ => 0.5,
-            }
-        }
-    }
 }

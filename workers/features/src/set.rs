@@ -41,6 +41,13 @@ pub struct FeatureRow {
     pub values: Vec<f64>,
 }
 
+impl FeatureRow {
+    /// On the scale that changes and forecasts are made on.
+    pub fn adjusted_close(&self) -> f64 {
+        self.close * self.adjustment_factor
+    }
+}
+
 /// What [`FeatureSet::snapshot`] writes.
 #[derive(Serialize)]
 struct Snapshot<'a> {

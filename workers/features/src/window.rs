@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::adjust::AdjustedBar;
 use crate::kernels::Ring;
 
+mod value;
+
+use value::{Now, value};
+
 /// Dollars of turnover that Amihud's ratio is given for.
 const TURNOVER: f64 = 1e6;
 /// Largest value of one bar: a volume may be any fraction above zero.
@@ -24,6 +28,8 @@ pub(crate) struct BarWindow {
     previous: Option<Previous>,
     /// Mean of the last values, for the smoothed stochastic.
     smooth: Option<Ring>,
+    /// Width of Bollinger's bands.
+    deviations: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,8 +40,9 @@ struct Previous {
 }
 
 impl BarWindow {
-    /// A window of `window` bars; `smooth` values are averaged where the function says so.
-    pub(crate) fn new(function: F, window: usize, smooth: usize) -> Self {
+    /// A window of `window` bars; `smooth` values are averaged, and `deviations` wide, where the function
+    /// says so.
+    pub(crate) fn new(function: F, window: usize, (smooth, deviations): (usize, f64)) -> Self {
         let (columns, more) = match function {
             F::StochasticK | F::StochasticD | F::WilliamsR | F::YangZhang => (3, 0),
             F::ObvRatio | F::MoneyFlow | F::VwapRatio => (2, 0),
@@ -47,6 +54,7 @@ impl BarWindow {
             columns: vec![Ring::new(window + more); columns],
             previous: None,
             smooth: (function == F::StochasticD).then(|| Ring::new(smooth)),
+            deviations,
         }
     }
 
@@ -59,12 +67,12 @@ impl BarWindow {
             typical,
             volume,
         });
-        let now = Bar {
+        let row = Bar {
             bar,
             typical,
             volume,
         };
-        let row = now.columns(function, before)?;
+        let row = row.columns(function, before)?;
         for (ring, value) in self.columns.iter_mut().zip(row) {
             ring.push(value);
         }
@@ -72,7 +80,11 @@ impl BarWindow {
         if !first.is_full() {
             return None;
         }
-        let value = value(function, &self.columns, bar.close)?;
+        let now = Now {
+            close: bar.close,
+            deviations: self.deviations,
+        };
+        let value = value(function, &self.columns, now)?;
         match &mut self.smooth {
             None => Some(value),
             Some(ring) => {
@@ -90,6 +102,7 @@ impl BarWindow {
             _ => false,
         };
         smooth
+            && self.deviations == fresh.deviations
             && self.columns.len() == fresh.columns.len()
             && self
                 .columns
@@ -120,8 +133,8 @@ impl Bar<'_> {
             F::BarsSinceLow => one(low),
             F::Parkinson => one((high / low).ln().powi(2)),
             F::VwapRatio => [self.typical * self.volume, self.volume, 0.0],
-            F::VolumeRatio => one(self.volume),
-            F::SimpleReturn => one(close / before?.close - 1.0),
+            F::VolumeRatio | F::VolumeZScore => one(self.volume),
+            F::RangeMean => one((high - low) / close),
             F::TrueRange => one(true_range(self.bar, before?.close) / close),
             F::ObvRatio => [sign(close - before?.close) * self.volume, self.volume, 0.0],
             F::MoneyFlow => {
@@ -156,7 +169,17 @@ impl Bar<'_> {
                 let night = (open / before?.close).ln();
                 [night, (close / open).ln(), rogers_satchell]
             }
-            F::WmaRatio | F::MinRatio | F::MaxRatio | F::PriceRank | F::Drawdown => one(close),
+            F::WmaRatio
+            | F::MinRatio
+            | F::MaxRatio
+            | F::PriceRank
+            | F::Drawdown
+            | F::SmaRatio
+            | F::ZScore
+            | F::BollingerUpper
+            | F::BollingerLower
+            | F::BollingerWidth
+            | F::BollingerPercentB => one(close),
             // Everything else looks at log returns.
             _ => one(change()?),
         })
@@ -179,130 +202,4 @@ fn sign(x: f64) -> f64 {
     } else {
         0.0
     }
-}
-
-/// The value of full columns; `close` is the newest.
-fn value(function: F, columns: &[Ring], close: f64) -> Option<f64> {
-    let first = columns.first()?;
-    let sum = |index: usize| {
-        columns
-            .get(index)
-            .map_or(0.0, |ring| ring.iter().sum::<f64>())
-    };
-    let least = |ring: &Ring| ring.iter().fold(f64::INFINITY, f64::min);
-    let most = |ring: &Ring| ring.iter().fold(f64::NEG_INFINITY, f64::max);
-    let share = |part: f64, whole: f64, none: f64| if whole > 0.0 { part / whole } else { none };
-    Some(match function {
-        F::ReturnLag => first.iter().next()?,
-        F::WmaRatio => {
-            let weighted = first.iter().zip(1u32..).map(|(v, k)| v * f64::from(k));
-            let n = first.iter().count() as f64;
-            weighted.sum::<f64>() / (n * (n + 1.0) / 2.0) / close - 1.0
-        }
-        F::StochasticK | F::StochasticD | F::WilliamsR => {
-            let (top, bottom) = (most(first), least(columns.get(1)?));
-            let place = share(close - bottom, top - bottom, 0.5);
-            if function == F::WilliamsR {
-                100.0 * (place - 1.0)
-            } else {
-                100.0 * place
-            }
-        }
-        F::Cci => {
-            let (mean, newest) = (first.mean(), first.iter().last()?);
-            let spread = first.iter().map(|v| (v - mean).abs()).sum::<f64>();
-            let spread = spread / first.iter().count() as f64;
-            if first.population().1 > 0.0 && spread > 0.0 {
-                (newest - mean) / (0.015 * spread)
-            } else {
-                0.0
-            }
-        }
-        F::ObvRatio => share(sum(0), sum(1), 0.0),
-        F::MoneyFlow => 100.0 * share(sum(0), sum(0) + sum(1), 0.5),
-        F::VwapRatio => share(sum(0), sum(1), close) / close - 1.0,
-        F::VolumeRatio => share(first.iter().last()?, first.mean(), 1.0),
-        F::ReturnMean | F::Amihud => first.mean(),
-        F::ReturnMin => least(first),
-        F::ReturnMax => most(first),
-        F::MinRatio => least(first) / close - 1.0,
-        F::MaxRatio => most(first) / close - 1.0,
-        F::Drawdown => close / most(first) - 1.0,
-        F::ReturnRank | F::PriceRank => rank(first)?,
-        F::Skewness => moment(first, 3),
-        F::Kurtosis => moment(first, 4),
-        F::Autocorrelation => autocorrelation(first),
-        F::RealisedVolatility => {
-            let squares = first.iter().map(|r| r * r).sum::<f64>();
-            (squares / first.iter().count() as f64).sqrt()
-        }
-        F::Parkinson => (first.mean() / (4.0 * LN_2)).sqrt(),
-        F::GarmanKlass => first.mean().max(0.0).sqrt(),
-        F::YangZhang => yang_zhang(columns)?,
-        F::BarsSinceHigh => since(first, |value, best| value >= best)?,
-        F::BarsSinceLow => since(first, |value, best| value <= best)?,
-        // One value per bar: it is its own window.
-        _ => first.iter().last()?,
-    })
-}
-
-/// Average rank of the newest value as a share of the window, above 0 to 1 (as in pandas).
-fn rank(ring: &Ring) -> Option<f64> {
-    let newest = ring.iter().last()?;
-    let below = ring.iter().filter(|v| *v < newest).count() as f64;
-    let equal = ring.iter().filter(|v| *v == newest).count() as f64;
-    Some((below + (equal + 1.0) / 2.0) / ring.iter().count() as f64)
-}
-
-/// Skewness (order 3) or excess kurtosis (order 4) with the small-sample corrections of pandas and SAS
-/// (Joanes and Gill 1998, G1 and G2); 0 for a constant window.
-fn moment(ring: &Ring, order: i32) -> f64 {
-    let (mean, deviation) = ring.sample();
-    let n = ring.iter().count() as f64;
-    if deviation <= 0.0 {
-        return 0.0;
-    }
-    let powers = ring.iter().map(|v| ((v - mean) / deviation).powi(order));
-    let sum: f64 = powers.sum();
-    if order == 3 {
-        sum * n / ((n - 1.0) * (n - 2.0))
-    } else {
-        let lead = n * (n + 1.0) / ((n - 1.0) * (n - 2.0) * (n - 3.0));
-        lead * sum - 3.0 * (n - 1.0).powi(2) / ((n - 2.0) * (n - 3.0))
-    }
-}
-
-/// Of order one; 0 for a constant window.
-fn autocorrelation(ring: &Ring) -> f64 {
-    let (mean, deviation) = ring.population();
-    if deviation <= 0.0 {
-        return 0.0;
-    }
-    let pairs = ring.iter().zip(ring.iter().skip(1));
-    let covariance: f64 = pairs.map(|(a, b)| (a - mean) * (b - mean)).sum();
-    covariance / ring.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>()
-}
-
-/// Yang and Zhang (2000): overnight and open-to-close variance and Rogers-Satchell, weighted.
-fn yang_zhang(columns: &[Ring]) -> Option<f64> {
-    let [night, day, inner] = columns else {
-        return None;
-    };
-    let n = night.iter().count() as f64;
-    let k = 0.34 / (1.34 + (n + 1.0) / (n - 1.0));
-    let variance = |ring: &Ring| ring.sample().1.powi(2);
-    let total = variance(night) + k * variance(day) + (1.0 - k) * inner.mean();
-    Some(total.max(0.0).sqrt())
-}
-
-/// Bars since the extreme value of the window, the newest where several are equal.
-fn since(ring: &Ring, better: impl Fn(f64, f64) -> bool) -> Option<f64> {
-    let mut best: Option<(usize, f64)> = None;
-    for (index, value) in ring.iter().enumerate() {
-        if best.is_none_or(|(_, old)| better(value, old)) {
-            best = Some((index, value));
-        }
-    }
-    let (index, _) = best?;
-    Some((ring.iter().count() - 1 - index) as f64)
 }

@@ -443,9 +443,11 @@ fn foreign_or_damaged_snapshots_are_refused() {
     assert!(FeatureSet::restore(&wider, Adjustment::All, &set.snapshot()).is_err());
     let damages = [
         "/state/features/0/state/Lag/closes/oldest",
-        "/state/features/3/state/Window/values/window",
+        "/state/features/3/state/Window/columns/0/window",
         "/state/features/4/state/Ema/count",
         "/state/features/14/state/Rsi/window",
+        "/state/features/34/state/Atr/range/window",
+        "/state/features/35/state/Adx/index/range/window",
         "/state/adjuster/price_factor",
     ];
     for path in damages {

@@ -117,9 +117,17 @@ impl Predictor {
         self.sizes.steps
     }
 
-    /// What is fitted, and the sizes it has.
-    pub fn part(&self) -> (&Part, &Sizes) {
-        (&self.part, &self.sizes)
+    /// Mean and deviation of each feature on the training rows.
+    pub fn scaler(&self) -> &ScalerParameters {
+        &self.scaler
+    }
+
+    /// Weights as stored; `None` for kinds without any.
+    ///
+    /// # Errors
+    /// [`ModelError::Weights`].
+    pub fn encode(&self) -> Result<Option<Vec<u8>>, ModelError> {
+        self.part.encode()
     }
 }
 

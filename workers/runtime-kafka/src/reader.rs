@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use foresail_runtime_base::RoleError;
 use rdkafka::TopicPartitionList;
-use rdkafka::config::FromClientConfig;
+use rdkafka::config::{ClientConfig, FromClientConfig};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::Offset;
@@ -52,31 +52,12 @@ impl Reader {
     /// `KafkaUnreachable`, `KafkaAuthFailed`, `TopicMissing`; `TopicRecreated` (user) when a
     /// requested offset lies beyond the end of its partition.
     pub async fn open(settings: &Settings, topic: &str, start: Start) -> Result<Self, RoleError> {
-        let mut config = settings.client();
-        config
-            // Required by librdkafka; nothing is ever committed to it.
-            .set("group.id", "foresail-reader")
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("enable.partition.eof", "true")
-            .set("isolation.level", "read_committed")
-            .set("auto.offset.reset", "error")
-            // A record is handed out at once; this is only how often an idle topic is asked, and how
-            // late its end is known.
-            .set("fetch.wait.max.ms", "250")
-            .set("queued.max.messages.kbytes", "8192");
+        let config = config(settings);
         let what = reading(topic);
         let servers = settings.servers().to_string();
         let (task, name, at) = (what.clone(), topic.to_string(), servers.clone());
         spawn_blocking(move || {
-            let consumer =
-                BaseConsumer::from_config(&config).map_err(|e| explain(&task, &at, &e))?;
-            let partitions = partitions(&consumer, &name).map_err(|e| explain(&task, &at, &e))?;
-            if partitions.is_empty() {
-                let message =
-                    format!("{task} on Kafka {at}: the topic does not exist; it is retried");
-                return Err(RoleError::outside("TopicMissing", message));
-            }
+            let (consumer, partitions) = connect(&config, &name, &at)?;
             let (offsets, behind) = starts(&consumer, &name, &partitions, &start)
                 .map_err(|e| e.into_role_error(&name, &at))?;
             let mut list = TopicPartitionList::new();
@@ -154,9 +135,21 @@ impl Reader {
 /// # Errors
 /// `KafkaUnreachable`, `KafkaAuthFailed`, `TopicMissing`.
 pub async fn written(settings: &Settings, topic: &str) -> Result<i64, RoleError> {
-    let reader = Reader::open(settings, topic, Start::Tail(0)).await?;
-    let ends = reader.ends().await?;
-    Ok(ends.values().map(|(_, high)| high).sum())
+    let (config, name, at) = (
+        config(settings),
+        topic.to_string(),
+        settings.servers().to_string(),
+    );
+    // Asked without an assignment: nothing is to be read.
+    let sum = move || {
+        let (consumer, partitions) = connect(&config, &name, &at)?;
+        let ends = watermarks(&consumer, &name, &partitions);
+        let ends = ends.map_err(|e| explain(&reading(&name), &at, &e))?;
+        Ok(ends.values().map(|(_, high)| high).sum())
+    };
+    spawn_blocking(sum)
+        .await
+        .map_err(|_| lost(&reading(topic)))?
 }
 
 /// The last `per_partition` committed messages of every partition, in offset order.
@@ -248,6 +241,40 @@ fn partitions(consumer: &BaseConsumer, topic: &str) -> Result<Vec<i32>, KafkaErr
         .collect();
     ids.sort_unstable();
     Ok(ids)
+}
+
+fn config(settings: &Settings) -> ClientConfig {
+    let mut config = settings.client();
+    config
+        // Required by librdkafka; nothing is ever committed to it.
+        .set("group.id", "foresail-reader")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", "read_committed")
+        .set("auto.offset.reset", "error")
+        // A record is handed out at once; this is only how often an idle topic is asked, and how
+        // late its end is known.
+        .set("fetch.wait.max.ms", "250")
+        .set("queued.max.messages.kbytes", "8192");
+    config
+}
+
+/// A consumer and the partitions its topic has now.
+fn connect(
+    config: &ClientConfig,
+    topic: &str,
+    servers: &str,
+) -> Result<(BaseConsumer, Vec<i32>), RoleError> {
+    let what = reading(topic);
+    let wrong = |e: KafkaError| explain(&what, servers, &e);
+    let consumer = BaseConsumer::from_config(config).map_err(wrong)?;
+    let partitions = partitions(&consumer, topic).map_err(wrong)?;
+    if partitions.is_empty() {
+        let message = format!("{what} on Kafka {servers}: the topic does not exist; it is retried");
+        return Err(RoleError::outside("TopicMissing", message));
+    }
+    Ok((consumer, partitions))
 }
 
 fn reading(topic: &str) -> String {

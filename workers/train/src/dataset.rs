@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec, Target};
 use foresail_drift::{Session, Sessions};
-use foresail_features::{FeatureError, FeatureSet};
+use foresail_features::{FeatureError, FeatureRow, FeatureSet};
 use foresail_model::Row;
 use foresail_runtime_base::RoleError;
 
@@ -97,14 +97,15 @@ pub(crate) fn build(
             }
             data.data_through = data.data_through.max(bar.event_time);
         }
-        let closes: Vec<f64> = rows.iter().map(|r| r.close * r.adjustment_factor).collect();
+        let closes: Vec<f64> = rows.iter().map(FeatureRow::adjusted_close).collect();
         let labels = labels(&closes, horizon, target);
         let ends: Vec<Option<i64>> = (0..rows.len())
             .map(|i| rows.get(i + horizon).map(|r| r.event_time))
             .collect();
         let past: Vec<Arc<Past>> = rows
             .iter()
-            .map(|r| Past::of(&r.values, r.close * r.adjustment_factor))
+            .zip(&closes)
+            .map(|(row, close)| Past::of(&row.values, *close))
             .collect();
         let whole = rows.into_iter().zip(labels).zip(ends).enumerate();
         for (i, ((row, labels), labels_end)) in whole.skip(lookback - 1) {

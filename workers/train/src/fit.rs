@@ -19,14 +19,6 @@ const STOPPING: f64 = 0.1;
 /// Share of the newest dates that weigh the members of an ensemble.
 const WEIGHING: f64 = 0.2;
 
-/// A fitted model.
-pub(crate) struct Fitted {
-    pub predictor: Predictor,
-    pub scaler: ScalerParameters,
-    /// As stored; none for kinds without weights.
-    pub weights: Option<Vec<u8>>,
-}
-
 /// What one fit works with.
 struct Work<'a> {
     samples: &'a [&'a Sample],
@@ -45,7 +37,7 @@ pub(crate) fn fit(
     samples: &[&Sample],
     spec: &TrainingSpec,
     progress: &dyn Fn(u32, f64),
-) -> Result<Fitted, RoleError> {
+) -> Result<Predictor, RoleError> {
     let raw: Vec<&[f64]> = samples.iter().map(|s| s.values()).collect();
     let scaler = scaler::fit(&raw);
     let sizes = sizes(spec, scaler.mean.len());
@@ -57,12 +49,7 @@ pub(crate) fn fit(
         progress,
     };
     let part = work.part(kind)?;
-    let weights = part.encode().map_err(|e| not_fittable(kind, &e))?;
-    Ok(Fitted {
-        predictor: Predictor::new(part, scaler.clone(), sizes),
-        scaler,
-        weights,
-    })
+    Ok(Predictor::new(part, scaler, sizes))
 }
 
 /// Sizes of every part a spec can ask for.
@@ -89,7 +76,8 @@ pub(crate) fn lookback(spec: &TrainingSpec, kind: ModelKind) -> usize {
     }
 }
 
-fn not_fittable(kind: ModelKind, error: &ModelError) -> RoleError {
+/// User error `NotFittable`.
+pub(crate) fn not_fittable(kind: ModelKind, error: &ModelError) -> RoleError {
     RoleError::user("NotFittable", format!("{kind:?}: {error}"))
 }
 
@@ -157,7 +145,7 @@ impl Work<'_> {
         let mut members = Vec::new();
         for kind in &self.spec.model.members {
             let trial = fit(*kind, &older, self.spec, self.progress)?;
-            let error = evaluate::mean_squared_error(&trial.predictor, &newer, self.spec.target)
+            let error = evaluate::mean_squared_error(&trial, &newer, self.spec.target)
                 .map_err(|e| not_fittable(*kind, &e))?;
             members.push((*kind, 1.0 / error.max(f64::MIN_POSITIVE), self.part(*kind)?));
         }

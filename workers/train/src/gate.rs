@@ -93,7 +93,7 @@ pub(crate) fn compare(
             .map(|s| ((s.event_time, s.symbol), *s))
             .collect(),
     };
-    let naive = fit(ModelKind::Naive, gate, &config.training, &|_, _| {})?.predictor;
+    let naive = fit(ModelKind::Naive, gate, &config.training, &|_, _| {})?;
     let target = config.training.target;
     let mut dates: BTreeMap<i64, [Vec<f64>; 3]> = BTreeMap::new();
     let wrong = |e: ModelError| RoleError::user("NotFinite", format!("gate window: {e}"));

@@ -5,6 +5,7 @@ use foresail_crds::model_manifest::{DataWindow, Evaluation, FORMAT_VERSION, Mode
 use foresail_crds::pipeline::spec::ModelKind;
 use foresail_crds::pipeline::status::{NamedNumber, TrainingResult, TrainingStatus};
 use foresail_crds::worker_config::{TrainingRun, WorkerConfig};
+use foresail_model::Predictor;
 use foresail_recurrent::InstructionSet;
 use foresail_runtime_base::{RoleError, Shutdown};
 use foresail_runtime_cluster::StatusReporter;
@@ -15,7 +16,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::artifact::{self, Stored};
 use crate::dataset::{self, Dataset, Sample};
 use crate::evaluate::evaluate;
-use crate::fit::{Fitted, fit, lookback};
+use crate::fit::{fit, lookback, not_fittable};
 use crate::lake::{self, Bars};
 use crate::split::{self, Plan, Split};
 use crate::{gate, reference};
@@ -130,7 +131,7 @@ impl Trainer {
             warm_up: data.warm_up,
             target: training.target,
             horizon: training.horizon,
-            lookback: u32::try_from(fitted.predictor.lookback()).unwrap_or(u32::MAX),
+            lookback: u32::try_from(fitted.lookback()).unwrap_or(u32::MAX),
             kind: training.model.kind,
             hidden: training.model.hidden,
             layers: training.model.layers,
@@ -138,13 +139,15 @@ impl Trainer {
             season: training.model.season,
             instruction_set: InstructionSet::detect().name().into(),
             weights: None,
-            scaler: fitted.scaler,
+            scaler: fitted.scaler().clone(),
             evaluation,
             gate,
             drift_reference: reference::build(&self.config, &data, &rows)?,
         };
         self.reporter.set(self.status(90, "writing the artifact"));
-        artifact::write(&store, &folder, manifest, fitted.weights).await
+        let weights = fitted.encode();
+        let weights = weights.map_err(|e| not_fittable(training.model.kind, &e))?;
+        artifact::write(&store, &folder, manifest, weights).await
     }
 
     fn plan(&self) -> Plan {
@@ -163,18 +166,12 @@ impl Trainer {
 
     /// Scores every kind on the validation rows, then fits the declared one on training and
     /// validation rows together: what is served has seen all that it may see.
-    fn fit(&self, split: &Split<'_>) -> Result<(Fitted, Vec<Evaluation>), RoleError> {
+    fn fit(&self, split: &Split<'_>) -> Result<(Predictor, Vec<Evaluation>), RoleError> {
         let spec = &self.config.training;
         let wrong = |e: foresail_model::ModelError| RoleError::user("NotFinite", e.to_string());
         let naive = fit(ModelKind::Naive, &split.train, spec, &|_, _| {})?;
-        let base = evaluate(
-            ModelKind::Naive,
-            &naive.predictor,
-            &split.train,
-            spec.target,
-            0.0,
-        )
-        .map_err(wrong)?;
+        let base =
+            evaluate(ModelKind::Naive, &naive, &split.train, spec.target, 0.0).map_err(wrong)?;
         let mut evaluations = Vec::new();
         for kind in judged_kinds(spec.model.kind) {
             let fitted = fit(
@@ -183,13 +180,7 @@ impl Trainer {
                 spec,
                 &self.epochs((50, 62), "validating"),
             )?;
-            let found = evaluate(
-                kind,
-                &fitted.predictor,
-                &split.validation,
-                spec.target,
-                base.mae,
-            );
+            let found = evaluate(kind, &fitted, &split.validation, spec.target, base.mae);
             evaluations.push(found.map_err(wrong)?);
         }
         let rows: Vec<&Sample> = split
@@ -215,7 +206,7 @@ impl Trainer {
     async fn gate(
         &self,
         store: &Store,
-        fitted: &Fitted,
+        fitted: &Predictor,
         bars: &Bars,
         split: &Split<'_>,
         data: &Dataset,
@@ -224,14 +215,7 @@ impl Trainer {
             return Ok(None);
         };
         let champion = gate::load(store, served).await?;
-        gate::compare(
-            &fitted.predictor,
-            &champion,
-            bars,
-            &split.gate,
-            (data, &self.config),
-        )
-        .map(Some)
+        gate::compare(fitted, &champion, bars, &split.gate, (data, &self.config)).map(Some)
     }
 
     fn window(&self, data: &Dataset, rows: &[&Sample]) -> DataWindow {

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use foresail_crds::pipeline::conditions;
 use foresail_domain::Bar;
 use foresail_tests::predictor::Predictor;
 use foresail_tests::{Cluster, Space, pipelines, topics};
@@ -61,15 +60,7 @@ pub async fn at_a_thousand_bars(cluster: &Cluster) -> Result<()> {
 async fn watch(space: &Space, object: &Value, what: &str) -> Result<()> {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     space.apply_pipeline(object).await?;
-    pipelines::wait(space, name, "serves", LIMIT, |p| {
-        ensure!(
-            pipelines::is_true(p, conditions::SERVING_READY),
-            "{}",
-            pipelines::summary(p)
-        );
-        Ok(())
-    })
-    .await?;
+    pipelines::serving(space, name, LIMIT).await?;
     let base = Predictor::find(space, name).await?.base().to_owned();
     let stop = Arc::new(AtomicBool::new(false));
     let begin = Timestamp::now().as_millisecond();

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use foresail_crds::pipeline::conditions;
 use foresail_tests::predictor::{Asked, Asker, Predictor};
 use foresail_tests::settings::in_soak;
 use foresail_tests::topics::Ledger;
@@ -39,7 +38,7 @@ async fn nothing_is_lost_or_doubled_when_parts_die() -> Result<()> {
         twin["spec"]["source"]["replay"]["sessionsPerSecond"] = json!("1000");
         space.apply_pipeline(&twin).await?;
         for each in [name, "twin"] {
-            serving(&space, each).await?;
+            pipelines::serving(&space, each, READY).await?;
         }
         pipelines::drained(&space, "twin", REPLAY).await?;
         let predictor = Predictor::find(&space, name).await?;
@@ -76,19 +75,6 @@ async fn everything_dies(space: &Space, name: &str) -> Result<()> {
         faults::kill_child(space, &format!("{name}-{role}"), BACK).await?;
     }
     Ok(())
-}
-
-async fn serving(space: &Space, name: &str) -> Result<()> {
-    pipelines::wait(space, name, "serves", READY, |p| {
-        ensure!(
-            pipelines::is_true(p, conditions::SERVING_READY),
-            "{}",
-            pipelines::summary(p)
-        );
-        Ok(())
-    })
-    .await
-    .map(drop)
 }
 
 async fn judge(space: &Space, name: &str, asked: &Asked) -> Result<()> {

@@ -44,15 +44,7 @@ async fn demo_pipeline_runs_to_its_end_and_all_parts_agree() -> Result<()> {
         object["spec"]["source"]["replay"]["sessionsPerSecond"] = json!(SPEED);
         // Only shorter waits between decisions, so that there is more than one to judge.
         space.apply_pipeline(&object).await?;
-        pipelines::wait(&space, "demo", "serves", FIRST_MODEL, |p| {
-            ensure!(
-                pipelines::is_true(p, conditions::SERVING_READY),
-                "{}",
-                pipelines::summary(p)
-            );
-            Ok(())
-        })
-        .await?;
+        pipelines::serving(&space, "demo", FIRST_MODEL).await?;
         let predictor = Predictor::find(&space, "demo").await?;
         let symbols = pipelines::symbols(&object);
         let asker = Asker::start(

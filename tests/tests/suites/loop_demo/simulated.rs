@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use foresail_crds::model_version::VersionRole;
-use foresail_crds::pipeline::conditions;
 use foresail_crds::pipeline::status::RunState;
 use foresail_tests::predictor::{Asker, Predictor};
 use foresail_tests::settings::in_soak;
@@ -23,7 +22,7 @@ async fn a_break_is_answered_with_exactly_one_promotion() -> Result<()> {
         object["spec"]["source"]["replay"]["sessionsPerSecond"] = json!("20");
         let name = "regime-break";
         space.apply_pipeline(&object).await?;
-        serving(&space, name).await?;
+        pipelines::serving(&space, name, FIRST_MODEL).await?;
         let predictor = Predictor::find(&space, name).await?;
         let asker = Asker::start(
             predictor,
@@ -112,7 +111,7 @@ async fn stationary_years_stay_within_the_alarm_budget() -> Result<()> {
         // Nothing passes this gate: each challenger is rejected, and its alarm must not loop.
         object["spec"]["promotion"] = json!({"gateWindowSessions": 30, "minimumEffect": "0.9"});
         space.apply_pipeline(&object).await?;
-        serving(&space, name).await?;
+        pipelines::serving(&space, name, FIRST_MODEL).await?;
         pipelines::drained(&space, name, REPLAY).await?;
         let end = pipelines::wait(&space, name, "is at rest", Duration::from_secs(120), |p| {
             let run = p.status.as_ref().and_then(|s| s.run.as_ref()).context("no run")?;
@@ -133,19 +132,6 @@ async fn stationary_years_stay_within_the_alarm_budget() -> Result<()> {
         Ok(())
     })
     .await
-}
-
-async fn serving(space: &Space, name: &str) -> Result<()> {
-    pipelines::wait(space, name, "serves", FIRST_MODEL, |p| {
-        ensure!(
-            pipelines::is_true(p, conditions::SERVING_READY),
-            "{}",
-            pipelines::summary(p)
-        );
-        Ok(())
-    })
-    .await
-    .map(drop)
 }
 
 /// Reason and message of every event about Pipelines.

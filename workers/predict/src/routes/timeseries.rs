@@ -161,7 +161,7 @@ fn one(
         .skip(from)
         .map(|r| Row {
             values: &r.values,
-            close: r.close * r.adjustment_factor,
+            close: r.adjusted_close(),
         })
         .collect();
     let last = bars

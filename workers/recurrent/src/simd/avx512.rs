@@ -66,13 +66,7 @@ impl Lanes for Avx512 {
     }
     #[inline(always)]
     unsafe fn prefetch<const WRITE: bool>(p: *const f32) {
-        unsafe {
-            if WRITE {
-                _mm_prefetch::<_MM_HINT_ET0>(p.cast());
-            } else {
-                _mm_prefetch::<_MM_HINT_T1>(p.cast());
-            }
-        }
+        unsafe { super::prefetch::<WRITE>(p) }
     }
     #[inline(always)]
     #[allow(clippy::pointers_in_nomem_asm_block)] // Nothing is read through it.

@@ -100,6 +100,24 @@ pub(crate) trait Lanes: Copy {
     fn opaque(p: *const f32) -> *const f32;
 }
 
+/// Of every vector width: the instruction is older than them.
+///
+/// # Safety
+/// None is needed by the processor: the address need not be valid, and every x86-64 has the instruction.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn prefetch<const WRITE: bool>(p: *const f32) {
+    use std::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T1, _mm_prefetch};
+    // SAFETY: an address that is not valid is ignored.
+    unsafe {
+        if WRITE {
+            _mm_prefetch::<_MM_HINT_ET0>(p.cast());
+        } else {
+            _mm_prefetch::<_MM_HINT_T1>(p.cast());
+        }
+    }
+}
+
 /// Defines a function that runs the generic kernel `$generic::<V>` with the register type of an instruction set.
 macro_rules! dispatch {
     ($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) => $generic:ident) => {

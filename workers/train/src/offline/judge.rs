@@ -54,7 +54,7 @@ pub(super) fn judge(
         let margin = margin(kind, fold, training, &outcomes)?;
         let fitted = fit::fit(kind, &fold.train, training, &|_, _| {})?;
         for sample in &fold.test {
-            let Some(mut record) = outcomes.record(&fitted.predictor, sample)? else {
+            let Some(mut record) = outcomes.record(&fitted, sample)? else {
                 continue;
             };
             record.fold = number;
@@ -85,7 +85,7 @@ fn margin(
     let fitted = fit::fit(kind, &older, training, &|_, _| {})?;
     let mut residuals = Vec::new();
     for sample in newer {
-        if let Some(record) = outcomes.record(&fitted.predictor, sample)? {
+        if let Some(record) = outcomes.record(&fitted, sample)? {
             residuals.push((record.forecast - record.actual) / record.close);
         }
     }
