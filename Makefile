@@ -16,6 +16,10 @@ help: ## Lists the targets
 
 rust:
 	@command -v cargo >/dev/null || { echo "error: Rust is missing: install Rust >= 1.95 from https://rustup.rs" >&2; exit 1; }
+	@# Cargo takes a file that is older than its product for built: where another checkout has built
+	@# since, this one's files are made newer, or its changes would be missing without a word.
+	@mkdir -p $(CARGO_TARGET_DIR); last=$(CARGO_TARGET_DIR)/checkout; \
+	[ "$$(cat $$last 2>/dev/null)" = "$(CURDIR)" ] || { git ls-files -z | xargs -0 touch -c; echo "$(CURDIR)" > $$last; }
 
 demo: rust ## From nothing to forecasts; CONTEXT=name REGISTRY=host/repo KAFKA= S3= REDIS= for an existing cluster
 	@$(XTASK) demo $(CLUSTER)

@@ -4,7 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::pipeline::spec::{Adjustment, DriftMetric, FeatureSpec, ModelKind, Target};
+use crate::pipeline::spec::{
+    Adjustment, DriftMetric, FeatureSpec, ModelKind, Target, TrainingSpec,
+};
 
 /// Version of this document; readers refuse others.
 pub const FORMAT_VERSION: u32 = 1;
@@ -64,10 +66,92 @@ pub struct ModelManifest {
     pub scaler: ScalerParameters,
     /// Walk-forward validation result per evaluated kind, the naive forecast always among them.
     pub evaluation: Vec<Evaluation>,
+    /// Spread of outcomes around the forecasts; absent in versions older than this field.
+    #[serde(default)]
+    pub quantiles: Option<ResidualQuantiles>,
+    /// What the leak guard found; absent in versions older than this field.
+    #[serde(default)]
+    pub leak_guard: Option<LeakGuardResult>,
+    /// How it was trained, for `foresail-trainer reproduce`; absent in versions older than this field.
+    #[serde(default)]
+    pub recipe: Option<Recipe>,
+    /// Facts of the version as JSON (model card).
+    #[serde(default)]
+    pub card: Option<ArtifactFile>,
+    /// The same facts as one HTML page.
+    #[serde(default)]
+    pub report: Option<ArtifactFile>,
     /// Challenger against champion on the gate window; absent for a first version.
     pub gate: Option<GateResult>,
     /// What the monitor compares live features with.
     pub drift_reference: DriftReference,
+}
+
+/// What a run was told, beside its data and features.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Recipe {
+    /// `spec.training` of that time.
+    pub training: TrainingSpec,
+    /// Newest sessions kept for the gate; 0 for a first version.
+    pub gate_sessions: u32,
+}
+
+/// Quantiles of (actual - forecast) / close at forecast time, from walk-forward forecasts of rows the
+/// model was not fitted on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResidualQuantiles {
+    /// Levels, ascending, in (0, 1).
+    pub levels: Vec<f64>,
+    /// Per step 1..=horizon one value per level, ascending.
+    pub steps: Vec<Vec<f64>>,
+    /// Residuals per step.
+    pub count: u64,
+}
+
+/// What the leak guard of a training run found. A version whose guard failed is never promoted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LeakGuardResult {
+    /// Every check was run and passed.
+    pub passed: bool,
+    /// One per check: Features, Fit, LabelOverlap, ShuffledLabels.
+    #[schemars(length(max = 8))]
+    pub checks: Vec<LeakCheck>,
+}
+
+/// One check of the leak guard.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LeakCheck {
+    /// Features (no row follows a change of its future), Fit (nothing fitted follows data after its
+    /// training end), LabelOverlap (no training label reaches the test block), ShuffledLabels (no skill
+    /// on labels without meaning).
+    #[schemars(length(max = 32))]
+    pub name: String,
+    /// Nothing was wrong, and there was something to see.
+    pub passed: bool,
+    /// Values, rows or dates that were compared.
+    #[schemars(range(min = 0))]
+    pub checked: u64,
+    /// What was found, with the first evidence when it failed.
+    #[schemars(length(max = 1024))]
+    pub detail: String,
+}
+
+impl LeakGuardResult {
+    /// The first failing check in words; `None` when all passed.
+    pub fn failure(&self) -> Option<String> {
+        if self.passed {
+            return None;
+        }
+        let failed = self.checks.iter().find(|check| !check.passed);
+        Some(failed.map_or_else(
+            || "not every check was run".to_string(),
+            |check| format!("{}: {}", check.name, check.detail),
+        ))
+    }
 }
 
 /// Rows and times of the training data.
@@ -111,22 +195,26 @@ pub struct ScalerParameters {
     pub std: Vec<f64>,
 }
 
-/// Errors of one model kind on the purged validation window. Prices are raw closes.
+/// Errors of one model kind in the walk-forward folds of a run: each forecast is of a row whose fold was
+/// fitted on labels that ended a horizon before it. Symbols are averaged per date first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Evaluation {
     /// Model kind.
     pub kind: ModelKind,
-    /// Forecasts scored.
+    /// Rows forecast, each with all its steps.
     pub count: u64,
     /// Root mean squared error over all steps, in relative price units (error / close at forecast time).
     pub rmse: f64,
     /// Mean absolute error, same units.
     pub mae: f64,
-    /// MAE divided by the MAE of the naive forecast in the training window.
+    /// MAE divided by the MAE of the naive forecast on the training rows of the fold; 0 where that is 0.
     pub mase: f64,
-    /// Share of forecasts at the last step with the right sign of change, 0..1.
+    /// Share of moves at the last step whose sign was forecast, 0..1; a forecast of no move counts half.
     pub directional_accuracy: f64,
+    /// One-sided p-value of "not better than naive" (Clark-West: naive is nested); absent for Naive.
+    #[serde(default)]
+    pub p_value_vs_naive: Option<f64>,
     /// RMSE per step 1..=horizon.
     pub rmse_per_step: Vec<f64>,
 }

@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model_manifest::GateResult;
+use crate::model_manifest::{GateResult, LeakGuardResult};
 use crate::pipeline::spec::ModelKind;
 use crate::pipeline::status::NamedNumber;
 
@@ -71,6 +71,9 @@ pub struct ModelVersionSpec {
     /// Comparison with the champion of its time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateResult>,
+    /// What the leak guard found; a version whose guard failed is Rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leak_guard: Option<LeakGuardResult>,
 }
 
 /// Observed state of a ModelVersion. Written by foresail-operator.

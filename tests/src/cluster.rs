@@ -4,6 +4,7 @@
 use std::fmt::Debug;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -26,9 +27,11 @@ pub const S3_SECRET: &str = "s3-credentials";
 /// Namespace of the operator.
 pub const OPERATOR_NAMESPACE: &str = "foresail-system";
 
-static PIPELINES: Semaphore = Semaphore::const_new(2);
+static PIPELINES: Semaphore = Semaphore::const_new(3);
 /// Held for writing by tests that break what all of them share.
 static SHARED: RwLock<()> = RwLock::const_new(());
+/// Tests that wait for [`SHARED`] or read it.
+static SHARING: AtomicUsize = AtomicUsize::new(0);
 
 /// A client and the addresses of the node.
 #[derive(Clone)]
@@ -208,6 +211,7 @@ pub async fn on_cluster(body: impl AsyncFnOnce(Cluster) -> Result<()>) -> Result
 /// Those of `body`; a panic in it is one.
 pub async fn in_namespace(test: &str, body: impl AsyncFnOnce(Space) -> Result<()>) -> Result<()> {
     on_cluster(async |cluster| {
+        let _sharing = Sharing::new();
         let _shared = SHARED.read().await;
         let _permit = PIPELINES.acquire().await.context("the permits are gone")?;
         in_space(cluster, test, body).await
@@ -224,10 +228,30 @@ pub async fn alone_in_namespace(
     body: impl AsyncFnOnce(Space) -> Result<()>,
 ) -> Result<()> {
     on_cluster(async |cluster| {
+        // The tests that can run beside each other go first: a writer in the queue would hold them up.
+        while SHARING.load(Ordering::Relaxed) > 0 {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
         let _alone = SHARED.write().await;
         in_space(cluster, test, body).await
     })
     .await
+}
+
+/// Counts while it lives.
+struct Sharing;
+
+impl Sharing {
+    fn new() -> Self {
+        SHARING.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Sharing {
+    fn drop(&mut self) {
+        SHARING.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 async fn in_space(

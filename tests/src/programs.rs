@@ -65,36 +65,65 @@ pub async fn configuration(space: &Space, pipeline: &str) -> Result<String> {
 /// # Errors
 /// Its own words.
 pub async fn dump(space: &Space, pipeline: &str, delta_version: u64) -> Result<Bytes> {
-    let folder = env::temp_dir().join(format!("foresail-dump-{}-{pipeline}", space.name));
-    let secrets = folder.join("secrets/lake");
-    fs::create_dir_all(&secrets)?;
-    let settings = &space.cluster.settings;
-    fs::write(secrets.join("accessKeyId"), &settings.access_key)?;
-    fs::write(secrets.join("secretAccessKey"), &settings.secret_key)?;
-    let config = folder.join(CONFIG_FILE);
-    fs::write(&config, configuration(space, pipeline).await?)?;
-    let file = folder.join("rows.parquet");
-    let output = Command::new(program("foresail-trainer")?)
-        .args([
-            "dump",
-            "--delta-version",
-            &delta_version.to_string(),
-            "--config",
-        ])
-        .arg(&config)
-        .arg("--output")
-        .arg(&file)
-        .env("FORESAIL_SECRETS_DIR", folder.join("secrets"))
-        .stdin(Stdio::null())
-        .output()
-        .await;
+    let folder = Folder::new(space, pipeline, "dump").await?;
+    let file = folder.0.join("rows.parquet");
+    let (version, output) = (delta_version.to_string(), file.display().to_string());
+    folder
+        .trainer(&["dump", "--delta-version", &version, "--output", &output])
+        .await?;
     let rows = fs::read(&file);
-    fs::remove_dir_all(&folder)?;
-    let output = output.context("cannot run foresail-trainer")?;
-    ensure!(
-        output.status.success(),
-        "foresail-trainer dump: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
     Ok(rows.context("no file was written")?.into())
+}
+
+/// What `foresail-trainer reproduce` prints of a manifest.
+///
+/// # Errors
+/// Its own words, where the weights differ too.
+pub async fn reproduce(space: &Space, pipeline: &str, manifest_uri: &str) -> Result<String> {
+    let folder = Folder::new(space, pipeline, "reproduce").await?;
+    folder.trainer(&["reproduce", manifest_uri]).await
+}
+
+/// Configuration and secrets as a pod has them; goes with its owner.
+struct Folder(PathBuf);
+
+impl Folder {
+    async fn new(space: &Space, pipeline: &str, what: &str) -> Result<Self> {
+        let folder = env::temp_dir().join(format!("foresail-{what}-{}-{pipeline}", space.name));
+        let secrets = folder.join("secrets/lake");
+        fs::create_dir_all(&secrets)?;
+        let folder = Self(folder);
+        let settings = &space.cluster.settings;
+        fs::write(secrets.join("accessKeyId"), &settings.access_key)?;
+        fs::write(secrets.join("secretAccessKey"), &settings.secret_key)?;
+        let config = configuration(space, pipeline).await?;
+        fs::write(folder.0.join(CONFIG_FILE), config)?;
+        Ok(folder)
+    }
+
+    /// Runs the trainer; what it printed.
+    async fn trainer(&self, arguments: &[&str]) -> Result<String> {
+        let output = Command::new(program("foresail-trainer")?)
+            .args(arguments)
+            .arg("--config")
+            .arg(self.0.join(CONFIG_FILE))
+            .env("FORESAIL_SECRETS_DIR", self.0.join("secrets"))
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .context("cannot run foresail-trainer")?;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(
+            output.status.success(),
+            "foresail-trainer {arguments:?}: {printed}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(printed)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).ok();
+    }
 }

@@ -83,6 +83,8 @@ fn cargo_test(node: &Node, wanted: &Wanted) -> Result<(Counts, bool)> {
     command
         .args(&wanted.filter)
         .env("RUST_LIB_BACKTRACE", "0")
+        // Cluster tests wait much and take permits of their own: all start at once.
+        .env("RUST_TEST_THREADS", "64")
         .envs(node::env::variables(node));
     if wanted.soak {
         command.env("FORESAIL_SOAK", "1");

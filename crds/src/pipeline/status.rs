@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::{DriftMetric, ModelKind};
 use crate::Decimal;
-use crate::model_manifest::GateResult;
+use crate::model_manifest::{GateResult, LeakGuardResult};
 use crate::worker_config::ServedVersion;
 
 /// Observed state of a Pipeline.
@@ -310,6 +310,9 @@ pub struct TrainingResult {
     /// Comparison with the champion; absent for a first version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateResult>,
+    /// What the leak guard found. A version whose guard failed is rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leak_guard: Option<LeakGuardResult>,
 }
 
 /// Drift of live features against the reference of a version.

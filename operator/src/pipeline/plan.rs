@@ -231,12 +231,14 @@ fn served_spec(spec: &ModelVersionSpec) -> ServedVersion {
 
 /// Role of every version, the new one included. What was once rejected or retired stays so.
 fn roles(plan: &Plan, observed: &Observed) -> Vec<(u32, VersionRole, String)> {
-    let created = plan.create.as_ref().map(|spec| (spec.version, None));
+    let leaks = |spec: &ModelVersionSpec| spec.leak_guard.as_ref().is_some_and(|g| !g.passed);
+    let created = plan.create.iter().map(|spec| (spec, None));
     let existing = observed.versions.iter();
-    let existing = existing.map(|v| (v.spec.version, v.status.as_ref().and_then(|s| s.role)));
+    let existing = existing.map(|v| (&v.spec, v.status.as_ref().and_then(|s| s.role)));
     let is =
         |served: &Option<ServedVersion>, n: u32| served.as_ref().is_some_and(|s| s.version == n);
-    let role = |(number, before): (u32, Option<VersionRole>)| {
+    let role = |(spec, before): (&ModelVersionSpec, Option<VersionRole>)| {
+        let number = spec.version;
         let now = if is(&plan.champion, number) {
             VersionRole::Champion
         } else if is(&plan.previous, number) {
@@ -246,6 +248,7 @@ fn roles(plan: &Plan, observed: &Observed) -> Vec<(u32, VersionRole, String)> {
         } else {
             match before {
                 Some(VersionRole::Champion | VersionRole::Previous) => VersionRole::Retired,
+                None if leaks(spec) => VersionRole::Rejected,
                 Some(kept) => kept,
                 None => VersionRole::Candidate,
             }
@@ -253,6 +256,7 @@ fn roles(plan: &Plan, observed: &Observed) -> Vec<(u32, VersionRole, String)> {
         let reason = match now {
             VersionRole::Champion => "answers requests",
             VersionRole::Previous => "kept loaded for rollback",
+            VersionRole::Rejected if leaks(spec) => "its leak guard failed",
             VersionRole::Rejected => "did not pass the gate",
             VersionRole::Retired => "was replaced",
             VersionRole::Candidate => "set promotion.championVersion to serve it",

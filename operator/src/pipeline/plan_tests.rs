@@ -1,4 +1,4 @@
-use foresail_crds::model_manifest::GateResult;
+use foresail_crds::model_manifest::{GateResult, LeakCheck, LeakGuardResult};
 use foresail_crds::model_version::ModelVersionStatus;
 use foresail_crds::pipeline::spec::{DriftMetric, ModelKind};
 use foresail_crds::pipeline::status::{
@@ -61,6 +61,7 @@ fn version(
         trained_through: day(900),
         metrics: vec![],
         gate: None,
+        leak_guard: None,
     };
     let mut version = ModelVersion::new(&format!("p-v{number}"), spec);
     version.status = Some(ModelVersionStatus {
@@ -82,6 +83,7 @@ fn result(p: &ValidatedPipeline, run: &RunRecord, gate: Option<GateResult>) -> T
             kind: ModelKind::Linear,
             metrics: vec![],
             gate,
+            leak_guard: None,
         }),
         ..TrainingStatus::default()
     }
@@ -312,6 +314,59 @@ fn a_better_challenger_replaces_and_a_worse_one_rebases_the_alarm() {
             (VersionRole::Champion, VersionRole::Rejected)
         };
         assert_eq!((role(0), role(1)), expected);
+    }
+}
+
+#[test]
+fn a_leak_is_never_promoted_first_version_or_not() {
+    let p = pipeline(|v| v["spec"]["retraining"] = json!({"cooldown": "1d"}));
+    let leak = LeakGuardResult {
+        passed: false,
+        checks: vec![LeakCheck {
+            name: "Features".into(),
+            passed: false,
+            checked: 7,
+            detail: "inputs changed after a time alter a row".into(),
+        }],
+    };
+    for champion in [true, false] {
+        let mut observed = if champion {
+            with_champion(&p)
+        } else {
+            ready(&p)
+        };
+        observed.status.drift = champion.then(|| drift(1, 0));
+        let started = plan(&p, &observed, now());
+        let mut observed = follow(observed, &p, &started);
+        let run = started.run.as_ref().unwrap();
+        let mut training = result(&p, run, Some(gate("0.5", "0.01")));
+        training.result.as_mut().unwrap().leak_guard = Some(leak.clone());
+        observed.status.training = Some(training);
+        let judged = plan(&p, &observed, now());
+        assert_eq!(
+            judged.champion.as_ref().map(|c| c.version),
+            champion.then_some(1)
+        );
+        let decision = judged.decision.clone().unwrap();
+        assert_eq!(
+            (decision.action.as_str(), decision.reason.as_str()),
+            ("ModelRejected", "LeakFound")
+        );
+        assert!(
+            decision.message.contains("Features: inputs changed"),
+            "{}",
+            decision.message
+        );
+        let created = judged.create.as_ref().unwrap().version;
+        let role = judged
+            .roles
+            .iter()
+            .find(|(number, ..)| *number == created)
+            .unwrap();
+        assert_eq!(role.1, VersionRole::Rejected);
+        // The same data would leak again: nothing starts by itself.
+        let observed = follow(observed, &p, &judged);
+        assert!(plan(&p, &observed, now()).training.is_none());
     }
 }
 

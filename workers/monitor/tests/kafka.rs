@@ -187,6 +187,11 @@ impl World {
             },
             evaluation: vec![],
             gate: None,
+            leak_guard: None,
+            quantiles: None,
+            recipe: None,
+            card: None,
+            report: None,
             drift_reference: build_reference(&sessions, WINDOW, 252.0, 1.0).unwrap(),
         };
         let bytes = serde_json::to_vec(&manifest).unwrap();

@@ -16,6 +16,14 @@ pub(crate) struct Stored {
     pub sha256: String,
 }
 
+/// What people read beside the weights.
+pub(crate) struct Documents {
+    /// Model card, JSON.
+    pub card: Vec<u8>,
+    /// Report, HTML.
+    pub report: Vec<u8>,
+}
+
 /// Folder of a run: `<lake uri>/<namespace>/<name>/models/<run id>`.
 pub(crate) fn folder(config: &WorkerConfig, run_id: &str) -> Result<S3Uri, RoleError> {
     let base = S3Uri::parse(&config.lake.uri)?;
@@ -45,7 +53,7 @@ pub(crate) async fn find(store: &Store, folder: &S3Uri) -> Result<Option<Stored>
     }))
 }
 
-/// Writes weights, then the manifest.
+/// Writes weights and documents, then the manifest.
 ///
 /// # Errors
 /// S3 failures; internal error `ManifestInvalid`.
@@ -53,19 +61,13 @@ pub(crate) async fn write(
     store: &Store,
     folder: &S3Uri,
     mut manifest: ModelManifest,
-    weights: Option<Vec<u8>>,
+    (weights, documents): (Option<Vec<u8>>, Documents),
 ) -> Result<Stored, RoleError> {
     if let Some(weights) = weights {
-        let sha256 = sha256_hex(&weights);
-        let uri = folder.join(&format!("{sha256}.bin"));
-        manifest.weights = Some(ArtifactFile {
-            key: uri.key.clone(),
-            sha256,
-            bytes: weights.len() as u64,
-        });
-        // The same name means the same bytes: there already is as good as written.
-        store.put_new(&uri, Bytes::from(weights)).await?;
+        manifest.weights = Some(put(store, folder, "", ("bin", weights)).await?);
     }
+    manifest.card = Some(put(store, folder, "card-", ("json", documents.card)).await?);
+    manifest.report = Some(put(store, folder, "report-", ("html", documents.report)).await?);
     let bytes = artifact::store(&manifest)
         .map_err(|e| RoleError::internal("ManifestInvalid", e.to_string()))?;
     let (uri, sha256) = (folder.join("manifest.json"), sha256_hex(&bytes));
@@ -82,4 +84,23 @@ pub(crate) async fn write(
             )
         }),
     }
+}
+
+/// Writes `<prefix><sha256>.<ending>`. The same name means the same bytes: there already is as good as
+/// written.
+async fn put(
+    store: &Store,
+    folder: &S3Uri,
+    prefix: &str,
+    (ending, bytes): (&str, Vec<u8>),
+) -> Result<ArtifactFile, RoleError> {
+    let sha256 = sha256_hex(&bytes);
+    let uri = folder.join(&format!("{prefix}{sha256}.{ending}"));
+    let file = ArtifactFile {
+        key: uri.key.clone(),
+        sha256,
+        bytes: bytes.len() as u64,
+    };
+    store.put_new(&uri, Bytes::from(bytes)).await?;
+    Ok(file)
 }

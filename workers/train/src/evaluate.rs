@@ -1,22 +1,46 @@
-//! Errors of a model on rows it was not fitted on, in relative price units: forecast minus actual
-//! close, divided by the close at forecast time.
+//! Forecasts beside what came: records for `foresail_evaluation`, and their errors.
 
-use foresail_crds::model_manifest::Evaluation;
-use foresail_crds::pipeline::spec::{ModelKind, Target};
+use foresail_crds::pipeline::spec::Target;
+use foresail_evaluation::metrics::Record;
 use foresail_model::{ModelError, Predictor};
 
 use crate::dataset::Sample;
 
-/// Mean squared relative error per sample and step for one sample.
+/// One record per step of one sample, in share units of the day of the forecast. `fold` is only noted.
+///
+/// # Errors
+/// A prediction that is not finite.
+pub(crate) fn records(
+    model: &Predictor,
+    sample: &Sample,
+    (target, fold): (Target, usize),
+) -> Result<Vec<Record>, ModelError> {
+    let changes = model.predict(&sample.rows(model.lookback()))?;
+    let forecasts = model.to_closes(1.0, &changes);
+    let labels = sample.labels.as_deref().unwrap_or_default();
+    let steps = forecasts.iter().zip(labels).enumerate();
+    let record = |(step, (forecast, label)): (usize, (&f64, &f64))| Record {
+        fold,
+        symbol: sample.symbol,
+        event_time: sample.event_time,
+        step: step + 1,
+        forecast: forecast * sample.close,
+        actual: relative(*label, target) * sample.close,
+        close: sample.close,
+        naive: sample.close,
+    };
+    Ok(steps.map(record).collect())
+}
+
+/// Squared errors per step of one sample, relative to the close at forecast time.
 pub(crate) fn squared_errors(
     model: &Predictor,
     sample: &Sample,
     target: Target,
 ) -> Result<Vec<f64>, ModelError> {
-    Ok(errors(model, sample, target)?
-        .into_iter()
-        .map(|e| e * e)
-        .collect())
+    let records = records(model, sample, (target, 0))?;
+    let square = |r: &Record| ((r.forecast - r.actual) / r.close).powi(2);
+    Ok(records.iter().map(square).collect())
 }
 
 /// Mean over samples and steps; infinity without samples.
@@ -42,71 +66,12 @@ pub(crate) fn mean_squared_error(
     })
 }
 
-fn errors(model: &Predictor, sample: &Sample, target: Target) -> Result<Vec<f64>, ModelError> {
-    let forecast = model.to_closes(1.0, &model.predict(&sample.rows(model.lookback()))?);
-    let actual = sample.labels.as_deref().unwrap_or_default();
-    Ok(forecast
-        .iter()
-        .zip(actual)
-        .map(|(f, label)| f - relative(*label, target))
-        .collect())
-}
-
 /// Actual close relative to the close at forecast time.
-fn relative(label: f64, target: Target) -> f64 {
+pub(crate) fn relative(label: f64, target: Target) -> f64 {
     match target {
         Target::LogReturn => label.exp(),
         Target::Close => 1.0 + label,
     }
-}
-
-/// Evaluates `model` on `samples`; `naive_mae` is the naive forecast's MAE on the training rows.
-///
-/// # Errors
-/// A prediction that is not finite.
-pub(crate) fn evaluate(
-    kind: ModelKind,
-    model: &Predictor,
-    samples: &[&Sample],
-    target: Target,
-    naive_mae: f64,
-) -> Result<Evaluation, ModelError> {
-    let steps = model.horizon();
-    let (mut squares, mut absolute, mut right) = (vec![0.0; steps], 0.0, 0usize);
-    for sample in samples {
-        for (sum, error) in squares.iter_mut().zip(errors(model, sample, target)?) {
-            *sum += error * error;
-            absolute += error.abs();
-        }
-        let forecast = model
-            .predict(&sample.rows(model.lookback()))?
-            .last()
-            .copied()
-            .unwrap_or(0.0);
-        let actual = sample
-            .labels
-            .as_ref()
-            .and_then(|l| l.last())
-            .copied()
-            .unwrap_or(0.0);
-        right += usize::from(forecast * actual > 0.0);
-    }
-    let rows = samples.len().max(1) as f64;
-    let count = rows * steps.max(1) as f64;
-    let mae = absolute / count;
-    Ok(Evaluation {
-        kind,
-        count: samples.len() as u64,
-        rmse: (squares.iter().sum::<f64>() / count).sqrt(),
-        mae,
-        mase: if naive_mae > 0.0 {
-            mae / naive_mae
-        } else {
-            0.0
-        },
-        directional_accuracy: right as f64 / rows,
-        rmse_per_step: squares.iter().map(|s| (s / rows).sqrt()).collect(),
-    })
 }
 
 #[cfg(test)]
@@ -132,9 +97,16 @@ mod tests {
         let spec = serde_json::json!({"model": {"kind": "Naive"}, "horizon": 2});
         let sizes = fit::sizes(&serde_json::from_value(spec).unwrap(), 1);
         let naive = Predictor::new(Part::Naive, scaler, sizes);
-        let found = evaluate(ModelKind::Naive, &naive, &[&sample], Target::Close, 0.1).unwrap();
-        assert!((found.rmse - (0.05f64).sqrt()).abs() < 1e-12, "{found:?}");
-        assert!((found.mae - 0.2).abs() < 1e-12 && (found.mase - 2.0).abs() < 1e-9);
-        assert_eq!(found.directional_accuracy, 0.0);
+        let found = squared_errors(&naive, &sample, Target::Close).unwrap();
+        assert!((found[0] - 0.01).abs() < 1e-12 && (found[1] - 0.09).abs() < 1e-12);
+        let records = records(&naive, &sample, (Target::Close, 3)).unwrap();
+        assert_eq!((records[1].step, records[1].fold), (2, 3));
+        assert!((records[1].actual - 35.0).abs() < 1e-9 && records[1].forecast == 50.0);
+        let mean = mean_squared_error(&naive, &[&sample], Target::Close).unwrap();
+        assert!((mean - 0.05).abs() < 1e-12);
+        assert_eq!(
+            mean_squared_error(&naive, &[], Target::Close).unwrap(),
+            f64::INFINITY
+        );
     }
 }

@@ -2,8 +2,6 @@
 //! through the checks of ingest, the features of the stream worker and the fit of a training run;
 //! what is printed is how the forecasts of later days came out, beside the naive forecast.
 
-mod folds;
-mod guards;
 mod input;
 mod judge;
 mod report;
@@ -11,12 +9,17 @@ mod report;
 use std::path::PathBuf;
 
 use foresail_crds::pipeline::spec::ModelKind;
-use foresail_runtime_base::RoleError;
+use foresail_evaluation::leak_guard::Verdict;
+use foresail_evaluation::walk_forward::Blocks;
+use foresail_runtime_base::{RoleError, calendar};
 use jiff::civil::Date;
 
 pub use report::Report;
 
-use crate::dataset;
+use self::input::Input;
+use crate::dataset::{self, Sample};
+use crate::folds::{self, Cut, Fold};
+use crate::guards::Subject;
 
 /// What to evaluate.
 #[derive(Clone, Debug)]
@@ -57,12 +60,46 @@ pub fn evaluate(request: &Request, progress: &dyn Fn(&str)) -> Result<Report, Ro
         (lookback, horizon),
         training.target,
     )?;
-    let (folds, overlap) = folds::folds(&data, &input, request)?;
-    let features = guards::features(&input).map_err(dataset::invalid)?;
+    let known: Vec<&Sample> = data.samples.iter().filter(|s| s.labels.is_some()).collect();
+    let (folds, overlap) = folds_of(&known, &input, request)?;
+    let guards = Subject::of(&input.config, training).verdicts(&input.bars, overlap)?;
     let mut judged = Vec::new();
     for kind in kinds {
         progress(&format!("{kind:?}: {} folds", folds.len()));
         judged.push(judge::judge(kind, &folds, &input)?);
     }
-    report::build(judged, (&folds, vec![features, overlap]), &input)
+    report::build(judged, (&folds, guards), &input)
+}
+
+/// One fold from `test_from` on, or one per `refit_every` sessions, and the verdict on their overlap.
+///
+/// # Errors
+/// User error `NotEnoughRows`.
+fn folds_of<'a>(
+    known: &[&'a Sample],
+    input: &Input,
+    request: &Request,
+) -> Result<(Vec<Fold<'a>>, Verdict), RoleError> {
+    let training = &input.config.training;
+    let few = |what: String| {
+        let message = format!("cannot test from {}: {what}", request.test_from);
+        RoleError::user("NotEnoughRows", message)
+    };
+    let from = calendar(&input.config).session_end(request.test_from);
+    let sessions = folds::sessions(known);
+    let before = sessions.partition_point(|time| *time < from);
+    let horizon = usize::try_from(training.horizon).unwrap_or(1);
+    if before <= 2 * horizon {
+        return Err(few(format!("{before} sessions lie before it")));
+    }
+    let cut = Cut {
+        horizon,
+        tested: sessions.len() - before,
+        blocks: match request.refit_every {
+            Some(sessions) => Blocks::Sessions(sessions),
+            None => Blocks::Count(1),
+        },
+        newest: training.max_sessions.and_then(|n| usize::try_from(n).ok()),
+    };
+    folds::cut(known, cut).map_err(|e| few(e.to_string()))
 }

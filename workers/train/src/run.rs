@@ -1,25 +1,31 @@
 //! One training run from its pinned data to its reported result.
 
 use foresail_crds::Decimal;
-use foresail_crds::model_manifest::{DataWindow, Evaluation, FORMAT_VERSION, ModelManifest};
+use foresail_crds::model_manifest::{
+    DataWindow, Evaluation, FORMAT_VERSION, GateResult, ModelManifest, Recipe,
+};
 use foresail_crds::pipeline::spec::ModelKind;
 use foresail_crds::pipeline::status::{NamedNumber, TrainingResult, TrainingStatus};
 use foresail_crds::worker_config::{TrainingRun, WorkerConfig};
+use foresail_evaluation::leak_guard::{GuardReport, Verdict};
 use foresail_model::Predictor;
 use foresail_recurrent::InstructionSet;
-use foresail_runtime_base::{RoleError, Shutdown};
+use foresail_runtime_base::{RoleError, Shutdown, calendar};
 use foresail_runtime_cluster::StatusReporter;
 use foresail_runtime_store::Store;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::artifact::{self, Stored};
-use crate::dataset::{self, Dataset, Sample};
-use crate::evaluate::evaluate;
-use crate::fit::{fit, lookback, not_fittable};
+use crate::artifact::{self, Documents, Stored};
+use crate::card::{self, Card};
+use crate::dataset::{Dataset, Sample};
+use crate::fit::{fit, not_fittable};
+use crate::guards::{self, Subject};
+use crate::importance::{self, Importance};
 use crate::lake::{self, Bars};
-use crate::split::{self, Plan, Split};
-use crate::{gate, reference};
+use crate::split::Split;
+use crate::validate::{self, Judged};
+use crate::{gate, learn, reference, report};
 
 /// Trains and reports; the error, when there is one, is reported as well.
 ///
@@ -65,6 +71,15 @@ pub async fn run(
     outcome.map(drop)
 }
 
+/// What validation found.
+struct Found {
+    verdicts: Vec<Verdict>,
+    evaluations: Vec<Evaluation>,
+    /// The kind that will be served.
+    judged: Judged,
+    importance: Vec<Importance>,
+}
+
 struct Trainer {
     config: WorkerConfig,
     run: TrainingRun,
@@ -93,40 +108,94 @@ impl Trainer {
         self.reporter.set(self.status(5, "reading bars"));
         let bars = lake::read(&self.config, self.run.delta_version).await?;
         self.reporter.set(self.status(30, "computing features"));
+        let recipe = self.recipe();
+        let declared = (
+            self.config.features.as_slice(),
+            self.config.source.adjustment,
+        );
+        let data = learn::rows(&bars, declared, &recipe.training)?;
+        let split = learn::parts(&data, &recipe);
+        let found = self.validate(&bars, &data, &split)?;
+        self.reporter.set(self.status(65, "fitting"));
+        let epochs = self.epochs((65, 80), "fitting");
         let training = &self.config.training;
-        let horizon = usize::try_from(training.horizon).unwrap_or(1);
-        let adjustment = self.config.source.adjustment;
-        let each = judged_kinds(training.model.kind);
-        let lookback = each.iter().map(|kind| lookback(training, *kind)).max();
-        let lookback = lookback.unwrap_or(1);
-        let data = dataset::build(
-            &bars,
-            &self.config.features,
-            adjustment,
-            (lookback, horizon),
-            training.target,
-        )?;
-        let split = split::split(&data, self.plan())?;
-        self.reporter.set(self.status(50, "fitting"));
-        let (fitted, evaluation) = self.fit(&split)?;
-        self.reporter.set(self.status(75, "judging"));
+        let fitted = fit(training.model.kind, &split.before, training, &epochs)?;
+        self.reporter.set(self.status(80, "judging"));
         let gate = self.gate(&store, &fitted, &bars, &split, &data).await?;
-        let rows: Vec<&Sample> = split
-            .train
-            .iter()
-            .chain(&split.validation)
-            .copied()
-            .collect();
-        let manifest = ModelManifest {
+        let manifest = self.manifest((&data, &split), (&fitted, &found), gate)?;
+        self.reporter.set(self.status(90, "writing the artifact"));
+        let documents = self.documents(&found, &manifest, &data, &split)?;
+        let weights = fitted.encode();
+        let weights = weights.map_err(|e| not_fittable(training.model.kind, &e))?;
+        artifact::write(&store, &folder, manifest, (weights, documents)).await
+    }
+
+    fn recipe(&self) -> Recipe {
+        let gate = self.run.champion.as_ref();
+        Recipe {
+            training: self.config.training.clone(),
+            gate_sessions: gate.map_or(0, |_| self.config.gate_window_sessions),
+        }
+    }
+
+    /// Judges every kind in the folds, and the folds themselves.
+    fn validate(&self, bars: &Bars, data: &Dataset, split: &Split<'_>) -> Result<Found, RoleError> {
+        let spec = &self.config.training;
+        self.reporter.set(self.status(35, "looking for leaks"));
+        let (folds, overlap) = validate::folds(&split.before, spec)?;
+        let verdicts = Subject::of(&self.config, spec).verdicts(bars, overlap)?;
+        let (mut evaluations, mut served) = (Vec::new(), None);
+        for kind in learn::judged_kinds(spec.model.kind) {
+            let count = folds.len();
+            let progress = |fold: usize, epoch: u32, loss: f64| {
+                let at = 40 + 25 * fold / count.max(1);
+                let percent = u32::try_from(at).unwrap_or(40);
+                let stage = format!(
+                    "validating {kind:?}, fold {} of {count}, epoch {epoch}, loss {loss:.4}",
+                    fold + 1
+                );
+                self.reporter.set(self.status(percent, &stage));
+            };
+            let judged = validate::judge(kind, &folds, spec, &progress)?;
+            evaluations.push(judged.evaluation.clone());
+            if kind == spec.model.kind {
+                served = Some(judged);
+            }
+        }
+        let judged =
+            served.ok_or_else(|| RoleError::internal("NotJudged", "no kind was judged"))?;
+        let newest = folds.last().map_or(&[][..], |fold| &fold.test);
+        let to_value = |e: foresail_model::ModelError| RoleError::user("NotFinite", e.to_string());
+        let importance = (spec.target, spec.seed);
+        let importance = importance::of(&judged.newest, newest, &data.names, importance);
+        Ok(Found {
+            importance: importance.map_err(to_value)?,
+            verdicts,
+            evaluations,
+            judged,
+        })
+    }
+
+    fn manifest(
+        &self,
+        (data, split): (&Dataset, &Split<'_>),
+        (fitted, found): (&Predictor, &Found),
+        gate: Option<GateResult>,
+    ) -> Result<ModelManifest, RoleError> {
+        let training = &self.config.training;
+        let horizon = fitted.horizon();
+        let quantiles = validate::quantiles(&found.judged.records, horizon);
+        let quantiles = quantiles.map_err(|e| RoleError::user("NotFinite", e.to_string()))?;
+        Ok(ModelManifest {
             format_version: FORMAT_VERSION,
             namespace: self.config.pipeline.namespace.clone(),
             pipeline: self.config.pipeline.name.clone(),
             run_id: self.run.run_id.clone(),
             code_version: env!("CARGO_PKG_VERSION").into(),
             seed: training.seed,
-            data: self.window(&data, &rows),
+            data: self.window(data, &split.before),
             features: self.config.features.clone(),
-            adjustment,
+            adjustment: self.config.source.adjustment,
             fingerprint: data.fingerprint.clone(),
             warm_up: data.warm_up,
             target: training.target,
@@ -140,57 +209,56 @@ impl Trainer {
             instruction_set: InstructionSet::detect().name().into(),
             weights: None,
             scaler: fitted.scaler().clone(),
-            evaluation,
+            evaluation: found.evaluations.clone(),
+            quantiles: Some(quantiles),
+            leak_guard: Some(guards::stored(&found.verdicts)),
+            recipe: Some(self.recipe()),
+            card: None,
+            report: None,
             gate,
-            drift_reference: reference::build(&self.config, &data, &rows)?,
-        };
-        self.reporter.set(self.status(90, "writing the artifact"));
-        let weights = fitted.encode();
-        let weights = weights.map_err(|e| not_fittable(training.model.kind, &e))?;
-        artifact::write(&store, &folder, manifest, weights).await
+            drift_reference: reference::build(&self.config, data, &split.before)?,
+        })
     }
 
-    fn plan(&self) -> Plan {
+    /// Model card and report.
+    fn documents(
+        &self,
+        found: &Found,
+        manifest: &ModelManifest,
+        data: &Dataset,
+        split: &Split<'_>,
+    ) -> Result<Documents, RoleError> {
         let training = &self.config.training;
-        let gate = self
-            .run
-            .champion
-            .as_ref()
-            .map_or(0, |_| self.config.gate_window_sessions);
-        Plan {
-            validation_fraction: training.validation_fraction.as_f64().unwrap_or(0.2),
-            gate_sessions: usize::try_from(gate).unwrap_or(0),
-            max_sessions: training.max_sessions.and_then(|n| usize::try_from(n).ok()),
-        }
-    }
-
-    /// Scores every kind on the validation rows, then fits the declared one on training and
-    /// validation rows together: what is served has seen all that it may see.
-    fn fit(&self, split: &Split<'_>) -> Result<(Predictor, Vec<Evaluation>), RoleError> {
-        let spec = &self.config.training;
-        let wrong = |e: foresail_model::ModelError| RoleError::user("NotFinite", e.to_string());
-        let naive = fit(ModelKind::Naive, &split.train, spec, &|_, _| {})?;
-        let base =
-            evaluate(ModelKind::Naive, &naive, &split.train, spec.target, 0.0).map_err(wrong)?;
-        let mut evaluations = Vec::new();
-        for kind in judged_kinds(spec.model.kind) {
-            let fitted = fit(
-                kind,
-                &split.train,
-                spec,
-                &self.epochs((50, 62), "validating"),
-            )?;
-            let found = evaluate(kind, &fitted, &split.validation, spec.target, base.mae);
-            evaluations.push(found.map_err(wrong)?);
-        }
-        let rows: Vec<&Sample> = split
-            .train
-            .iter()
-            .chain(&split.validation)
-            .copied()
-            .collect();
-        let progress = self.epochs((62, 75), "fitting");
-        Ok((fit(spec.model.kind, &rows, spec, &progress)?, evaluations))
+        let horizon = usize::try_from(training.horizon).unwrap_or(1);
+        let per_year = calendar(&self.config).sessions_per_year();
+        let judged = &found.judged;
+        let card = Card {
+            namespace: manifest.namespace.clone(),
+            pipeline: manifest.pipeline.clone(),
+            run_id: manifest.run_id.clone(),
+            code_version: manifest.code_version.clone(),
+            instruction_set: manifest.instruction_set.clone(),
+            kind: judged.kind,
+            fingerprint: data.fingerprint.clone(),
+            adjustment: manifest.adjustment,
+            data: self.window(data, &split.before),
+            features: manifest.features.clone(),
+            recipe: self.recipe(),
+            evaluation: found.evaluations.clone(),
+            breakdown: judged.breakdown.clone(),
+            years: card::years(&judged.records),
+            coverage: validate::coverage(&judged.records, horizon, training.seed),
+            simulation: card::simulate(judged, &data.symbols, (horizon, per_year)),
+            cost_bps: card::COST_BPS,
+            importance: found.importance.clone(),
+            gate: manifest.gate.clone(),
+            leak_guard: GuardReport::new(found.verdicts.clone()),
+        };
+        let json = serde_json::to_vec_pretty(&card);
+        Ok(Documents {
+            report: report::html(&card, judged).into_bytes(),
+            card: json.map_err(|e| RoleError::internal("CardInvalid", e.to_string()))?,
+        })
     }
 
     /// Tells each epoch, between two percentages.
@@ -210,7 +278,7 @@ impl Trainer {
         bars: &Bars,
         split: &Split<'_>,
         data: &Dataset,
-    ) -> Result<Option<foresail_crds::model_manifest::GateResult>, RoleError> {
+    ) -> Result<Option<GateResult>, RoleError> {
         let Some(served) = &self.run.champion else {
             return Ok(None);
         };
@@ -231,19 +299,6 @@ impl Trainer {
     }
 }
 
-/// The declared kind beside the baselines, each once.
-fn judged_kinds(declared: ModelKind) -> Vec<ModelKind> {
-    let mut kinds = vec![
-        ModelKind::Naive,
-        ModelKind::SeasonalNaive,
-        ModelKind::Linear,
-        declared,
-    ];
-    kinds.sort_unstable();
-    kinds.dedup();
-    kinds
-}
-
 fn metrics(evaluations: &[Evaluation], served: ModelKind) -> Vec<NamedNumber> {
     let mut metrics = Vec::new();
     let mut add = |name: &str, value: f64| {
@@ -258,6 +313,9 @@ fn metrics(evaluations: &[Evaluation], served: ModelKind) -> Vec<NamedNumber> {
             add("mae", evaluation.mae);
             add("mase", evaluation.mase);
             add("directionalAccuracy", evaluation.directional_accuracy);
+            if let Some(p) = evaluation.p_value_vs_naive {
+                add("pValueVsNaive", p);
+            }
         }
         if evaluation.kind == ModelKind::Naive {
             add("naiveRmse", evaluation.rmse);
@@ -283,5 +341,6 @@ fn result(stored: &Stored, run: &TrainingRun) -> Result<TrainingResult, RoleErro
         kind: manifest.kind,
         metrics: metrics(&manifest.evaluation, manifest.kind),
         gate: manifest.gate.clone(),
+        leak_guard: manifest.leak_guard.clone(),
     })
 }

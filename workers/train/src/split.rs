@@ -1,22 +1,14 @@
-//! Splits by time: training | purge | validation | purge | gate. No label of one part reaches into
-//! the next, so nothing fitted has seen what it is judged on.
-
-use std::collections::BTreeSet;
-
-use foresail_runtime_base::RoleError;
+//! Splits by time: everything a run may learn from | purge | gate. No label of the first part reaches
+//! into the gate, so nothing fitted has seen what it is judged on there.
 
 use crate::dataset::{Dataset, Sample};
-
-/// Fewest rows a model is fitted on.
-const FEWEST_ROWS: usize = 50;
+use crate::folds;
 
 /// Parts of the data.
 #[derive(Clone, Debug)]
 pub(crate) struct Split<'a> {
-    /// For fitting.
-    pub train: Vec<&'a Sample>,
-    /// For choosing and for the numbers that are printed.
-    pub validation: Vec<&'a Sample>,
+    /// For walk-forward validation, then for the served model.
+    pub before: Vec<&'a Sample>,
     /// For challenger against champion; empty for a first version.
     pub gate: Vec<&'a Sample>,
 }
@@ -24,8 +16,6 @@ pub(crate) struct Split<'a> {
 /// How to split.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
-    /// Share of the dates before the gate that validate.
-    pub validation_fraction: f64,
     /// Newest dates kept for the gate; 0 for a first version.
     pub gate_sessions: usize,
     /// Newest dates used at all before the gate.
@@ -33,48 +23,23 @@ pub(crate) struct Plan {
 }
 
 /// Splits; rows without known labels are in no part.
-///
-/// # Errors
-/// User error `NotEnoughRows` when training or validation would be too small.
-pub(crate) fn split(data: &Dataset, plan: Plan) -> Result<Split<'_>, RoleError> {
+pub(crate) fn split(data: &Dataset, plan: Plan) -> Split<'_> {
     let labelled = |s: &&Sample| s.labels.is_some();
     let all: Vec<&Sample> = data.samples.iter().filter(labelled).collect();
-    let dates: BTreeSet<i64> = all.iter().map(|s| s.event_time).collect();
-    let dates: Vec<i64> = dates.into_iter().collect();
-    let gate_dates = plan.gate_sessions.min(dates.len());
-    let (before, gate) = dates.split_at(dates.len() - gate_dates);
-    let newest = plan.max_sessions.unwrap_or(usize::MAX).min(before.len());
-    let before = before.split_at(before.len() - newest).1;
-    let held = (before.len() as f64 * plan.validation_fraction).round() as usize;
-    let (fit, validation) = before.split_at(before.len() - held.min(before.len()));
-    let part = |dates: &[i64], next: Option<&i64>| -> Vec<&Sample> {
-        let (Some(first), Some(last)) = (dates.first(), dates.last()) else {
-            return Vec::new();
-        };
-        all.iter()
-            .filter(|s| (*first..=*last).contains(&s.event_time))
-            // Purge: a label that is known only in the next part would leak it.
-            .filter(|s| next.is_none_or(|next| s.labels_end.is_some_and(|end| end < *next)))
-            .copied()
-            .collect()
-    };
-    let train = part(fit, validation.first().or(gate.first()));
-    let validation = part(validation, gate.first());
-    if train.len() < FEWEST_ROWS || validation.is_empty() {
-        let message = format!(
-            "{} training and {} validation rows are too few (at least {FEWEST_ROWS} and 1) of {} bars; widen \
-             source.backfill, shorten feature windows or raise training.maxSessions",
-            train.len(),
-            validation.len(),
-            data.bars
-        );
-        return Err(RoleError::user("NotEnoughRows", message));
+    let sessions = folds::sessions(&all);
+    let first = sessions.len().saturating_sub(plan.gate_sessions);
+    let start = sessions.get(first).copied().unwrap_or(i64::MAX);
+    let (before, gate): (Vec<&Sample>, Vec<&Sample>) =
+        all.into_iter().partition(|s| s.event_time < start);
+    let before = folds::newest(before, plan.max_sessions);
+    // Purge: a label that is known only in the gate would leak it.
+    let purged = before
+        .into_iter()
+        .filter(|s| s.labels_end.is_some_and(|end| end < start));
+    Split {
+        before: purged.collect(),
+        gate,
     }
-    Ok(Split {
-        train,
-        validation,
-        gate: part(gate, None),
-    })
 }
 
 /// The rows of the newest `share` of the dates, and before them those whose labels end earlier.
@@ -120,37 +85,33 @@ mod tests {
     }
 
     #[test]
-    fn no_label_reaches_into_the_next_part() {
+    fn no_label_reaches_into_the_gate() {
         for horizon in [1, 5, 20] {
             let data = data(400, horizon);
             let plan = Plan {
-                validation_fraction: 0.2,
                 gate_sessions: 40,
                 max_sessions: Some(200),
             };
-            let split = split(&data, plan).unwrap();
-            let end = |part: &[&Sample]| part.iter().filter_map(|s| s.labels_end).max().unwrap();
+            let split = split(&data, plan);
             let start = |part: &[&Sample]| part.iter().map(|s| s.event_time).min().unwrap();
-            assert!(end(&split.train) < start(&split.validation));
-            assert!(end(&split.validation) < start(&split.gate));
+            let end = split.before.iter().filter_map(|s| s.labels_end).max();
+            assert!(end.unwrap() < start(&split.gate));
             assert_eq!(split.gate.len(), 80);
-            let span = start(&split.gate) - start(&split.train);
+            let span = start(&split.gate) - start(&split.before);
             assert_eq!(span, 200, "maxSessions counts the dates before the gate");
         }
     }
 
     #[test]
-    fn too_little_data_is_a_users_matter() {
+    fn a_first_version_has_no_gate() {
         let plan = Plan {
-            validation_fraction: 0.2,
             gate_sessions: 0,
             max_sessions: None,
         };
-        assert_eq!(
-            split(&data(20, 5), plan).unwrap_err().reason,
-            "NotEnoughRows"
-        );
-        assert!(split(&data(100, 5), plan).unwrap().gate.is_empty());
+        let data = data(100, 5);
+        let split = split(&data, plan);
+        assert!(split.gate.is_empty());
+        assert_eq!(split.before.len(), 190);
     }
 
     #[test]

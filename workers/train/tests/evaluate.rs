@@ -114,7 +114,7 @@ fn naive_errors_are_those_of_the_file_and_what_repeats_is_found() {
     let coverage = report.model.coverage_80.unwrap();
     assert!((0.7..0.9).contains(&coverage), "{report}");
     assert!(
-        report.guards.len() == 2 && report.guards.iter().all(|g| g.passed),
+        report.guards.len() == 4 && report.guards.iter().all(|g| g.passed),
         "{report}"
     );
 }

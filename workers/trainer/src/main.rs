@@ -1,4 +1,5 @@
-//! The trainer: runs to completion in a Job. `train` makes a model, `dump` writes its feature rows.
+//! The trainer: runs to completion in a Job. `train` makes a model, `reproduce` proves how, `dump` writes
+//! its feature rows, `evaluate` judges without a cluster.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -40,6 +41,14 @@ enum Command {
         /// File to write.
         #[arg(long)]
         output: PathBuf,
+    },
+    /// Trains a version once more from what its manifest says, and compares the weights bit for bit.
+    Reproduce {
+        /// Worker configuration.
+        #[arg(long, default_value = "/etc/foresail/config/config.json")]
+        config: PathBuf,
+        /// `spec.manifestUri` of the ModelVersion.
+        manifest: String,
     },
     /// Judges a Pipeline on a CSV file, without a cluster: trains on what came before, forecasts what came after.
     Evaluate {
@@ -100,6 +109,20 @@ async fn run(command: Command) -> Result<(), RoleError> {
             let rows = foresail_train::dump(&config, delta_version, &output).await?;
             print(&format!("{rows} rows in {}", output.display()));
             Ok(())
+        }
+        Command::Reproduce { config, manifest } => {
+            let config = config::load(&config)?;
+            let told = |line: &str| eprintln!("{line}");
+            let found = foresail_train::reproduce(&config, &manifest, &told).await?;
+            print(&found.to_string());
+            if found.equal {
+                return Ok(());
+            }
+            let message = format!(
+                "{manifest}: the new fit differs, with code {}",
+                env!("CARGO_PKG_VERSION")
+            );
+            Err(RoleError::internal("NotReproduced", message))
         }
         Command::Evaluate {
             csv,

@@ -24,10 +24,16 @@ pub struct TrainingSpec {
     #[serde(default = "default_lookback")]
     #[schemars(range(min = 1, max = 256))]
     pub lookback: u32,
-    /// Share of the newest training dates kept for validation, between 0.05 and 0.5.
+    /// Share of the newest training dates that are forecast for validation, between 0.05 and 0.5. The
+    /// served model is then fitted on all of them.
     #[serde(default = "default_validation")]
     #[x_kube(validation = Rule::new("double(self) >= 0.05 && double(self) <= 0.5").message("training.validationFraction must be between 0.05 and 0.5"))]
     pub validation_fraction: Decimal,
+    /// Parts of the validation dates, 1 to 20. The model is fitted anew before each (purged
+    /// walk-forward), so more of them cost more training time and judge a fresher model.
+    #[serde(default = "default_folds")]
+    #[schemars(range(min = 1, max = 20))]
+    pub validation_folds: u32,
     /// Train on at most this many newest sessions; everything when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 50, max = 100_000))]
@@ -171,6 +177,10 @@ fn default_horizon() -> u32 {
 
 fn default_lookback() -> u32 {
     30
+}
+
+fn default_folds() -> u32 {
+    3
 }
 
 fn default_validation() -> Decimal {

@@ -1,6 +1,7 @@
 //! A run in flight: has it ended, and what follows from its result.
 
 use foresail_crds::ModelVersionSpec;
+use foresail_crds::model_manifest::LeakGuardResult;
 use foresail_crds::pipeline::status::{
     ErrorClass, RunState, TrainingResult, TrainingStatus, WorkerError,
 };
@@ -162,6 +163,20 @@ fn promote_or_reject(
     (version, now): (ServedVersion, Timestamp),
 ) {
     let number = version.version;
+    // Numbers that a leak has made are worth nothing, whatever the gate says.
+    if let Some(failure) = result
+        .leak_guard
+        .as_ref()
+        .and_then(LeakGuardResult::failure)
+    {
+        if plan.champion.is_some() {
+            plan.drift_reference = Some(version);
+        }
+        let message = format!(
+            "v{number} is not promoted, its leak guard failed: {failure}; its report shows the evidence"
+        );
+        return plan.decide(now, "ModelRejected", "LeakFound", message);
+    }
     let Some(champion) = plan.champion.clone() else {
         plan.promote(version);
         let message = format!("v{number} is the first version");
@@ -241,5 +256,6 @@ fn new_version(
         trained_through: result.trained_through.clone(),
         metrics: result.metrics.clone(),
         gate: result.gate.clone(),
+        leak_guard: result.leak_guard.clone(),
     }
 }

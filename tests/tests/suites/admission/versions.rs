@@ -18,7 +18,9 @@ fn valid() -> Value {
         "runId": "0123abcd", "deltaVersion": 3, "trainedThrough": "2007-06-29T20:00:00Z",
         "metrics": [{"name": "rmse", "value": "0.02"}],
         "gate": {"championVersion": 6, "dates": 40, "challengerRmse": "0.02", "championRmse": "0.03",
-            "naiveRmse": "0.025", "effect": "0.33", "pValue": "0.01"}}})
+            "naiveRmse": "0.025", "effect": "0.33", "pValue": "0.01"},
+        "leakGuard": {"passed": true, "checks": [
+            {"name": "Features", "passed": true, "checked": 7, "detail": "no row changed"}]}}})
 }
 
 #[rustfmt::skip] // a table

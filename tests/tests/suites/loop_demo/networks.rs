@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use foresail_crds::pipeline::spec::ModelKind;
 use foresail_tests::predictor::Predictor;
-use foresail_tests::{Checks, Space, faults, in_namespace, pipelines, s3, until};
+use foresail_tests::{Checks, Space, faults, in_namespace, pipelines, programs, s3, until};
 use serde_json::{Value, json};
 
 const READY: Duration = Duration::from_secs(300);
@@ -64,6 +64,9 @@ async fn served(space: &Space, name: &str, kind: ModelKind, lookback: u64) -> Re
         manifest["lookback"].as_u64(),
         Some(lookback),
     );
+    documents(space, &manifest, &mut checks).await?;
+    let again = programs::reproduce(space, name, &version.spec.manifest_uri).await?;
+    checks.equal("reproduced", again.contains("equal, bit for bit"), true);
     let predictor = Predictor::find(space, name).await?;
     let before = predictor.forecast("SIMA").await?;
     checks.equal("steps", before.1.len(), 5);
@@ -76,4 +79,44 @@ async fn served(space: &Space, name: &str, kind: ModelKind, lookback: u64) -> Re
     let after = until("an answer", BACK, async || predictor.forecast("SIMA").await).await?;
     checks.equal("the same forecast after a new start", after, before);
     checks.verdict()
+}
+
+/// The leak guard has passed, and card and report are there and say so.
+async fn documents(space: &Space, manifest: &Value, checks: &mut Checks) -> Result<()> {
+    let guard = &manifest["leakGuard"];
+    checks.equal("leak guard", guard["passed"].as_bool(), Some(true));
+    checks.equal(
+        "its checks",
+        guard["checks"].as_array().map(Vec::len),
+        Some(4),
+    );
+    let quantiles = manifest["quantiles"]["steps"].as_array().map(Vec::len);
+    checks.equal("steps with residual quantiles", quantiles, Some(5));
+    for name in ["card", "report"] {
+        let key = manifest[name]["key"].as_str().context("no key")?;
+        let bytes = s3::get(&space.cluster, key).await?;
+        let bytes = bytes.with_context(|| format!("no {name} at {key}"))?;
+        let digest = foresail_crds::names::sha256_hex(&bytes);
+        checks.equal(
+            name,
+            Some(digest.as_str()),
+            manifest[name]["sha256"].as_str(),
+        );
+        let text = String::from_utf8(bytes.to_vec())?;
+        match name {
+            "card" => {
+                let card: Value = serde_json::from_str(&text)?;
+                let found = card["leakGuard"]["passed"].as_bool();
+                checks.equal("leak guard of the card", found, Some(true));
+                let folds = card["breakdown"]["folds"].as_object().map(|f| f.len());
+                checks.equal("folds of the card", folds, Some(3));
+            }
+            _ => checks.equal(
+                "the report says it",
+                text.contains("The leak guard found nothing."),
+                true,
+            ),
+        }
+    }
+    Ok(())
 }

@@ -127,6 +127,11 @@ fn manifest(trained: i64) -> ModelManifest {
         },
         evaluation: vec![],
         gate: None,
+        leak_guard: None,
+        quantiles: None,
+        recipe: None,
+        card: None,
+        report: None,
         drift_reference: build_reference(&sessions, WINDOW as usize, 252.0, 1.0).unwrap(),
     }
 }

@@ -9,10 +9,10 @@ use foresail_evaluation::metrics::Record;
 use foresail_model::{ModelError, Predictor};
 use foresail_runtime_base::RoleError;
 
-use super::folds::Fold;
 use super::input::Input;
 use crate::dataset::Sample;
 use crate::fit;
+use crate::folds::Fold;
 use crate::split::hold_out;
 
 /// Share of the newest training dates that intervals are calibrated on.

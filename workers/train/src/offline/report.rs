@@ -10,9 +10,9 @@ use foresail_evaluation::{InputError, clark_west, diebold_mariano};
 use foresail_runtime_base::RoleError;
 use serde::Serialize;
 
-use super::folds::Fold;
 use super::input::Input;
 use super::judge::Judged;
+use crate::folds::Fold;
 
 /// Resamples of the bootstrap.
 const RESAMPLES: usize = 2_000;

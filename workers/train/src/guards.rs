@@ -1,0 +1,317 @@
+//! The leak guard on the data at hand. What comes after random times is changed, and nothing computed,
+//! fitted or forecast up to them may change by a bit; labels are shuffled, and no skill may be left.
+
+use std::collections::BTreeMap;
+
+use foresail_crds::model_manifest::{LeakCheck, LeakGuardResult};
+use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec, ModelKind, TrainingSpec};
+use foresail_crds::worker_config::WorkerConfig;
+use foresail_domain::Bar;
+use foresail_evaluation::leak_guard::{
+    Access, Control, Cuts, FittedFold, GuardReport, Row, Verdict, feature_guard, fit_guard,
+    shuffled_labels,
+};
+use foresail_evaluation::metrics::{DateLoss, Unit, date_losses};
+use foresail_evaluation::walk_forward::Blocks;
+use foresail_features::FeatureSet;
+use foresail_runtime_base::RoleError;
+
+use crate::dataset::{self, Dataset, Sample};
+use crate::evaluate::records;
+use crate::fit::fit;
+use crate::folds::{self, Cut};
+use crate::lake::Bars;
+
+/// Cuts of the guard of features; each computes all features once more.
+const FEATURE_CUTS: usize = 8;
+/// Random cuts of the guard of fits, beside the end of the training rows.
+const FIT_CUTS: usize = 2;
+/// Level of the shuffled-label control.
+const ALPHA: f64 = 0.001;
+/// Newest bars of a symbol, and symbols, that are looked at: the guard's time is bounded.
+const MOST_BARS: usize = 5_000;
+const MOST_SYMBOLS: usize = 20;
+/// Longest detail that is stored, in characters.
+const LONGEST: usize = 900;
+
+/// What is guarded.
+pub(crate) struct Subject<'a> {
+    pub features: &'a [FeatureSpec],
+    pub adjustment: Adjustment,
+    pub training: &'a TrainingSpec,
+}
+
+/// A bar and the index of its symbol.
+type Placed = (usize, Bar);
+
+impl<'a> Subject<'a> {
+    pub(crate) fn of(config: &'a WorkerConfig, training: &'a TrainingSpec) -> Self {
+        Self {
+            features: &config.features,
+            adjustment: config.source.adjustment,
+            training,
+        }
+    }
+
+    /// Runs every guard; `overlap` is the verdict on the folds that were used.
+    ///
+    /// # Errors
+    /// Features that cannot be computed.
+    pub(crate) fn verdicts(
+        &self,
+        bars: &Bars,
+        overlap: Verdict,
+    ) -> Result<Vec<Verdict>, RoleError> {
+        let placed = place(bars);
+        let data = self.dataset(bars)?;
+        Ok(vec![
+            self.features(&placed)?,
+            self.fit(&placed),
+            overlap,
+            self.shuffled(&data),
+        ])
+    }
+
+    fn features(&self, placed: &[Placed]) -> Result<Verdict, RoleError> {
+        let blank = FeatureSet::new(self.features, self.adjustment).map_err(dataset::invalid)?;
+        let rows = |placed: &[Placed]| rows(&blank, placed);
+        let cuts = self.cuts(FEATURE_CUTS);
+        Ok(feature_guard(
+            placed,
+            blank.names(),
+            &access(),
+            &rows,
+            &cuts,
+        ))
+    }
+
+    /// One refit of the linear kind: scaler, weights and forecasts.
+    fn fit(&self, placed: &[Placed]) -> Verdict {
+        let refit = |placed: &[Placed]| {
+            let data = self.dataset(&unplace(placed)).map_err(|e| e.message)?;
+            let known: Vec<&Sample> = data.samples.iter().filter(|s| s.labels.is_some()).collect();
+            self.refit(&known)
+        };
+        fit_guard(placed, &access(), &refit, &self.cuts(FIT_CUTS))
+    }
+
+    fn refit(&self, known: &[&Sample]) -> Result<Vec<FittedFold>, String> {
+        let mut fitted = Vec::new();
+        for fold in &folds::cut(known, self.cut(known))
+            .map_err(|e| e.to_string())?
+            .0
+        {
+            let model = fit(ModelKind::Linear, &fold.train, self.training, &|_, _| {});
+            let model = model.map_err(|e| e.message)?;
+            let scaler = model.scaler();
+            let numbers = scaler.mean.iter().chain(&scaler.std);
+            let mut state: Vec<u8> = numbers.flat_map(|v| v.to_le_bytes()).collect();
+            let weights = model.encode().map_err(|e| e.to_string())?;
+            state.extend(weights.unwrap_or_default());
+            let mut forecasts = Vec::new();
+            for sample in &fold.test {
+                forecasts.push(Row {
+                    symbol: sample.symbol,
+                    time: sample.event_time,
+                    values: model.predict(&sample.rows(1)).map_err(|e| e.to_string())?,
+                });
+            }
+            fitted.push(FittedFold {
+                fit_until: fold.fit_until,
+                state,
+                forecasts,
+            });
+        }
+        Ok(fitted)
+    }
+
+    /// The linear kind on labels moved in blocks of dates, means of each symbol and step taken off.
+    fn shuffled(&self, data: &Dataset) -> Verdict {
+        let known: Vec<&Sample> = data.samples.iter().filter(|s| s.labels.is_some()).collect();
+        let sessions = folds::sessions(&known);
+        let labels = centred(&known);
+        let horizon = self.horizon();
+        let control = Control {
+            block: horizon,
+            horizon,
+            alpha: ALPHA,
+            seed: self.training.seed,
+        };
+        let run = |order: &[usize]| -> Result<Vec<DateLoss>, String> {
+            let from = |time: i64| -> Option<i64> {
+                let at = sessions.binary_search(&time).ok()?;
+                sessions.get(*order.get(at)?).copied()
+            };
+            let moved = known.iter().filter_map(|sample| {
+                let labels = labels.get(&(from(sample.event_time)?, sample.symbol))?;
+                Some(Sample {
+                    labels: Some(labels.clone()),
+                    ..(*sample).clone()
+                })
+            });
+            let moved: Vec<Sample> = moved.collect();
+            self.losses(&moved.iter().collect::<Vec<_>>())
+        };
+        shuffled_labels(sessions.len(), &control, &run)
+    }
+
+    fn losses(&self, known: &[&Sample]) -> Result<Vec<DateLoss>, String> {
+        let mut all = Vec::new();
+        for (number, fold) in folds::cut(known, self.cut(known))
+            .map_err(|e| e.to_string())?
+            .0
+            .iter()
+            .enumerate()
+        {
+            let model = fit(ModelKind::Linear, &fold.train, self.training, &|_, _| {});
+            let model = model.map_err(|e| e.message)?;
+            for sample in &fold.test {
+                let found = records(&model, sample, (self.training.target, number));
+                all.extend(found.map_err(|e| e.to_string())?);
+            }
+        }
+        date_losses(&all, Unit::Relative).map_err(|e| e.to_string())
+    }
+
+    /// One fold whose test rows are the newest fifth.
+    fn cut(&self, known: &[&Sample]) -> Cut {
+        Cut {
+            horizon: self.horizon(),
+            tested: folds::sessions(known).len() / 5,
+            blocks: Blocks::Count(1),
+            newest: None,
+        }
+    }
+
+    fn dataset(&self, bars: &Bars) -> Result<Dataset, RoleError> {
+        let sizes = (1, self.horizon());
+        let target = self.training.target;
+        dataset::build(bars, self.features, self.adjustment, sizes, target)
+    }
+
+    fn horizon(&self) -> usize {
+        usize::try_from(self.training.horizon).unwrap_or(1).max(1)
+    }
+
+    fn cuts(&self, count: usize) -> Cuts {
+        Cuts {
+            count,
+            seed: self.training.seed,
+            also: Vec::new(),
+        }
+    }
+}
+
+/// As it is stored with a version.
+pub(crate) fn stored(verdicts: &[Verdict]) -> LeakGuardResult {
+    let checks = verdicts.iter().map(|verdict| LeakCheck {
+        name: format!("{:?}", verdict.guard),
+        passed: verdict.passed,
+        checked: verdict.checked as u64,
+        detail: detail(verdict),
+    });
+    LeakGuardResult {
+        passed: GuardReport::new(verdicts.to_vec()).passed,
+        checks: checks.collect(),
+    }
+}
+
+/// What was found, and the first thing that was wrong.
+fn detail(verdict: &Verdict) -> String {
+    let mut text = verdict.detail.clone();
+    if let Some(evidence) = &verdict.evidence {
+        let mut add = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                text.push_str(&format!(", {name} {value}"));
+            }
+        };
+        add("cut at", evidence.cut.map(|v| v.to_string()));
+        add("row at", evidence.time.map(|v| v.to_string()));
+        add("symbol", evidence.symbol.map(|v| v.to_string()));
+        add("fold", evidence.fold.map(|v| v.to_string()));
+        add("in", evidence.column.clone());
+        add("expected", Some(evidence.expected.clone()));
+        add("found", Some(evidence.found.clone()));
+    }
+    text.chars().take(LONGEST).collect()
+}
+
+/// Labels without the mean of their symbol and step: a drift survives shuffling.
+fn centred(known: &[&Sample]) -> BTreeMap<(i64, usize), Vec<f64>> {
+    let mut sums: BTreeMap<usize, (Vec<f64>, f64)> = BTreeMap::new();
+    for sample in known {
+        let Some(labels) = &sample.labels else {
+            continue;
+        };
+        let (sum, count) = sums.entry(sample.symbol).or_default();
+        sum.resize(labels.len(), 0.0);
+        sum.iter_mut().zip(labels).for_each(|(s, l)| *s += l);
+        *count += 1.0;
+    }
+    let centred = known.iter().filter_map(|sample| {
+        let (sum, count) = sums.get(&sample.symbol)?;
+        let labels = sample.labels.as_ref()?.iter().zip(sum);
+        let labels = labels.map(|(label, sum)| label - sum / count).collect();
+        Some(((sample.event_time, sample.symbol), labels))
+    });
+    centred.collect()
+}
+
+fn place(bars: &Bars) -> Vec<Placed> {
+    let newest = |bars: &[Bar]| bars.len().saturating_sub(MOST_BARS);
+    let symbols = bars.iter().take(MOST_SYMBOLS).enumerate();
+    let placed = symbols.flat_map(|(symbol, (_, bars))| {
+        let newest = bars.iter().skip(newest(bars));
+        newest.map(move |bar| (symbol, bar.clone()))
+    });
+    placed.collect()
+}
+
+fn unplace(placed: &[Placed]) -> Bars {
+    let mut bars: Bars = Vec::new();
+    for (symbol, bar) in placed {
+        while bars.len() <= *symbol {
+            bars.push((bar.symbol.clone(), Vec::new()));
+        }
+        if let Some((_, list)) = bars.get_mut(*symbol) {
+            list.push(bar.clone());
+        }
+    }
+    bars
+}
+
+fn rows(blank: &FeatureSet, placed: &[Placed]) -> Vec<Row> {
+    let (mut rows, mut now) = (Vec::new(), (usize::MAX, blank.clone()));
+    for (symbol, bar) in placed {
+        if now.0 != *symbol {
+            now = (*symbol, blank.clone());
+        }
+        // A bar the features refuse gives no row, before and after the change alike.
+        if let Ok(Some(row)) = now.1.push(bar) {
+            rows.push(Row {
+                symbol: *symbol,
+                time: row.event_time,
+                values: row.values,
+            });
+        }
+    }
+    rows
+}
+
+fn access() -> Access<'static, Placed> {
+    Access {
+        time: &|(_, bar): &Placed| bar.event_time,
+        disturb: &|(_, bar): &mut Placed, random| disturb(bar, random),
+    }
+}
+
+/// Every value that is there changes, within what a bar may hold.
+fn disturb(bar: &mut Bar, random: &mut dyn FnMut() -> f64) {
+    let mut factor = || 0.5 + random();
+    bar.close *= factor();
+    for price in [&mut bar.open, &mut bar.high, &mut bar.low, &mut bar.volume] {
+        *price = price.map(|value| value * factor());
+    }
+    bar.split_factor *= factor();
+    bar.dividend = bar.close * 0.01 * factor();
+}

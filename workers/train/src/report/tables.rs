@@ -1,0 +1,204 @@
+//! Tables of the report.
+
+use foresail_evaluation::strategy::Outcome;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::escaped;
+use crate::card::Card;
+
+fn table(heads: &[&str], rows: impl Iterator<Item = (bool, Vec<String>)>) -> String {
+    let head: String = heads.iter().map(|h| format!("<th>{h}</th>")).collect();
+    let mut body = String::new();
+    for (own, cells) in rows {
+        body.push_str(if own { "<tr class=\"own\">" } else { "<tr>" });
+        for cell in cells {
+            body.push_str(&cell);
+        }
+        body.push_str("</tr>");
+    }
+    format!("<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+}
+
+fn cell(text: impl AsRef<str>) -> String {
+    format!("<td>{}</td>", escaped(text.as_ref()))
+}
+
+fn words(text: impl AsRef<str>) -> String {
+    format!("<td class=\"text\">{}</td>", escaped(text.as_ref()))
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}
+
+/// Day of a time in milliseconds, UTC.
+pub(super) fn date(time: i64) -> String {
+    Timestamp::from_millisecond(time).map_or_else(
+        |_| String::new(),
+        |t| t.to_zoned(TimeZone::UTC).date().to_string(),
+    )
+}
+
+pub(super) fn kinds(card: &Card) -> String {
+    let rows = card.evaluation.iter().map(|e| {
+        let p = e
+            .p_value_vs_naive
+            .map_or_else(|| "-".into(), |p| format!("{p:.4}"));
+        let cells = vec![
+            words(format!("{:?}", e.kind)),
+            cell(percent(e.rmse)),
+            cell(percent(e.mae)),
+            cell(format!("{:.3}", e.mase)),
+            cell(percent(e.directional_accuracy)),
+            cell(p),
+            cell(e.count.to_string()),
+        ];
+        (e.kind == card.kind, cells)
+    });
+    let heads = [
+        "kind",
+        "RMSE / close",
+        "MAE / close",
+        "MASE",
+        "direction",
+        "p vs naive",
+        "rows",
+    ];
+    table(&heads, rows)
+}
+
+pub(super) fn guard(card: &Card) -> String {
+    let rows = card.leak_guard.verdicts.iter().map(|v| {
+        let (class, word) = if v.passed {
+            ("good", "passed")
+        } else {
+            ("bad", "FAILED")
+        };
+        let evidence = v.evidence.as_ref().map_or_else(String::new, |e| {
+            let place = e.column.clone().unwrap_or_default();
+            format!("; {place} expected {}, found {}", e.expected, e.found)
+        });
+        let cells = vec![
+            words(format!("{:?}", v.guard)),
+            format!("<td class=\"text {class}\">{word}</td>"),
+            cell(v.checked.to_string()),
+            words(format!("{}{evidence}", v.detail)),
+        ];
+        (false, cells)
+    });
+    table(&["check", "verdict", "compared", "found"], rows)
+}
+
+pub(super) fn coverage(card: &Card) -> String {
+    let Some(found) = &card.coverage else {
+        return "<p>Too few folds or dates to tell.</p>".into();
+    };
+    let b = &found.bootstrap;
+    let cells = vec![
+        cell(percent(found.level)),
+        cell(percent(b.estimate)),
+        cell(format!("{} to {}", percent(b.lower), percent(b.upper))),
+        cell(found.count.to_string()),
+    ];
+    table(
+        &["nominal", "realised", "95 % (block bootstrap)", "forecasts"],
+        std::iter::once((false, cells)),
+    )
+}
+
+pub(super) fn simulation(card: &Card) -> String {
+    let line = |name: String, o: &Outcome| {
+        let sharpe = o.sharpe.map_or_else(|| "-".into(), |s| format!("{s:.2}"));
+        let cells = vec![
+            words(name),
+            cell(percent(o.total_return)),
+            cell(percent(o.annual_return)),
+            cell(percent(o.volatility)),
+            cell(sharpe),
+            cell(percent(o.max_drawdown)),
+            cell(percent(o.exposure)),
+        ];
+        (false, cells)
+    };
+    let rows = card.simulation.iter().flat_map(|(symbol, s)| {
+        [
+            line(format!("{symbol}, forecasts"), &s.strategy),
+            line(format!("{symbol}, held"), &s.hold),
+        ]
+    });
+    let heads = [
+        "",
+        "return",
+        "a year",
+        "volatility",
+        "Sharpe",
+        "deepest fall",
+        "time long",
+    ];
+    table(&heads, rows)
+}
+
+pub(super) fn gate(card: &Card) -> String {
+    let Some(gate) = &card.gate else {
+        return "<p>A first version: there was no champion.</p>".into();
+    };
+    let cells = vec![
+        cell(gate.dates.to_string()),
+        cell(gate.challenger_rmse.to_string()),
+        cell(format!(
+            "{} (v{})",
+            gate.champion_rmse, gate.champion_version
+        )),
+        cell(gate.naive_rmse.to_string()),
+        cell(gate.effect.to_string()),
+        cell(gate.p_value.to_string()),
+    ];
+    let heads = ["dates", "this version", "champion", "naive", "effect", "p"];
+    table(&heads, std::iter::once((false, cells)))
+}
+
+pub(super) fn facts(card: &Card) -> String {
+    let (data, training) = (&card.data, &card.recipe.training);
+    let json = |value: Result<String, serde_json::Error>| value.unwrap_or_default();
+    let facts = [
+        (
+            "data",
+            format!(
+                "Delta version {}, {} bars, {} training rows",
+                data.delta_version, data.bars, data.training_rows
+            ),
+        ),
+        (
+            "from, through",
+            format!(
+                "{} to {}",
+                date(data.first_event_time),
+                date(data.trained_through)
+            ),
+        ),
+        ("symbols", data.symbols.join(", ")),
+        (
+            "features",
+            card.features
+                .iter()
+                .map(|f| f.name.clone())
+                .collect::<Vec<_>>()
+                .join(", "),
+        ),
+        ("fingerprint", card.fingerprint.clone()),
+        ("adjustment", format!("{:?}", card.adjustment)),
+        ("training", json(serde_json::to_string(training))),
+        (
+            "code, instructions, seed",
+            format!(
+                "{}, {}, {}",
+                card.code_version, card.instruction_set, training.seed
+            ),
+        ),
+    ];
+    let rows = facts
+        .into_iter()
+        .map(|(name, value)| (false, vec![words(name), words(value)]));
+    table(&["", ""], rows)
+}

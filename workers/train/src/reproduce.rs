@@ -1,0 +1,103 @@
+//! `foresail-trainer reproduce`: trains a version once more from what its manifest says, and compares
+//! weights bit for bit.
+
+use std::fmt;
+
+use foresail_crds::model_manifest::ModelManifest;
+use foresail_crds::names::sha256_hex;
+use foresail_crds::worker_config::WorkerConfig;
+use foresail_model::artifact;
+use foresail_recurrent::InstructionSet;
+use foresail_runtime_base::RoleError;
+use foresail_runtime_store::{S3Uri, Store};
+
+use crate::fit::{fit, not_fittable};
+use crate::{lake, learn};
+
+/// What was compared.
+#[derive(Clone, Debug)]
+pub struct Reproduction {
+    /// Training run.
+    pub run_id: String,
+    /// Rows it was fitted on.
+    pub rows: usize,
+    /// Hex SHA-256 of the weights, of the version and of the new fit; empty for kinds without weights.
+    pub weights: [String; 2],
+    /// Everything was equal, bit for bit.
+    pub equal: bool,
+}
+
+/// Trains again and compares. `config` tells where the lake is; everything else is the manifest's.
+///
+/// # Errors
+/// `NotReproducible` (user) where the version does not say how it was trained, or was trained with other
+/// instructions; failures of S3 and of the fit.
+pub async fn reproduce(
+    config: &WorkerConfig,
+    manifest: &str,
+    progress: &dyn Fn(&str),
+) -> Result<Reproduction, RoleError> {
+    let uri = S3Uri::parse(manifest)?;
+    let bytes = Store::of_lake(&config.lake)?.get(&uri).await?;
+    let refused = |what: String| RoleError::user("NotReproducible", format!("{uri}: {what}"));
+    let manifest = artifact::load(&bytes).map_err(|e| refused(e.to_string()))?;
+    let recipe = manifest.recipe.as_ref().ok_or_else(|| {
+        refused("it was made by a version that did not store its recipe; train again".into())
+    })?;
+    let here = InstructionSet::detect().name();
+    if recurrent(&manifest) && manifest.instruction_set != here {
+        return Err(refused(format!(
+            "it was trained with {} instructions, this machine has {here}: other ones round differently",
+            manifest.instruction_set
+        )));
+    }
+    progress(&format!(
+        "reading Delta version {}",
+        manifest.data.delta_version
+    ));
+    let bars = lake::read(config, manifest.data.delta_version).await?;
+    let declared = (manifest.features.as_slice(), manifest.adjustment);
+    let data = learn::rows(&bars, declared, &recipe.training)?;
+    let rows = learn::parts(&data, recipe).before;
+    progress(&format!(
+        "fitting {:?} on {} rows",
+        manifest.kind,
+        rows.len()
+    ));
+    let fitted = fit(manifest.kind, &rows, &recipe.training, &|_, _| {})?;
+    let encoded = fitted.encode();
+    let encoded = encoded.map_err(|e| not_fittable(manifest.kind, &e))?;
+    let found = encoded.map_or_else(String::new, |bytes| sha256_hex(&bytes));
+    let stored = manifest.weights.as_ref();
+    let stored = stored.map_or_else(String::new, |file| file.sha256.clone());
+    let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    let (old, new) = (&manifest.scaler, fitted.scaler());
+    let same_scaler = bits(&old.mean) == bits(&new.mean) && bits(&old.std) == bits(&new.std);
+    Ok(Reproduction {
+        run_id: manifest.run_id.clone(),
+        rows: rows.len(),
+        equal: stored == found && same_scaler && manifest.fingerprint == data.fingerprint,
+        weights: [stored, found],
+    })
+}
+
+/// Its weights come from the kernels that are chosen by the machine.
+fn recurrent(manifest: &ModelManifest) -> bool {
+    use foresail_crds::pipeline::spec::ModelKind::{Ensemble, Gru, Lstm};
+    matches!(manifest.kind, Lstm | Gru | Ensemble)
+}
+
+impl fmt::Display for Reproduction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [stored, found] = &self.weights;
+        let verdict = if self.equal {
+            "equal, bit for bit"
+        } else {
+            "DIFFERENT"
+        };
+        writeln!(f, "run      {} ({} rows)", self.run_id, self.rows)?;
+        writeln!(f, "stored   {stored}")?;
+        writeln!(f, "now      {found}")?;
+        write!(f, "verdict  {verdict}")
+    }
+}
