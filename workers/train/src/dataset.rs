@@ -124,6 +124,13 @@ pub(crate) fn build(
     Ok(data)
 }
 
+impl Dataset {
+    /// Samples whose labels are known, in order of time.
+    pub(crate) fn known(&self) -> Vec<&Sample> {
+        self.samples.iter().filter(|s| s.labels.is_some()).collect()
+    }
+}
+
 impl Sample {
     /// Feature values at the bar itself.
     pub(crate) fn values(&self) -> &[f64] {

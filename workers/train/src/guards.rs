@@ -14,13 +14,15 @@ use foresail_evaluation::leak_guard::{
 use foresail_evaluation::metrics::{DateLoss, Unit, date_losses};
 use foresail_evaluation::walk_forward::Blocks;
 use foresail_features::FeatureSet;
+use foresail_model::Predictor;
 use foresail_runtime_base::RoleError;
 
 use crate::dataset::{self, Dataset, Sample};
 use crate::evaluate::records;
 use crate::fit::fit;
-use crate::folds::{self, Cut};
+use crate::folds::{self, Cut, Fold};
 use crate::lake::Bars;
+use crate::learn;
 
 /// Cuts of the guard of features; each computes all features once more.
 const FEATURE_CUTS: usize = 8;
@@ -89,45 +91,36 @@ impl<'a> Subject<'a> {
     fn fit(&self, placed: &[Placed]) -> Verdict {
         let refit = |placed: &[Placed]| {
             let data = self.dataset(&unplace(placed)).map_err(|e| e.message)?;
-            let known: Vec<&Sample> = data.samples.iter().filter(|s| s.labels.is_some()).collect();
-            self.refit(&known)
+            self.refit(&data.known())
         };
         fit_guard(placed, &access(), &refit, &self.cuts(FIT_CUTS))
     }
 
     fn refit(&self, known: &[&Sample]) -> Result<Vec<FittedFold>, String> {
-        let mut fitted = Vec::new();
-        for fold in &folds::cut(known, self.cut(known))
-            .map_err(|e| e.to_string())?
-            .0
-        {
-            let model = fit(ModelKind::Linear, &fold.train, self.training, &|_, _| {});
-            let model = model.map_err(|e| e.message)?;
-            let scaler = model.scaler();
-            let numbers = scaler.mean.iter().chain(&scaler.std);
-            let mut state: Vec<u8> = numbers.flat_map(|v| v.to_le_bytes()).collect();
-            let weights = model.encode().map_err(|e| e.to_string())?;
-            state.extend(weights.unwrap_or_default());
-            let mut forecasts = Vec::new();
-            for sample in &fold.test {
-                forecasts.push(Row {
-                    symbol: sample.symbol,
-                    time: sample.event_time,
-                    values: model.predict(&sample.rows(1)).map_err(|e| e.to_string())?,
-                });
-            }
-            fitted.push(FittedFold {
-                fit_until: fold.fit_until,
-                state,
-                forecasts,
+        let (fold, model) = self.newest(known)?;
+        let scaler = model.scaler();
+        let numbers = scaler.mean.iter().chain(&scaler.std);
+        let mut state: Vec<u8> = numbers.flat_map(|v| v.to_le_bytes()).collect();
+        let weights = model.encode().map_err(|e| e.to_string())?;
+        state.extend(weights.unwrap_or_default());
+        let mut forecasts = Vec::new();
+        for sample in &fold.test {
+            forecasts.push(Row {
+                symbol: sample.symbol,
+                time: sample.event_time,
+                values: model.predict(&sample.rows(1)).map_err(|e| e.to_string())?,
             });
         }
-        Ok(fitted)
+        Ok(vec![FittedFold {
+            fit_until: fold.fit_until,
+            state,
+            forecasts,
+        }])
     }
 
     /// The linear kind on labels moved in blocks of dates, means of each symbol and step taken off.
     fn shuffled(&self, data: &Dataset) -> Verdict {
-        let known: Vec<&Sample> = data.samples.iter().filter(|s| s.labels.is_some()).collect();
+        let known = data.known();
         let sessions = folds::sessions(&known);
         let labels = centred(&known);
         let horizon = self.horizon();
@@ -156,37 +149,32 @@ impl<'a> Subject<'a> {
     }
 
     fn losses(&self, known: &[&Sample]) -> Result<Vec<DateLoss>, String> {
+        let (fold, model) = self.newest(known)?;
         let mut all = Vec::new();
-        for (number, fold) in folds::cut(known, self.cut(known))
-            .map_err(|e| e.to_string())?
-            .0
-            .iter()
-            .enumerate()
-        {
-            let model = fit(ModelKind::Linear, &fold.train, self.training, &|_, _| {});
-            let model = model.map_err(|e| e.message)?;
-            for sample in &fold.test {
-                let found = records(&model, sample, (self.training.target, number));
-                all.extend(found.map_err(|e| e.to_string())?);
-            }
+        for sample in &fold.test {
+            let found = records(&model, sample, (self.training.target, 0));
+            all.extend(found.map_err(|e| e.to_string())?);
         }
         date_losses(&all, Unit::Relative).map_err(|e| e.to_string())
     }
 
-    /// One fold whose test rows are the newest fifth.
-    fn cut(&self, known: &[&Sample]) -> Cut {
-        Cut {
+    /// The fold whose test rows are the newest fifth, and the linear kind fitted before it.
+    fn newest<'s>(&self, known: &[&'s Sample]) -> Result<(Fold<'s>, Predictor), String> {
+        let cut = Cut {
             horizon: self.horizon(),
             tested: folds::sessions(known).len() / 5,
             blocks: Blocks::Count(1),
             newest: None,
-        }
+        };
+        let (mut folds, _) = folds::cut(known, cut).map_err(|e| e.to_string())?;
+        let fold = folds.pop().ok_or("there is no fold")?;
+        let model = fit(ModelKind::Linear, &fold.train, self.training, &|_, _| {});
+        Ok((fold, model.map_err(|e| e.message)?))
     }
 
     fn dataset(&self, bars: &Bars) -> Result<Dataset, RoleError> {
-        let sizes = (1, self.horizon());
-        let target = self.training.target;
-        dataset::build(bars, self.features, self.adjustment, sizes, target)
+        let declared = (self.features, self.adjustment);
+        learn::rows(bars, declared, self.training, &[ModelKind::Linear])
     }
 
     fn horizon(&self) -> usize {
@@ -203,21 +191,21 @@ impl<'a> Subject<'a> {
 }
 
 /// As it is stored with a version.
-pub(crate) fn stored(verdicts: &[Verdict]) -> LeakGuardResult {
-    let checks = verdicts.iter().map(|verdict| LeakCheck {
+pub(crate) fn stored(report: &GuardReport) -> LeakGuardResult {
+    let checks = report.verdicts.iter().map(|verdict| LeakCheck {
         name: format!("{:?}", verdict.guard),
         passed: verdict.passed,
         checked: verdict.checked as u64,
         detail: detail(verdict),
     });
     LeakGuardResult {
-        passed: GuardReport::new(verdicts.to_vec()).passed,
+        passed: report.passed,
         checks: checks.collect(),
     }
 }
 
 /// What was found, and the first thing that was wrong.
-fn detail(verdict: &Verdict) -> String {
+pub(crate) fn detail(verdict: &Verdict) -> String {
     let mut text = verdict.detail.clone();
     if let Some(evidence) = &verdict.evidence {
         let mut add = |name: &str, value: Option<String>| {

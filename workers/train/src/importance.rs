@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
+use foresail_crds::pipeline::spec::Target;
 use foresail_evaluation::leak_guard::block_permutation;
 use foresail_model::{ModelError, Predictor};
 use serde::Serialize;
 
 use crate::dataset::{Past, Sample};
 use crate::evaluate::mean_squared_error;
-use foresail_crds::pipeline::spec::Target;
 
 /// Newest rows that are looked at.
 const MOST_ROWS: usize = 400;

@@ -1,4 +1,5 @@
-//! From bars to a fitted model, as a recipe says: shared by a run and by its reproduction.
+//! From bars to rows to learn from, as a recipe says: shared by a run, its reproduction, its guards and
+//! `evaluate`.
 
 use foresail_crds::model_manifest::Recipe;
 use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec, ModelKind, TrainingSpec};
@@ -9,7 +10,7 @@ use crate::fit::lookback;
 use crate::lake::Bars;
 use crate::split::{self, Plan, Split};
 
-/// Rows for every kind that is judged.
+/// Rows that every one of `kinds` can look back from.
 ///
 /// # Errors
 /// User error `InvalidFeatures`.
@@ -17,9 +18,9 @@ pub(crate) fn rows(
     bars: &Bars,
     (features, adjustment): (&[FeatureSpec], Adjustment),
     training: &TrainingSpec,
+    kinds: &[ModelKind],
 ) -> Result<Dataset, RoleError> {
-    let each = judged_kinds(training.model.kind);
-    let lookback = each.iter().map(|kind| lookback(training, *kind)).max();
+    let lookback = kinds.iter().map(|kind| lookback(training, *kind)).max();
     let sizes = (
         lookback.unwrap_or(1),
         usize::try_from(training.horizon).unwrap_or(1),

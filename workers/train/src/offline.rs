@@ -17,9 +17,10 @@ use jiff::civil::Date;
 pub use report::Report;
 
 use self::input::Input;
-use crate::dataset::{self, Sample};
+use crate::dataset::Sample;
 use crate::folds::{self, Cut, Fold};
 use crate::guards::Subject;
+use crate::learn;
 
 /// What to evaluate.
 #[derive(Clone, Debug)]
@@ -50,17 +51,12 @@ pub fn evaluate(request: &Request, progress: &dyn Fn(&str)) -> Result<Report, Ro
     kinds.push(training.model.kind);
     kinds.sort_unstable();
     kinds.dedup();
-    let lookbacks = kinds.iter().map(|kind| judge::lookback(training, *kind));
-    let lookback = lookbacks.max().unwrap_or(1);
-    let horizon = usize::try_from(training.horizon).unwrap_or(1);
-    let data = dataset::build(
-        &input.bars,
-        &input.config.features,
+    let declared = (
+        input.config.features.as_slice(),
         input.config.source.adjustment,
-        (lookback, horizon),
-        training.target,
-    )?;
-    let known: Vec<&Sample> = data.samples.iter().filter(|s| s.labels.is_some()).collect();
+    );
+    let data = learn::rows(&input.bars, declared, training, &kinds)?;
+    let known = data.known();
     let (folds, overlap) = folds_of(&known, &input, request)?;
     let guards = Subject::of(&input.config, training).verdicts(&input.bars, overlap)?;
     let mut judged = Vec::new();

@@ -4,9 +4,11 @@ mod draw;
 mod tables;
 
 use foresail_crds::pipeline::spec::ModelKind;
+use foresail_evaluation::conformal;
+use foresail_evaluation::metrics::{Metrics, Record};
 
 use crate::card::Card;
-use crate::validate::Judged;
+use crate::validate::{INTERVAL, Judged, residual};
 use draw::{Bars, Line};
 
 /// Look of the page; nothing is loaded from elsewhere.
@@ -109,38 +111,26 @@ fn forecasts(card: &Card, judged: &Judged) -> String {
         .filter(|r| r.symbol == symbol && r.step == horizon)
         .collect();
     let own = own.split_at(own.len().saturating_sub(MOST_POINTS)).1;
-    let residuals = |level: f64| -> f64 {
-        let mut all: Vec<f64> = judged
-            .records
-            .iter()
-            .filter(|r| r.step == horizon)
-            .map(|r| (r.actual - r.forecast) / r.close)
-            .collect();
-        all.sort_by(f64::total_cmp);
-        foresail_evaluation::conformal::quantile_of_sorted(&all, level).unwrap_or(0.0)
-    };
-    let (low, high) = (residuals(0.1), residuals(0.9));
-    let line = |name, class, value: &dyn Fn(&foresail_evaluation::metrics::Record) -> f64| Line {
-        name,
-        class,
-        values: own.iter().map(|r| value(r)).collect(),
-    };
+    let last = judged.records.iter().filter(|r| r.step == horizon);
+    let mut residuals: Vec<f64> = last.map(residual).collect();
+    residuals.sort_by(f64::total_cmp);
+    let [low, high] =
+        INTERVAL.map(|level| conformal::quantile_of_sorted(&residuals, level).unwrap_or(0.0));
+    let series =
+        |value: &dyn Fn(&Record) -> f64| own.iter().map(|r| value(r)).collect::<Vec<f64>>();
+    let line = |name, values| Line { name, values };
     let name = card.data.symbols.get(symbol).map_or("", String::as_str);
     let ends = [own.first(), own.last()]
         .map(|r| r.map_or_else(String::new, |r| tables::date(r.event_time)));
     draw::lines(
         &format!("{name}, {horizon} sessions ahead"),
         &[
-            line("actual", "actual", &|r| r.actual),
-            line("forecast", "forecast", &|r| r.forecast),
+            line("actual", series(&|r| r.actual)),
+            line("forecast", series(&|r| r.forecast)),
         ],
         (
-            &own.iter()
-                .map(|r| r.forecast + low * r.close)
-                .collect::<Vec<_>>(),
-            &own.iter()
-                .map(|r| r.forecast + high * r.close)
-                .collect::<Vec<_>>(),
+            &series(&|r| r.forecast + low * r.close),
+            &series(&|r| r.forecast + high * r.close),
         ),
         &ends,
     )
@@ -151,11 +141,9 @@ fn errors(card: &Card) -> String {
         draw::bars(&Bars {
             title: title.into(),
             values,
-            percent: true,
         })
     };
-    let pairs =
-        |name: String, m: &foresail_evaluation::metrics::Metrics| (name, m.rmse, m.naive_rmse);
+    let pairs = |name: String, m: &Metrics| (name, m.rmse, m.naive_rmse);
     let folds = card
         .breakdown
         .folds
@@ -183,12 +171,11 @@ fn importance(card: &Card) -> String {
     draw::bars(&Bars {
         title: String::new(),
         values: values.collect(),
-        percent: true,
     })
 }
 
 /// Text that may hold anything, for HTML.
-pub(crate) fn escaped(text: &str) -> String {
+fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

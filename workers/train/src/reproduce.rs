@@ -56,8 +56,9 @@ pub async fn reproduce(
         manifest.data.delta_version
     ));
     let bars = lake::read(config, manifest.data.delta_version).await?;
+    let kinds = learn::judged_kinds(manifest.kind);
     let declared = (manifest.features.as_slice(), manifest.adjustment);
-    let data = learn::rows(&bars, declared, &recipe.training)?;
+    let data = learn::rows(&bars, declared, &recipe.training, &kinds)?;
     let rows = learn::parts(&data, recipe).before;
     progress(&format!(
         "fitting {:?} on {} rows",

@@ -7,7 +7,7 @@ use foresail_crds::model_manifest::{
 use foresail_crds::pipeline::spec::ModelKind;
 use foresail_crds::pipeline::status::{NamedNumber, TrainingResult, TrainingStatus};
 use foresail_crds::worker_config::{TrainingRun, WorkerConfig};
-use foresail_evaluation::leak_guard::{GuardReport, Verdict};
+use foresail_evaluation::leak_guard::GuardReport;
 use foresail_model::Predictor;
 use foresail_recurrent::InstructionSet;
 use foresail_runtime_base::{RoleError, Shutdown, calendar};
@@ -73,7 +73,7 @@ pub async fn run(
 
 /// What validation found.
 struct Found {
-    verdicts: Vec<Verdict>,
+    guard: GuardReport,
     evaluations: Vec<Evaluation>,
     /// The kind that will be served.
     judged: Judged,
@@ -113,18 +113,19 @@ impl Trainer {
             self.config.features.as_slice(),
             self.config.source.adjustment,
         );
-        let data = learn::rows(&bars, declared, &recipe.training)?;
+        let training = &self.config.training;
+        let kinds = learn::judged_kinds(training.model.kind);
+        let data = learn::rows(&bars, declared, training, &kinds)?;
         let split = learn::parts(&data, &recipe);
-        let found = self.validate(&bars, &data, &split)?;
+        let found = self.validate((&bars, &data), &split, &kinds)?;
         self.reporter.set(self.status(65, "fitting"));
         let epochs = self.epochs((65, 80), "fitting");
-        let training = &self.config.training;
         let fitted = fit(training.model.kind, &split.before, training, &epochs)?;
         self.reporter.set(self.status(80, "judging"));
         let gate = self.gate(&store, &fitted, &bars, &split, &data).await?;
-        let manifest = self.manifest((&data, &split), (&fitted, &found), gate)?;
+        let manifest = self.manifest((&data, &split), (&fitted, &found), (&recipe, gate))?;
         self.reporter.set(self.status(90, "writing the artifact"));
-        let documents = self.documents(&found, &manifest, &data, &split)?;
+        let documents = self.documents(&found, &manifest, recipe)?;
         let weights = fitted.encode();
         let weights = weights.map_err(|e| not_fittable(training.model.kind, &e))?;
         artifact::write(&store, &folder, manifest, (weights, documents)).await
@@ -139,13 +140,18 @@ impl Trainer {
     }
 
     /// Judges every kind in the folds, and the folds themselves.
-    fn validate(&self, bars: &Bars, data: &Dataset, split: &Split<'_>) -> Result<Found, RoleError> {
+    fn validate(
+        &self,
+        (bars, data): (&Bars, &Dataset),
+        split: &Split<'_>,
+        kinds: &[ModelKind],
+    ) -> Result<Found, RoleError> {
         let spec = &self.config.training;
         self.reporter.set(self.status(35, "looking for leaks"));
         let (folds, overlap) = validate::folds(&split.before, spec)?;
         let verdicts = Subject::of(&self.config, spec).verdicts(bars, overlap)?;
         let (mut evaluations, mut served) = (Vec::new(), None);
-        for kind in learn::judged_kinds(spec.model.kind) {
+        for kind in kinds.iter().copied() {
             let count = folds.len();
             let progress = |fold: usize, epoch: u32, loss: f64| {
                 let at = 40 + 25 * fold / count.max(1);
@@ -165,12 +171,12 @@ impl Trainer {
         let judged =
             served.ok_or_else(|| RoleError::internal("NotJudged", "no kind was judged"))?;
         let newest = folds.last().map_or(&[][..], |fold| &fold.test);
-        let to_value = |e: foresail_model::ModelError| RoleError::user("NotFinite", e.to_string());
+        let wrong = |e: foresail_model::ModelError| RoleError::user("NotFinite", e.to_string());
         let importance = (spec.target, spec.seed);
         let importance = importance::of(&judged.newest, newest, &data.names, importance);
         Ok(Found {
-            importance: importance.map_err(to_value)?,
-            verdicts,
+            importance: importance.map_err(wrong)?,
+            guard: GuardReport::new(verdicts),
             evaluations,
             judged,
         })
@@ -180,7 +186,7 @@ impl Trainer {
         &self,
         (data, split): (&Dataset, &Split<'_>),
         (fitted, found): (&Predictor, &Found),
-        gate: Option<GateResult>,
+        (recipe, gate): (&Recipe, Option<GateResult>),
     ) -> Result<ModelManifest, RoleError> {
         let training = &self.config.training;
         let horizon = fitted.horizon();
@@ -211,8 +217,8 @@ impl Trainer {
             scaler: fitted.scaler().clone(),
             evaluation: found.evaluations.clone(),
             quantiles: Some(quantiles),
-            leak_guard: Some(guards::stored(&found.verdicts)),
-            recipe: Some(self.recipe()),
+            leak_guard: Some(guards::stored(&found.guard)),
+            recipe: Some(recipe.clone()),
             card: None,
             report: None,
             gate,
@@ -225,8 +231,7 @@ impl Trainer {
         &self,
         found: &Found,
         manifest: &ModelManifest,
-        data: &Dataset,
-        split: &Split<'_>,
+        recipe: Recipe,
     ) -> Result<Documents, RoleError> {
         let training = &self.config.training;
         let horizon = usize::try_from(training.horizon).unwrap_or(1);
@@ -239,20 +244,20 @@ impl Trainer {
             code_version: manifest.code_version.clone(),
             instruction_set: manifest.instruction_set.clone(),
             kind: judged.kind,
-            fingerprint: data.fingerprint.clone(),
+            fingerprint: manifest.fingerprint.clone(),
             adjustment: manifest.adjustment,
-            data: self.window(data, &split.before),
+            data: manifest.data.clone(),
             features: manifest.features.clone(),
-            recipe: self.recipe(),
+            recipe,
             evaluation: found.evaluations.clone(),
             breakdown: judged.breakdown.clone(),
             years: card::years(&judged.records),
             coverage: validate::coverage(&judged.records, horizon, training.seed),
-            simulation: card::simulate(judged, &data.symbols, (horizon, per_year)),
+            simulation: card::simulate(judged, &manifest.data.symbols, (horizon, per_year)),
             cost_bps: card::COST_BPS,
             importance: found.importance.clone(),
             gate: manifest.gate.clone(),
-            leak_guard: GuardReport::new(found.verdicts.clone()),
+            leak_guard: found.guard.clone(),
         };
         let json = serde_json::to_vec_pretty(&card);
         Ok(Documents {

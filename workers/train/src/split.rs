@@ -24,8 +24,7 @@ pub(crate) struct Plan {
 
 /// Splits; rows without known labels are in no part.
 pub(crate) fn split(data: &Dataset, plan: Plan) -> Split<'_> {
-    let labelled = |s: &&Sample| s.labels.is_some();
-    let all: Vec<&Sample> = data.samples.iter().filter(labelled).collect();
+    let all = data.known();
     let sessions = folds::sessions(&all);
     let first = sessions.len().saturating_sub(plan.gate_sessions);
     let start = sessions.get(first).copied().unwrap_or(i64::MAX);
@@ -117,7 +116,7 @@ mod tests {
     #[test]
     fn held_out_rows_are_the_newest_dates_and_no_label_reaches_into_them() {
         let data = data(100, 5);
-        let all: Vec<&Sample> = data.samples.iter().filter(|s| s.labels.is_some()).collect();
+        let all = data.known();
         let (older, newer) = hold_out(&all, 0.2);
         let start = newer.iter().map(|s| s.event_time).min().unwrap();
         assert_eq!(newer.len(), 2 * 19);

@@ -22,9 +22,9 @@ use crate::folds::{self, Cut, Fold};
 /// Fewest rows a model is fitted on.
 const FEWEST_ROWS: usize = 50;
 /// Levels of the residual quantiles.
-pub(crate) const LEVELS: [f64; 5] = [0.1, 0.25, 0.5, 0.75, 0.9];
+const LEVELS: [f64; 5] = [0.1, 0.25, 0.5, 0.75, 0.9];
 /// Ends of the interval whose coverage is told, and what it should cover.
-const INTERVAL: [f64; 2] = [0.1, 0.9];
+pub(crate) const INTERVAL: [f64; 2] = [0.1, 0.9];
 const LEVEL: f64 = 0.8;
 
 /// One kind in all folds.
@@ -155,6 +155,11 @@ fn scale(fold: &Fold<'_>, spec: &TrainingSpec) -> Vec<f64> {
     sums.iter().map(|sum| sum / rows).collect()
 }
 
+/// Actual minus forecast, relative to the close at forecast time.
+pub(crate) fn residual(record: &Record) -> f64 {
+    (record.actual - record.forecast) / record.close
+}
+
 /// Residual quantiles of walk-forward forecasts, all symbols together.
 ///
 /// # Errors
@@ -164,10 +169,8 @@ pub(crate) fn quantiles(
     horizon: usize,
 ) -> Result<ResidualQuantiles, InputError> {
     let of = |step: usize| -> Vec<f64> {
-        let residuals = records.iter().filter(|r| r.step == step);
-        residuals
-            .map(|r| (r.actual - r.forecast) / r.close)
-            .collect()
+        let own = records.iter().filter(|r| r.step == step);
+        own.map(residual).collect()
     };
     let steps = (1..=horizon).map(|step| conformal::residual_quantiles(&of(step), &LEVELS));
     Ok(ResidualQuantiles {
@@ -181,7 +184,6 @@ pub(crate) fn quantiles(
 /// intervals calibrated on the outcomes known before it; `None` with a single fold or too few dates.
 pub(crate) fn coverage(records: &[Record], horizon: usize, seed: u64) -> Option<Coverage> {
     let last: Vec<&Record> = records.iter().filter(|r| r.step == horizon).collect();
-    let residual = |r: &Record| (r.actual - r.forecast) / r.close;
     let mut dates: BTreeMap<i64, Vec<bool>> = BTreeMap::new();
     for fold in 1..=last.iter().map(|r| r.fold).max().unwrap_or(0) {
         let mut before: Vec<i64> = last

@@ -29,11 +29,6 @@ pub(super) struct Judged {
     pub covered: Vec<bool>,
 }
 
-/// Feature rows a kind looks at.
-pub(super) fn lookback(training: &TrainingSpec, kind: ModelKind) -> usize {
-    fit::lookback(training, kind)
-}
-
 /// Fits `kind` on each fold's training rows and forecasts its test rows.
 ///
 /// # Errors

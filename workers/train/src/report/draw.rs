@@ -6,9 +6,8 @@ use super::escaped;
 
 /// One line of a chart.
 pub(super) struct Line<'a> {
+    /// Also its CSS class.
     pub name: &'a str,
-    /// CSS class.
-    pub class: &'a str,
     pub values: Vec<f64>,
 }
 
@@ -37,16 +36,11 @@ pub(super) fn lines(
     }
     let x = |i: usize| LEFT + (WIDTH - LEFT) * i as f64 / (low.len() - 1) as f64;
     let y = |v: f64| (HEIGHT - BELOW) * (1.0 - (v - least) / (most - least));
-    let points = |values: &[f64], first: usize| -> String {
-        let mut text = String::new();
-        for (i, value) in values.iter().enumerate() {
-            let i = if first == 0 { i } else { first - i };
-            write!(text, "{:.1},{:.1} ", x(i), y(*value)).ok();
-        }
-        text
-    };
+    let point = |(i, value): (usize, &f64)| format!("{:.1},{:.1} ", x(i), y(*value));
+    let points = |values: &[f64]| values.iter().enumerate().map(point).collect::<String>();
     let names: Vec<&str> = lines.iter().map(|l| l.name).collect();
-    let mut svg = figure(title, &names.join(" and "), HEIGHT);
+    let label = format!("{title}: {}", names.join(" and "));
+    let mut svg = figure(title, &label, (WIDTH, HEIGHT));
     for part in 0..=4 {
         let value = least + (most - least) * f64::from(part) / 4.0;
         let at = y(value);
@@ -58,16 +52,11 @@ pub(super) fn lines(
         let text = (at + 10.0).min(HEIGHT - BELOW);
         write!(svg, "<text x=\"0\" y=\"{text:.1}\">{value:.2}</text>").ok();
     }
-    let back: Vec<f64> = low.iter().rev().copied().collect();
-    write!(
-        svg,
-        "<polygon class=\"band\" points=\"{}{}\"/>",
-        points(high, 0),
-        points(&back, low.len() - 1)
-    )
-    .ok();
+    let there = points(high);
+    let back: String = low.iter().enumerate().rev().map(point).collect();
+    write!(svg, "<polygon class=\"band\" points=\"{there}{back}\"/>").ok();
     for line in lines {
-        let (class, points) = (line.class, points(&line.values, 0));
+        let (class, points) = (line.name, points(&line.values));
         write!(svg, "<polyline class=\"{class}\" points=\"{points}\"/>").ok();
     }
     let [first, last] = ends.each_ref().map(|text| escaped(text));
@@ -79,13 +68,11 @@ pub(super) fn lines(
     svg
 }
 
-/// Horizontal bars with a second value behind each.
+/// Horizontal bars of shares, with a second value behind each.
 pub(super) struct Bars {
     pub title: String,
     /// Name, value, and the value beside it.
     pub values: Vec<(String, f64, f64)>,
-    /// Print as percent.
-    pub percent: bool,
 }
 
 pub(super) fn bars(bars: &Bars) -> String {
@@ -99,19 +86,9 @@ pub(super) fn bars(bars: &Bars) -> String {
         .fold(0.0f64, |m, (_, a, b)| m.max(*a).max(*b));
     let most = if most > 0.0 { most } else { 1.0 };
     let length = |v: f64| (width - NAME - NUMBER) * (v / most).clamp(0.0, 1.0);
-    let number = |v: f64| {
-        if bars.percent {
-            format!("{:.3} %", 100.0 * v)
-        } else {
-            format!("{v:.4}")
-        }
-    };
+    let number = |v: f64| format!("{:.3} %", 100.0 * v);
     let height = ROW * bars.values.len() as f64;
-    let mut svg = format!(
-        "<figure><figcaption>{}</figcaption><svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}\">",
-        escaped(&bars.title),
-        escaped(&bars.title)
-    );
+    let mut svg = figure(&bars.title, &bars.title, (width, height));
     for (row, (name, value, beside)) in bars.values.iter().enumerate() {
         let top = ROW * row as f64;
         write!(
@@ -150,9 +127,10 @@ pub(super) fn bars(bars: &Bars) -> String {
     svg
 }
 
-fn figure(title: &str, label: &str, height: f64) -> String {
+/// The start of a drawing; `label` is for those who cannot see it.
+fn figure(title: &str, label: &str, (width, height): (f64, f64)) -> String {
     format!(
-        "<figure><figcaption>{0}</figcaption><svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{0}: {1}\">",
+        "<figure><figcaption>{}</figcaption><svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}\">",
         escaped(title),
         escaped(label)
     )

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::escaped;
 use crate::card::Card;
+use crate::guards;
 
 fn table(heads: &[&str], rows: impl Iterator<Item = (bool, Vec<String>)>) -> String {
     let head: String = heads.iter().map(|h| format!("<th>{h}</th>")).collect();
@@ -75,15 +76,11 @@ pub(super) fn guard(card: &Card) -> String {
         } else {
             ("bad", "FAILED")
         };
-        let evidence = v.evidence.as_ref().map_or_else(String::new, |e| {
-            let place = e.column.clone().unwrap_or_default();
-            format!("; {place} expected {}, found {}", e.expected, e.found)
-        });
         let cells = vec![
             words(format!("{:?}", v.guard)),
             format!("<td class=\"text {class}\">{word}</td>"),
             cell(v.checked.to_string()),
-            words(format!("{}{evidence}", v.detail)),
+            words(guards::detail(v)),
         ];
         (false, cells)
     });
@@ -160,7 +157,6 @@ pub(super) fn gate(card: &Card) -> String {
 
 pub(super) fn facts(card: &Card) -> String {
     let (data, training) = (&card.data, &card.recipe.training);
-    let json = |value: Result<String, serde_json::Error>| value.unwrap_or_default();
     let facts = [
         (
             "data",
@@ -188,7 +184,10 @@ pub(super) fn facts(card: &Card) -> String {
         ),
         ("fingerprint", card.fingerprint.clone()),
         ("adjustment", format!("{:?}", card.adjustment)),
-        ("training", json(serde_json::to_string(training))),
+        (
+            "training",
+            serde_json::to_string(training).unwrap_or_default(),
+        ),
         (
             "code, instructions, seed",
             format!(
