@@ -131,8 +131,12 @@ async fn every_rule_has_a_case_that_breaks_it() -> Result<()> {
 async fn every_bound_of_the_schema_is_enforced() -> Result<()> {
     on_cluster(async |cluster| {
         let judge = Judge::pipelines(&cluster);
-        let cases =
-            schema::violations("pipelines", &[cases::with_csv()?, cases::with_simulator()?])?;
+        let bases = [
+            cases::with_csv()?,
+            cases::with_simulator()?,
+            cases::with_expression()?,
+        ];
+        let cases = schema::violations("pipelines", &bases)?;
         ensure!(cases.len() > 200, "only {} violations made", cases.len());
         let wrong: Vec<String> = stream::iter(&cases)
             .map(|case| async { judge.expect_refusal(case).await.err() })
