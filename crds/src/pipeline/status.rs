@@ -153,6 +153,9 @@ pub struct RunRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub recent_starts: Vec<i64>,
+    /// Start of the newest drift alarm that a run has answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarm_answered: Option<Time>,
 }
 
 /// State of a training run.
@@ -337,12 +340,27 @@ pub struct DriftStatus {
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub sessions_since_alarm: u32,
+    /// Longest alarm against this version's reference, ended or not. It is answered although it
+    /// has ended: replay or a late start can carry a whole alarm past between two looks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest_alarm: Option<AlarmEpisode>,
     /// Event time of the newest session in the window.
     pub window_end_time: Time,
     /// Features with the largest scores, at most ten.
     #[serde(default)]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub features: Vec<NamedNumber>,
+}
+
+/// A drift alarm from its start to its end.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct AlarmEpisode {
+    /// First window end above the level.
+    pub since: Time,
+    /// Sessions after that while the alarm held.
+    #[schemars(range(min = 0))]
+    pub sessions: u32,
 }
 
 /// Realised error of the champion's matured canonical forecasts.

@@ -90,7 +90,7 @@ pub fn plan(pipeline: &ValidatedPipeline, observed: &Observed, now: Timestamp) -
     {
         finish::finish(&mut plan, pipeline, observed, now);
     }
-    alarm(&mut plan, observed);
+    alarm(&mut plan, pipeline, observed);
     roll_back(&mut plan, pipeline, observed, now);
     pin(&mut plan, pipeline, observed, now);
     if plan.prepared && !pipeline.spec.suspend {
@@ -154,20 +154,24 @@ fn recall(pipeline: &ValidatedPipeline, observed: &Observed) -> Plan {
     }
 }
 
-/// An alarm is announced once, whatever it leads to.
-fn alarm(plan: &mut Plan, observed: &Observed) {
-    let Some(drift) = observed.status.drift.as_ref().filter(|d| d.alarm) else {
+/// An alarm is announced once, whatever it leads to; one that lasted until it had settled also
+/// when it was seen only after its end.
+fn alarm(plan: &mut Plan, pipeline: &ValidatedPipeline, observed: &Observed) {
+    let Some(drift) = &observed.status.drift else {
         return;
     };
-    let Some(since) = &drift.alarm_since else {
-        return;
+    let settle = pipeline.spec.retraining.settle_sessions;
+    let announced = plan.alarm_announced.as_ref();
+    let since = match &drift.alarm_since {
+        Some(since) if drift.alarm => Some(since.clone()).filter(|since| announced != Some(since)),
+        _ => trigger::settled(drift, settle, announced),
     };
-    if plan.alarm_announced.as_ref() != Some(since) {
-        plan.alarm_announced = Some(since.clone());
+    if let Some(since) = since {
         plan.new_alarm = Some(format!(
             "alarm since {} against v{}: score now {}, level {}",
             since.0, drift.model_version, drift.score, drift.threshold
         ));
+        plan.alarm_announced = Some(since);
     }
 }
 

@@ -2,7 +2,7 @@ use foresail_crds::model_manifest::{GateResult, LeakCheck, LeakGuardResult};
 use foresail_crds::model_version::ModelVersionStatus;
 use foresail_crds::pipeline::spec::{DriftMetric, ModelKind};
 use foresail_crds::pipeline::status::{
-    DriftStatus, ErrorClass, IngestStatus, LakeStatus, PrepareStatus, TrainingResult,
+    AlarmEpisode, DriftStatus, ErrorClass, IngestStatus, LakeStatus, PrepareStatus, TrainingResult,
     TrainingStatus, WorkerError,
 };
 use foresail_crds::{Decimal, ModelVersion};
@@ -110,6 +110,7 @@ fn drift(version: u32, sessions: u32) -> DriftStatus {
         alarm: true,
         alarm_since: Some(day(1990)),
         sessions_since_alarm: sessions,
+        longest_alarm: None,
         window_end_time: day(2000),
         features: vec![],
     }
@@ -480,6 +481,43 @@ fn an_alarm_is_announced_once_and_whatever_starts_the_run() {
     assert!(
         plan(&p, &observed, now()).new_alarm.is_some(),
         "a later alarm is another one"
+    );
+}
+
+#[test]
+fn an_alarm_that_ended_between_two_looks_is_answered_once() {
+    let p = pipeline(|v| v["spec"]["retraining"] = json!({"settleSessions": 10, "cooldown": "1d"}));
+    let mut observed = with_champion(&p);
+    let ended = |sessions| DriftStatus {
+        alarm: false,
+        alarm_since: None,
+        longest_alarm: Some(AlarmEpisode {
+            since: day(1990),
+            sessions,
+        }),
+        ..drift(1, 0)
+    };
+    observed.status.drift = Some(ended(9));
+    let seen = plan(&p, &observed, now());
+    assert!(seen.training.is_none() && seen.new_alarm.is_none(), "short");
+    observed.status.drift = Some(ended(10));
+    let seen = plan(&p, &observed, now());
+    assert_eq!(seen.training.as_ref().unwrap().trigger, "Drift");
+    assert!(seen.new_alarm.unwrap().contains("alarm since 1975"));
+    // The run ends without a new reference, as after a rollback: the same alarm is no news.
+    let mut run = seen.run.unwrap();
+    assert_eq!(run.alarm_answered, Some(day(1990)));
+    run.state = RunState::Succeeded;
+    run.event_time -= 10 * 86_400_000;
+    observed.status.run = Some(run);
+    observed.status.alarm_announced = seen.alarm_announced;
+    let seen = plan(&p, &observed, now());
+    assert!(seen.training.is_none() && seen.new_alarm.is_none());
+    let later = observed.status.drift.as_mut().unwrap();
+    later.longest_alarm.as_mut().unwrap().since = day(1995);
+    assert_eq!(
+        plan(&p, &observed, now()).training.unwrap().trigger,
+        "Drift"
     );
 }
 

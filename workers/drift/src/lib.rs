@@ -12,7 +12,7 @@ pub mod score;
 
 use thiserror::Error;
 
-pub use monitor::{DriftMonitor, DriftObservation};
+pub use monitor::{DriftMonitor, DriftObservation, Episode};
 pub use policy::{DriftPolicy, Threshold};
 pub use reference::build_reference;
 

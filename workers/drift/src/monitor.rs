@@ -19,7 +19,17 @@ pub struct DriftMonitor {
     window: VecDeque<Session>,
     alarm_since: Option<i64>,
     sessions_since_alarm: u32,
+    longest_alarm: Option<Episode>,
     quiet: usize,
+}
+
+/// An alarm episode, ended or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Episode {
+    /// First window end above the level, milliseconds UTC.
+    pub since: i64,
+    /// Sessions after that while the alarm held.
+    pub sessions: u32,
 }
 
 /// Score of the window that ends at one session.
@@ -37,6 +47,9 @@ pub struct DriftObservation {
     pub alarm_since: Option<i64>,
     /// Sessions since then.
     pub sessions_since_alarm: u32,
+    /// Longest episode of this reference, the first of equals. Whoever looks rarely would miss one
+    /// that came and went between two looks.
+    pub longest_alarm: Option<Episode>,
     /// Watched features with their scores, largest first.
     pub features: Vec<(String, f64)>,
 }
@@ -84,6 +97,7 @@ impl DriftMonitor {
             window: VecDeque::new(),
             alarm_since: None,
             sessions_since_alarm: 0,
+            longest_alarm: None,
             quiet: 0,
         })
     }
@@ -103,6 +117,7 @@ impl DriftMonitor {
         features.sort_by(|a, b| b.1.total_cmp(&a.1));
         let score = features.first().map_or(0.0, |(_, s)| *s);
         self.judge(event_time, score, size);
+        self.remember();
         Some(DriftObservation {
             event_time,
             score,
@@ -110,6 +125,7 @@ impl DriftMonitor {
             alarm: self.alarm_since.is_some(),
             alarm_since: self.alarm_since,
             sessions_since_alarm: self.sessions_since_alarm,
+            longest_alarm: self.longest_alarm,
             features,
         })
     }
@@ -128,6 +144,16 @@ impl DriftMonitor {
             Some((feature.name.clone(), scaled))
         };
         self.watched.iter().filter_map(one).collect()
+    }
+
+    fn remember(&mut self) {
+        let Some(since) = self.alarm_since else {
+            return;
+        };
+        let sessions = self.sessions_since_alarm;
+        if self.longest_alarm.is_none_or(|l| sessions > l.sessions) {
+            self.longest_alarm = Some(Episode { since, sessions });
+        }
     }
 
     fn judge(&mut self, event_time: i64, score: f64, window: usize) {

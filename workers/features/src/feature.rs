@@ -1,12 +1,13 @@
 //! A feature: kernels bound to bar columns. The catalogue is `FeatureFunction`; lags, recursive
-//! averages and dates are here, everything over a window of bars is in `window`.
+//! averages and dates are here, everything over a window of bars is in `window` and `rolling`.
 
 use foresail_crds::pipeline::spec::{FeatureFunction as F, FeatureSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::adjust::AdjustedBar;
 use crate::kernels::{Adx, Ema, Ring, Rsi, Smoothed};
-use crate::spec::{FeatureError, Parameters, parameters};
+use crate::rolling::Rolling;
+use crate::spec::{FeatureError, Parameters, is_rolling, parameters};
 use crate::window::{BarWindow, true_range};
 
 /// State of one feature of one symbol.
@@ -38,6 +39,9 @@ enum State {
         previous: Option<f64>,
     },
     Window(BarWindow),
+    Rolling(Rolling),
+    /// Nothing is kept: an expression is arithmetic over the row.
+    Expression,
     /// Nothing is kept: the date of the bar is all.
     Date,
 }
@@ -50,6 +54,8 @@ impl Feature {
             slow,
             signal,
             deviations,
+            column,
+            quantile,
         } = parameters(spec)?;
         let state = match spec.function {
             F::LogReturn | F::LogReturnOver | F::SimpleReturn | F::RateOfChange => State::Lag {
@@ -71,6 +77,10 @@ impl Feature {
                 previous: None,
             },
             F::DayOfWeek | F::DayOfMonth | F::MonthOfYear => State::Date,
+            F::Expression => State::Expression,
+            rolling if is_rolling(rolling) => {
+                State::Rolling(Rolling::new(column, window, quantile))
+            }
             other => State::Window(BarWindow::new(other, window, (signal, deviations))),
         };
         Ok(Self {
@@ -79,8 +89,12 @@ impl Feature {
         })
     }
 
-    /// Bars needed for the first value, found by counting: exact by construction.
+    /// Bars needed for the first value, found by counting: exact by construction. An expression adds
+    /// none to what the features it uses need.
     pub(crate) fn warm_up(&self) -> usize {
+        if self.state == State::Expression {
+            return 1;
+        }
         let mut probe = self.clone();
         let bar = AdjustedBar {
             event_time: 0,
@@ -120,12 +134,13 @@ impl Feature {
                 (State::Atr { range, .. }, State::Atr { range: new, .. }) => range.continues(new),
                 (State::Adx { index, .. }, State::Adx { index: new, .. }) => index.continues(new),
                 (State::Window(window), State::Window(new)) => window.continues(new),
-                (State::Date, State::Date) => true,
+                (State::Rolling(rolling), State::Rolling(new)) => rolling.continues(new),
+                (State::Date, State::Date) | (State::Expression, State::Expression) => true,
                 _ => false,
             }
     }
 
-    /// The value at this bar, once warm.
+    /// The value at this bar, once warm; none of an expression, which does not read bars.
     pub(crate) fn push(&mut self, bar: &AdjustedBar) -> Option<f64> {
         let close = bar.close;
         match &mut self.state {
@@ -148,6 +163,8 @@ impl Feature {
                 index.push(bar.high, bar.low, range)
             }
             State::Window(window) => window.push(self.function, bar),
+            State::Rolling(rolling) => rolling.push(self.function, bar),
+            State::Expression => None,
             State::Date => Some(calendar(self.function, bar.event_time)),
             State::Macd { fast, slow, signal } => {
                 let (fast, slow) = (fast.push(close), slow.push(close));

@@ -4,6 +4,7 @@ use foresail_crds::names::sha256_hex;
 use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec};
 use serde::Serialize;
 
+use crate::expression::programs;
 use crate::feature::Feature;
 use crate::{CODE_VERSION, FeatureError};
 
@@ -44,5 +45,7 @@ pub(crate) fn warm_up(specs: &[FeatureSpec]) -> Result<u32, FeatureError> {
         }
         longest = longest.max(Feature::new(spec)?.warm_up());
     }
+    // So that every way to an identity refuses an expression that cannot be read.
+    programs(specs)?;
     Ok(u32::try_from(longest).unwrap_or(u32::MAX))
 }

@@ -4,9 +4,11 @@
 //! of a request; all through [`FeatureSet::push`], so they agree bit for bit. Pure.
 
 pub mod adjust;
+mod expression;
 mod feature;
 mod fingerprint;
 mod kernels;
+mod rolling;
 mod set;
 mod spec;
 mod window;

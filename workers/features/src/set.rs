@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::adjust::Adjuster;
+use crate::expression::{Program, programs};
 use crate::feature::Feature;
 use crate::fingerprint::{fingerprint, warm_up};
 use crate::spec::FeatureError;
@@ -16,6 +17,8 @@ pub struct FeatureSet {
     names: Vec<String>,
     fingerprint: String,
     warm_up: u32,
+    /// By feature; `None` for what is no expression.
+    programs: Vec<Option<Program>>,
     state: State,
 }
 
@@ -114,6 +117,7 @@ impl FeatureSet {
             names: specs.iter().map(|s| s.name.clone()).collect(),
             fingerprint: fingerprint(specs, adjustment)?,
             warm_up: warm_up(specs)?,
+            programs: programs(specs)?,
             state: State {
                 symbol: None,
                 last_event_time: None,
@@ -135,8 +139,16 @@ impl FeatureSet {
         let state = &mut self.state;
         let adjusted = state.adjuster.push(bar);
         let mut values = Vec::with_capacity(state.features.len());
-        for feature in &mut state.features {
-            values.extend(feature.push(&adjusted));
+        let declared = state.features.iter_mut().zip(&self.programs).enumerate();
+        for (index, (feature, program)) in declared {
+            let value = match program {
+                None => feature.push(&adjusted),
+                // Places of values are those of their features only while all before are warm; if one
+                // is not, there is no row.
+                Some(program) if values.len() == index => Some(program.value(&values)),
+                Some(_) => None,
+            };
+            values.extend(value);
         }
         if state.symbol.is_none() {
             state.symbol = Some(bar.symbol.clone());

@@ -1,7 +1,11 @@
 //! Checks of one declared feature; the operator calls them before anything is built.
 
-use foresail_crds::pipeline::spec::{FeatureFunction as F, FeatureSpec};
+use foresail_crds::Decimal;
+use foresail_crds::pipeline::spec::{Column, FeatureFunction as F, FeatureSpec};
 use thiserror::Error;
+
+/// Most sessions of a window, as the CRD says.
+pub(crate) const LONGEST: usize = 512;
 
 /// Why a declared feature cannot be computed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -26,6 +30,26 @@ pub enum FeatureError {
         /// What it must be.
         expected: &'static str,
     },
+    /// A parameter that the function does not read.
+    #[error("feature `{name}` must not have `{field}`: {function:?} does not read it")]
+    Surplus {
+        /// Feature.
+        name: String,
+        /// Field of the spec.
+        field: &'static str,
+        /// Function.
+        function: F,
+    },
+    /// An expression that cannot be read.
+    #[error("feature `{name}`: `expression` is wrong at character {position}: {message}")]
+    Expression {
+        /// Feature.
+        name: String,
+        /// Character of the text, from 1.
+        position: usize,
+        /// What is there, and what was expected.
+        message: String,
+    },
     /// Two features share a name.
     #[error("feature name `{name}` must be unique")]
     Duplicate {
@@ -48,9 +72,12 @@ pub(crate) struct Parameters {
     pub slow: usize,
     pub signal: usize,
     pub deviations: f64,
+    pub column: Column,
+    pub quantile: f64,
 }
 
-/// Checks one feature: all parameters of its function present and in range.
+/// Checks one feature: all parameters of its function present and in range. The text of an expression
+/// is checked by [`crate::fingerprint`], which knows the features before it.
 ///
 /// # Errors
 /// The first parameter that is absent or out of range.
@@ -58,10 +85,14 @@ pub fn check(spec: &FeatureSpec) -> Result<(), FeatureError> {
     parameters(spec).map(drop)
 }
 
-/// True when the function reads nothing but closes (a univariate request can carry it).
-pub fn needs_close_only(function: F) -> bool {
+/// True when the feature reads nothing but closes (a univariate request can carry it). So does an
+/// expression: what it uses are features of their own.
+pub fn needs_close_only(spec: &FeatureSpec) -> bool {
+    if is_rolling(spec.function) {
+        return spec.column.unwrap_or_default() == Column::Close;
+    }
     !matches!(
-        function,
+        spec.function,
         F::VolumeZScore
             | F::RangeMean
             | F::OvernightReturn
@@ -86,14 +117,34 @@ pub fn needs_close_only(function: F) -> bool {
     )
 }
 
+/// Functions over any column of the bars.
+pub(crate) fn is_rolling(function: F) -> bool {
+    matches!(
+        function,
+        F::RollingMean
+            | F::RollingStd
+            | F::RollingMin
+            | F::RollingMax
+            | F::RollingSum
+            | F::RollingQuantile
+    )
+}
+
 pub(crate) fn parameters(spec: &FeatureSpec) -> Result<Parameters, FeatureError> {
     let need = Need(spec);
+    need.no_surplus()?;
     let none = Parameters {
         window: 1,
         fast: 1,
         slow: 2,
         signal: 1,
         deviations: 0.0,
+        column: spec.column.unwrap_or_default(),
+        quantile: 0.0,
+    };
+    let over = |least| {
+        need.window(least)
+            .map(|window| Parameters { window, ..none })
     };
     match spec.function {
         F::LogReturn
@@ -104,25 +155,18 @@ pub(crate) fn parameters(spec: &FeatureSpec) -> Result<Parameters, FeatureError>
         | F::DayOfWeek
         | F::DayOfMonth
         | F::MonthOfYear => Ok(none),
-        F::YangZhang => Ok(Parameters {
-            window: need.window(2)?,
+        F::Expression => need.expression().map(|()| none),
+        F::RollingQuantile => Ok(Parameters {
+            window: need.window(1)?,
+            quantile: need.quantile()?,
             ..none
         }),
-        F::Skewness | F::Autocorrelation => Ok(Parameters {
-            window: need.window(3)?,
-            ..none
-        }),
-        F::Kurtosis => Ok(Parameters {
-            window: need.window(4)?,
-            ..none
-        }),
+        F::Skewness | F::Autocorrelation => over(3),
+        F::Kurtosis => over(4),
+        F::Volatility | F::ZScore | F::VolumeZScore | F::YangZhang | F::RollingStd => over(2),
         F::StochasticD => Ok(Parameters {
             window: need.window(1)?,
             signal: need.span("signal", spec.signal, 1)?,
-            ..none
-        }),
-        F::Volatility | F::ZScore | F::VolumeZScore => Ok(Parameters {
-            window: need.window(2)?,
             ..none
         }),
         F::BollingerUpper | F::BollingerLower | F::BollingerWidth | F::BollingerPercentB => {
@@ -147,10 +191,7 @@ pub(crate) fn parameters(spec: &FeatureSpec) -> Result<Parameters, FeatureError>
             })
         }
         // Everything else has a window of one or more sessions.
-        _ => Ok(Parameters {
-            window: need.window(1)?,
-            ..none
-        }),
+        _ => over(1),
     }
 }
 
@@ -163,26 +204,16 @@ impl Need<'_> {
         value: Option<u32>,
         least: usize,
     ) -> Result<usize, FeatureError> {
-        let name = self.0.name.clone();
-        let function = self.0.function;
-        let value = value.ok_or(FeatureError::Missing {
-            name: name.clone(),
-            field,
-            function,
-        })?;
+        let value = value.ok_or_else(|| self.missing(field))?;
         let value = usize::try_from(value).unwrap_or(usize::MAX);
-        if value < least || value > 512 {
+        if value < least || value > LONGEST {
             let expected = match least {
                 2 => "between 2 and 512",
                 3 => "between 3 and 512",
                 4 => "between 4 and 512",
                 _ => "between 1 and 512",
             };
-            return Err(FeatureError::OutOfRange {
-                name,
-                field,
-                expected,
-            });
+            return Err(self.out_of_range(field, expected));
         }
         Ok(value)
     }
@@ -195,30 +226,77 @@ impl Need<'_> {
         let fast = self.span("fast", self.0.fast, 1)?;
         let slow = self.span("slow", self.0.slow, 2)?;
         if fast >= slow {
-            let name = self.0.name.clone();
-            return Err(FeatureError::OutOfRange {
-                name,
-                field: "fast",
-                expected: "below slow",
-            });
+            return Err(self.out_of_range("fast", "below slow"));
         }
         Ok((fast, slow))
     }
 
     fn deviations(&self) -> Result<f64, FeatureError> {
-        let name = self.0.name.clone();
-        let (field, function) = ("deviations", self.0.function);
-        let text = self.0.deviations.as_ref();
-        let text = text.ok_or(FeatureError::Missing {
-            name: name.clone(),
+        let within = |v: &f64| *v > 0.0 && *v <= 10.0;
+        let value = self.number("deviations", self.0.deviations.as_ref())?;
+        let value = value.filter(within);
+        value.ok_or_else(|| self.out_of_range("deviations", "above 0 and at most 10"))
+    }
+
+    fn quantile(&self) -> Result<f64, FeatureError> {
+        let value = self.number("quantile", self.0.quantile.as_ref())?;
+        let value = value.filter(|v| (0.0..=1.0).contains(v));
+        value.ok_or_else(|| self.out_of_range("quantile", "between 0 and 1"))
+    }
+
+    fn expression(&self) -> Result<(), FeatureError> {
+        let text = self.0.expression.as_ref();
+        text.map(drop).ok_or_else(|| self.missing("expression"))
+    }
+
+    /// Parameters whose meaning is some functions' own: another would silently do without.
+    fn no_surplus(&self) -> Result<(), FeatureError> {
+        let Self(spec) = self;
+        let function = spec.function;
+        let surplus = [
+            ("column", spec.column.is_some() && !is_rolling(function)),
+            (
+                "quantile",
+                spec.quantile.is_some() && function != F::RollingQuantile,
+            ),
+            (
+                "expression",
+                spec.expression.is_some() && function != F::Expression,
+            ),
+        ];
+        match surplus.into_iter().find(|(_, surplus)| *surplus) {
+            None => Ok(()),
+            Some((field, _)) => Err(FeatureError::Surplus {
+                name: spec.name.clone(),
+                field,
+                function,
+            }),
+        }
+    }
+
+    /// A decimal that must be there; `None` when it is no finite number.
+    fn number(
+        &self,
+        field: &'static str,
+        text: Option<&Decimal>,
+    ) -> Result<Option<f64>, FeatureError> {
+        let text = text.ok_or_else(|| self.missing(field))?;
+        Ok(text.as_f64())
+    }
+
+    fn missing(&self, field: &'static str) -> FeatureError {
+        FeatureError::Missing {
+            name: self.0.name.clone(),
             field,
-            function,
-        })?;
-        let value = text.as_f64().filter(|v| *v > 0.0 && *v <= 10.0);
-        value.ok_or(FeatureError::OutOfRange {
-            name,
+            function: self.0.function,
+        }
+    }
+
+    fn out_of_range(&self, field: &'static str, expected: &'static str) -> FeatureError {
+        FeatureError::OutOfRange {
+            name: self.0.name.clone(),
             field,
-            expected: "above 0 and at most 10",
-        })
+            expected,
+        }
     }
 }

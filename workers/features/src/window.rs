@@ -194,7 +194,8 @@ pub(crate) fn true_range(bar: &AdjustedBar, previous: f64) -> f64 {
         .max((bar.low - previous).abs())
 }
 
-fn sign(x: f64) -> f64 {
+/// -1, 0 or 1.
+pub(crate) fn sign(x: f64) -> f64 {
     if x > 0.0 {
         1.0
     } else if x < 0.0 {

@@ -50,6 +50,9 @@ fn spec(function: F, window: u32) -> FeatureSpec {
         slow: Some(4),
         signal: Some(3),
         deviations: Some("2".into()),
+        column: None,
+        quantile: None,
+        expression: None,
     }
 }
 

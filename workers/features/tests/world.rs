@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use foresail_crds::pipeline::spec::{Adjustment, FeatureFunction, FeatureSpec};
+use foresail_crds::pipeline::spec::{Adjustment, Column, FeatureFunction, FeatureSpec};
 use foresail_domain::{Bar, Interval};
 use foresail_features::FeatureSet;
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use serde::Deserialize;
 struct World {
     /// Open, high, low, close, volume.
     bars: Vec<[f64; 5]>,
-    /// Values at the last bars, by function.
+    /// Values at the last bars, by function, with a column behind it where it is not the close.
     values: BTreeMap<String, Vec<f64>>,
 }
 
@@ -39,9 +39,12 @@ fn bar(index: usize, [open, high, low, close, volume]: [f64; 5]) -> Bar {
 #[test]
 fn pandas_and_ta_lib_agree_within_a_billionth() {
     let world: World = serde_json::from_str(include_str!("golden/world.json")).unwrap();
-    assert!(world.values.len() >= 30);
+    assert!(world.values.len() >= 60);
     for (name, expected) in &world.values {
-        let function: FeatureFunction = serde_json::from_value(name.as_str().into()).unwrap();
+        let (function, column) = name.split_once(' ').unwrap_or((name, ""));
+        let function: FeatureFunction = serde_json::from_value(function.into()).unwrap();
+        let column =
+            (!column.is_empty()).then(|| serde_json::from_value::<Column>(column.into()).unwrap());
         let spec = FeatureSpec {
             name: "x".into(),
             function,
@@ -50,6 +53,9 @@ fn pandas_and_ta_lib_agree_within_a_billionth() {
             slow: Some(8),
             signal: Some(4),
             deviations: Some("2".into()),
+            column,
+            quantile: (function == FeatureFunction::RollingQuantile).then(|| "0.3".into()),
+            expression: None,
         };
         let mut set = FeatureSet::new(&[spec], Adjustment::None).unwrap();
         let bars = world.bars.iter().enumerate().map(|(i, b)| bar(i, *b));

@@ -2,7 +2,9 @@
 
 use foresail_crds::Decimal;
 use foresail_crds::pipeline::spec::DriftMetric;
-use foresail_crds::pipeline::status::{DriftStatus, NamedNumber, PerformanceStatus, WorkerError};
+use foresail_crds::pipeline::status::{
+    AlarmEpisode, DriftStatus, NamedNumber, PerformanceStatus, WorkerError,
+};
 use foresail_drift::DriftObservation;
 use foresail_drift::performance::PerformanceObservation;
 use jiff::Timestamp;
@@ -51,6 +53,12 @@ fn drift(version: u32, metric: DriftMetric, seen: &DriftObservation) -> Option<D
         alarm: seen.alarm,
         alarm_since: seen.alarm_since.and_then(time),
         sessions_since_alarm: seen.sessions_since_alarm,
+        longest_alarm: seen.longest_alarm.and_then(|longest| {
+            Some(AlarmEpisode {
+                since: time(longest.since)?,
+                sessions: longest.sessions,
+            })
+        }),
         window_end_time: time(seen.event_time)?,
         features: features
             .map(|(name, score)| NamedNumber {

@@ -134,6 +134,9 @@ mod tests {
             slow: None,
             signal: None,
             deviations: None,
+            column: None,
+            quantile: None,
+            expression: None,
         }];
         let remains = Remains {
             last_source_offsets: [(0, 9), (1, 4)].into(),

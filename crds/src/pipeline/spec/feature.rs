@@ -10,11 +10,14 @@ use crate::Decimal;
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.function in ['LogReturn', 'SimpleReturn', 'Macd', 'MacdSignal', 'MacdHistogram', 'TrueRange', 'OvernightReturn', 'IntradayReturn', 'DayOfWeek', 'DayOfMonth', 'MonthOfYear'] || has(self.window)").message("features[].window must be set for this function"),
+    validation = Rule::new("self.function in ['LogReturn', 'SimpleReturn', 'Macd', 'MacdSignal', 'MacdHistogram', 'TrueRange', 'OvernightReturn', 'IntradayReturn', 'DayOfWeek', 'DayOfMonth', 'MonthOfYear', 'Expression'] || has(self.window)").message("features[].window must be set for this function"),
     validation = Rule::new("!(self.function in ['Macd', 'MacdSignal', 'MacdHistogram']) || (has(self.fast) && has(self.slow) && self.fast < self.slow)").message("features[].fast and slow must be set with fast < slow for Macd functions"),
     validation = Rule::new("!(self.function in ['MacdSignal', 'MacdHistogram', 'StochasticD']) || has(self.signal)").message("features[].signal must be set for MacdSignal, MacdHistogram and StochasticD"),
     validation = Rule::new("!(self.function in ['BollingerUpper', 'BollingerLower', 'BollingerWidth', 'BollingerPercentB']) || has(self.deviations)").message("features[].deviations must be set for Bollinger functions"),
-    validation = Rule::new("!(self.function in ['Volatility', 'ZScore', 'VolumeZScore', 'BollingerUpper', 'BollingerLower', 'BollingerWidth', 'BollingerPercentB']) || !has(self.window) || self.window >= 2").message("features[].window must be at least 2 for this function")
+    validation = Rule::new("!(self.function in ['Volatility', 'ZScore', 'VolumeZScore', 'BollingerUpper', 'BollingerLower', 'BollingerWidth', 'BollingerPercentB', 'RollingStd']) || !has(self.window) || self.window >= 2").message("features[].window must be at least 2 for this function"),
+    validation = Rule::new("has(self.expression) == (self.function == 'Expression')").message("features[].expression must be set for Expression, and for no other function"),
+    validation = Rule::new("has(self.quantile) == (self.function == 'RollingQuantile')").message("features[].quantile must be set for RollingQuantile, and for no other function"),
+    validation = Rule::new("!has(self.column) || self.function in ['RollingMean', 'RollingStd', 'RollingMin', 'RollingMax', 'RollingSum', 'RollingQuantile']").message("features[].column must only be set for Rolling functions")
 )]
 pub struct FeatureSpec {
     /// Name, unique in the Pipeline; lower case letters, digits and `_`.
@@ -41,6 +44,43 @@ pub struct FeatureSpec {
     /// Width of Bollinger bands in standard deviations, for example `"2"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deviations: Option<Decimal>,
+    /// What the Rolling functions read of a bar, Close when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<Column>,
+    /// Quantile of RollingQuantile, 0 (lowest) to 1 (highest), for example `"0.5"`; linear between the
+    /// two nearest values, as pandas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("double(self) >= 0.0 && double(self) <= 1.0").message("features[].quantile must be between 0 and 1"))]
+    pub quantile: Option<Decimal>,
+    /// Arithmetic of Expression over features declared before it, by name, for example
+    /// `"mean_5d / mean_20d - 1"`; at most 256 characters, 64 numbers, names and operations, 32 levels.
+    /// It may use + - * /, minus before a value, parentheses, abs(x), min(a, b), max(a, b), log(x)
+    /// (natural), exp(x), sqrt(x), sign(x) (-1, 0 or 1) and clip(x, low, high) (high where low is above
+    /// it). Every step gives a finite number: division by zero gives 0, log of a number not above zero
+    /// 0, sqrt of a negative number 0, and so does any result too large for a 64-bit float.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub expression: Option<String>,
+}
+
+/// What the Rolling functions read of a bar, Close when absent. Prices are adjusted; a missing open is the
+/// previous close, a missing high or low the close. TypicalPrice is (high + low + close) / 3. Volume is
+/// in shares, adjusted for splits; a missing one is the last known, 0 before the first.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Column {
+    /// Close.
+    #[default]
+    Close,
+    /// Open; the previous close when it is missing. Of the first bar only the close is used.
+    Open,
+    /// High; the close when high or low is missing.
+    High,
+    /// Low; the close when high or low is missing.
+    Low,
+    /// Volume in shares; the last known one when it is missing, 0 before the first.
+    Volume,
+    /// (high + low + close) / 3.
+    TypicalPrice,
 }
 
 /// Feature functions. All read adjusted prices of one symbol up to the current bar.
@@ -163,4 +203,19 @@ pub enum FeatureFunction {
     DayOfMonth,
     /// Month of the session, 1 to 12; no window.
     MonthOfYear,
+    /// Mean of the last `window` values of `column`: a level, not a ratio.
+    RollingMean,
+    /// Sample standard deviation of the last `window` (2 or more) values of `column`: a level.
+    RollingStd,
+    /// Smallest of the last `window` values of `column`: a level.
+    RollingMin,
+    /// Largest of the last `window` values of `column`: a level.
+    RollingMax,
+    /// Sum of the last `window` values of `column`: a level.
+    RollingSum,
+    /// Quantile `quantile` of the last `window` values of `column`, linear between the two nearest, as
+    /// pandas: a level.
+    RollingQuantile,
+    /// Arithmetic over features declared before it, written in `expression`; no window.
+    Expression,
 }

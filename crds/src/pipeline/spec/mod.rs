@@ -7,7 +7,7 @@ mod serving;
 mod source;
 mod training;
 
-pub use feature::{FeatureFunction, FeatureSpec};
+pub use feature::{Column, FeatureFunction, FeatureSpec};
 pub use retraining::{
     DriftMetric, DriftSpec, PromotionMode, PromotionSpec, RetrainTrigger, RetrainingSpec,
 };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use foresail_crds::names::hash8;
 use foresail_crds::pipeline::spec::RetrainTrigger;
-use foresail_crds::pipeline::status::{ErrorClass, RunRecord, RunState};
+use foresail_crds::pipeline::status::{DriftStatus, ErrorClass, RunRecord, RunState};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -27,6 +27,8 @@ struct Wanted {
     /// Cooldown and maxPerDay do not apply.
     at_once: bool,
     attempt: u32,
+    /// Start of the drift alarm it answers.
+    alarm: Option<Time>,
 }
 
 impl Wanted {
@@ -36,6 +38,7 @@ impl Wanted {
             message,
             at_once,
             attempt: 0,
+            alarm: None,
         }
     }
 }
@@ -171,19 +174,20 @@ fn triggered(
     let reference = plan.drift_reference.as_ref().unwrap_or(champion);
     if enabled(RetrainTrigger::Drift)
         && let Some(drift) = &observed.status.drift
-        && drift.alarm
         && drift.model_version == reference.version
-        && drift.sessions_since_alarm >= retraining.settle_sessions
+        && let Some(alarm) = settled(drift, retraining.settle_sessions, answered(plan))
     {
         // The score of the newest window may be below the level while the alarm still holds.
-        let since = drift.alarm_since.as_ref().map(|t| t.0).unwrap_or_default();
         let message = format!(
             "drift alarm since {}, score now {}, level {}",
-            since.strftime("%Y-%m-%d"),
+            alarm.0.strftime("%Y-%m-%d"),
             drift.score,
             drift.threshold
         );
-        return Some(Wanted::new("Drift", message, false));
+        return Some(Wanted {
+            alarm: Some(alarm),
+            ..Wanted::new("Drift", message, false)
+        });
     }
     if enabled(RetrainTrigger::Performance)
         && let Some(performance) = &observed.status.performance
@@ -200,6 +204,21 @@ fn triggered(
         return Some(Wanted::new("Performance", message, false));
     }
     scheduled(plan, pipeline, observed, now)
+}
+
+/// Start of an alarm that lasted long enough to be answered: the one that holds, or one that has
+/// ended unanswered.
+pub(super) fn settled(drift: &DriftStatus, settle: u32, answered: Option<&Time>) -> Option<Time> {
+    if drift.alarm && drift.sessions_since_alarm >= settle {
+        return drift.alarm_since.clone();
+    }
+    let ended = drift.longest_alarm.as_ref()?;
+    let unanswered = answered.is_none_or(|answered| ended.since.0 > answered.0);
+    (ended.sessions >= settle && unanswered).then(|| ended.since.clone())
+}
+
+fn answered(plan: &Plan) -> Option<&Time> {
+    plan.run.as_ref()?.alarm_answered.as_ref()
 }
 
 /// A time of the schedule has passed since the last run. Without new bars there is nothing to learn.
@@ -302,5 +321,6 @@ fn record(
         spec_hash: format!("{}:{}", pipeline.model_hash, pipeline.run_hash),
         error: None,
         recent_starts,
+        alarm_answered: wanted.alarm.clone().or_else(|| answered(plan).cloned()),
     }
 }

@@ -41,6 +41,17 @@ pub fn with_simulator() -> Result<Value> {
             "volatilityClustering": "0.5", "autocorrelation": "0", "splitEverySessions": 0, "badRowEvery": 0,
             "gapEverySessions": 0, "break": {"atSession": 1500, "annualVolatility": "0.4", "autocorrelation": "-0.4"}}),
     );
+    // Parameters that no other function may carry.
+    base["spec"]["features"][0] = json!({"name": "return_1d", "function": "RollingQuantile", "window": 20,
+        "column": "High", "quantile": "0.9"});
+    Ok(base)
+}
+
+/// The commented example with an expression for its first feature.
+pub fn with_expression() -> Result<Value> {
+    let mut base = with_csv()?;
+    base["spec"]["features"][0] =
+        json!({"name": "return_1d", "function": "Expression", "expression": "1 / 3"});
     Ok(base)
 }
 

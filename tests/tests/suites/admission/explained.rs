@@ -36,6 +36,8 @@ fn cases() -> Vec<(&'static str, &'static str, Value, &'static str)> {
         ("folder-upwards", "/spec/lake/uri", json!("s3://foresail/lake/../../other"), "lake.uri"),
         ("port-99999", "/spec/kafka/bootstrapServers", json!("kafka:99999"), "bootstrapServers"),
         ("negative-band", "/spec/features/0", json!({"name": "return_1d", "function": "BollingerWidth", "window": 20, "deviations": "-2"}), "deviations"),
+        ("expression-of-nobody", "/spec/features/0", json!({"name": "return_1d", "function": "Expression", "expression": "1 + nobody"}), "character 5"),
+        ("expression-without-end", "/spec/features/0", json!({"name": "return_1d", "function": "Expression", "expression": "log(2"}), "character 6"),
     ]
 }
 

@@ -89,8 +89,14 @@ async fn invalid_pipelines_are_refused_with_a_reason() -> Result<()> {
         let judge = Judge::pipelines(&cluster);
         let cases = cases::all()?;
         ensure!(cases.len() >= 60, "only {} cases", cases.len());
-        let names: BTreeSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
-        ensure!(names.len() == cases.len(), "two cases have one name");
+        let mut names = BTreeSet::new();
+        for case in &cases {
+            ensure!(
+                names.insert(&case.name),
+                "two cases are called {}",
+                case.name
+            );
+        }
         let wrong: Vec<String> = stream::iter(&cases)
             .map(|case| async { judge.expect_refusal(case).await.err() })
             .buffer_unordered(4)
@@ -131,8 +137,12 @@ async fn every_rule_has_a_case_that_breaks_it() -> Result<()> {
 async fn every_bound_of_the_schema_is_enforced() -> Result<()> {
     on_cluster(async |cluster| {
         let judge = Judge::pipelines(&cluster);
-        let cases =
-            schema::violations("pipelines", &[cases::with_csv()?, cases::with_simulator()?])?;
+        let bases = [
+            cases::with_csv()?,
+            cases::with_simulator()?,
+            cases::with_expression()?,
+        ];
+        let cases = schema::violations("pipelines", &bases)?;
         ensure!(cases.len() > 200, "only {} violations made", cases.len());
         let wrong: Vec<String> = stream::iter(&cases)
             .map(|case| async { judge.expect_refusal(case).await.err() })

@@ -77,6 +77,15 @@ fn an_episode_starts_above_the_level_and_ends_after_half_a_window_below() {
         states,
         [(Some(5), 3), (Some(5), 4), (None, 0), (None, 0), (None, 0)]
     );
+    let longest = Episode {
+        since: 5,
+        sessions: 4,
+    };
+    assert_eq!(monitor.push(calm(13)).unwrap().longest_alarm, Some(longest));
+    // A shorter episode later changes nothing.
+    let seen = [14, 15, 16].map(|t| monitor.push(session(t, &[199.5])).unwrap());
+    assert!(seen[2].alarm, "{seen:?}");
+    assert_eq!(seen[2].longest_alarm, Some(longest));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
     pip install pandas TA-Lib && python make.py > world.json
 
-Window 10, fast 3, slow 8, signal 4, deviations 2, as in ../world.rs. The last 60 of 120 sessions are compared.
+Window 10, fast 3, slow 8, signal 4, deviations 2, quantile 0.3, as in ../world.rs. The last 60 of 120 sessions are compared.
 """
 import json
 
@@ -79,6 +79,18 @@ expected |= {
     "BarsSinceHigh": h.rolling(W).apply(lambda x: W - 1 - np.argmax(x), raw=True),
     "BarsSinceLow": l.rolling(W).apply(lambda x: W - 1 - np.argmin(x), raw=True),
 }
+# Over every column; the close has no suffix, since it is what an absent column means.
+columns = {"": c, " Open": o, " High": h, " Low": l, " Volume": v, " TypicalPrice": typical}
+for suffix, column in columns.items():
+    window = column.rolling(W)
+    expected |= {
+        "RollingMean" + suffix: window.mean(),
+        "RollingStd" + suffix: window.std(),
+        "RollingMin" + suffix: window.min(),
+        "RollingMax" + suffix: window.max(),
+        "RollingSum" + suffix: window.sum(),
+        "RollingQuantile" + suffix: window.quantile(0.3),
+    }
 bars = [list(map(float, row)) for row in zip(open_, high, low, close, volume)]
 values = {name: [float(x) for x in np.asarray(column)[-SHOWN:]] for name, column in expected.items()}
 print(json.dumps({"bars": bars, "values": values}))

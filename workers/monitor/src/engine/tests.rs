@@ -82,6 +82,9 @@ fn manifest(trained: i64) -> ModelManifest {
         slow: None,
         signal: None,
         deviations: None,
+        column: None,
+        quantile: None,
+        expression: None,
     };
     let sessions = (1..=trained).map(|t| Session {
         event_time: t * 1_000,

@@ -235,7 +235,7 @@ fn points(state: &State, input: &Input, at: &impl Fn(&str) -> String) -> Result<
                 .config
                 .features
                 .iter()
-                .filter(|f| !needs_close_only(f.function))
+                .filter(|f| !needs_close_only(f))
                 .map(|f| f.name.as_str())
                 .collect();
             if !missing.is_empty() {

@@ -19,6 +19,9 @@ fn spec(name: &str, function: FeatureFunction, window: Option<u32>) -> FeatureSp
         slow: None,
         signal: None,
         deviations: None,
+        column: None,
+        quantile: None,
+        expression: None,
     }
 }
 

@@ -48,6 +48,15 @@ fn feature_rows() -> Vec<Row> {
         ("StochasticD without a signal", one(json!({"name": "a", "function": "StochasticD", "window": 14})), "features[].signal must be set for MacdSignal, MacdHistogram and StochasticD"),
         ("an average true range without a window", one(json!({"name": "a", "function": "AtrRatio"})), "features[].window must be set for this function"),
         ("Bollinger without deviations", one(json!({"name": "a", "function": "BollingerWidth", "window": 20})), "features[].deviations must be set for Bollinger functions"),
+        ("a rolling deviation over one session", one(json!({"name": "a", "function": "RollingStd", "window": 1})), "features[].window must be at least 2 for this function"),
+        ("a rolling mean without a window", one(json!({"name": "a", "function": "RollingMean", "column": "High"})), "features[].window must be set for this function"),
+        ("Expression without an expression", one(json!({"name": "a", "function": "Expression"})), "features[].expression must be set for Expression, and for no other function"),
+        ("an expression of a return", one(json!({"name": "a", "function": "LogReturn", "expression": "1 + 1"})), "features[].expression must be set for Expression, and for no other function"),
+        ("RollingQuantile without a quantile", one(json!({"name": "a", "function": "RollingQuantile", "window": 5})), "features[].quantile must be set for RollingQuantile, and for no other function"),
+        ("a quantile of a mean", one(json!({"name": "a", "function": "RollingMean", "window": 5, "quantile": "0.5"})), "features[].quantile must be set for RollingQuantile, and for no other function"),
+        ("a quantile above the highest", one(json!({"name": "a", "function": "RollingQuantile", "window": 5, "quantile": "1.5"})), "features[].quantile must be between 0 and 1"),
+        ("a column of a function that has its own", one(json!({"name": "a", "function": "SmaRatio", "window": 5, "column": "High"})), "features[].column must only be set for Rolling functions"),
+        ("a rolling mean of a column no bar has", one(json!({"name": "a", "function": "RollingMean", "window": 5, "column": "Bid"})), "supported values"),
         ("a mistyped parameter", one(json!({"name": "a", "function": "Rsi", "windows": 14})), "unknown field \"spec.features[0].windows\""),
     ]
 }
