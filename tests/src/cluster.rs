@@ -27,7 +27,7 @@ pub const S3_SECRET: &str = "s3-credentials";
 /// Namespace of the operator.
 pub const OPERATOR_NAMESPACE: &str = "foresail-system";
 
-static PIPELINES: Semaphore = Semaphore::const_new(3);
+static PIPELINES: Semaphore = Semaphore::const_new(4);
 /// Held for writing by tests that break what all of them share.
 static SHARED: RwLock<()> = RwLock::const_new(());
 /// Tests that wait for [`SHARED`] or read it.

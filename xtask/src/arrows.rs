@@ -17,6 +17,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("foresail-model", 1),
     ("foresail-recurrent", 1),
     ("foresail-runtime-base", 2),
+    ("foresail-sql", 2),
     ("foresail-bars", 2),
     ("foresail-runtime-kafka", 2),
     ("foresail-runtime-store", 2),
@@ -59,7 +60,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("rdkafka", &["foresail-runtime-kafka"]),
     ("aws-sdk-s3", &["foresail-runtime-store"]),
     ("redis", &["foresail-runtime-cache"]),
-    ("datafusion", &["foresail-train"]),
+    ("datafusion", &["foresail-sql", "foresail-train"]),
     ("burn", &["foresail-model", "foresail-train"]),
     ("deltalake-core", &["foresail-lake", "foresail-train"]),
     (

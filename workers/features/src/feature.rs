@@ -10,9 +10,9 @@ use crate::rolling::Rolling;
 use crate::spec::{FeatureError, Parameters, is_rolling, parameters};
 use crate::window::{BarWindow, true_range};
 
-/// State of one feature of one symbol.
+/// State of one feature of one symbol; [`crate::FeatureSet`] holds several, with their checks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Feature {
+pub struct Feature {
     function: F,
     state: State,
 }
@@ -47,7 +47,11 @@ enum State {
 }
 
 impl Feature {
-    pub(crate) fn new(spec: &FeatureSpec) -> Result<Self, FeatureError> {
+    /// Empty state.
+    ///
+    /// # Errors
+    /// A parameter that is absent or out of range.
+    pub fn new(spec: &FeatureSpec) -> Result<Self, FeatureError> {
         let Parameters {
             window,
             fast,
@@ -141,7 +145,7 @@ impl Feature {
     }
 
     /// The value at this bar, once warm; none of an expression, which does not read bars.
-    pub(crate) fn push(&mut self, bar: &AdjustedBar) -> Option<f64> {
+    pub fn push(&mut self, bar: &AdjustedBar) -> Option<f64> {
         let close = bar.close;
         match &mut self.state {
             State::Lag { closes } => {

@@ -13,9 +13,10 @@ mod set;
 mod spec;
 mod window;
 
+pub use feature::Feature;
 pub use fingerprint::fingerprint;
 pub use set::{FeatureRow, FeatureSet, Refused};
-pub use spec::{FeatureError, check, needs_close_only};
+pub use spec::{FeatureError, Reads, arguments, check, needs_close_only, reads};
 
 /// Changes whenever the same specs would give other numbers; part of the fingerprint.
 pub const CODE_VERSION: u32 = 1;

@@ -85,36 +85,83 @@ pub fn check(spec: &FeatureSpec) -> Result<(), FeatureError> {
     parameters(spec).map(drop)
 }
 
+/// What a function reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// Closes alone.
+    Close,
+    /// The column that the feature names.
+    Column,
+    /// The date of the session.
+    Date,
+    /// Open, high, low, close and volume.
+    Bar,
+    /// Features declared before it.
+    Features,
+}
+
+/// What `function` reads.
+pub fn reads(function: F) -> Reads {
+    match function {
+        F::DayOfWeek | F::DayOfMonth | F::MonthOfYear => Reads::Date,
+        F::Expression => Reads::Features,
+        rolling if is_rolling(rolling) => Reads::Column,
+        F::VolumeZScore
+        | F::RangeMean
+        | F::OvernightReturn
+        | F::IntradayReturn
+        | F::TrueRange
+        | F::AtrRatio
+        | F::Adx
+        | F::StochasticK
+        | F::StochasticD
+        | F::WilliamsR
+        | F::Cci
+        | F::ObvRatio
+        | F::MoneyFlow
+        | F::VwapRatio
+        | F::VolumeRatio
+        | F::Amihud
+        | F::Parkinson
+        | F::GarmanKlass
+        | F::YangZhang
+        | F::BarsSinceHigh
+        | F::BarsSinceLow => Reads::Bar,
+        _ => Reads::Close,
+    }
+}
+
+/// Parameters that `function` must have, by their names in the spec, in the order SQL takes them.
+pub fn arguments(function: F) -> &'static [&'static str] {
+    match function {
+        F::LogReturn
+        | F::SimpleReturn
+        | F::OvernightReturn
+        | F::IntradayReturn
+        | F::TrueRange
+        | F::DayOfWeek
+        | F::DayOfMonth
+        | F::MonthOfYear => &[],
+        F::Expression => &["expression"],
+        F::RollingQuantile => &["window", "quantile"],
+        F::StochasticD => &["window", "signal"],
+        F::BollingerUpper | F::BollingerLower | F::BollingerWidth | F::BollingerPercentB => {
+            &["window", "deviations"]
+        }
+        F::Macd => &["fast", "slow"],
+        F::MacdSignal | F::MacdHistogram => &["fast", "slow", "signal"],
+        _ => &["window"],
+    }
+}
+
 /// True when the feature reads nothing but closes (a univariate request can carry it). So does an
 /// expression: what it uses are features of their own.
 pub fn needs_close_only(spec: &FeatureSpec) -> bool {
-    if is_rolling(spec.function) {
-        return spec.column.unwrap_or_default() == Column::Close;
+    match reads(spec.function) {
+        Reads::Bar => false,
+        Reads::Column => spec.column.unwrap_or_default() == Column::Close,
+        Reads::Close | Reads::Date | Reads::Features => true,
     }
-    !matches!(
-        spec.function,
-        F::VolumeZScore
-            | F::RangeMean
-            | F::OvernightReturn
-            | F::IntradayReturn
-            | F::TrueRange
-            | F::AtrRatio
-            | F::Adx
-            | F::StochasticK
-            | F::StochasticD
-            | F::WilliamsR
-            | F::Cci
-            | F::ObvRatio
-            | F::MoneyFlow
-            | F::VwapRatio
-            | F::VolumeRatio
-            | F::Amihud
-            | F::Parkinson
-            | F::GarmanKlass
-            | F::YangZhang
-            | F::BarsSinceHigh
-            | F::BarsSinceLow
-    )
 }
 
 /// Functions over any column of the bars.

@@ -7,7 +7,7 @@ mod catalogue;
 use catalogue::{ALL, LEVELS, Noise, bars, bits, catalogue, columns, run, spec, with_needs};
 use foresail_crds::pipeline::spec::{Adjustment, FeatureFunction as F, FeatureSpec};
 use foresail_domain::Bar;
-use foresail_features::{FeatureRow, FeatureSet, Refused};
+use foresail_features::{FeatureRow, FeatureSet, Refused, arguments, check};
 
 #[test]
 fn the_documentation_names_every_function() {
@@ -354,5 +354,37 @@ fn foreign_or_damaged_snapshots_are_refused() {
             FeatureSet::restore(&specs, Adjustment::All, &damaged).is_err(),
             "{path}"
         );
+    }
+}
+
+#[test]
+fn the_named_arguments_are_what_a_function_needs() {
+    for function in ALL {
+        let whole = spec(function, 10);
+        let only = |kept: &[&str]| FeatureSpec {
+            window: whole.window.filter(|_| kept.contains(&"window")),
+            fast: whole.fast.filter(|_| kept.contains(&"fast")),
+            slow: whole.slow.filter(|_| kept.contains(&"slow")),
+            signal: whole.signal.filter(|_| kept.contains(&"signal")),
+            deviations: whole
+                .deviations
+                .clone()
+                .filter(|_| kept.contains(&"deviations")),
+            quantile: whole
+                .quantile
+                .clone()
+                .filter(|_| kept.contains(&"quantile")),
+            expression: whole
+                .expression
+                .clone()
+                .filter(|_| kept.contains(&"expression")),
+            ..whole.clone()
+        };
+        let needs = arguments(function);
+        assert_eq!(check(&only(needs)), Ok(()), "{function:?}");
+        for gone in needs {
+            let rest: Vec<&str> = needs.iter().copied().filter(|n| n != gone).collect();
+            assert!(check(&only(&rest)).is_err(), "{function:?} without {gone}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use foresail_crds::model_manifest::{FORMAT_VERSION, ModelManifest};
 
-use crate::ModelError;
+use crate::{ModelError, quantiles};
 
 /// Reads a manifest and checks that its parts fit each other.
 ///
@@ -34,7 +34,12 @@ pub fn load(bytes: &[u8]) -> Result<ModelManifest, ModelError> {
     if manifest.horizon == 0 || manifest.lookback == 0 {
         return Err(wrong("horizon and lookback must be at least 1".into()));
     }
-    Ok(manifest)
+    let horizon = usize::try_from(manifest.horizon).unwrap_or(usize::MAX);
+    let fault = manifest.quantiles.as_ref();
+    match fault.and_then(|quantiles| quantiles::fault(quantiles, horizon)) {
+        Some(fault) => Err(wrong(fault)),
+        None => Ok(manifest),
+    }
 }
 
 /// The manifest as it is stored.

@@ -8,6 +8,7 @@ pub mod linear;
 pub mod network;
 mod part;
 mod predictor;
+pub mod quantiles;
 pub mod recurrent;
 pub mod scaler;
 mod seasonal;

@@ -1,10 +1,11 @@
 //! The newest forecast of a symbol: from the process, from Redis, or computed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use foresail_crds::records::{FeatureRecord, PredictionRecord};
-use foresail_model::Row;
+use foresail_model::{Row, quantiles};
 use serde::{Deserialize, Serialize};
 
 use crate::metrics;
@@ -27,6 +28,9 @@ pub(crate) struct Forecast {
     pub dates: Vec<String>,
     /// Forecast closes, raw prices as of `as_of`.
     pub mean_forecast: Vec<f64>,
+    /// Closes per level of the version; empty when it has none.
+    #[serde(default)]
+    pub quantiles: BTreeMap<String, Vec<f64>>,
     /// Same bar in milliseconds UTC.
     #[serde(skip_serializing, default)]
     pub event_time: i64,
@@ -62,7 +66,7 @@ pub(crate) async fn forecast(
     let name = format!("forecast:{version}:{}:{}", last.event_time, last.symbol);
     let (forecast, origin) = if let Some(known) = state.remembered(&key) {
         (known, Origin::Local)
-    } else if let Some(shared) = from_redis(state, &name, last, version).await {
+    } else if let Some(shared) = from_redis(state, &name, last, champion).await {
         (Arc::new(shared), Origin::Redis)
     } else {
         let computed = compute(state, champion, rows)?;
@@ -85,7 +89,12 @@ fn compute(state: &State, champion: &Loaded, rows: &[FeatureRecord]) -> Option<F
     if !closes.iter().all(|c| c.is_finite()) {
         return None;
     }
+    let quantiles = champion
+        .quantiles
+        .as_ref()
+        .and_then(|known| quantiles::closes(known, (last.close, &closes), &known.levels).ok());
     Some(Forecast {
+        quantiles: quantiles.unwrap_or_default(),
         symbol: last.symbol.clone(),
         as_of: rfc3339(last.event_time),
         model_version: champion.served.version,
@@ -118,15 +127,18 @@ async fn from_redis(
     state: &State,
     key: &str,
     last: &FeatureRecord,
-    version: u32,
+    champion: &Loaded,
 ) -> Option<Forecast> {
     let bytes = state.cache.as_ref()?.get(key).await?;
     let mut found: Forecast = serde_json::from_slice(&bytes).ok()?;
     let ours = found.symbol == last.symbol
-        && found.model_version == version
+        && found.model_version == champion.served.version
         && found.as_of == rfc3339(last.event_time)
         && found.close.to_bits() == last.close.to_bits()
-        && found.mean_forecast.iter().all(|c| c.is_finite());
+        && found.mean_forecast.iter().all(|c| c.is_finite())
+        // An older program's entry may lack them.
+        && found.quantiles.len() == champion.quantiles.as_ref().map_or(0, |q| q.levels.len())
+        && found.quantiles.values().flatten().all(|c| c.is_finite());
     found.event_time = last.event_time;
     ours.then_some(found)
 }

@@ -125,5 +125,6 @@ async fn load(state: &State, served: &ServedVersion) -> Result<Loaded, RoleError
     Ok(Loaded {
         served: served.clone(),
         predictor,
+        quantiles: manifest.quantiles,
     })
 }

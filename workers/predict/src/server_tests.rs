@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use actix_web::http::StatusCode;
 use actix_web::test::{TestRequest, call_service, init_service, read_body_json};
-use foresail_crds::model_manifest::ScalerParameters;
+use foresail_crds::model_manifest::{ResidualQuantiles, ScalerParameters};
 use foresail_crds::pipeline::spec::Target;
 use foresail_crds::worker_config::ServedVersion;
 use foresail_model::linear::Linear;
@@ -52,6 +52,11 @@ fn model(version: u32) -> Arc<Loaded> {
     Arc::new(Loaded {
         served,
         predictor: Predictor::new(Part::Linear(linear), scaler, sizes),
+        quantiles: Some(ResidualQuantiles {
+            levels: vec![0.25, 0.75],
+            steps: vec![vec![-0.5, 0.25], vec![-0.75, 0.5]],
+            count: 8,
+        }),
     })
 }
 
@@ -102,6 +107,8 @@ async fn a_forecast_has_its_version_dates_and_closes() {
     assert_eq!(response.headers().get("X-Foresail-Cache").unwrap(), "miss");
     let body: Value = read_body_json(response).await;
     assert_eq!(body["mean_forecast"], json!([103.0, 103.0]));
+    let quantiles = json!({"0.25": [53.0, 28.0], "0.75": [128.0, 153.0]});
+    assert_eq!(body["quantiles"], quantiles);
     assert_eq!(body["dates"], json!(["2008-01-02", "2008-01-03"]));
     let again = call_service(&app, TestRequest::get().uri("/v1/forecasts/X").to_request()).await;
     assert_eq!(
@@ -152,13 +159,14 @@ async fn series_in_the_request_are_forecast_or_refused_with_the_parameter() {
     let input = json!({"type": "univariate_time_series", "name": "Z", "series": [1.0, 2.0, 4.0], "frequency": "day", "start_timestamp": "2026-01-02T00:00:00Z"});
     let good = call_service(
         &app,
-        post(json!({"model": "p", "inputs": [input], "options": {"horizon": 1}})),
+        post(json!({"model": "p", "inputs": [input], "options": {"horizon": 1, "quantiles": [0.75]}})),
     )
     .await;
     assert_eq!(good.status(), StatusCode::OK);
     let body: Value = read_body_json(good).await;
     let content = &body["outputs"][0]["content"][0];
     assert_eq!(content["mean_forecast"], json!([4.08]));
+    assert_eq!(content["quantiles"], json!({"0.75": [5.08]}));
     assert_eq!(content["start_timestamp"], json!("2026-01-07T21:00:00Z"));
     let mut cases = vec![
         (json!({"model": "other", "inputs": [input]}), "model"),

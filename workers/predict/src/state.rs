@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
+use foresail_crds::model_manifest::ResidualQuantiles;
 use foresail_crds::worker_config::{ServedVersion, WorkerConfig};
 use foresail_domain::TradingCalendar;
 use foresail_model::Predictor;
@@ -23,6 +24,8 @@ const LARGEST_CACHE: usize = 10_000;
 pub(crate) struct Loaded {
     pub served: ServedVersion,
     pub predictor: Predictor,
+    /// Absent in versions older than quantiles.
+    pub quantiles: Option<ResidualQuantiles>,
 }
 
 /// Key of a forecast: symbol, bar, version.

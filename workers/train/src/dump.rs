@@ -12,7 +12,7 @@ use foresail_crds::worker_config::WorkerConfig;
 use foresail_runtime_base::RoleError;
 
 use crate::dataset::{self, Dataset, Sample};
-use crate::lake;
+use crate::lake::{self, Bars};
 
 /// Rows encoded at a time.
 const CHUNK: usize = 8_192;
@@ -27,20 +27,24 @@ pub async fn dump(
     delta_version: u64,
     output: &Path,
 ) -> Result<u64, RoleError> {
-    let bars = lake::read(config, delta_version).await?;
-    let horizon = usize::try_from(config.training.horizon).unwrap_or(1);
-    let data = dataset::build(
-        &bars,
-        &config.features,
-        config.source.adjustment,
-        (1, horizon),
-        config.training.target,
-    )?;
+    let data = rows(config, &lake::read(config, delta_version).await?)?;
     write(&data, output).map_err(|e| {
         let message = format!("writing feature rows to {}: {e}", output.display());
         RoleError::outside("OutputFailed", message)
     })?;
     Ok(data.samples.len() as u64)
+}
+
+/// The feature rows of `bars`, as declared.
+pub(crate) fn rows(config: &WorkerConfig, bars: &Bars) -> Result<Dataset, RoleError> {
+    let horizon = usize::try_from(config.training.horizon).unwrap_or(1);
+    dataset::build(
+        bars,
+        &config.features,
+        config.source.adjustment,
+        (1, horizon),
+        config.training.target,
+    )
 }
 
 fn write(data: &Dataset, output: &Path) -> datafusion::error::Result<()> {
@@ -53,7 +57,8 @@ fn write(data: &Dataset, output: &Path) -> datafusion::error::Result<()> {
     Ok(())
 }
 
-fn batch(data: &Dataset, samples: &[Sample]) -> datafusion::error::Result<RecordBatch> {
+/// `samples` as columns.
+pub(crate) fn batch(data: &Dataset, samples: &[Sample]) -> datafusion::error::Result<RecordBatch> {
     let numbers = |get: &dyn Fn(&Sample) -> f64| -> ArrayRef {
         Arc::new(samples.iter().map(get).collect::<Float64Array>())
     };

@@ -19,7 +19,7 @@ use object_store::prefix::PrefixStore;
 use url::Url;
 
 /// Memory DataFusion may use for sorting; beyond it spills to /tmp.
-const MEMORY_BYTES: usize = 512 << 20;
+pub(crate) const MEMORY_BYTES: usize = 512 << 20;
 
 /// Bars per symbol, oldest first, symbols in order.
 pub(crate) type Bars = Vec<(String, Vec<Bar>)>;
@@ -29,11 +29,7 @@ pub(crate) type Bars = Vec<(String, Vec<Bar>)>;
 /// # Errors
 /// `LakeVersionMissing` (user) when the version is gone, `LakeUnreadable`, S3 failures.
 pub(crate) async fn read(config: &WorkerConfig, version: u64) -> Result<Bars, RoleError> {
-    let uri = S3Uri::parse(&config.lake.uri)?
-        .join(&config.pipeline.s3_folder())
-        .join("bars");
-    let uri = S3Uri::parse(&uri.to_string().replace("//bars", "/bars"))?;
-    let store = object_store(&config.lake)?;
+    let (uri, store) = bars(config)?;
     let files = files(&store, &uri, version).await?;
     if files.is_empty() {
         return Ok(Vec::new());
@@ -52,16 +48,45 @@ pub(crate) async fn read(config: &WorkerConfig, version: u64) -> Result<Bars, Ro
     })
 }
 
+/// The newest version of the table.
+///
+/// # Errors
+/// `LakeUnreadable` when there is no table yet, S3 failures.
+pub(crate) async fn newest(config: &WorkerConfig) -> Result<u64, RoleError> {
+    let (uri, store) = bars(config)?;
+    let mut table = table(&store, &uri)?;
+    let unreadable = |cause: String| {
+        let message = format!("{uri}: {cause}; the lake worker writes it with the first bars");
+        RoleError::outside("LakeUnreadable", message)
+    };
+    table.load().await.map_err(|e| unreadable(e.to_string()))?;
+    let version = table.version();
+    version.ok_or_else(|| unreadable("the table has no version".into()))
+}
+
+/// Place of the table.
+fn bars(config: &WorkerConfig) -> Result<(S3Uri, Arc<dyn ObjectStore>), RoleError> {
+    let uri = S3Uri::parse(&config.lake.uri)?
+        .join(&config.pipeline.s3_folder())
+        .join("bars");
+    let uri = S3Uri::parse(&uri.to_string().replace("//bars", "/bars"))?;
+    Ok((uri, object_store(&config.lake)?))
+}
+
+fn table(store: &Arc<dyn ObjectStore>, uri: &S3Uri) -> Result<DeltaTable, RoleError> {
+    let url =
+        Url::parse(&format!("{uri}/")).map_err(|e| RoleError::user("BadS3Uri", e.to_string()))?;
+    let prefixed = Arc::new(PrefixStore::new(Arc::clone(store), uri.key.as_str()));
+    let log = default_logstore(prefixed, Arc::clone(store), &url, &StorageConfig::default());
+    Ok(DeltaTable::new(log))
+}
+
 async fn files(
     store: &Arc<dyn ObjectStore>,
     uri: &S3Uri,
     version: u64,
 ) -> Result<Vec<String>, RoleError> {
-    let url =
-        Url::parse(&format!("{uri}/")).map_err(|e| RoleError::user("BadS3Uri", e.to_string()))?;
-    let prefixed = Arc::new(PrefixStore::new(Arc::clone(store), uri.key.as_str()));
-    let log = default_logstore(prefixed, Arc::clone(store), &url, &StorageConfig::default());
-    let mut table = DeltaTable::new(log);
+    let mut table = table(store, uri)?;
     let missing = |e: deltalake_core::DeltaTableError| {
         let message =
             format!("{uri} has no readable version {version}: {e}; a new run pins a newer one");

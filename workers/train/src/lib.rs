@@ -24,8 +24,10 @@ mod report;
 mod reproduce;
 mod run;
 mod split;
+mod sql;
 mod validate;
 
 pub use dump::dump;
 pub use reproduce::{Reproduction, reproduce};
 pub use run::run;
+pub use sql::{Query, sql};

@@ -1,5 +1,5 @@
 //! The trainer: runs to completion in a Job. `train` makes a model, `reproduce` proves how, `dump` writes
-//! its feature rows, `evaluate` judges without a cluster.
+//! its feature rows, `sql` asks the lake, `evaluate` judges without a cluster.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -41,6 +41,24 @@ enum Command {
         /// File to write.
         #[arg(long)]
         output: PathBuf,
+    },
+    /// Runs a query over a Pipeline's lake: tables `bars`, `adjusted_bars` and `features`, and the feature
+    /// catalogue as window functions, as `rsi(close, 14) OVER (PARTITION BY symbol ORDER BY event_time)`.
+    Sql {
+        /// Worker configuration.
+        #[arg(long, default_value = "/etc/foresail/config/config.json")]
+        config: PathBuf,
+        /// Delta version; the newest when left out.
+        #[arg(long)]
+        delta_version: Option<u64>,
+        /// Parquet file to write; without it a table is printed.
+        #[arg(long)]
+        output: Option<PathBuf>,
+        /// Most rows printed.
+        #[arg(long, default_value_t = 100)]
+        rows: usize,
+        /// The query; `SHOW FUNCTIONS` lists what can be called.
+        query: String,
     },
     /// Trains a version once more from what its manifest says, and compares the weights bit for bit.
     Reproduce {
@@ -108,6 +126,23 @@ async fn run(command: Command) -> Result<(), RoleError> {
             let config = config::load(&config)?;
             let rows = foresail_train::dump(&config, delta_version, &output).await?;
             print(&format!("{rows} rows in {}", output.display()));
+            Ok(())
+        }
+        Command::Sql {
+            config,
+            delta_version,
+            output,
+            rows,
+            query,
+        } => {
+            let config = config::load(&config)?;
+            let request = foresail_train::Query {
+                text: query,
+                delta_version,
+                output,
+                rows,
+            };
+            print(&foresail_train::sql(&config, &request).await?);
             Ok(())
         }
         Command::Reproduce { config, manifest } => {

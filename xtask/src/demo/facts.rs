@@ -92,6 +92,8 @@ pub fn is_done(pipeline: &Value) -> bool {
         && sent.is_some()
         && status["lake"]["rows"].as_u64() == sent
         && status["stream"]["bars"].as_u64() == sent
+        && (status["drift"].is_null()
+            || status["drift"]["windowEndTime"] == status["ingest"]["lastEventTime"])
         && status["champion"]["version"].is_u64()
         && status["run"]["state"] != "Running"
         && status["observedGeneration"] == pipeline["metadata"]["generation"]
@@ -283,6 +285,7 @@ mod tests {
             ("lake", "rows", json!(8)),
             ("run", "state", json!("Running")),
             ("ingest", "sourceComplete", json!(false)),
+            ("drift", "windowEndTime", json!("2009-12-30T21:00:00Z")),
         ] {
             let mut pipeline = finished();
             pipeline["status"][part][field] = value;

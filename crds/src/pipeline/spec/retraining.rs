@@ -71,7 +71,8 @@ pub struct RetrainingSpec {
     #[schemars(range(min = 1, max = 100))]
     pub max_per_day: u32,
     /// Sessions to collect after an alarm before the run starts, 0 to 1000, so that the
-    /// challenger has seen the new market.
+    /// challenger has seen the new market. An alarm that lasted as long is answered once, also
+    /// when it has ended meanwhile, for instance while the cooldown held the run back.
     #[schemars(range(min = 0, max = 1000))]
     pub settle_sessions: u32,
 }

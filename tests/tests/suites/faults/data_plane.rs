@@ -7,7 +7,9 @@ use anyhow::{Context, Result, ensure};
 use foresail_tests::predictor::{Asked, Asker, Predictor};
 use foresail_tests::settings::in_soak;
 use foresail_tests::topics::Ledger;
-use foresail_tests::{Checks, Space, alone_in_namespace, delta, faults, pipelines, redis, until};
+use foresail_tests::{
+    Checks, Space, alone_in_namespace, delta, faults, in_namespace, pipelines, redis, until,
+};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::DeleteParams;
@@ -189,7 +191,7 @@ async fn a_new_predictor_starts_while_redis_is_down() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_predictor_cuts_no_connection_but_its_own() -> Result<()> {
-    alone_in_namespace("predictor", async |space| {
+    in_namespace("predictor", async |space| {
         let name = "two";
         let mut object = pipelines::small(&space, name);
         object["spec"]["serving"]["minReplicas"] = json!(2);

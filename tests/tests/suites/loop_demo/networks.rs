@@ -74,11 +74,35 @@ async fn served(space: &Space, name: &str, kind: ModelKind, lookback: u64) -> Re
         before.1.windows(2).any(|w| w[0] != w[1]),
         "a naive forecast: {before:?}"
     );
+    let answer = predictor.get("/v1/forecasts/SIMA").await?;
+    quantiles(&answer.body, &manifest, &mut checks)?;
     faults::kill_child(space, &format!("{name}-predict"), BACK).await?;
     // The condition may still speak of the time before the kill: ask until somebody answers.
     let after = until("an answer", BACK, async || predictor.forecast("SIMA").await).await?;
     checks.equal("the same forecast after a new start", after, before);
     checks.verdict()
+}
+
+/// The served quantiles are the manifest's residuals around the served forecast, and never cross.
+fn quantiles(answer: &Value, manifest: &Value, checks: &mut Checks) -> Result<()> {
+    let close = answer["close"].as_f64().context("no close")?;
+    let levels = manifest["quantiles"]["levels"].as_array();
+    let mut below = vec![0.0; 5];
+    for (column, level) in levels.context("no levels")?.iter().enumerate() {
+        let served: Vec<f64> =
+            serde_json::from_value(answer["quantiles"][level.to_string()].clone())?;
+        let expected: Vec<f64> = (0..5)
+            .filter_map(|step| {
+                let residual = manifest["quantiles"]["steps"][step][column].as_f64()?;
+                Some(answer["mean_forecast"][step].as_f64()? + close * residual)
+            })
+            .collect();
+        checks.equal(&format!("quantile {level}"), &served, &expected);
+        let crossed = served.iter().zip(&below).any(|(high, low)| high < low);
+        checks.equal(&format!("quantile {level} crosses"), crossed, false);
+        below = served;
+    }
+    Ok(())
 }
 
 /// The leak guard has passed, and card and report are there and say so.

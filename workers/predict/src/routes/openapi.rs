@@ -30,7 +30,7 @@ fn describe() -> Value {
             "/v1/forecasts": {"get": {"summary": "Newest forecast of every symbol", "responses": errors(json!({"200": answer("Forecasts")}))}},
             "/v1/forecasts/{symbol}": {"get": {
                 "summary": "Newest forecast of one symbol", "parameters": symbol,
-                "responses": errors(json!({"200": answer("symbol, as_of, model_version, close, horizon, dates, mean_forecast"), "404": answer("Unknown symbol")}))
+                "responses": errors(json!({"200": answer("symbol, as_of, model_version, close, horizon, dates, mean_forecast, quantiles (closes per level, as \"0.1\")"), "404": answer("Unknown symbol")}))
             }},
             "/v1/timeseries/models": {"get": {"summary": "Models served here", "responses": {"200": {
                 "description": "Names", "content": {"application/json": {"schema": {"type": "array", "items": {"type": "string"}}}}

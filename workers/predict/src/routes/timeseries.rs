@@ -1,5 +1,6 @@
 //! The KServe time-series protocol: forecasts from series in the request.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
@@ -83,17 +84,6 @@ fn answer(state: &State, champion: &Loaded, request: &Request) -> Result<Value, 
             format!("`{model}` is not served here; use `{name}`"),
         ));
     }
-    if request
-        .options
-        .quantiles
-        .as_ref()
-        .is_some_and(|q| !q.is_empty())
-    {
-        return Err(refuse(
-            "options.quantiles",
-            "quantile forecasts are not available yet; leave it out",
-        ));
-    }
     let most = u32::try_from(champion.predictor.horizon()).unwrap_or(u32::MAX);
     let horizon = request.options.horizon.unwrap_or(most);
     if horizon == 0 || horizon > most {
@@ -102,12 +92,17 @@ fn answer(state: &State, champion: &Loaded, request: &Request) -> Result<Value, 
             format!("must be between 1 and {most}"),
         ));
     }
+    let wanted = request.options.quantiles.as_deref().unwrap_or_default();
     if request.inputs.is_empty() {
         return Err(refuse("inputs", "must hold at least one series"));
     }
     let mut outputs = Vec::new();
     for (index, input) in request.inputs.iter().enumerate() {
-        let content = one(state, champion, input, (index, horizon))?;
+        let forecast = one(state, champion, input, (index, horizon))?;
+        let mut content = forecast.content;
+        if !wanted.is_empty() {
+            content["quantiles"] = json!(quantiles(champion, &forecast.point, wanted)?);
+        }
         outputs.push(json!({
             "type": "time_series_forecast", "id": format!("o-{}", index + 1), "status": "completed",
             "error": null, "content": [content]
@@ -120,12 +115,34 @@ fn answer(state: &State, champion: &Loaded, request: &Request) -> Result<Value, 
     }))
 }
 
+/// The answer to one series, with what its quantiles are made from: last close and forecast.
+struct Answered {
+    content: Value,
+    point: (f64, Vec<f64>),
+}
+
+fn quantiles(
+    champion: &Loaded,
+    (close, forecast): &(f64, Vec<f64>),
+    wanted: &[f64],
+) -> Result<BTreeMap<String, Vec<f64>>, Refusal> {
+    let version = champion.served.version;
+    let Some(known) = &champion.quantiles else {
+        let message = format!("v{version} has none; the next version trained will");
+        return Err(refuse("options.quantiles", message));
+    };
+    foresail_model::quantiles::closes(known, (*close, forecast), wanted).map_err(|level| {
+        let message = format!("v{version} has no {level}; it has {:?}", known.levels);
+        refuse("options.quantiles", message)
+    })
+}
+
 fn one(
     state: &State,
     champion: &Loaded,
     input: &Input,
     (index, horizon): (usize, u32),
-) -> Result<Value, Refusal> {
+) -> Result<Answered, Refusal> {
     let at = |field: &str| format!("inputs[{index}].{field}");
     if let Some(frequency) = input
         .frequency
@@ -176,11 +193,15 @@ fn one(
     let start = state
         .calendar
         .next_session(state.calendar.session_date(last.event_time));
-    Ok(json!({
+    let content = json!({
         "type": "univariate_time_series", "name": input.name, "mean_forecast": closes,
         "frequency": "day", "start_timestamp": rfc3339(state.calendar.session_end(start)),
         "model_version": champion.served.version
-    }))
+    });
+    Ok(Answered {
+        content,
+        point: (last.close, closes),
+    })
 }
 
 /// The series as bars on consecutive sessions from `start_timestamp` on.

@@ -1,0 +1,92 @@
+//! Quantiles of a forecast: the version's residual quantiles around its point forecast.
+
+use std::collections::BTreeMap;
+
+use foresail_crds::model_manifest::ResidualQuantiles;
+
+/// Closes per level, by the level as text (`"0.1"`), one per step of `forecast`. `close` is the one at
+/// forecast time, on the scale of `forecast`. A price is not below zero, whatever the residuals say.
+/// Levels of a step never cross: [`crate::artifact::load`] refuses residual quantiles that do.
+///
+/// # Errors
+/// The first wanted level that the version does not know.
+pub fn closes(
+    quantiles: &ResidualQuantiles,
+    (close, forecast): (f64, &[f64]),
+    wanted: &[f64],
+) -> Result<BTreeMap<String, Vec<f64>>, f64> {
+    let one = |level: &f64| {
+        let known = quantiles.levels.iter().position(|l| l == level);
+        let column = known.ok_or(*level)?;
+        let steps = forecast.iter().zip(&quantiles.steps);
+        let values = steps.map(|(forecast, step)| {
+            let residual = step.get(column).copied().unwrap_or(0.0);
+            (forecast + close * residual).max(0.0)
+        });
+        Ok((level.to_string(), values.collect()))
+    };
+    wanted.iter().map(one).collect()
+}
+
+/// What is wrong with them, for a manifest of this horizon.
+pub(crate) fn fault(quantiles: &ResidualQuantiles, horizon: usize) -> Option<String> {
+    let ascending = |values: &[f64]| values.is_sorted() && values.iter().all(|v| v.is_finite());
+    let levels = &quantiles.levels;
+    if !ascending(levels) || levels.iter().any(|level| *level <= 0.0 || *level >= 1.0) {
+        return Some("its quantile levels do not rise from 0 to 1".into());
+    }
+    if quantiles.steps.len() != horizon {
+        let steps = quantiles.steps.len();
+        return Some(format!(
+            "it has quantiles of {steps} steps, and forecasts {horizon}"
+        ));
+    }
+    let wrong = |step: &Vec<f64>| step.len() != levels.len() || !ascending(step);
+    quantiles
+        .steps
+        .iter()
+        .any(wrong)
+        .then(|| "its quantiles of a step cross, or are no numbers".into())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn known() -> ResidualQuantiles {
+        ResidualQuantiles {
+            levels: vec![0.1, 0.5, 0.9],
+            steps: vec![vec![-0.25, 0.0, 0.125], vec![-2.0, 0.5, 0.75]],
+            count: 9,
+        }
+    }
+
+    #[test]
+    fn residuals_are_shares_of_the_close_at_forecast_time() {
+        let found = closes(&known(), (8.0, &[10.0, 12.0]), &[0.9, 0.1]).unwrap();
+        // 12 - 2 * 8 is below zero.
+        let expected = [("0.1", vec![8.0, 0.0]), ("0.9", vec![11.0, 18.0])];
+        assert_eq!(found, expected.map(|(l, v)| (l.to_owned(), v)).into());
+        assert_eq!(closes(&known(), (8.0, &[10.0]), &[0.5, 0.2]), Err(0.2));
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_a_fault() {
+        assert_eq!(fault(&known(), 2), None);
+        assert!(fault(&known(), 3).unwrap().contains("2 steps"));
+        let broken: [fn(&mut ResidualQuantiles); 5] = [
+            |q| q.levels.swap(0, 1),
+            |q| q.levels[2] = 1.0,
+            |q| q.steps[1].swap(0, 2),
+            |q| q.steps[0][1] = f64::NAN,
+            |q| q.steps[0].truncate(1),
+        ];
+        for damage in broken {
+            let mut quantiles = known();
+            damage(&mut quantiles);
+            assert!(fault(&quantiles, 2).is_some(), "{quantiles:?}");
+        }
+    }
+}
