@@ -84,6 +84,15 @@ pub async fn reproduce(space: &Space, pipeline: &str, manifest_uri: &str) -> Res
     folder.trainer(&["reproduce", manifest_uri]).await
 }
 
+/// What `foresail-trainer sql` prints.
+///
+/// # Errors
+/// Its own words.
+pub async fn sql(space: &Space, pipeline: &str, query: &str) -> Result<String> {
+    let folder = Folder::new(space, pipeline, "sql").await?;
+    folder.trainer(&["sql", query]).await
+}
+
 /// Configuration and secrets as a pod has them; goes with its owner.
 struct Folder(PathBuf);
 

@@ -69,7 +69,7 @@ fn main() -> Result<()> {
     }
 }
 
-fn features() -> Result<FeatureSet> {
+fn features(only: Option<usize>) -> Result<FeatureSet> {
     let spec = |(name, function, window): (&str, &str, u32)| {
         let mut spec = json!({"name": name, "function": function});
         if window > 0 {
@@ -82,7 +82,9 @@ fn features() -> Result<FeatureSet> {
     };
     let specs: Vec<FeatureSpec> = FEATURES
         .into_iter()
-        .map(spec)
+        .enumerate()
+        .filter(|(index, _)| only.is_none_or(|only| only == *index))
+        .map(|(_, feature)| spec(feature))
         .collect::<std::result::Result<_, _>>()?;
     Ok(FeatureSet::new(&specs, Adjustment::All)?)
 }
@@ -130,20 +132,29 @@ fn push(rounds: usize) -> Result<()> {
             }
         })
         .collect();
-    let mut rounds_ns = Vec::new();
-    let mut check = 0.0;
-    for _ in 0..rounds {
-        let mut set = features()?;
-        let start = Instant::now();
-        for bar in &bars {
-            if let Some(row) = set.push(bar)? {
-                check += row.values.iter().sum::<f64>();
-            }
-        }
-        rounds_ns.push(start.elapsed().as_secs_f64() * 1e9 / bars.len() as f64);
+    let all: Vec<f64> = (0..rounds)
+        .map(|_| timed(&bars, None))
+        .collect::<Result<_>>()?;
+    let mut alone = serde_json::Map::new();
+    for (index, (name, ..)) in FEATURES.iter().enumerate() {
+        alone.insert((*name).into(), timed(&bars, Some(index))?.into());
     }
-    println!("{}", json!({"ns_per_bar": rounds_ns, "sum": check}));
+    println!("{}", json!({"ns_per_bar": all, "alone": alone}));
     Ok(())
+}
+
+/// Nanoseconds per bar of all features, or of one alone.
+fn timed(bars: &[Bar], only: Option<usize>) -> Result<f64> {
+    let mut set = features(only)?;
+    let mut check = 0.0;
+    let start = Instant::now();
+    for bar in bars {
+        if let Some(row) = set.push(bar)? {
+            check += row.values.iter().sum::<f64>();
+        }
+    }
+    std::hint::black_box(check);
+    Ok(start.elapsed().as_secs_f64() * 1e9 / bars.len() as f64)
 }
 
 /// What one thread has found.
@@ -196,7 +207,7 @@ fn part(path: &Path, (from, to): (usize, usize), groups: usize, sampled: bool) -
         sums: vec![0.0; FEATURES.len()],
         ..Part::default()
     };
-    let fresh = features()?;
+    let fresh = features(None)?;
     // The symbol that runs into our first group belongs to the thread before.
     let mut skipped = match from {
         0 => None,

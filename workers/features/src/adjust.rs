@@ -13,6 +13,7 @@ pub struct Adjuster {
     price_factor: f64,
     share_factor: f64,
     previous_close: Option<f64>,
+    previous_adjusted: Option<f64>,
 }
 
 /// A bar on the adjusted scale. High and low are the close where one of them is missing.
@@ -24,6 +25,8 @@ pub struct AdjustedBar {
     pub open: Option<f64>,
     /// Adjusted close.
     pub close: f64,
+    /// ln(close / close of the bar before); absent for the first. Here, since many features read it.
+    pub change: Option<f64>,
     /// Adjusted high.
     pub high: f64,
     /// Adjusted low.
@@ -42,6 +45,7 @@ impl Adjuster {
             price_factor: 1.0,
             share_factor: 1.0,
             previous_close: None,
+            previous_adjusted: None,
         }
     }
 
@@ -65,10 +69,13 @@ impl Adjuster {
         }
         self.previous_close = Some(bar.close);
         let (high, low) = bar.high.zip(bar.low).unwrap_or((bar.close, bar.close));
+        let close = bar.close * self.price_factor;
+        let before = self.previous_adjusted.replace(close);
         AdjustedBar {
             event_time: bar.event_time,
             open: bar.open.map(|v| v * self.price_factor),
-            close: bar.close * self.price_factor,
+            close,
+            change: before.map(|before| (close / before).ln()),
             high: high * self.price_factor,
             low: low * self.price_factor,
             share_price: bar.close * self.share_factor,

@@ -100,10 +100,11 @@ impl Feature {
             return 1;
         }
         let mut probe = self.clone();
-        let bar = AdjustedBar {
+        let mut bar = AdjustedBar {
             event_time: 0,
             open: Some(1.0),
             close: 1.0,
+            change: None,
             high: 1.0,
             low: 1.0,
             share_price: 1.0,
@@ -112,6 +113,7 @@ impl Feature {
         let mut bars = 1;
         while probe.push(&bar).is_none() {
             bars += 1;
+            bar.change = Some(0.0);
         }
         bars
     }
@@ -150,10 +152,11 @@ impl Feature {
         match &mut self.state {
             State::Lag { closes } => {
                 let past = closes.push(close)?;
-                Some(match self.function {
-                    F::RateOfChange | F::SimpleReturn => close / past - 1.0,
-                    _ => (close / past).ln(),
-                })
+                match self.function {
+                    F::RateOfChange | F::SimpleReturn => Some(close / past - 1.0),
+                    F::LogReturn => bar.change,
+                    _ => Some((close / past).ln()),
+                }
             }
             State::Ema(ema) => Some(ema.push(close)? / close - 1.0),
             State::Rsi(rsi) => rsi.push(close),

@@ -39,9 +39,9 @@ impl Rolling {
         }
         Some(match function {
             F::RollingStd => self.values.sample().1,
-            F::RollingMin => self.values.iter().fold(f64::INFINITY, f64::min),
-            F::RollingMax => self.values.iter().fold(f64::NEG_INFINITY, f64::max),
-            F::RollingSum => self.values.iter().sum(),
+            F::RollingMin => self.values.least(),
+            F::RollingMax => self.values.most(),
+            F::RollingSum => self.values.sum(),
             F::RollingQuantile => quantile(&self.values, self.quantile)?,
             _ => self.values.mean(),
         })

@@ -124,7 +124,6 @@ impl Bar<'_> {
     fn columns(&self, function: F, before: Option<Previous>) -> Option<[f64; 3]> {
         let (close, high, low) = (self.bar.close, self.bar.high, self.bar.low);
         let one = |value: f64| [value, 0.0, 0.0];
-        let change = || before.map(|p| (close / p.close).ln());
         let open = || before.map(|p| self.bar.open.unwrap_or(p.close));
         Some(match function {
             F::StochasticK | F::StochasticD | F::WilliamsR => [high, low, close],
@@ -148,7 +147,7 @@ impl Bar<'_> {
             }
             F::Amihud => {
                 let turnover = self.bar.share_price * self.volume;
-                let moved = change()?.abs() * TURNOVER;
+                let moved = self.bar.change?.abs() * TURNOVER;
                 let ratio = if turnover > 0.0 {
                     moved / turnover
                 } else {
@@ -181,7 +180,7 @@ impl Bar<'_> {
             | F::BollingerWidth
             | F::BollingerPercentB => one(close),
             // Everything else looks at log returns.
-            _ => one(change()?),
+            _ => one(self.bar.change?),
         })
     }
 }

@@ -331,7 +331,7 @@ fn foreign_or_damaged_snapshots_are_refused() {
     let wider: Vec<FeatureSpec> = ALL.into_iter().map(|f| spec(f, 11)).collect();
     assert!(FeatureSet::restore(&wider, Adjustment::All, &set.snapshot()).is_err());
     let damages = [
-        "/state/features/0/state/Lag/closes/oldest",
+        "/state/features/0/state/Lag/closes/window",
         "/state/features/3/state/Window/columns/0/window",
         "/state/features/4/state/Ema/count",
         "/state/features/14/state/Rsi/window",

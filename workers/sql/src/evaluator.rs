@@ -36,6 +36,7 @@ impl Evaluator {
             ));
         };
         let [open, high, low, close, volume] = [open, high, low, close, volume].map(numbers);
+        let mut before = None;
         let value = |row| {
             let close = at(close, row)?;
             // A bar without one of the two has the close for both, as in `adjust`.
@@ -46,7 +47,7 @@ impl Evaluator {
                 high,
                 low,
                 volume: at(volume, row),
-                ..flat(close)
+                ..flat(close, &mut before)
             })
         };
         Ok(finite((0..rows).map(value)))
@@ -69,21 +70,24 @@ impl PartitionEvaluator for Evaluator {
                 finite((0..rows).map(|row| {
                     kernel.push(&AdjustedBar {
                         event_time: known(times, row)?,
-                        ..flat(1.0)
+                        ..flat(1.0, &mut None)
                     })
                 }))
             }
             _ => {
                 let values = numbers(first);
-                finite((0..rows).map(|row| kernel.push(&flat(at(values, row)?))))
+                let mut before = None;
+                finite((0..rows).map(|row| kernel.push(&flat(at(values, row)?, &mut before))))
             }
         }))
     }
 }
 
-/// A bar that is its close.
-fn flat(close: f64) -> AdjustedBar {
+/// A bar that is its close; it becomes the one before the next.
+fn flat(close: f64, before: &mut Option<f64>) -> AdjustedBar {
+    let before = before.replace(close);
     AdjustedBar {
+        change: before.map(|before| (close / before).ln()),
         event_time: 0,
         open: None,
         close,

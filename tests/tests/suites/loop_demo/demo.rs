@@ -102,6 +102,8 @@ async fn demo_pipeline_runs_to_its_end_and_all_parts_agree() -> Result<()> {
         checks.add("features in Kafka = POST /v1/features, bit for bit", rows);
         let dump = parity::against_dump(&space, "demo", &ledger).await;
         checks.add("features in Kafka = the trainer's dump, bit for bit", dump);
+        let sql = parity::against_sql(&space, "demo", ledger.features.len()).await;
+        checks.add("features in Kafka = SQL over the lake, bit for bit", sql);
         checks.add(
             "a split changes only what adjustment says",
             parity::split_day(&predictor, &ledger).await,

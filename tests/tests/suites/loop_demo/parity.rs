@@ -72,6 +72,27 @@ pub async fn against_dump(space: &Space, pipeline: &str, ledger: &Ledger) -> Res
     Ok(format!("{compared} rows of table version {version}"))
 }
 
+/// The same kernels as window functions over the lake: no feature row of the Pipeline differs by a bit.
+pub async fn against_sql(space: &Space, pipeline: &str, rows: usize) -> Result<String> {
+    let query = "SELECT count(*) AS rows, \
+           count(*) FILTER (WHERE f.rsi_14d = s.rsi AND f.macd_histogram = s.macd \
+             AND f.bollinger_20d = s.bollinger AND f.volume_20d = s.volume AND f.range_10d = s.range) AS equal \
+         FROM features f JOIN (SELECT symbol, event_time, \
+           rsi(close, 14) OVER bars AS rsi, macd_histogram(close, 12, 26, 9) OVER bars AS macd, \
+           bollinger_percent_b(close, 20, 2) OVER bars AS bollinger, \
+           volume_z_score(open, high, low, close, volume, 20) OVER bars AS volume, \
+           range_mean(open, high, low, close, volume, 10) OVER bars AS range \
+           FROM adjusted_bars WINDOW bars AS (PARTITION BY symbol ORDER BY event_time)) s \
+         ON f.symbol = s.symbol AND f.event_time = s.event_time";
+    let answer = programs::sql(space, pipeline, query).await?;
+    let numbers: Vec<usize> = answer
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    ensure!(numbers.starts_with(&[rows, rows]), "{rows} rows: {answer}");
+    Ok(format!("{rows} rows, five features each"))
+}
+
 fn record(columns: &Columns, features: &[FeatureSpec]) -> Result<FeatureRecord> {
     let number = |name: &str| delta::double(columns, &[name])?.context("a null");
     Ok(FeatureRecord {

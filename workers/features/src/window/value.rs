@@ -19,23 +19,17 @@ pub(super) struct Now {
 pub(super) fn value(function: F, columns: &[Ring], now: Now) -> Option<f64> {
     let Now { close, deviations } = now;
     let first = columns.first()?;
-    let sum = |index: usize| {
-        columns
-            .get(index)
-            .map_or(0.0, |ring| ring.iter().sum::<f64>())
-    };
-    let least = |ring: &Ring| ring.iter().fold(f64::INFINITY, f64::min);
-    let most = |ring: &Ring| ring.iter().fold(f64::NEG_INFINITY, f64::max);
+    let sum = |index: usize| columns.get(index).map_or(0.0, Ring::sum);
     let share = |part: f64, whole: f64, none: f64| if whole > 0.0 { part / whole } else { none };
     Some(match function {
         F::ReturnLag => first.iter().next()?,
         F::WmaRatio => {
             let weighted = first.iter().zip(1u32..).map(|(v, k)| v * f64::from(k));
-            let n = first.iter().count() as f64;
+            let n = first.count();
             weighted.sum::<f64>() / (n * (n + 1.0) / 2.0) / close - 1.0
         }
         F::StochasticK | F::StochasticD | F::WilliamsR => {
-            let (top, bottom) = (most(first), least(columns.get(1)?));
+            let (top, bottom) = (first.most(), columns.get(1)?.least());
             let place = share(close - bottom, top - bottom, 0.5);
             if function == F::WilliamsR {
                 100.0 * (place - 1.0)
@@ -47,16 +41,15 @@ pub(super) fn value(function: F, columns: &[Ring], now: Now) -> Option<f64> {
         F::Volatility => first.sample().1,
         F::ZScore | F::VolumeZScore => {
             let (mean, deviation) = first.sample();
-            share(first.iter().last()? - mean, deviation, 0.0)
+            share(first.newest()? - mean, deviation, 0.0)
         }
         F::BollingerUpper | F::BollingerLower | F::BollingerWidth | F::BollingerPercentB => {
             let (mean, deviation) = first.population();
             bollinger(function, (mean, deviations * deviation), close)
         }
         F::Cci => {
-            let (mean, newest) = (first.mean(), first.iter().last()?);
-            let spread = first.iter().map(|v| (v - mean).abs()).sum::<f64>();
-            let spread = spread / first.iter().count() as f64;
+            let (mean, newest) = (first.mean(), first.newest()?);
+            let spread = first.sum_of(|v| (v - mean).abs()) / first.count();
             if first.population().1 > 0.0 && spread > 0.0 {
                 (newest - mean) / (0.015 * spread)
             } else {
@@ -66,28 +59,25 @@ pub(super) fn value(function: F, columns: &[Ring], now: Now) -> Option<f64> {
         F::ObvRatio => share(sum(0), sum(1), 0.0),
         F::MoneyFlow => 100.0 * share(sum(0), sum(0) + sum(1), 0.5),
         F::VwapRatio => share(sum(0), sum(1), close) / close - 1.0,
-        F::VolumeRatio => share(first.iter().last()?, first.mean(), 1.0),
+        F::VolumeRatio => share(first.newest()?, first.mean(), 1.0),
         F::ReturnMean | F::Amihud | F::RangeMean => first.mean(),
-        F::ReturnMin => least(first),
-        F::ReturnMax => most(first),
-        F::MinRatio => least(first) / close - 1.0,
-        F::MaxRatio => most(first) / close - 1.0,
-        F::Drawdown => close / most(first) - 1.0,
+        F::ReturnMin => first.least(),
+        F::ReturnMax => first.most(),
+        F::MinRatio => first.least() / close - 1.0,
+        F::MaxRatio => first.most() / close - 1.0,
+        F::Drawdown => close / first.most() - 1.0,
         F::ReturnRank | F::PriceRank => rank(first)?,
         F::Skewness => moment(first, 3),
         F::Kurtosis => moment(first, 4),
         F::Autocorrelation => autocorrelation(first),
-        F::RealisedVolatility => {
-            let squares = first.iter().map(|r| r * r).sum::<f64>();
-            (squares / first.iter().count() as f64).sqrt()
-        }
+        F::RealisedVolatility => (first.sum_of(|r| r * r) / first.count()).sqrt(),
         F::Parkinson => (first.mean() / (4.0 * LN_2)).sqrt(),
         F::GarmanKlass => first.mean().max(0.0).sqrt(),
         F::YangZhang => yang_zhang(columns)?,
         F::BarsSinceHigh => since(first, |value, best| value >= best)?,
         F::BarsSinceLow => since(first, |value, best| value <= best)?,
         // One value per bar: it is its own window.
-        _ => first.iter().last()?,
+        _ => first.newest()?,
     })
 }
 
@@ -104,22 +94,21 @@ fn bollinger(function: F, (mean, half): (f64, f64), close: f64) -> f64 {
 
 /// Average rank of the newest value as a share of the window, above 0 to 1 (as in pandas).
 fn rank(ring: &Ring) -> Option<f64> {
-    let newest = ring.iter().last()?;
+    let newest = ring.newest()?;
     let below = ring.iter().filter(|v| *v < newest).count() as f64;
     let equal = ring.iter().filter(|v| *v == newest).count() as f64;
-    Some((below + (equal + 1.0) / 2.0) / ring.iter().count() as f64)
+    Some((below + (equal + 1.0) / 2.0) / ring.count())
 }
 
 /// Skewness (order 3) or excess kurtosis (order 4) with the small-sample corrections of pandas and SAS
 /// (Joanes and Gill 1998, G1 and G2); 0 for a constant window.
 fn moment(ring: &Ring, order: i32) -> f64 {
     let (mean, deviation) = ring.sample();
-    let n = ring.iter().count() as f64;
+    let n = ring.count();
     if deviation <= 0.0 {
         return 0.0;
     }
-    let powers = ring.iter().map(|v| ((v - mean) / deviation).powi(order));
-    let sum: f64 = powers.sum();
+    let sum = ring.sum_of(|v| ((v - mean) / deviation).powi(order));
     if order == 3 {
         sum * n / ((n - 1.0) * (n - 2.0))
     } else {
@@ -136,7 +125,7 @@ fn autocorrelation(ring: &Ring) -> f64 {
     }
     let pairs = ring.iter().zip(ring.iter().skip(1));
     let covariance: f64 = pairs.map(|(a, b)| (a - mean) * (b - mean)).sum();
-    covariance / ring.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>()
+    covariance / ring.sum_of(|v| (v - mean) * (v - mean))
 }
 
 /// Yang and Zhang (2000): overnight and open-to-close variance and Rogers-Satchell, weighted.
@@ -144,7 +133,7 @@ fn yang_zhang(columns: &[Ring]) -> Option<f64> {
     let [night, day, inner] = columns else {
         return None;
     };
-    let n = night.iter().count() as f64;
+    let n = night.count();
     let k = 0.34 / (1.34 + (n + 1.0) / (n - 1.0));
     let variance = |ring: &Ring| ring.sample().1.powi(2);
     let total = variance(night) + k * variance(day) + (1.0 - k) * inner.mean();
@@ -160,5 +149,5 @@ fn since(ring: &Ring, better: impl Fn(f64, f64) -> bool) -> Option<f64> {
         }
     }
     let (index, _) = best?;
-    Some((ring.iter().count() - 1 - index) as f64)
+    Some((ring.iter().len() - 1 - index) as f64)
 }
