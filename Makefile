@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR ?= $(FORESAIL_CACHE)/target
 XTASK := cargo xtask
 CLUSTER := $(if $(CONTEXT),--context $(CONTEXT) --registry "$(REGISTRY)" --kafka "$(KAFKA)" --s3 "$(S3)" --redis "$(REDIS)")
 
-.PHONY: help demo test soak bench-loop bench-train check generate down status rust
+.PHONY: help demo test soak bench-loop bench-features bench-train check generate down status rust
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ check: rust ## Formatting, lints, generated files, layers, charts, unit tests
 
 generate: rust ## Writes the CRDs from their Rust types
 	@$(XTASK) generate
+
+bench-features: rust ## 24 features beside Polars, DuckDB and Spark, one bar and 29 million (peers from PyPI)
+	@python3 bench/features.py $(ARGS)
 
 bench-train: rust ## Recurrent training and inference beside Keras, TensorFlow, PyTorch and ONNX Runtime (peers from PyPI, 7 GB)
 	@python3 bench/train.py $(ARGS)

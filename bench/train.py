@@ -10,15 +10,13 @@ first compiles and warms up). A ratio is taken within a round; printed are the m
 """
 
 import argparse
-import json
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-CACHE = pathlib.Path(os.environ.get("FORESAIL_CACHE", pathlib.Path.home() / ".cache/foresail"))
+from harness import CACHE, ROOT, build, install, interval, result
+
 VENV = CACHE / "bench-venv"
 PACKAGES = ["numpy", "safetensors", "tensorflow-cpu", "keras", "torch", "onnx", "onnxruntime"]
 MODELS = {  # features, hidden, layers, windows, epochs
@@ -31,24 +29,6 @@ PEERS = {
     "tf-step": ["tf_train.py", "step"],
     "pytorch": ["torch_train.py"],
 }
-
-
-def install():
-    python = VENV / "bin/python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
-    check = "import numpy, safetensors, tensorflow, keras, torch, onnx, onnxruntime"
-    if subprocess.run([python, "-c", check], capture_output=True).returncode:
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-cache-dir", *PACKAGES], check=True)
-    if pathlib.Path(sys.prefix).resolve() != VENV.resolve():
-        os.execv(python, [str(python), *sys.argv])
-
-
-def build():
-    command = ["cargo", "build", "--profile", "dist", "-p", "foresail-recurrent", "--examples"]
-    subprocess.run(command, cwd=ROOT, check=True)
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    return target / "dist/examples"
 
 
 def write_data(path, features, hidden, layers, windows):
@@ -80,30 +60,16 @@ def write_data(path, features, hidden, layers, windows):
 
 def run(command, threads):
     cpus = ",".join(str(cpu) for cpu in range(threads))
-    environment = dict(os.environ, OMP_NUM_THREADS=str(threads), CUDA_VISIBLE_DEVICES="")
-    done = subprocess.run(["taskset", "-c", cpus, *map(str, command)], env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{command} failed:\n{done.stderr[-3000:]}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return result(["taskset", "-c", cpus, *command], OMP_NUM_THREADS=str(threads), CUDA_VISIBLE_DEVICES="")
 
 
-def interval(values, seed=1):
-    """Median and bootstrap 95 % interval of the median."""
-    import numpy as np
-
-    values = np.asarray(values)
-    draws = np.random.default_rng(seed).choice(values, (2000, len(values)))
-    low, high = np.percentile(np.median(draws, axis=1), [2.5, 97.5])
-    return float(np.median(values)), float(low), float(high)
-
-
-def speeds(result):
+def speeds(timed):
     """Windows per second of time and of CPU, epochs from the second on."""
     import numpy as np
 
     rest = slice(1, None)
-    wall = result["windows"] / np.median(result["seconds"][rest])
-    return wall, result["windows"] / (np.mean(result["cpu_seconds"][rest]) or np.nan)
+    wall = timed["windows"] / np.median(timed["seconds"][rest])
+    return wall, timed["windows"] / (np.mean(timed["cpu_seconds"][rest]) or np.nan)
 
 
 def training(examples, path, model, threads, rounds):
@@ -162,8 +128,9 @@ def main():
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--skip-inference", action="store_true")
     options = parser.parse_args()
-    install()
-    examples = build()
+    check = "import numpy, safetensors, tensorflow, keras, torch, onnx, onnxruntime"
+    install(VENV, PACKAGES, check)
+    examples = build("foresail-recurrent")
     print("command:", "python3", *sys.argv)
     print("load average before:", *os.getloadavg(), flush=True)
     with tempfile.TemporaryDirectory() as folder:

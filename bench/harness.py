@@ -1,0 +1,45 @@
+"""What the benchmarks share: peers in a virtual environment of their own, runs, intervals, ratios."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CACHE = pathlib.Path(os.environ.get("FORESAIL_CACHE", pathlib.Path.home() / ".cache/foresail"))
+
+
+def install(venv, packages, check):
+    """Goes on in the environment `venv`, made when `check` (a Python statement) fails there."""
+    python = venv / "bin/python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    if subprocess.run([python, "-c", check], capture_output=True).returncode:
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-cache-dir", *packages], check=True)
+    if pathlib.Path(sys.prefix).resolve() != venv.resolve():
+        os.execv(python, [str(python), *sys.argv])
+
+
+def build(package):
+    """Folder of the package's examples, built with the `dist` profile."""
+    subprocess.run(["cargo", "build", "--profile", "dist", "-p", package, "--examples"], cwd=ROOT, check=True)
+    return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "dist/examples"
+
+
+def result(command, **environment):
+    """The JSON on the last line that `command` prints."""
+    done = subprocess.run([str(c) for c in command], env={**os.environ, **environment}, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, command))} failed:\n{done.stderr[-3000:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def interval(values, seed=1):
+    """Median and bootstrap 95 % interval of it."""
+    import numpy as np
+
+    values = np.asarray(values)
+    draws = np.random.default_rng(seed).choice(values, (2000, len(values)))
+    low, high = np.percentile(np.median(draws, axis=1), [2.5, 97.5])
+    return float(np.median(values)), float(low), float(high)
