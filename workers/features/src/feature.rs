@@ -5,7 +5,7 @@ use foresail_crds::pipeline::spec::{FeatureFunction as F, FeatureSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::adjust::AdjustedBar;
-use crate::kernels::{Adx, Ema, Ring, Rsi, Smoothed};
+use crate::kernels::{Adx, Ema, Ring, Rsi, Shared, Smoothed};
 use crate::rolling::Rolling;
 use crate::spec::{FeatureError, Parameters, is_rolling, parameters};
 use crate::window::{BarWindow, true_range};
@@ -148,6 +148,11 @@ impl Feature {
 
     /// The value at this bar, once warm; none of an expression, which does not read bars.
     pub fn push(&mut self, bar: &AdjustedBar) -> Option<f64> {
+        self.push_among(bar, &mut Shared::among(0))
+    }
+
+    /// The same beside other features of the same bars.
+    pub(crate) fn push_among(&mut self, bar: &AdjustedBar, shared: &mut Shared) -> Option<f64> {
         let close = bar.close;
         match &mut self.state {
             State::Lag { closes } => {
@@ -169,7 +174,7 @@ impl Feature {
                 let range = before.map(|before| true_range(bar, before));
                 index.push(bar.high, bar.low, range)
             }
-            State::Window(window) => window.push(self.function, bar),
+            State::Window(window) => window.push(self.function, bar, shared),
             State::Rolling(rolling) => rolling.push(self.function, bar),
             State::Expression => None,
             State::Date => Some(calendar(self.function, bar.event_time)),

@@ -9,6 +9,7 @@ use crate::adjust::Adjuster;
 use crate::expression::{Program, programs};
 use crate::feature::Feature;
 use crate::fingerprint::{fingerprint, warm_up};
+use crate::kernels::Shared;
 use crate::spec::FeatureError;
 
 /// Feature state of one symbol.
@@ -19,6 +20,8 @@ pub struct FeatureSet {
     warm_up: u32,
     /// By feature; `None` for what is no expression.
     programs: Vec<Option<Program>>,
+    /// Of the bar that is being taken; no part of the state.
+    shared: Shared,
     state: State,
 }
 
@@ -118,6 +121,7 @@ impl FeatureSet {
             fingerprint: fingerprint(specs, adjustment)?,
             warm_up: warm_up(specs)?,
             programs: programs(specs)?,
+            shared: Shared::among(specs.len()),
             state: State {
                 symbol: None,
                 last_event_time: None,
@@ -138,11 +142,12 @@ impl FeatureSet {
         self.admit(bar)?;
         let state = &mut self.state;
         let adjusted = state.adjuster.push(bar);
+        self.shared.next_bar();
         let mut values = Vec::with_capacity(state.features.len());
         let declared = state.features.iter_mut().zip(&self.programs).enumerate();
         for (index, (feature, program)) in declared {
             let value = match program {
-                None => feature.push(&adjusted),
+                None => feature.push_among(&adjusted, &mut self.shared),
                 // Places of values are those of their features only while all before are warm; if one
                 // is not, there is no row.
                 Some(program) if values.len() == index => Some(program.value(&values)),

@@ -10,7 +10,7 @@ use foresail_crds::pipeline::spec::FeatureFunction as F;
 use serde::{Deserialize, Serialize};
 
 use crate::adjust::AdjustedBar;
-use crate::kernels::Ring;
+use crate::kernels::{Ring, Shared};
 
 mod value;
 
@@ -44,7 +44,8 @@ impl BarWindow {
     /// says so.
     pub(crate) fn new(function: F, window: usize, (smooth, deviations): (usize, f64)) -> Self {
         let (columns, more) = match function {
-            F::StochasticK | F::StochasticD | F::WilliamsR | F::YangZhang => (3, 0),
+            F::YangZhang => (3, 0),
+            F::StochasticK | F::StochasticD | F::WilliamsR => (2, 0),
             F::ObvRatio | F::MoneyFlow | F::VwapRatio => (2, 0),
             // The return `window` sessions ago is one more back than a window of returns.
             F::ReturnLag => (1, 1),
@@ -58,7 +59,12 @@ impl BarWindow {
         }
     }
 
-    pub(crate) fn push(&mut self, function: F, bar: &AdjustedBar) -> Option<f64> {
+    pub(crate) fn push(
+        &mut self,
+        function: F,
+        bar: &AdjustedBar,
+        shared: &mut Shared,
+    ) -> Option<f64> {
         let before = self.previous;
         let volume = bar.volume.or(before.map(|p| p.volume)).unwrap_or(0.0);
         let typical = (bar.high + bar.low + bar.close) / 3.0;
@@ -84,7 +90,7 @@ impl BarWindow {
             close: bar.close,
             deviations: self.deviations,
         };
-        let value = value(function, &self.columns, now)?;
+        let value = value(function, &self.columns, now, shared)?;
         match &mut self.smooth {
             None => Some(value),
             Some(ring) => {
@@ -126,7 +132,7 @@ impl Bar<'_> {
         let one = |value: f64| [value, 0.0, 0.0];
         let open = || before.map(|p| self.bar.open.unwrap_or(p.close));
         Some(match function {
-            F::StochasticK | F::StochasticD | F::WilliamsR => [high, low, close],
+            F::StochasticK | F::StochasticD | F::WilliamsR => [high, low, 0.0],
             F::Cci => one(self.typical),
             F::BarsSinceHigh => one(high),
             F::BarsSinceLow => one(low),

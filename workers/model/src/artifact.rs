@@ -34,6 +34,20 @@ pub fn load(bytes: &[u8]) -> Result<ModelManifest, ModelError> {
     if manifest.horizon == 0 || manifest.lookback == 0 {
         return Err(wrong("horizon and lookback must be at least 1".into()));
     }
+    let sizes = [
+        ("horizon", manifest.horizon, 60),
+        ("lookback", manifest.lookback, 256),
+        ("sequence", manifest.sequence, 256),
+        ("season", manifest.season, 256),
+        ("hidden", manifest.hidden, 1_024),
+        ("layers", manifest.layers, 4),
+    ];
+    // As the schema of the Pipeline bounds them; beyond, memory would be asked for before anything is checked.
+    if let Some((name, size, most)) = sizes.into_iter().find(|(_, size, most)| size > most) {
+        return Err(wrong(format!(
+            "{name} is {size}, at most {most} is allowed"
+        )));
+    }
     let horizon = usize::try_from(manifest.horizon).unwrap_or(usize::MAX);
     let fault = manifest.quantiles.as_ref();
     match fault.and_then(|quantiles| quantiles::fault(quantiles, horizon)) {

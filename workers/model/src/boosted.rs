@@ -108,10 +108,12 @@ impl Boosted {
             |text: &String| GradientBooster::from_json(text).map_err(|e| wrong(e.to_string()));
         let boosters: Result<Vec<_>, ModelError> = texts.iter().map(one).collect();
         let boosters = boosters?;
-        if !boosters
-            .iter()
-            .all(|b| b.trees.iter().all(|tree| sound(tree, features)))
-        {
+        // The library takes the number of trees to ask from the file, and slices with it.
+        let whole = |b: &GradientBooster| {
+            b.prediction_iteration.unwrap_or(0) <= b.trees.len()
+                && b.trees.iter().all(|tree| sound(tree, features))
+        };
+        if !boosters.iter().all(whole) {
             return Err(wrong(format!(
                 "a tree is damaged or splits on more than {features} features"
             )));

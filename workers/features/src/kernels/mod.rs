@@ -6,9 +6,11 @@
 mod ema;
 mod ring;
 mod rsi;
+mod shared;
 mod wilder;
 
 pub(crate) use ema::Ema;
 pub(crate) use ring::Ring;
 pub(crate) use rsi::Rsi;
+pub(crate) use shared::{Series, Shared};
 pub(crate) use wilder::{Adx, Smoothed};

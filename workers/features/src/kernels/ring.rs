@@ -82,6 +82,10 @@ impl Ring {
         self.values.last().copied()
     }
 
+    pub(super) fn window(&self) -> usize {
+        self.window
+    }
+
     /// Values held, as a divisor.
     pub(crate) fn count(&self) -> f64 {
         self.values().len().max(1) as f64
@@ -127,7 +131,7 @@ impl Ring {
     }
 
     /// Sum of squared deviations from `mean`, exactly zero for a constant window.
-    fn squares(&self, mean: f64) -> f64 {
+    pub(super) fn squares(&self, mean: f64) -> f64 {
         let values = self.values();
         if values.iter().all(|v| Some(v) == values.first()) {
             return 0.0;

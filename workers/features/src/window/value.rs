@@ -4,7 +4,7 @@ use std::f64::consts::LN_2;
 
 use foresail_crds::pipeline::spec::FeatureFunction as F;
 
-use crate::kernels::Ring;
+use crate::kernels::{Ring, Series, Shared};
 
 /// What a formula needs beside its columns.
 #[derive(Clone, Copy)]
@@ -16,8 +16,9 @@ pub(super) struct Now {
 }
 
 /// The value of full columns.
-pub(super) fn value(function: F, columns: &[Ring], now: Now) -> Option<f64> {
+pub(super) fn value(function: F, columns: &[Ring], now: Now, shared: &mut Shared) -> Option<f64> {
     let Now { close, deviations } = now;
+    let series = series(function);
     let first = columns.first()?;
     let sum = |index: usize| columns.get(index).map_or(0.0, Ring::sum);
     let share = |part: f64, whole: f64, none: f64| if whole > 0.0 { part / whole } else { none };
@@ -37,14 +38,14 @@ pub(super) fn value(function: F, columns: &[Ring], now: Now) -> Option<f64> {
                 100.0 * place
             }
         }
-        F::SmaRatio => first.mean() / close - 1.0,
-        F::Volatility => first.sample().1,
+        F::SmaRatio => shared.mean(series, first) / close - 1.0,
+        F::Volatility => shared.sample(series, first).1,
         F::ZScore | F::VolumeZScore => {
-            let (mean, deviation) = first.sample();
+            let (mean, deviation) = shared.sample(series, first);
             share(first.newest()? - mean, deviation, 0.0)
         }
         F::BollingerUpper | F::BollingerLower | F::BollingerWidth | F::BollingerPercentB => {
-            let (mean, deviation) = first.population();
+            let (mean, deviation) = shared.population(series, first);
             bollinger(function, (mean, deviations * deviation), close)
         }
         F::Cci => {
@@ -59,13 +60,13 @@ pub(super) fn value(function: F, columns: &[Ring], now: Now) -> Option<f64> {
         F::ObvRatio => share(sum(0), sum(1), 0.0),
         F::MoneyFlow => 100.0 * share(sum(0), sum(0) + sum(1), 0.5),
         F::VwapRatio => share(sum(0), sum(1), close) / close - 1.0,
-        F::VolumeRatio => share(first.newest()?, first.mean(), 1.0),
-        F::ReturnMean | F::Amihud | F::RangeMean => first.mean(),
-        F::ReturnMin => first.least(),
-        F::ReturnMax => first.most(),
-        F::MinRatio => first.least() / close - 1.0,
-        F::MaxRatio => first.most() / close - 1.0,
-        F::Drawdown => close / first.most() - 1.0,
+        F::VolumeRatio => share(first.newest()?, shared.mean(series, first), 1.0),
+        F::ReturnMean | F::Amihud | F::RangeMean => shared.mean(series, first),
+        F::ReturnMin => shared.least(series, first),
+        F::ReturnMax => shared.most(series, first),
+        F::MinRatio => shared.least(series, first) / close - 1.0,
+        F::MaxRatio => shared.most(series, first) / close - 1.0,
+        F::Drawdown => close / shared.most(series, first) - 1.0,
         F::ReturnRank | F::PriceRank => rank(first)?,
         F::Skewness => moment(first, 3),
         F::Kurtosis => moment(first, 4),
@@ -79,6 +80,24 @@ pub(super) fn value(function: F, columns: &[Ring], now: Now) -> Option<f64> {
         // One value per bar: it is its own window.
         _ => first.newest()?,
     })
+}
+
+/// The series in the first column, where other functions keep it too.
+fn series(function: F) -> Series {
+    match function {
+        F::SmaRatio
+        | F::ZScore
+        | F::BollingerUpper
+        | F::BollingerLower
+        | F::BollingerWidth
+        | F::BollingerPercentB
+        | F::MinRatio
+        | F::MaxRatio
+        | F::Drawdown => Series::Close,
+        F::Volatility | F::ReturnMean | F::ReturnMin | F::ReturnMax => Series::Change,
+        F::VolumeZScore | F::VolumeRatio => Series::Volume,
+        _ => Series::Own,
+    }
 }
 
 /// Bands of `half` a width around the mean.

@@ -1,0 +1,112 @@
+//! Moments that several features need of one bar: made once per series and window. Rings of one series
+//! and window hold the same values in every feature of a set, so the bits are the same either way.
+
+use super::Ring;
+
+/// Series that several features keep windows of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Series {
+    Close,
+    /// Log returns.
+    Change,
+    Volume,
+    /// One feature's own: nothing to share.
+    Own,
+}
+
+/// What is known of the present bar.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    room: usize,
+    known: Vec<Known>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    series: Series,
+    window: usize,
+    mean: Option<f64>,
+    squares: Option<f64>,
+    least: Option<f64>,
+    most: Option<f64>,
+}
+
+impl Shared {
+    /// For `features` features; none means that nothing is kept.
+    pub(crate) fn among(features: usize) -> Self {
+        Self {
+            room: features,
+            known: Vec::with_capacity(features),
+        }
+    }
+
+    /// Forgets everything.
+    pub(crate) fn next_bar(&mut self) {
+        self.known.clear();
+    }
+
+    pub(crate) fn mean(&mut self, series: Series, ring: &Ring) -> f64 {
+        self.once((series, ring), |known| &mut known.mean, || ring.mean())
+    }
+
+    pub(crate) fn least(&mut self, series: Series, ring: &Ring) -> f64 {
+        self.once((series, ring), |known| &mut known.least, || ring.least())
+    }
+
+    pub(crate) fn most(&mut self, series: Series, ring: &Ring) -> f64 {
+        self.once((series, ring), |known| &mut known.most, || ring.most())
+    }
+
+    /// Mean and sample standard deviation (divisor n - 1).
+    pub(crate) fn sample(&mut self, series: Series, ring: &Ring) -> (f64, f64) {
+        let (mean, squares) = self.moments(series, ring);
+        (mean, (squares / (ring.count() - 1.0).max(1.0)).sqrt())
+    }
+
+    /// Mean and population standard deviation (divisor n).
+    pub(crate) fn population(&mut self, series: Series, ring: &Ring) -> (f64, f64) {
+        let (mean, squares) = self.moments(series, ring);
+        (mean, (squares / ring.count()).sqrt())
+    }
+
+    fn moments(&mut self, series: Series, ring: &Ring) -> (f64, f64) {
+        let mean = self.mean(series, ring);
+        let squares = || ring.squares(mean);
+        (
+            mean,
+            self.once((series, ring), |known| &mut known.squares, squares),
+        )
+    }
+
+    fn once(
+        &mut self,
+        (series, ring): (Series, &Ring),
+        slot: impl FnOnce(&mut Known) -> &mut Option<f64>,
+        make: impl FnOnce() -> f64,
+    ) -> f64 {
+        match self.place(series, ring.window()) {
+            Some(known) => *slot(known).get_or_insert_with(make),
+            None => make(),
+        }
+    }
+
+    fn place(&mut self, series: Series, window: usize) -> Option<&mut Known> {
+        if series == Series::Own {
+            return None;
+        }
+        let same = |known: &Known| known.series == series && known.window == window;
+        let at = self.known.iter().position(same);
+        if at.is_none() && self.known.len() < self.room {
+            self.known.push(Known {
+                series,
+                window,
+                mean: None,
+                squares: None,
+                least: None,
+                most: None,
+            });
+            return self.known.last_mut();
+        }
+        self.known.get_mut(at?)
+    }
+}
