@@ -11,11 +11,13 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use crate::Space;
+use crate::{Space, until};
 
 /// Header that names the version that answered.
 pub const VERSION_HEADER: &str = "x-foresail-model-version";
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest wait for the way from the Service to a pod.
+const REACHED: Duration = Duration::from_secs(30);
 
 /// A client for one Pipeline.
 #[derive(Clone)]
@@ -51,7 +53,14 @@ impl Predictor {
             .iter()
             .find(|p| p.name.as_deref() == Some("http"))
             .context("no port `http`")?;
-        Self::at(&format!("http://{ip}:{}", port.port))
+        let found = Self::at(&format!("http://{ip}:{}", port.port))?;
+        // A pod is ready before kube-proxy has made the way to it; the first answer says that it has.
+        // Where nobody answers, the test has its own words for it.
+        let reached = until("an answer of any kind", REACHED, async || {
+            found.get("/v1/timeseries/models").await
+        });
+        reached.await.ok();
+        Ok(found)
     }
 
     /// A client of a known address.
