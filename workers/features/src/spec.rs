@@ -180,7 +180,7 @@ pub(crate) fn is_rolling(function: F) -> bool {
 pub(crate) fn parameters(spec: &FeatureSpec) -> Result<Parameters, FeatureError> {
     let need = Need(spec);
     need.no_surplus()?;
-    let none = Parameters {
+    let mut found = Parameters {
         window: 1,
         fast: 1,
         slow: 2,
@@ -189,56 +189,36 @@ pub(crate) fn parameters(spec: &FeatureSpec) -> Result<Parameters, FeatureError>
         column: spec.column.unwrap_or_default(),
         quantile: 0.0,
     };
-    let over = |least| {
-        need.window(least)
-            .map(|window| Parameters { window, ..none })
-    };
-    match spec.function {
-        F::LogReturn
-        | F::SimpleReturn
-        | F::OvernightReturn
-        | F::IntradayReturn
-        | F::TrueRange
-        | F::DayOfWeek
-        | F::DayOfMonth
-        | F::MonthOfYear => Ok(none),
-        F::Expression => need.expression().map(|()| none),
-        F::RollingQuantile => Ok(Parameters {
-            window: need.window(1)?,
-            quantile: need.quantile()?,
-            ..none
-        }),
-        F::Skewness | F::Autocorrelation => over(3),
-        F::Kurtosis => over(4),
-        F::Volatility | F::ZScore | F::VolumeZScore | F::YangZhang | F::RollingStd => over(2),
-        F::StochasticD => Ok(Parameters {
-            window: need.window(1)?,
-            signal: need.span("signal", spec.signal, 1)?,
-            ..none
-        }),
-        F::BollingerUpper | F::BollingerLower | F::BollingerWidth | F::BollingerPercentB => {
-            Ok(Parameters {
-                window: need.window(2)?,
-                deviations: need.deviations()?,
-                ..none
-            })
+    for name in arguments(spec.function) {
+        match *name {
+            // One check of the two.
+            "fast" => (found.fast, found.slow) = need.fast_slow()?,
+            "slow" => {}
+            "signal" => found.signal = need.span("signal", spec.signal, 1)?,
+            "deviations" => found.deviations = need.deviations()?,
+            "quantile" => found.quantile = need.quantile()?,
+            "expression" => need.expression()?,
+            _ => found.window = need.window(shortest(spec.function))?,
         }
-        F::Macd => {
-            let (fast, slow) = need.fast_slow()?;
-            Ok(Parameters { fast, slow, ..none })
-        }
-        F::MacdSignal | F::MacdHistogram => {
-            let (fast, slow) = need.fast_slow()?;
-            let signal = need.span("signal", spec.signal, 1)?;
-            Ok(Parameters {
-                fast,
-                slow,
-                signal,
-                ..none
-            })
-        }
-        // Everything else has a window of one or more sessions.
-        _ => over(1),
+    }
+    Ok(found)
+}
+
+/// Sessions a window must have at least.
+fn shortest(function: F) -> usize {
+    match function {
+        F::Kurtosis => 4,
+        F::Skewness | F::Autocorrelation => 3,
+        F::Volatility
+        | F::ZScore
+        | F::VolumeZScore
+        | F::YangZhang
+        | F::RollingStd
+        | F::BollingerUpper
+        | F::BollingerLower
+        | F::BollingerWidth
+        | F::BollingerPercentB => 2,
+        _ => 1,
     }
 }
 
@@ -300,15 +280,13 @@ impl Need<'_> {
     fn no_surplus(&self) -> Result<(), FeatureError> {
         let Self(spec) = self;
         let function = spec.function;
+        let read = |name| arguments(function).contains(&name);
         let surplus = [
             ("column", spec.column.is_some() && !is_rolling(function)),
-            (
-                "quantile",
-                spec.quantile.is_some() && function != F::RollingQuantile,
-            ),
+            ("quantile", spec.quantile.is_some() && !read("quantile")),
             (
                 "expression",
-                spec.expression.is_some() && function != F::Expression,
+                spec.expression.is_some() && !read("expression"),
             ),
         ];
         match surplus.into_iter().find(|(_, surplus)| *surplus) {

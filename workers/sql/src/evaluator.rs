@@ -6,8 +6,9 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, Primitive
 use datafusion::arrow::datatypes::{ArrowPrimitiveType, Float64Type, TimestampMillisecondType};
 use datafusion::common::{DataFusionError, Result, internal_datafusion_err};
 use datafusion::logical_expr::PartitionEvaluator;
-use foresail_crds::pipeline::spec::FeatureSpec;
-use foresail_features::adjust::AdjustedBar;
+use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec};
+use foresail_domain::{Bar, Interval};
+use foresail_features::adjust::Adjuster;
 use foresail_features::{Feature, Reads, reads};
 
 /// A kernel that starts empty with every partition.
@@ -36,19 +37,16 @@ impl Evaluator {
             ));
         };
         let [open, high, low, close, volume] = [open, high, low, close, volume].map(numbers);
-        let mut before = None;
+        let mut adjuster = unadjusted();
         let value = |row| {
-            let close = at(close, row)?;
-            // A bar without one of the two has the close for both, as in `adjust`.
-            let range = at(high, row).zip(at(low, row));
-            let (high, low) = range.unwrap_or((close, close));
-            kernel.push(&AdjustedBar {
+            let bar = Bar {
                 open: at(open, row),
-                high,
-                low,
+                high: at(high, row),
+                low: at(low, row),
                 volume: at(volume, row),
-                ..flat(close, &mut before)
-            })
+                ..flat(at(close, row)?)
+            };
+            kernel.push(&adjuster.push(&bar))
         };
         Ok(finite((0..rows).map(value)))
     }
@@ -61,6 +59,7 @@ impl PartitionEvaluator for Evaluator {
 
     fn evaluate_all(&mut self, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
         let mut kernel = self.fresh.clone();
+        let mut adjuster = unadjusted();
         let first = columns.first();
         let first = first.ok_or_else(|| internal_datafusion_err!("no column"))?;
         Ok(Arc::new(match self.reads {
@@ -68,33 +67,44 @@ impl PartitionEvaluator for Evaluator {
             Reads::Date => {
                 let times = first.as_primitive::<TimestampMillisecondType>();
                 finite((0..rows).map(|row| {
-                    kernel.push(&AdjustedBar {
+                    let bar = Bar {
                         event_time: known(times, row)?,
-                        ..flat(1.0, &mut None)
-                    })
+                        ..flat(1.0)
+                    };
+                    kernel.push(&adjuster.push(&bar))
                 }))
             }
             _ => {
                 let values = numbers(first);
-                let mut before = None;
-                finite((0..rows).map(|row| kernel.push(&flat(at(values, row)?, &mut before))))
+                let value = |row| kernel.push(&adjuster.push(&flat(at(values, row)?)));
+                finite((0..rows).map(value))
             }
         }))
     }
 }
 
-/// A bar that is its close; it becomes the one before the next.
-fn flat(close: f64, before: &mut Option<f64>) -> AdjustedBar {
-    let before = before.replace(close);
-    AdjustedBar {
-        change: before.map(|before| (close / before).ln()),
+/// What stands in for missing prices, and the change from bar to bar, are the features' own rules; the
+/// numbers of a query are taken as they are.
+fn unadjusted() -> Adjuster {
+    Adjuster::new(Adjustment::None)
+}
+
+/// A bar of which only the close is known.
+fn flat(close: f64) -> Bar {
+    Bar {
+        symbol: String::new(),
+        interval: Interval::Daily,
         event_time: 0,
         open: None,
+        high: None,
+        low: None,
         close,
-        high: close,
-        low: close,
-        share_price: close,
         volume: None,
+        split_factor: 1.0,
+        dividend: 0.0,
+        ingested_at: 0,
+        provider: String::new(),
+        revision: 0,
     }
 }
 

@@ -102,18 +102,7 @@ impl WindowUDFImpl for FeatureFunction {
 
 impl FeatureFunction {
     fn spec(&self, given: &[Arc<dyn PhysicalExpr>]) -> Result<FeatureSpec> {
-        let mut spec = FeatureSpec {
-            name: self.entry.name.clone(),
-            function: self.entry.function,
-            window: None,
-            fast: None,
-            slow: None,
-            signal: None,
-            deviations: None,
-            column: None,
-            quantile: None,
-            expression: None,
-        };
+        let mut spec = FeatureSpec::new(self.entry.name.clone(), self.entry.function);
         let constants = given.iter().skip(self.entry.columns.len());
         for (name, constant) in self.entry.parameters.iter().zip(constants) {
             let wrong =

@@ -126,18 +126,7 @@ mod tests {
 
     #[test]
     fn a_topic_that_ends_too_early_is_refused() {
-        let specs = [FeatureSpec {
-            name: "r".into(),
-            function: FeatureFunction::LogReturn,
-            window: None,
-            fast: None,
-            slow: None,
-            signal: None,
-            deviations: None,
-            column: None,
-            quantile: None,
-            expression: None,
-        }];
+        let specs = [FeatureSpec::new("r", FeatureFunction::LogReturn)];
         let remains = Remains {
             last_source_offsets: [(0, 9), (1, 4)].into(),
             snapshots: vec![],

@@ -63,6 +63,24 @@ pub struct FeatureSpec {
     pub expression: Option<String>,
 }
 
+impl FeatureSpec {
+    /// `function` without parameters.
+    pub fn new(name: impl Into<String>, function: FeatureFunction) -> Self {
+        Self {
+            name: name.into(),
+            function,
+            window: None,
+            fast: None,
+            slow: None,
+            signal: None,
+            deviations: None,
+            column: None,
+            quantile: None,
+            expression: None,
+        }
+    }
+}
+
 /// What the Rolling functions read of a bar, Close when absent. Prices are adjusted; a missing open is the
 /// previous close, a missing high or low the close. TypicalPrice is (high + low + close) / 3. Volume is
 /// in shares, adjusted for splits; a missing one is the last known, 0 before the first.

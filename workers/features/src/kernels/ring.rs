@@ -139,17 +139,24 @@ impl Ring {
         self.sum_of(|v| (v - mean) * (v - mean))
     }
 
+    pub(super) fn sample_deviation(&self, squares: f64) -> f64 {
+        (squares / (self.count() - 1.0).max(1.0)).sqrt()
+    }
+
+    pub(super) fn population_deviation(&self, squares: f64) -> f64 {
+        (squares / self.count()).sqrt()
+    }
+
     /// Mean and sample standard deviation (divisor n - 1).
     pub(crate) fn sample(&self) -> (f64, f64) {
         let mean = self.mean();
-        let divisor = (self.count() - 1.0).max(1.0);
-        (mean, (self.squares(mean) / divisor).sqrt())
+        (mean, self.sample_deviation(self.squares(mean)))
     }
 
     /// Mean and population standard deviation (divisor n).
     pub(crate) fn population(&self) -> (f64, f64) {
         let mean = self.mean();
-        (mean, (self.squares(mean) / self.count()).sqrt())
+        (mean, self.population_deviation(self.squares(mean)))
     }
 
     /// Whether this restored ring is sound and has the window of `fresh`.

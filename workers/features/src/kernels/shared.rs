@@ -60,13 +60,13 @@ impl Shared {
     /// Mean and sample standard deviation (divisor n - 1).
     pub(crate) fn sample(&mut self, series: Series, ring: &Ring) -> (f64, f64) {
         let (mean, squares) = self.moments(series, ring);
-        (mean, (squares / (ring.count() - 1.0).max(1.0)).sqrt())
+        (mean, ring.sample_deviation(squares))
     }
 
     /// Mean and population standard deviation (divisor n).
     pub(crate) fn population(&mut self, series: Series, ring: &Ring) -> (f64, f64) {
         let (mean, squares) = self.moments(series, ring);
-        (mean, (squares / ring.count()).sqrt())
+        (mean, ring.population_deviation(squares))
     }
 
     fn moments(&mut self, series: Series, ring: &Ring) -> (f64, f64) {

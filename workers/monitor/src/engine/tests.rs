@@ -74,18 +74,7 @@ impl Forecaster for Model {
 }
 
 fn manifest(trained: i64) -> ModelManifest {
-    let feature = |name: &str| FeatureSpec {
-        name: name.into(),
-        function: FeatureFunction::LogReturn,
-        window: None,
-        fast: None,
-        slow: None,
-        signal: None,
-        deviations: None,
-        column: None,
-        quantile: None,
-        expression: None,
-    };
+    let feature = |name: &str| FeatureSpec::new(name, FeatureFunction::LogReturn);
     let sessions = (1..=trained).map(|t| Session {
         event_time: t * 1_000,
         rows: (0..SYMBOLS.len()).map(|s| row(s, t, 0.0).values).collect(),

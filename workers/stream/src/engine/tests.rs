@@ -12,16 +12,8 @@ use super::*;
 
 fn spec(name: &str, function: FeatureFunction, window: Option<u32>) -> FeatureSpec {
     FeatureSpec {
-        name: name.into(),
-        function,
         window,
-        fast: None,
-        slow: None,
-        signal: None,
-        deviations: None,
-        column: None,
-        quantile: None,
-        expression: None,
+        ..FeatureSpec::new(name, function)
     }
 }
 
