@@ -11,7 +11,7 @@ use foresail_features::{FeatureRow, FeatureSet, Refused, arguments, check};
 
 #[test]
 fn the_documentation_names_every_function() {
-    let page = include_str!("../../../docs/features.md");
+    let page = include_str!("../../../../docs/features.md");
     for function in ALL {
         assert!(
             page.contains(&format!("| `{function:?}` |")),
