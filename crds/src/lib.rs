@@ -4,19 +4,40 @@
 //! mounts, the model manifest on S3, and the records on Kafka and in Redis. No client, no IO.
 
 pub mod duration;
+pub mod exit_code;
 pub mod model_manifest;
 pub mod model_version;
 pub mod names;
 pub mod number;
 pub mod pipeline;
 pub mod records;
+pub mod role;
 pub mod worker_config;
 
 pub use model_version::{ModelVersion, ModelVersionSpec, ModelVersionStatus};
 pub use number::Decimal;
 pub use pipeline::{Pipeline, PipelineSpec, PipelineStatus};
+pub use role::Role;
 
 /// API group of every Foresail kind.
 pub const GROUP: &str = "foresail.dev";
 /// Served API version.
 pub const VERSION: &str = "v1alpha1";
+/// `apiVersion` of every Foresail object: group and version.
+pub const API_VERSION: &str = "foresail.dev/v1alpha1";
+/// Field manager of everything the operator applies, and label of what it manages.
+pub const MANAGER: &str = "foresail-operator";
+
+#[cfg(test)]
+mod tests {
+    use kube::Resource;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_the_one_group_and_version() {
+        assert_eq!(API_VERSION, format!("{GROUP}/{VERSION}"));
+        assert_eq!(Pipeline::api_version(&()), API_VERSION);
+        assert_eq!(ModelVersion::api_version(&()), API_VERSION);
+    }
+}

@@ -5,6 +5,8 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
+use crate::Role;
+
 /// Namespace and name of a Pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct PipelineName {
@@ -30,6 +32,31 @@ pub struct Topics {
     pub served: String,
     /// Compacted snapshots of the stream worker, key = partition and symbol.
     pub stream_state: String,
+}
+
+/// Where one Pipeline keeps its data on S3: URIs without a slash at their end.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Places {
+    /// Everything of the Pipeline: `<lake uri>/<namespace>/<name>`.
+    pub folder: String,
+    /// The Delta table of bars.
+    pub bars: String,
+    /// One folder per training run.
+    pub models: String,
+}
+
+impl Places {
+    /// Artifacts of one training run.
+    pub fn run(&self, run_id: &str) -> String {
+        format!("{}/{run_id}", self.models)
+    }
+
+    /// Whether `uri` names an object of some training run.
+    pub fn is_artifact(&self, uri: &str) -> bool {
+        let below = uri.strip_prefix(self.models.as_str());
+        below.is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
+    }
 }
 
 impl Topics {
@@ -73,13 +100,19 @@ impl PipelineName {
         format!("fs:{}/{}:", self.namespace, self.name)
     }
 
-    /// Folder on S3 below the declared URI: `<namespace>/<name>/`.
-    pub fn s3_folder(&self) -> String {
-        format!("{}/{}/", self.namespace, self.name)
+    /// Places on S3 below the declared URI.
+    pub fn places(&self, lake_uri: &str) -> Places {
+        let base = lake_uri.trim_end_matches('/');
+        let folder = format!("{base}/{}/{}", self.namespace, self.name);
+        Places {
+            bars: format!("{folder}/bars"),
+            models: format!("{folder}/models"),
+            folder,
+        }
     }
 
-    /// `transactional.id` or consumer group of one role: `foresail.<namespace>.<name>.<role>`.
-    pub fn kafka_identity(&self, role: &str) -> String {
+    /// `transactional.id` of one role: `foresail.<namespace>.<name>.<role>`.
+    pub fn kafka_identity(&self, role: Role) -> String {
         format!("foresail.{}.{}.{role}", self.namespace, self.name)
     }
 
@@ -115,4 +148,46 @@ pub fn hash8(content: &[u8]) -> String {
 /// Hex SHA-256 of `content`.
 pub fn sha256_hex(content: &[u8]) -> String {
     hex::encode(Sha256::digest(content))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_have_one_slash_between_their_parts() {
+        let name = PipelineName::new("n", "p");
+        for (lake, folder) in [
+            ("s3://bucket", "s3://bucket/n/p"),
+            ("s3://bucket/", "s3://bucket/n/p"),
+            ("s3://bucket/a/b", "s3://bucket/a/b/n/p"),
+        ] {
+            let places = name.places(lake);
+            assert_eq!(places.folder, folder);
+            assert_eq!(places.bars, format!("{folder}/bars"));
+            assert_eq!(places.models, format!("{folder}/models"));
+            assert_eq!(places.run("r1"), format!("{folder}/models/r1"));
+        }
+    }
+
+    #[test]
+    fn an_artifact_is_below_the_models_of_its_own_pipeline() {
+        let places = PipelineName::new("n", "p").places("s3://bucket/lake");
+        assert!(places.is_artifact("s3://bucket/lake/n/p/models/r1/manifest.json"));
+        for other in [
+            "s3://bucket/lake/n/p/models",
+            "s3://bucket/lake/n/p/models/",
+            "s3://bucket/lake/n/p/models-2/r1/manifest.json",
+            "s3://bucket/lake/n/p2/models/r1/manifest.json",
+            "s3://other/lake/n/p/models/r1/manifest.json",
+        ] {
+            assert!(!places.is_artifact(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_kafka_identity_names_pipeline_and_role() {
+        let name = PipelineName::new("n", "p");
+        assert_eq!(name.kafka_identity(Role::Ingest), "foresail.n.p.ingest");
+    }
 }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::{PipelineName, Topics, hash8};
+use crate::names::{PipelineName, Places, Topics, hash8};
 use crate::pipeline::spec::{
     Calendar, DeletionPolicy, DriftSpec, FeatureSpec, Instrument, KafkaSpec, LakeSpec,
     PipelineSpec, RedisSpec, SourceSpec, TrainingSpec,
@@ -100,6 +100,11 @@ impl WorkerConfig {
     /// Topics of this Pipeline.
     pub fn topics(&self) -> Topics {
         self.pipeline.topics(&self.kafka.topic_prefix)
+    }
+
+    /// Places of this Pipeline on S3.
+    pub fn places(&self) -> Places {
+        self.pipeline.places(&self.lake.uri)
     }
 
     /// Declared symbols in order.

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
+use foresail_crds::MANAGER;
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
-
-/// Field manager of everything the operator applies.
-pub const MANAGER: &str = "foresail-operator";
 
 /// Longest wait for a predictor's answer.
 const PATIENCE: Duration = Duration::from_secs(1);

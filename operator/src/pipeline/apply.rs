@@ -2,7 +2,7 @@
 //! longer wanted. Every write passes the effects layer.
 
 use foresail_crds::model_version::{ModelVersionStatus, VersionRole};
-use foresail_crds::{ModelVersion, ModelVersionSpec};
+use foresail_crds::{API_VERSION, MANAGER, ModelVersion, ModelVersionSpec};
 use foresail_runtime_base::effects;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, ResourceExt};
@@ -13,7 +13,7 @@ use super::build::{Child, Resources};
 use super::dereference::Observed;
 use super::matching::covers;
 use super::plan::Plan;
-use crate::context::{Context, MANAGER};
+use crate::context::Context;
 
 /// What is true after applying; status can be made from nothing else.
 #[derive(Debug, Default)]
@@ -145,7 +145,7 @@ async fn roles(
         }
         let name = version.name_any();
         let patch = json!({
-            "apiVersion": "foresail.dev/v1alpha1", "kind": "ModelVersion",
+            "apiVersion": API_VERSION, "kind": "ModelVersion",
             "metadata": {"name": name}, "status": wanted
         });
         let params = PatchParams::apply(MANAGER).force();

@@ -26,7 +26,6 @@ use super::validate::ValidatedPipeline;
 use crate::context::Images;
 
 pub use jobs::{CLEANUP, cleanup};
-pub use pod::ADMIN_PORT;
 
 /// One child as it must be.
 #[derive(Clone, Debug)]

@@ -5,8 +5,8 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use foresail_crds::Pipeline;
 use foresail_crds::pipeline::conditions::CLEANUP_FINALIZER;
+use foresail_crds::{MANAGER, Pipeline};
 use foresail_runtime_base::effects;
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
@@ -24,7 +24,7 @@ use serde_json::json;
 use super::Error;
 use super::build::{self, CLEANUP, labels};
 use super::validate::{self, ValidatedPipeline};
-use crate::context::{Context, MANAGER};
+use crate::context::Context;
 
 /// Longest the finalizer holds.
 const LIMIT: Duration = Duration::from_secs(300);

@@ -1,13 +1,11 @@
 //! Root causes copied up from pods: what a person would find with `kubectl describe`. Pure.
 
+use foresail_crds::exit_code;
 use foresail_crds::pipeline::status::{ErrorClass, WorkerError};
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::ResourceExt;
 
 use super::build::labels;
-
-/// Exit code of a worker whose configuration is wrong.
-const EXIT_USER: i32 = 64;
 
 fn error(class: ErrorClass, reason: &str, message: String) -> WorkerError {
     let message = message.chars().take(1_000).collect();
@@ -112,7 +110,7 @@ fn terminated(pod: &Pod, container: &ContainerStatus) -> Option<WorkerError> {
     if let Ok(own) = serde_json::from_str::<WorkerError>(last.trim()) {
         return Some(own);
     }
-    let class = if end.exit_code == EXIT_USER {
+    let class = if end.exit_code == i32::from(exit_code::USER) {
         ErrorClass::User
     } else {
         ErrorClass::Internal

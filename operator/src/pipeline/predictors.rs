@@ -2,13 +2,14 @@
 //! they know about a version they cannot load is fetched from `/readyz`.
 
 use foresail_crds::pipeline::status::WorkerError;
+use foresail_crds::role::ADMIN_PORT;
 use foresail_runtime_base::admin::Readiness;
 use futures::StreamExt;
 use futures::stream;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use super::build::{ADMIN_PORT, labels};
+use super::build::labels;
 
 /// Pods asked in one reconcile: all of them load the same version from the same place.
 const MOST: usize = 4;

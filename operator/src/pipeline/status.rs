@@ -2,9 +2,9 @@
 
 mod conditions;
 
-use foresail_crds::Pipeline;
 use foresail_crds::names::PipelineName;
 use foresail_crds::pipeline::status::PipelineStatus;
+use foresail_crds::{API_VERSION, MANAGER, Pipeline};
 use foresail_runtime_base::effects;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -19,7 +19,7 @@ use super::dereference::Observed;
 use super::plan::Plan;
 use super::validate::{Invalid, ValidatedPipeline};
 use super::{Error, cleanup};
-use crate::context::{Context, MANAGER};
+use crate::context::Context;
 
 /// Fields of status the operator owns.
 const OWNED: &[&str] = &[
@@ -177,7 +177,7 @@ async fn apply(
         &object.namespace().unwrap_or_default(),
     );
     let patch = json!({
-        "apiVersion": "foresail.dev/v1alpha1", "kind": "Pipeline",
+        "apiVersion": API_VERSION, "kind": "Pipeline",
         "metadata": metadata, "status": status
     });
     let params = PatchParams::apply(MANAGER).force();
@@ -229,13 +229,7 @@ async fn announce(object: &Pipeline, plan: &Plan, context: &Context) {
 /// the later note lost.
 fn subject(object: &Pipeline, plan: &Plan, action: &str) -> Option<ObjectReference> {
     let pipeline = PipelineName::new(object.namespace().unwrap_or_default(), object.name_any());
-    let version = |number| {
-        (
-            "foresail.dev/v1alpha1",
-            "ModelVersion",
-            pipeline.model_version(number),
-        )
-    };
+    let version = |number| (API_VERSION, "ModelVersion", pipeline.model_version(number));
     let run = plan.run.as_ref();
     let (api_version, kind, name) = match action {
         "TrainingStarted" => {

@@ -1,5 +1,6 @@
 //! Jobs: prepare (until every probe passes), one per training run, and cleanup at deletion.
 
+use foresail_crds::exit_code;
 use foresail_crds::names::hash8;
 use foresail_crds::worker_config::{CONFIG_FILE, TrainingRun};
 use k8s_openapi::api::batch::v1::{
@@ -134,7 +135,7 @@ fn job_shape<'a>(
     }
 }
 
-/// Evictions cost no retry; configuration errors (64) and kills for memory (137) are not retried,
+/// Evictions cost no retry; configuration errors and kills for memory are not retried,
 /// since the next pod would end the same way.
 fn failure_policy() -> PodFailurePolicy {
     let disruption = PodFailurePolicyRule {
@@ -150,7 +151,7 @@ fn failure_policy() -> PodFailurePolicy {
         on_exit_codes: Some(PodFailurePolicyOnExitCodesRequirement {
             container_name: Some("train".into()),
             operator: "In".into(),
-            values: vec![64, 137],
+            values: [exit_code::USER, exit_code::KILLED].map(i32::from).to_vec(),
         }),
         ..PodFailurePolicyRule::default()
     };

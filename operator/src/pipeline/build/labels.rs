@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use foresail_crds::MANAGER;
 use foresail_crds::names::PipelineName;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -13,7 +14,6 @@ pub const RUN: &str = "foresail.dev/run";
 /// Role.
 pub const COMPONENT: &str = "app.kubernetes.io/component";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-const MANAGER: &str = "foresail-operator";
 
 /// All labels of a child.
 pub fn of(name: &PipelineName, role: &str) -> BTreeMap<String, String> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use foresail_crds::role::ADMIN_PORT;
 use foresail_crds::worker_config::{CONFIG_DIR, SECRETS_DIR, SERVING_DIR, secret};
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource,
@@ -16,8 +17,6 @@ use super::labels;
 use crate::context::Images;
 use crate::pipeline::validate::ValidatedPipeline;
 
-/// Probes and metrics of long-running roles.
-pub const ADMIN_PORT: i32 = 8081;
 /// User and group of all our pods.
 const USER: i64 = 65_532;
 
@@ -84,7 +83,7 @@ pub(super) fn template(
     labels.extend(more.into_iter().map(|(k, v)| (k.to_string(), v)));
     let mut ports: Vec<ContainerPort> = ports.into_iter().map(|(n, p)| port(n, p)).collect();
     if admin {
-        ports.push(port("admin", ADMIN_PORT));
+        ports.push(port("admin", i32::from(ADMIN_PORT)));
     }
     let container = Container {
         name: role.into(),

@@ -44,15 +44,11 @@ fn check(
     pipeline: &ValidatedPipeline,
     delta_version: u64,
 ) -> Result<(), String> {
-    let folder = format!(
-        "{}/{}models/",
-        pipeline.spec.lake.uri,
-        pipeline.name.s3_folder()
-    );
-    if !result.manifest_uri.starts_with(&folder) {
+    let places = pipeline.name.places(&pipeline.spec.lake.uri);
+    if !places.is_artifact(&result.manifest_uri) {
         return Err(format!(
-            "manifest {} is not below {folder}",
-            result.manifest_uri
+            "manifest {} is not below {}",
+            result.manifest_uri, places.models
         ));
     }
     let sha = &result.manifest_sha256;

@@ -19,12 +19,15 @@ pub async fn run(config: WorkerConfig) -> Result<(), RoleError> {
         admin::delete_topics(&Settings::new(&config.kafka)?, &topics.all()).await?;
         tracing::info!("topics removed");
     }
-    let folders = [(policy.lake, "bars/"), (policy.artifacts, "models/")];
+    let places = config.places();
+    let folders = [
+        (policy.lake, places.bars),
+        (policy.artifacts, places.models),
+    ];
     for (_, folder) in folders.into_iter().filter(|(p, _)| *p == Deletion::Delete) {
-        let base = S3Uri::parse(&config.lake.uri)?;
-        let prefix = base.join(&format!("{}{folder}", config.pipeline.s3_folder()));
-        let removed = Store::of_lake(&config.lake)?.delete_prefix(&prefix).await?;
-        tracing::info!(%prefix, removed, "objects removed");
+        let folder = S3Uri::parse(&folder)?;
+        let removed = Store::of_lake(&config.lake)?.delete_folder(&folder).await?;
+        tracing::info!(%folder, removed, "objects removed");
     }
     if let (Deletion::Delete, Some(redis)) = (policy.cache, &config.redis) {
         Cache::open(redis, config.pipeline.redis_prefix())

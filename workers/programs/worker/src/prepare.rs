@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use foresail_crds::Role;
 use foresail_crds::pipeline::status::PrepareStatus;
 use foresail_crds::worker_config::WorkerConfig;
 use foresail_runtime_base::retry::Backoff;
@@ -18,7 +19,7 @@ use foresail_runtime_store::{S3Uri, Store};
 /// # Errors
 /// Outside error `NotReported` when the result cannot be written to status.
 pub async fn run(config: WorkerConfig, shutdown: Shutdown) -> Result<(), RoleError> {
-    let reporter = StatusReporter::start(&config.pipeline, "prepare", shutdown.clone());
+    let reporter = StatusReporter::start(&config.pipeline, Role::Prepare, shutdown.clone());
     let name = config.config_map_name();
     let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
     while !shutdown.is_cancelled() {
@@ -50,8 +51,7 @@ pub async fn run(config: WorkerConfig, shutdown: Shutdown) -> Result<(), RoleErr
 }
 
 async fn probe(config: &WorkerConfig) -> Result<(), RoleError> {
-    let folder =
-        S3Uri::parse(&config.lake.uri)?.join(config.pipeline.s3_folder().trim_end_matches('/'));
+    let folder = S3Uri::parse(&config.places().folder)?;
     Store::of_lake(&config.lake)?.probe(&folder).await?;
     tracing::info!(%folder, "S3 probed");
     ensure_topics(&Settings::new(&config.kafka)?, &topics(config)).await?;

@@ -7,8 +7,10 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use foresail_bars::{Checker, RawRow, Verdict, date_of};
+use foresail_crds::Role;
 use foresail_crds::names::Topics;
 use foresail_crds::pipeline::status::IngestStatus;
+use foresail_crds::role::ADMIN_PORT;
 use foresail_crds::worker_config::{ServingConfig, WorkerConfig};
 use foresail_runtime_base::retry::Backoff;
 use foresail_runtime_base::{Health, RoleError, Shutdown, admin, clock};
@@ -28,7 +30,6 @@ use crate::source::{self, Rows};
 const BATCH: usize = 500;
 /// How often an open session makes sure that its topic is still the same one.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
-const ADMIN_PORT: u16 = 8081;
 
 static ROWS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     register_int_counter_vec!(
@@ -49,7 +50,7 @@ pub async fn run(config: WorkerConfig, shutdown: Shutdown) -> Result<(), RoleErr
     admin::serve(bind, health.clone(), shutdown.clone()).await?;
     let worker = Worker {
         topics: config.topics(),
-        reporter: StatusReporter::start(&config.pipeline, "ingest", shutdown.clone()),
+        reporter: StatusReporter::start(&config.pipeline, Role::Ingest, shutdown.clone()),
         serving: serving::watch(&config.pipeline, shutdown.clone()),
         status: Mutex::default(),
         health,
@@ -150,7 +151,7 @@ impl Worker {
     async fn open(&self) -> Result<Session, RoleError> {
         let settings = Settings::new(&self.config.kafka)?;
         let (rows, provider) = source::open(&self.config).await?;
-        let identity = self.config.pipeline.kafka_identity("ingest");
+        let identity = self.config.pipeline.kafka_identity(Role::Ingest);
         // First fence off older instances: what is read after it can no longer change.
         let producer = TransactionalProducer::open(&settings, &identity).await?;
         let Found { next, written } = position::find(&settings, &self.topics).await?;

@@ -17,8 +17,6 @@ use url::Url;
 
 use crate::bars::{self, Placed};
 
-/// Folder of the table below the Pipeline's folder on S3.
-pub const FOLDER: &str = "bars";
 /// Commits between two checkpoints of the Delta log.
 const CHECKPOINT_EVERY: u64 = 50;
 /// Application id whose version is the newest event time in the table.
@@ -31,12 +29,12 @@ pub struct BarTable {
 }
 
 impl BarTable {
-    /// Opens the table below `folder`, making it when it does not exist.
+    /// Opens the table at `uri`, making it when it does not exist.
     ///
     /// # Errors
     /// S3 failures by class; `LakeUnreadable` when what is there is not such a table.
-    pub async fn open(store: Arc<dyn ObjectStore>, folder: &S3Uri) -> Result<Self, RoleError> {
-        let uri = folder.join(FOLDER);
+    pub async fn open(store: Arc<dyn ObjectStore>, uri: &S3Uri) -> Result<Self, RoleError> {
+        let uri = uri.clone();
         let log_store = log_store(store, &uri)?;
         let mut table = DeltaTable::new(log_store.clone());
         let exists = table.verify_deltatable_existence().await;
@@ -253,8 +251,8 @@ mod tests {
     #[tokio::test]
     async fn bars_and_positions_are_one_commit_and_a_stale_writer_loses() {
         let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-        let folder = S3Uri::parse("s3://bucket/lake/n/p").unwrap();
-        let mut first = BarTable::open(Arc::clone(&store), &folder).await.unwrap();
+        let uri = S3Uri::parse("s3://bucket/lake/n/p/bars").unwrap();
+        let mut first = BarTable::open(Arc::clone(&store), &uri).await.unwrap();
         assert_eq!(
             (
                 first.rows(),
@@ -263,7 +261,7 @@ mod tests {
             (0, 0)
         );
 
-        let mut stale = BarTable::open(Arc::clone(&store), &folder).await.unwrap();
+        let mut stale = BarTable::open(Arc::clone(&store), &uri).await.unwrap();
         first
             .append(&placed(0, 10), "t", &[(0, 10)].into(), 9)
             .await
@@ -274,7 +272,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(error.reason, "LakeConflict", "{error}");
 
-        let mut again = BarTable::open(store, &folder).await.unwrap();
+        let mut again = BarTable::open(store, &uri).await.unwrap();
         assert_eq!(
             again.rows(),
             10,

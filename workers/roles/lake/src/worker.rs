@@ -6,7 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use foresail_crds::Role;
 use foresail_crds::pipeline::status::LakeStatus;
+use foresail_crds::role::ADMIN_PORT;
 use foresail_crds::worker_config::WorkerConfig;
 use foresail_domain::{Bar, BarIdentity};
 use foresail_runtime_base::retry::Backoff;
@@ -24,7 +26,6 @@ use crate::table::BarTable;
 const BATCH: usize = 2_000;
 /// Longest a bar waits for company before it is committed.
 const LINGER: Duration = Duration::from_secs(1);
-const ADMIN_PORT: u16 = 8081;
 
 static BARS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     register_int_counter_vec!(
@@ -45,7 +46,7 @@ pub async fn run(config: WorkerConfig, shutdown: Shutdown) -> Result<(), RoleErr
     admin::serve(bind, health.clone(), shutdown.clone()).await?;
     let worker = Worker {
         topic: config.topics().bars,
-        reporter: StatusReporter::start(&config.pipeline, "lake", shutdown.clone()),
+        reporter: StatusReporter::start(&config.pipeline, Role::Lake, shutdown.clone()),
         status: Mutex::default(),
         health,
         config,
@@ -134,9 +135,8 @@ impl Worker {
 
     async fn open(&self) -> Result<(BarTable, Reader, Option<i64>), RoleError> {
         let settings = Settings::new(&self.config.kafka)?;
-        let folder = S3Uri::parse(&self.config.lake.uri)?.join(&self.config.pipeline.s3_folder());
-        let folder = S3Uri::parse(&folder.to_string())?;
-        let table = BarTable::open(object_store(&self.config.lake)?, &folder).await?;
+        let uri = S3Uri::parse(&self.config.places().bars)?;
+        let table = BarTable::open(object_store(&self.config.lake)?, &uri).await?;
         let partitions: Vec<i32> = (0..self.config.kafka.partitions).collect();
         let positions = table.positions(&self.topic, &partitions).await?;
         let reader = Reader::open(&settings, &self.topic, Start::Offsets(positions)).await?;

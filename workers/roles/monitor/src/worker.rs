@@ -6,9 +6,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use foresail_crds::Role;
 use foresail_crds::names::Topics;
 use foresail_crds::pipeline::status::WorkerError;
 use foresail_crds::records::{FeatureRecord, header};
+use foresail_crds::role::ADMIN_PORT;
 use foresail_crds::worker_config::{ServedVersion, ServingConfig, WorkerConfig};
 use foresail_drift::DriftPolicy;
 use foresail_runtime_base::retry::Backoff;
@@ -29,7 +31,6 @@ use crate::{champion, history, metrics};
 const BATCH: usize = 256;
 /// Longest wait for rows before the loop looks at anything else.
 const WAIT: Duration = Duration::from_millis(200);
-const ADMIN_PORT: u16 = 8081;
 
 /// Runs until shutdown.
 ///
@@ -64,7 +65,7 @@ pub async fn run_on(
         topics: config.topics(),
         policy,
         serving,
-        reporter: StatusReporter::start(&config.pipeline, "monitor", shutdown.clone()),
+        reporter: StatusReporter::start(&config.pipeline, Role::Monitor, shutdown.clone()),
         status: Mutex::default(),
         health,
         config,
@@ -195,7 +196,7 @@ impl Worker {
             }
         };
         let settings = Settings::new(&self.config.kafka)?;
-        let identity = self.config.pipeline.kafka_identity("monitor");
+        let identity = self.config.pipeline.kafka_identity(Role::Monitor);
         // First fence off older instances: what is read after it can no longer change.
         let producer = TransactionalProducer::open(&settings, &identity).await?;
         let version = champion.version;

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use foresail_crds::Role;
 use foresail_crds::model_manifest::{DataWindow, ModelManifest, ScalerParameters};
 use foresail_crds::names::{PipelineName, sha256_hex};
 use foresail_crds::pipeline::spec::{ModelKind, PipelineSpec, Target};
@@ -110,7 +111,7 @@ impl World {
             })
             .collect();
         admin::ensure_topics(&settings, &topics).await.unwrap();
-        let id = config.pipeline.kafka_identity("test");
+        let id = config.pipeline.kafka_identity(Role::Stream);
         Self {
             producer: TransactionalProducer::open(&settings, &id).await.unwrap(),
             store: Store::of_lake(&config.lake).unwrap(),
@@ -195,8 +196,8 @@ impl World {
             drift_reference: build_reference(&sessions, WINDOW, 252.0, 1.0).unwrap(),
         };
         let bytes = serde_json::to_vec(&manifest).unwrap();
-        let (folder, lake) = (self.config.pipeline.s3_folder(), &self.config.lake.uri);
-        let uri = format!("{lake}/{folder}models/r{version}/manifest.json");
+        let folder = self.config.places().run(&format!("r{version}"));
+        let uri = format!("{folder}/manifest.json");
         let served = ServedVersion {
             version,
             manifest_uri: uri.clone(),
@@ -321,9 +322,6 @@ async fn in_child() {
     admin::delete_topics(&world.settings, &topics.all())
         .await
         .unwrap();
-    let folder = S3Uri {
-        key: format!("it/{}", world.config.pipeline.s3_folder()),
-        ..S3Uri::parse(&world.config.lake.uri).unwrap()
-    };
-    assert_eq!(world.store.delete_prefix(&folder).await.unwrap(), 2);
+    let folder = S3Uri::parse(&world.config.places().folder).unwrap();
+    assert_eq!(world.store.delete_folder(&folder).await.unwrap(), 2);
 }

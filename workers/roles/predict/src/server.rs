@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use foresail_crds::records::{FeatureRecord, header};
+use foresail_crds::role::{ADMIN_PORT, HTTP_PORT};
 use foresail_crds::worker_config::WorkerConfig;
 use foresail_runtime_base::retry::Backoff;
 use foresail_runtime_base::{Health, RoleError, Shutdown, admin, calendar};
@@ -20,8 +21,6 @@ use crate::state::State;
 use crate::table::Table;
 use crate::{models, routes};
 
-const PORT: u16 = 8080;
-const ADMIN_PORT: u16 = 8081;
 /// Time between becoming unready and refusing connections, so that endpoints are removed first.
 const DRAIN: Duration = Duration::from_secs(5);
 /// Served forecasts that wait for Kafka.
@@ -64,7 +63,7 @@ pub async fn run(config: WorkerConfig, shutdown: Shutdown) -> Result<(), RoleErr
             .configure(routes::configure)
     };
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let bind = SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT));
+    let bind = SocketAddr::from((Ipv4Addr::UNSPECIFIED, HTTP_PORT));
     let server = HttpServer::new(app)
         .workers(workers)
         .client_request_timeout(Duration::from_secs(10))

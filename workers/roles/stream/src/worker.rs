@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use foresail_crds::Role;
 use foresail_crds::names::Topics;
 use foresail_crds::pipeline::status::{StreamStatus, WorkerError};
+use foresail_crds::role::ADMIN_PORT;
 use foresail_crds::worker_config::WorkerConfig;
 use foresail_runtime_base::retry::Backoff;
 use foresail_runtime_base::{Health, RoleError, Shutdown, admin};
@@ -27,7 +29,6 @@ const WAIT: Duration = Duration::from_millis(200);
 const QUIET: Duration = Duration::from_secs(2);
 /// Most feature rows per partition read back at the start.
 const LONGEST_TAIL: usize = 2_000;
-const ADMIN_PORT: u16 = 8081;
 
 /// Runs until shutdown.
 ///
@@ -101,7 +102,7 @@ impl Worker {
             topics: config.topics(),
             fingerprint: core.fingerprint().to_string(),
             cache: config.redis.as_ref().map(|spec| Cache::open(spec, prefix)),
-            reporter: StatusReporter::start(&config.pipeline, "stream", shutdown.clone()),
+            reporter: StatusReporter::start(&config.pipeline, Role::Stream, shutdown.clone()),
             status: std::sync::Mutex::default(),
             health: Health::new(),
             config,
@@ -147,7 +148,7 @@ impl Worker {
 
     async fn open(&self) -> Result<Session, RoleError> {
         let settings = Settings::new(&self.config.kafka)?;
-        let identity = self.config.pipeline.kafka_identity("stream");
+        let identity = self.config.pipeline.kafka_identity(Role::Stream);
         // First fence off older instances: what is read after it can no longer change.
         let producer = TransactionalProducer::open(&settings, &identity).await?;
         let keep = self.config.training.lookback.max(1) as usize;

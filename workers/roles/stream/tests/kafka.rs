@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use foresail_crds::Role;
 use foresail_crds::names::PipelineName;
 use foresail_crds::pipeline::spec::{Adjustment, PipelineSpec, RedisSpec};
 use foresail_crds::records::FeatureRecord;
@@ -91,7 +92,7 @@ impl World {
             })
             .collect();
         admin::ensure_topics(&settings, &topics).await.unwrap();
-        let id = config.pipeline.kafka_identity("test");
+        let id = config.pipeline.kafka_identity(Role::Ingest);
         let producer = TransactionalProducer::open(&settings, &id).await.unwrap();
         let redis: &RedisSpec = config.redis.as_ref().unwrap();
         let cache = Cache::open(redis, config.pipeline.redis_prefix());

@@ -26,8 +26,7 @@ pub(crate) struct Documents {
 
 /// Folder of a run: `<lake uri>/<namespace>/<name>/models/<run id>`.
 pub(crate) fn folder(config: &WorkerConfig, run_id: &str) -> Result<S3Uri, RoleError> {
-    let base = S3Uri::parse(&config.lake.uri)?;
-    Ok(base.join(&format!("{}models/{run_id}", config.pipeline.s3_folder())))
+    S3Uri::parse(&config.places().run(run_id))
 }
 
 /// The artifact of a run, when an earlier pod has completed it.

@@ -66,10 +66,7 @@ pub(crate) async fn newest(config: &WorkerConfig) -> Result<u64, RoleError> {
 
 /// Place of the table.
 fn bars(config: &WorkerConfig) -> Result<(S3Uri, Arc<dyn ObjectStore>), RoleError> {
-    let uri = S3Uri::parse(&config.lake.uri)?
-        .join(&config.pipeline.s3_folder())
-        .join("bars");
-    let uri = S3Uri::parse(&uri.to_string().replace("//bars", "/bars"))?;
+    let uri = S3Uri::parse(&config.places().bars)?;
     Ok((uri, object_store(&config.lake)?))
 }
 

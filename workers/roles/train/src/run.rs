@@ -1,12 +1,12 @@
 //! One training run from its pinned data to its reported result.
 
-use foresail_crds::Decimal;
 use foresail_crds::model_manifest::{
     DataWindow, Evaluation, FORMAT_VERSION, GateResult, ModelManifest, Recipe,
 };
 use foresail_crds::pipeline::spec::ModelKind;
 use foresail_crds::pipeline::status::{NamedNumber, TrainingResult, TrainingStatus};
 use foresail_crds::worker_config::{TrainingRun, WorkerConfig};
+use foresail_crds::{Decimal, Role};
 use foresail_evaluation::leak_guard::GuardReport;
 use foresail_model::Predictor;
 use foresail_recurrent::InstructionSet;
@@ -36,7 +36,7 @@ pub async fn run(
     run: TrainingRun,
     shutdown: Shutdown,
 ) -> Result<(), RoleError> {
-    let reporter = StatusReporter::start(&config.pipeline, "train", shutdown);
+    let reporter = StatusReporter::start(&config.pipeline, Role::Train, shutdown);
     let trainer = Trainer {
         config,
         run,

@@ -56,11 +56,7 @@ impl RoleError {
 
     /// Process exit code: 64 user, 75 outside, 70 internal. The Job's failure policy reads it.
     pub fn exit_code(&self) -> u8 {
-        match self.class {
-            ErrorClass::User => 64,
-            ErrorClass::Outside => 75,
-            ErrorClass::Internal => 70,
-        }
+        self.class.exit_code()
     }
 }
 

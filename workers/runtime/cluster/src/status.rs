@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foresail_crds::names::PipelineName;
-use foresail_crds::{GROUP, Pipeline, VERSION};
+use foresail_crds::{API_VERSION, Pipeline, Role};
 use foresail_runtime_base::retry::Backoff;
 use foresail_runtime_base::{Shutdown, effects};
 use kube::Api;
@@ -26,25 +26,20 @@ pub struct StatusReporter<T> {
     latest: watch::Sender<Option<Value>>,
     written: watch::Receiver<Option<Value>>,
     hurry: Arc<Notify>,
-    field: &'static str,
+    role: Role,
     marker: std::marker::PhantomData<fn(T)>,
 }
 
 impl<T: Serialize> StatusReporter<T> {
     /// Starts the background task. `T` is the sub-object of `status` that the role owns; the
     /// monitor owns several, so its `T` is a partial status. The field manager is `foresail-<role>`.
-    pub fn start(pipeline: &PipelineName, role: &'static str, shutdown: Shutdown) -> Self {
-        let field = match role {
-            "monitor" => "",
-            "train" => "training",
-            other => other,
-        };
+    pub fn start(pipeline: &PipelineName, role: Role, shutdown: Shutdown) -> Self {
         let (latest, mut wanted) = watch::channel(None);
         let (done, written) = watch::channel(None);
         let hurry = Arc::new(Notify::new());
         let writer = Writer {
             pipeline: pipeline.clone(),
-            manager: format!("foresail-{role}"),
+            manager: role.field_manager(),
             done,
             hurry: Arc::clone(&hurry),
         };
@@ -55,21 +50,23 @@ impl<T: Serialize> StatusReporter<T> {
             latest,
             written,
             hurry,
-            field,
+            role,
             marker: std::marker::PhantomData,
         }
     }
 
     /// Sets what is to be reported.
     pub fn set(&self, observation: T) {
-        match serde_json::to_value(&observation) {
-            Ok(value) if self.field.is_empty() => {
+        match (serde_json::to_value(&observation), self.role.status_field()) {
+            (Ok(value), None) => {
                 self.latest.send_replace(Some(value));
             }
-            Ok(value) => {
-                self.latest.send_replace(Some(json!({ self.field: value })));
+            (Ok(value), Some(field)) => {
+                self.latest.send_replace(Some(json!({ field: value })));
             }
-            Err(error) => tracing::error!(%error, field = self.field, "observation not reported"),
+            (Err(error), _) => {
+                tracing::error!(%error, role = %self.role, "observation not reported")
+            }
         }
     }
 
@@ -132,7 +129,7 @@ impl Writer {
             return Ok(());
         };
         let patch = json!({
-            "apiVersion": format!("{GROUP}/{VERSION}"),
+            "apiVersion": API_VERSION,
             "kind": "Pipeline",
             "metadata": { "name": self.pipeline.name },
             "status": status,

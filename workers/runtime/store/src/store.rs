@@ -210,17 +210,23 @@ impl Store {
         }
     }
 
-    /// Removes everything below a prefix, which must end in `/`; returns how many objects.
+    /// Removes everything below a folder; returns how many objects. What only begins with the same
+    /// letters is another folder, and stays.
     ///
     /// # Errors
-    /// As [`Self::put_new`]; internal error `UnsafePrefix` for a prefix that could match more.
-    pub async fn delete_prefix(&self, prefix: &S3Uri) -> Result<usize, RoleError> {
-        if !prefix.key.ends_with('/') || prefix.key.len() < 4 {
+    /// As [`Self::put_new`]; internal error `UnsafePrefix` for a place that is no folder of a Pipeline.
+    pub async fn delete_folder(&self, folder: &S3Uri) -> Result<usize, RoleError> {
+        let key = folder.key.trim_matches('/');
+        if !key.contains('/') {
             let message =
-                format!("refusing to delete below {prefix}: the prefix must name a folder");
+                format!("refusing to delete below {folder}: it must be a folder of a Pipeline");
             return Err(RoleError::internal("UnsafePrefix", message));
         }
-        let found = self.list(prefix).await?;
+        let prefix = S3Uri {
+            bucket: folder.bucket.clone(),
+            key: format!("{key}/"),
+        };
+        let found = self.list(&prefix).await?;
         for uri in &found {
             self.delete(uri).await?;
         }
