@@ -121,6 +121,11 @@ impl PipelineName {
         format!("{}-{suffix}", self.name)
     }
 
+    /// ConfigMap that says which versions serve.
+    pub fn serving(&self) -> String {
+        self.child("serving")
+    }
+
     /// ModelVersion object `<name>-v<N>`.
     pub fn model_version(&self, version: u32) -> String {
         format!("{}-v{version}", self.name)

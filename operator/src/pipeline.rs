@@ -1,11 +1,12 @@
 //! Reconciling one Pipeline, as a table of contents. Decisions are pure (`validate`, `plan`,
-//! `build`), writes are thin (`apply`, `status`).
+//! `children`), writes are thin (`apply`, `status`).
 
 mod apply;
-pub mod build;
+pub mod children;
 mod cleanup;
 mod decide;
 mod dereference;
+pub mod labels;
 mod matching;
 mod plan;
 mod pods;
@@ -95,7 +96,7 @@ pub async fn reconcile(object: Arc<Pipeline>, context: Arc<Context>) -> Result<A
         status::record_start(&object, &plan, &context).await?;
         return Ok(Action::requeue(AT_ONCE));
     }
-    let resources = build::build(&pipeline, &plan, &context.images);
+    let resources = children::build(&pipeline, &plan, &context.images);
     let applied = apply::apply(resources, &plan, &observed, &context).await?;
     let ready = status::write(&object, &pipeline, &plan, &applied, &observed, &context).await?;
     let wait = if ready { RESYNC } else { WAITING };

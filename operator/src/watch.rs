@@ -19,7 +19,7 @@ use kube::{Api, Client, ResourceExt};
 use prometheus::{IntCounterVec, register_int_counter_vec};
 
 use crate::context::Context;
-use crate::pipeline::{self, build::labels};
+use crate::pipeline::{self, labels};
 
 /// Reconciles at one time.
 const CONCURRENCY: u16 = 8;

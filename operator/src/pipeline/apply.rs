@@ -9,7 +9,7 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use super::Error;
-use super::build::{Child, Resources};
+use super::children::{self, Child, Resources};
 use super::dereference::Observed;
 use super::matching::covers;
 use super::plan::Plan;
@@ -191,7 +191,7 @@ async fn prune(
         if kept || live.metadata.deletion_timestamp.is_some() || in_use(live, applied, prepared) {
             continue;
         }
-        let Some(kind) = super::build::kinds()
+        let Some(kind) = children::kinds()
             .into_iter()
             .find(|k| live.types.as_ref().is_some_and(|t| t.kind == k.kind))
         else {

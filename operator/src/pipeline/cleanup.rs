@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use foresail_crds::pipeline::conditions::CLEANUP_FINALIZER;
-use foresail_crds::{MANAGER, Pipeline};
+use foresail_crds::{MANAGER, Pipeline, Role};
 use foresail_runtime_base::effects;
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
@@ -21,9 +21,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::Error;
-use super::build::{self, CLEANUP, labels};
 use super::validate::{self, ValidatedPipeline};
+use super::{Error, children, labels};
 use crate::context::Context;
 
 /// Longest the finalizer holds.
@@ -49,7 +48,7 @@ pub async fn run(object: &Pipeline, context: &Context) -> Result<Action, Error> 
         return Ok(Action::requeue(STEP));
     }
     let jobs: Api<Job> = api(&pipeline, context);
-    let name = pipeline.name.child(CLEANUP);
+    let name = pipeline.name.child(Role::Cleanup.name());
     match jobs.get_opt(&name).await.map_err(Error::Cleanup)? {
         Some(job) if done(&job) => {
             remove_cleanup(&pipeline, context).await?;
@@ -77,7 +76,7 @@ async fn start(
     pipeline: &ValidatedPipeline,
     context: &Context,
 ) -> Result<Action, Error> {
-    let (config, job) = build::cleanup(pipeline, &context.images);
+    let (config, job) = children::cleanup(pipeline, &context.images);
     let written = match apply(pipeline, &config, context).await {
         Ok(()) => apply(pipeline, &job, context).await,
         refused => refused,
@@ -115,9 +114,10 @@ where
 /// Removes Deployments and Jobs; true when no pod of them is left.
 async fn stopped(pipeline: &ValidatedPipeline, context: &Context) -> Result<bool, Error> {
     let others = format!(
-        "{},{}!={CLEANUP}",
+        "{},{}!={}",
         labels::selector(&pipeline.name),
-        labels::COMPONENT
+        labels::COMPONENT,
+        Role::Cleanup
     );
     let others = ListParams::default().labels(&others);
     remove_listed::<Deployment>(pipeline, &others, context).await?;
@@ -161,7 +161,7 @@ where
 
 /// The cleanup's own objects have no owner that would take them along.
 async fn remove_cleanup(pipeline: &ValidatedPipeline, context: &Context) -> Result<(), Error> {
-    let name = pipeline.name.child(CLEANUP);
+    let name = pipeline.name.child(Role::Cleanup.name());
     remove::<Job>(&api(pipeline, context), &name).await?;
     remove::<ConfigMap>(&api(pipeline, context), &name).await
 }

@@ -11,8 +11,7 @@ use kube::core::ObjectList;
 use kube::{Api, Client, ResourceExt};
 
 use super::Error;
-use super::build::{self, labels};
-use super::predictors;
+use super::{children, labels, predictors};
 use crate::context::Context;
 
 /// What exists.
@@ -54,7 +53,7 @@ pub async fn dereference(object: &Pipeline, context: &Context) -> Result<Observe
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     let serving = maps
-        .get_opt(&name.child("serving"))
+        .get_opt(&name.serving())
         .await
         .map_err(Error::Dereference)?;
     let pods = list(&pods, &ours).await?.items;
@@ -66,17 +65,17 @@ pub async fn dereference(object: &Pipeline, context: &Context) -> Result<Observe
         events: mount_failures(client, namespace, &pods).await?,
         predictors: predictors::errors(&pods, &context.http).await,
         pods,
-        children: children(client, namespace, &ours).await?,
+        children: live_children(client, namespace, &ours).await?,
     })
 }
 
-async fn children(
+async fn live_children(
     client: &Client,
     namespace: &str,
     ours: &ListParams,
 ) -> Result<Vec<DynamicObject>, Error> {
     let mut all = Vec::new();
-    for kind in build::kinds() {
+    for kind in children::kinds() {
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &kind);
         let found = list(&api, ours).await?;
         // Items of a list come without their type.

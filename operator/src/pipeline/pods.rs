@@ -1,11 +1,11 @@
 //! Root causes copied up from pods: what a person would find with `kubectl describe`. Pure.
 
-use foresail_crds::exit_code;
 use foresail_crds::pipeline::status::{ErrorClass, WorkerError};
+use foresail_crds::{Role, exit_code};
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::ResourceExt;
 
-use super::build::labels;
+use super::labels;
 
 fn error(class: ErrorClass, reason: &str, message: String) -> WorkerError {
     let message = message.chars().take(1_000).collect();
@@ -17,7 +17,7 @@ fn error(class: ErrorClass, reason: &str, message: String) -> WorkerError {
 }
 
 /// Why the pods of a role do not run, if they do not; the newest pod counts.
-pub(crate) fn trouble(pods: &[Pod], events: &[Event], role: &str) -> Option<WorkerError> {
+pub(crate) fn trouble(pods: &[Pod], events: &[Event], role: Role) -> Option<WorkerError> {
     let mut ours: Vec<&Pod> = pods.iter().filter(|p| labels::is_role(p, role)).collect();
     ours.sort_by_key(|p| p.metadata.creation_timestamp.as_ref().map(|t| t.0));
     one(ours.last()?, events)
@@ -180,7 +180,7 @@ mod tests {
             ),
         ];
         for (status, expected) in cases {
-            let found = trouble(&[pod(status)], &[], "ingest").map(|e| e.reason);
+            let found = trouble(&[pod(status)], &[], Role::Ingest).map(|e| e.reason);
             assert_eq!(found.as_deref(), expected);
         }
     }
@@ -223,7 +223,7 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(
-            trouble(&[waiting], &[event], "ingest").unwrap().reason,
+            trouble(&[waiting], &[event], Role::Ingest).unwrap().reason,
             "SecretMissing"
         );
     }

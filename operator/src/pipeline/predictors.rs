@@ -1,6 +1,7 @@
 //! Asks predictors what stands in their way. They have no right to write to the cluster, so what
 //! they know about a version they cannot load is fetched from `/readyz`.
 
+use foresail_crds::Role;
 use foresail_crds::pipeline::status::WorkerError;
 use foresail_crds::role::ADMIN_PORT;
 use foresail_runtime_base::admin::Readiness;
@@ -9,7 +10,7 @@ use futures::stream;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use super::build::labels;
+use super::labels;
 
 /// Pods asked in one reconcile: all of them load the same version from the same place.
 const MOST: usize = 4;
@@ -43,5 +44,5 @@ fn address(pod: &Pod) -> Option<(String, String)> {
     } else {
         ip
     };
-    (lives && labels::is_role(pod, "predict")).then(|| (pod.name_any(), ip))
+    (lives && labels::is_role(pod, Role::Predict)).then(|| (pod.name_any(), ip))
 }

@@ -4,7 +4,7 @@ mod conditions;
 
 use foresail_crds::names::PipelineName;
 use foresail_crds::pipeline::status::PipelineStatus;
-use foresail_crds::{API_VERSION, MANAGER, Pipeline};
+use foresail_crds::{API_VERSION, MANAGER, Pipeline, Role};
 use foresail_runtime_base::effects;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -58,11 +58,11 @@ pub async fn write(
         .iter()
         .any(|c| c.type_ == "Ready" && c.status == "True");
     let serving = applied
-        .find("Service", &pipeline.name.child("predict"))
+        .find("Service", &pipeline.name.child(Role::Predict.name()))
         .is_some();
     let url = format!(
         "http://{}.{}.svc",
-        pipeline.name.child("predict"),
+        pipeline.name.child(Role::Predict.name()),
         pipeline.name.namespace
     );
     let new = PipelineStatus {
@@ -233,7 +233,7 @@ fn subject(object: &Pipeline, plan: &Plan, action: &str) -> Option<ObjectReferen
     let run = plan.run.as_ref();
     let (api_version, kind, name) = match action {
         "TrainingStarted" => {
-            let job = pipeline.child(&format!("train-{}", run?.id));
+            let job = pipeline.child(&format!("{}-{}", Role::Train, run?.id));
             ("batch/v1", "Job", job)
         }
         "ModelPromoted" | "RolledBack" => version(plan.champion.as_ref()?.version),

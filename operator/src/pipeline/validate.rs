@@ -4,13 +4,14 @@ mod rules;
 
 use std::time::Duration;
 
-use foresail_crds::Pipeline;
 use foresail_crds::names::{PipelineName, hash8};
 use foresail_crds::pipeline::conditions::{RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION};
 use foresail_crds::pipeline::spec::{PipelineSpec, RetrainTrigger};
 use foresail_crds::worker_config::WorkerConfig;
+use foresail_crds::{Pipeline, Role};
 use foresail_drift::DriftPolicy;
 use jiff::tz::TimeZone;
+use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
 
@@ -47,6 +48,22 @@ pub struct ValidatedPipeline {
     pub retrain: Option<String>,
     /// Value of the rollback annotation.
     pub rollback: Option<String>,
+}
+
+impl ValidatedPipeline {
+    /// Whether `spec.suspend` stops a role now.
+    pub fn suspends(&self, role: Role) -> bool {
+        self.spec.suspend && role.facts().stops_on_suspend
+    }
+
+    /// CPU and memory of a role's pods, where the spec says them.
+    pub fn declared_resources(&self, role: Role) -> Option<ResourceRequirements> {
+        match role {
+            Role::Train => self.spec.training.resources.clone(),
+            Role::Predict => self.spec.serving.resources.clone(),
+            _ => None,
+        }
+    }
 }
 
 /// Why a Pipeline cannot be run although the API server took it.

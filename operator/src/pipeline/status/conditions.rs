@@ -1,5 +1,6 @@
 //! The six conditions and the kstatus pair. Pure.
 
+use foresail_crds::Role;
 use foresail_crds::pipeline::conditions as names;
 use foresail_crds::pipeline::status::{ErrorClass, RunState, WorkerError};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -129,8 +130,8 @@ fn sources(
 ) -> Judgement {
     let type_ = names::SOURCES_READY;
     if !plan.prepared {
-        if let Some(trouble) = pods::trouble(&observed.pods, &observed.events, "prepare") {
-            return Judgement::failed(type_, "prepare", &trouble);
+        if let Some(trouble) = pods::trouble(&observed.pods, &observed.events, Role::Prepare) {
+            return Judgement::failed(type_, Role::Prepare.name(), &trouble);
         }
         let prepare = observed
             .status
@@ -138,7 +139,7 @@ fn sources(
             .as_ref()
             .filter(|s| s.config == p.config_name);
         return match prepare.and_then(|s| s.error.as_ref()) {
-            Some(error) => Judgement::failed(type_, "prepare", error),
+            Some(error) => Judgement::failed(type_, Role::Prepare.name(), error),
             None => Judgement::waiting(
                 type_,
                 "Preparing",
@@ -149,8 +150,8 @@ fn sources(
     let status = observed.status.ingest.as_ref();
     let lake = observed.status.lake.as_ref();
     let errors = [
-        ("ingest", status.and_then(|s| s.error.as_ref())),
-        ("lake", lake.and_then(|s| s.error.as_ref())),
+        (Role::Ingest, status.and_then(|s| s.error.as_ref())),
+        (Role::Lake, lake.and_then(|s| s.error.as_ref())),
     ];
     if let Some(bad) = worker_trouble(type_, &errors, observed) {
         return bad;
@@ -159,7 +160,7 @@ fn sources(
         return Judgement::good(type_, "Suspended", "ingest is suspended");
     }
     match status {
-        Some(s) if available(p, applied, "ingest") && available(p, applied, "lake") => {
+        Some(s) if available(p, applied, Role::Ingest) && available(p, applied, Role::Lake) => {
             let message = format!(
                 "{} rows read, {} in quarantine",
                 thousands(s.rows_read),
@@ -195,7 +196,7 @@ fn features(
         return Judgement::waiting(type_, "Preparing", "waits for prepare");
     }
     let status = observed.status.stream.as_ref();
-    let errors = [("stream", status.and_then(|s| s.error.as_ref()))];
+    let errors = [(Role::Stream, status.and_then(|s| s.error.as_ref()))];
     if let Some(bad) = worker_trouble(type_, &errors, observed) {
         return bad;
     }
@@ -204,7 +205,9 @@ fn features(
     }
     match status {
         Some(s)
-            if s.rows > 0 && s.fingerprint == p.fingerprint && available(p, applied, "stream") =>
+            if s.rows > 0
+                && s.fingerprint == p.fingerprint
+                && available(p, applied, Role::Stream) =>
         {
             Judgement::good(type_, "Producing", "feature rows are produced")
         }
@@ -264,7 +267,7 @@ fn serving(
     let Some(champion) = &plan.champion else {
         return Judgement::waiting(type_, "NoChampion", "waits for the first trained version");
     };
-    let ready = applied.find("Deployment", &p.name.child("predict"));
+    let ready = applied.find("Deployment", &p.name.child(Role::Predict.name()));
     let ready = ready
         .and_then(|d| d.data["status"]["readyReplicas"].as_i64())
         .unwrap_or(0);
@@ -287,8 +290,8 @@ fn serving(
             format!("v{} answers requests", champion.version),
         );
     }
-    match pods::trouble(&observed.pods, &observed.events, "predict") {
-        Some(trouble) => Judgement::failed(type_, "predict", &trouble),
+    match pods::trouble(&observed.pods, &observed.events, Role::Predict) {
+        Some(trouble) => Judgement::failed(type_, Role::Predict.name(), &trouble),
         None => Judgement::waiting(type_, "Starting", "predictor pods are starting"),
     }
 }
@@ -325,7 +328,11 @@ fn fresh(p: &ValidatedPipeline, observed: &Observed) -> Judgement {
     if behind <= days {
         Judgement::good(type_, "KeepingUp", "lake and features keep up with ingest")
     } else {
-        let who = if stored < featured { "lake" } else { "stream" };
+        let who = if stored < featured {
+            Role::Lake
+        } else {
+            Role::Stream
+        };
         Judgement::waiting(
             type_,
             "Behind",
@@ -336,22 +343,22 @@ fn fresh(p: &ValidatedPipeline, observed: &Observed) -> Judgement {
 
 fn worker_trouble(
     type_: &'static str,
-    errors: &[(&str, Option<&WorkerError>)],
+    errors: &[(Role, Option<&WorkerError>)],
     observed: &Observed,
 ) -> Option<Judgement> {
     for (role, reported) in errors {
         if let Some(error) = reported {
-            return Some(Judgement::failed(type_, role, error));
+            return Some(Judgement::failed(type_, role.name(), error));
         }
-        if let Some(trouble) = pods::trouble(&observed.pods, &observed.events, role) {
-            return Some(Judgement::failed(type_, role, &trouble));
+        if let Some(trouble) = pods::trouble(&observed.pods, &observed.events, *role) {
+            return Some(Judgement::failed(type_, role.name(), &trouble));
         }
     }
     None
 }
 
-fn available(p: &ValidatedPipeline, applied: &Applied, role: &str) -> bool {
-    let deployment = applied.find("Deployment", &p.name.child(role));
+fn available(p: &ValidatedPipeline, applied: &Applied, role: Role) -> bool {
+    let deployment = applied.find("Deployment", &p.name.child(role.name()));
     deployment
         .and_then(|d| d.data["status"]["availableReplicas"].as_i64())
         .unwrap_or(0)

@@ -44,7 +44,7 @@ async fn follow(
     sender: &watch::Sender<ServingConfig>,
 ) {
     let api: Api<ConfigMap> = Api::namespaced(client, &pipeline.namespace);
-    let name = pipeline.child("serving");
+    let name = pipeline.serving();
     let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
     let mut stream = watcher(api, config)
         .default_backoff()

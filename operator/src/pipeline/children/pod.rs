@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use foresail_crds::role::ADMIN_PORT;
+use foresail_crds::Role;
+use foresail_crds::role::{ADMIN_PORT, DefaultResources, HTTP_PORT, Image, Workload};
 use foresail_crds::worker_config::{CONFIG_DIR, SECRETS_DIR, SERVING_DIR, secret};
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource,
@@ -13,45 +14,35 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::labels;
 use crate::context::Images;
+use crate::pipeline::labels;
 use crate::pipeline::validate::ValidatedPipeline;
 
 /// User and group of all our pods.
 const USER: i64 = 65_532;
 
-/// What differs between roles.
-pub(super) struct Shape<'a> {
-    pub role: &'static str,
-    pub image: &'a str,
+/// A pod of a role, with what the role does not settle.
+pub(super) struct Shape {
+    pub role: Role,
+    /// After the subcommand.
     pub args: Vec<String>,
-    pub resources: ResourceRequirements,
-    /// ConfigMap with the worker configuration, when it is not the Pipeline's present one.
+    /// ConfigMap with the configuration, when it is not the role's present one.
     pub config: Option<String>,
-    /// Mounts the `-serving` ConfigMap.
-    pub serving: bool,
-    /// Long-running: probed, with an admin port.
-    pub admin: bool,
-    /// Extra ports.
-    pub ports: Vec<(&'static str, i32)>,
-    pub restart: &'static str,
-    pub grace_seconds: i64,
-    pub labels: Vec<(&'static str, String)>,
+    /// When it differs from what the workload has.
+    pub restart: Option<&'static str>,
+    pub label: Option<(String, String)>,
 }
 
-/// Requests, with a memory limit.
-pub(super) fn resources(cpu: &str, memory: &str, limit: &str) -> ResourceRequirements {
-    let quantity = |text: &str| Quantity(text.to_string());
-    ResourceRequirements {
-        requests: Some(
-            [
-                ("cpu".into(), quantity(cpu)),
-                ("memory".into(), quantity(memory)),
-            ]
-            .into(),
-        ),
-        limits: Some([("memory".into(), quantity(limit))].into()),
-        claims: None,
+impl Shape {
+    /// As the table of roles has it.
+    pub(super) fn of(role: Role) -> Self {
+        Self {
+            role,
+            args: Vec::new(),
+            config: None,
+            restart: None,
+            label: None,
+        }
     }
 }
 
@@ -59,63 +50,91 @@ pub(super) fn resources(cpu: &str, memory: &str, limit: &str) -> ResourceRequire
 pub(super) fn template(
     pipeline: &ValidatedPipeline,
     images: &Images,
-    shape: Shape<'_>,
+    shape: Shape,
 ) -> PodTemplateSpec {
     let Shape {
         role,
-        image,
         args,
-        resources,
         config,
-        serving,
-        admin,
-        ports,
         restart,
-        grace_seconds,
-        labels: more,
+        label,
     } = shape;
-    let (volumes, mounts) = volumes(
-        pipeline,
-        config.unwrap_or_else(|| pipeline.config_name.clone()),
-        serving,
-    );
-    let mut labels = labels::of(&pipeline.name, role);
-    labels.extend(more.into_iter().map(|(k, v)| (k.to_string(), v)));
-    let mut ports: Vec<ContainerPort> = ports.into_iter().map(|(n, p)| port(n, p)).collect();
-    if admin {
-        ports.push(port("admin", i32::from(ADMIN_PORT)));
-    }
-    let container = Container {
-        name: role.into(),
-        image: Some(image.to_string()),
-        image_pull_policy: Some(images.pull_policy.clone()),
-        args: Some(args),
-        ports: Some(ports),
-        resources: Some(resources),
-        volume_mounts: Some(mounts),
-        liveness_probe: admin.then(|| probe("/healthz", 10, 6)),
-        readiness_probe: admin.then(|| probe("/readyz", 2, 2)),
-        security_context: Some(container_security()),
-        termination_message_policy: Some("FallbackToLogsOnError".into()),
-        ..Container::default()
+    let config = config.unwrap_or_else(|| pipeline.config_name.clone());
+    let (volumes, mounts) = volumes(pipeline, role, config);
+    let mut labels = labels::of(&pipeline.name, role.name());
+    labels.extend(label);
+    let usual = match role.facts().workload {
+        Workload::Job => "OnFailure",
+        Workload::Worker | Workload::Server => "Always",
     };
+    let has_rights = role.has_rights();
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(labels),
             ..ObjectMeta::default()
         }),
         spec: Some(PodSpec {
-            service_account_name: Some(pipeline.name.child(role)),
-            automount_service_account_token: Some(true),
+            service_account_name: has_rights.then(|| pipeline.name.child(role.name())),
+            automount_service_account_token: Some(has_rights),
             security_context: Some(pod_security()),
-            restart_policy: Some(restart.into()),
-            termination_grace_period_seconds: Some(grace_seconds),
-            containers: vec![container],
+            restart_policy: Some(restart.unwrap_or(usual).into()),
+            termination_grace_period_seconds: Some(role.facts().grace_seconds),
+            containers: vec![container(pipeline, images, role, (args, mounts))],
             volumes: Some(volumes),
             enable_service_links: Some(false),
             ..PodSpec::default()
         }),
     }
+}
+
+fn container(
+    pipeline: &ValidatedPipeline,
+    images: &Images,
+    role: Role,
+    (args, mounts): (Vec<String>, Vec<VolumeMount>),
+) -> Container {
+    let image = match role.facts().image {
+        Image::Worker => &images.worker,
+        Image::Trainer => &images.trainer,
+    };
+    let all_day = role.runs_all_day();
+    let resources = pipeline.declared_resources(role);
+    Container {
+        name: role.name().into(),
+        image: Some(image.clone()),
+        image_pull_policy: Some(images.pull_policy.clone()),
+        args: Some([vec![role.name().to_string()], args].concat()),
+        ports: Some(ports(role)),
+        resources: Some(resources.unwrap_or_else(|| default_resources(role.facts().resources))),
+        volume_mounts: Some(mounts),
+        liveness_probe: all_day.then(|| probe("/healthz", 10, 6)),
+        readiness_probe: all_day.then(|| probe("/readyz", 2, 2)),
+        security_context: Some(container_security()),
+        termination_message_policy: Some("FallbackToLogsOnError".into()),
+        ..Container::default()
+    }
+}
+
+/// Requests, with a memory limit.
+fn default_resources(default: DefaultResources) -> ResourceRequirements {
+    let quantity = |name: &str, text: &str| (name.to_string(), Quantity(text.to_string()));
+    ResourceRequirements {
+        requests: Some(
+            [
+                quantity("cpu", default.cpu),
+                quantity("memory", default.memory),
+            ]
+            .into(),
+        ),
+        limits: Some([quantity("memory", default.memory_limit)].into()),
+        claims: None,
+    }
+}
+
+fn ports(role: Role) -> Vec<ContainerPort> {
+    let http = (role.facts().workload == Workload::Server).then(|| port("http", HTTP_PORT));
+    let admin = role.runs_all_day().then(|| port("admin", ADMIN_PORT));
+    http.into_iter().chain(admin).collect()
 }
 
 fn pod_security() -> PodSecurityContext {
@@ -144,10 +163,10 @@ fn container_security() -> SecurityContext {
     }
 }
 
-fn port(name: &str, number: i32) -> ContainerPort {
+fn port(name: &str, number: u16) -> ContainerPort {
     ContainerPort {
         name: Some(name.into()),
-        container_port: number,
+        container_port: i32::from(number),
         protocol: Some("TCP".into()),
         ..ContainerPort::default()
     }
@@ -170,8 +189,8 @@ fn probe(path: &str, period: i32, failures: i32) -> Probe {
 
 fn volumes(
     pipeline: &ValidatedPipeline,
+    role: Role,
     config: String,
-    serving: bool,
 ) -> (Vec<Volume>, Vec<VolumeMount>) {
     let mut volumes = Vec::new();
     let mut mounts = Vec::new();
@@ -185,15 +204,15 @@ fn volumes(
         volumes.push(volume);
     };
     add(config_map("config", config, false), CONFIG_DIR.into(), true);
-    if serving {
+    if role.facts().follows_serving {
         // Optional: the pod must start before the first champion exists.
         add(
-            config_map("serving", pipeline.name.child("serving"), true),
+            config_map("serving", pipeline.name.serving(), true),
             SERVING_DIR.into(),
             true,
         );
     }
-    for (system, name) in secrets(pipeline) {
+    for (system, name) in secrets(pipeline, role) {
         let volume = Volume {
             name: format!("secret-{system}"),
             secret: Some(SecretVolumeSource {
@@ -231,22 +250,20 @@ fn config_map(volume: &str, name: String, optional: bool) -> Volume {
     }
 }
 
-/// Secrets by system; the operator names them and never reads them.
-fn secrets(pipeline: &ValidatedPipeline) -> BTreeMap<&'static str, String> {
-    let config = &pipeline.config;
-    let source = config
-        .source
-        .csv
-        .as_ref()
-        .and_then(|c| c.secret_name.clone());
-    let redis = config.redis.as_ref().and_then(|r| r.secret_name.clone());
+/// Secrets a role needs, by system; the operator names them and never reads them.
+fn secrets(pipeline: &ValidatedPipeline, role: Role) -> BTreeMap<&'static str, String> {
+    let spec = &pipeline.spec;
+    let source = spec.source.csv.as_ref().and_then(|c| c.secret_name.clone());
+    let redis = spec.serving.cache.redis.as_ref();
+    let redis = redis.and_then(|r| r.secret_name.clone());
     [
-        (secret::LAKE, Some(config.lake.secret_name.clone())),
+        (secret::LAKE, Some(spec.lake.secret_name.clone())),
         (secret::SOURCE, source),
-        (secret::KAFKA, config.kafka.secret_name.clone()),
+        (secret::KAFKA, spec.kafka.secret_name.clone()),
         (secret::REDIS, redis),
     ]
     .into_iter()
+    .filter(|(system, _)| role.facts().secrets.contains(system))
     .filter_map(|(system, name)| Some((system, name?)))
     .collect()
 }

@@ -1,8 +1,8 @@
 //! Jobs: prepare (until every probe passes), one per training run, and cleanup at deletion.
 
-use foresail_crds::exit_code;
 use foresail_crds::names::hash8;
 use foresail_crds::worker_config::{CONFIG_FILE, TrainingRun};
+use foresail_crds::{Role, exit_code};
 use k8s_openapi::api::batch::v1::{
     Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement,
     PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
@@ -10,34 +10,26 @@ use k8s_openapi::api::batch::v1::{
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::pod::{Shape, resources, template};
-use super::{labels, meta};
+use super::meta;
+use super::pod::{Shape, template};
 use crate::context::Images;
+use crate::pipeline::labels;
 use crate::pipeline::validate::ValidatedPipeline;
 
 /// Longest a cleanup may hold up the deletion of a Pipeline.
 const CLEANUP_SECONDS: i64 = 240;
-/// Role, and end of the name, of the cleanup.
-pub const CLEANUP: &str = "cleanup";
 
 /// Makes topics and probes Kafka, S3, Redis and the source; tries until all is well.
 pub(super) fn prepare_job(pipeline: &ValidatedPipeline, images: &Images) -> Job {
-    let shape = job_shape(
-        "prepare",
-        &images.worker,
-        vec!["prepare".into()],
-        "OnFailure",
-    );
-    let name = pipeline.name.child(&format!(
-        "prepare-{}",
-        hash8(pipeline.config_name.as_bytes())
-    ));
+    let role = Role::Prepare;
+    let hash = hash8(pipeline.config_name.as_bytes());
+    let name = pipeline.name.child(&format!("{role}-{hash}"));
     Job {
-        metadata: meta(pipeline, name, "prepare"),
+        metadata: meta(pipeline, name, role.name()),
         spec: Some(JobSpec {
             backoff_limit: Some(100),
             ttl_seconds_after_finished: Some(300),
-            template: template(pipeline, images, shape),
+            template: template(pipeline, images, Shape::of(role)),
             ..JobSpec::default()
         }),
         status: None,
@@ -47,30 +39,27 @@ pub(super) fn prepare_job(pipeline: &ValidatedPipeline, images: &Images) -> Job 
 /// Removes what `deletionPolicy` does not retain: its configuration and the Job. Neither is owned by
 /// the Pipeline, whose dependents may be gone before the Job has run; who makes them removes them.
 pub fn cleanup(pipeline: &ValidatedPipeline, images: &Images) -> (ConfigMap, Job) {
-    let name = pipeline.name.child(CLEANUP);
+    let role = Role::Cleanup;
+    let name = pipeline.name.child(role.name());
     let free = |name: &str| ObjectMeta {
         owner_references: None,
-        ..meta(pipeline, name.into(), CLEANUP)
+        ..meta(pipeline, name.into(), role.name())
     };
     let config = ConfigMap {
         metadata: free(&name),
         data: Some([(CONFIG_FILE.to_string(), pipeline.config.to_json())].into()),
         ..ConfigMap::default()
     };
-    let mut shape = job_shape(CLEANUP, &images.worker, vec!["cleanup".into()], "OnFailure");
-    shape.config = Some(name.clone());
-    let mut template = template(pipeline, images, shape);
-    if let Some(pod) = &mut template.spec {
-        // It talks to Kafka, S3 and Redis only.
-        pod.service_account_name = None;
-        pod.automount_service_account_token = Some(false);
-    }
+    let shape = Shape {
+        config: Some(name.clone()),
+        ..Shape::of(role)
+    };
     let job = Job {
         metadata: free(&name),
         spec: Some(JobSpec {
             backoff_limit: Some(10),
             active_deadline_seconds: Some(CLEANUP_SECONDS),
-            template,
+            template: template(pipeline, images, shape),
             ..JobSpec::default()
         }),
         status: None,
@@ -80,24 +69,21 @@ pub fn cleanup(pipeline: &ValidatedPipeline, images: &Images) -> (ConfigMap, Job
 
 /// One training run.
 pub(super) fn train_job(pipeline: &ValidatedPipeline, run: &TrainingRun, images: &Images) -> Job {
-    let training = &pipeline.spec.training;
-    let json = serde_json::to_string(run).unwrap_or_default();
-    let args = vec!["train".into(), "--run".into(), json];
-    let mut shape = job_shape("train", &images.trainer, args, "Never");
-    shape.resources = training
-        .resources
-        .clone()
-        .unwrap_or_else(|| resources("250m", "256Mi", "1Gi"));
-    shape.labels = vec![(labels::RUN, run.run_id.clone())];
-    let mut metadata = meta(
-        pipeline,
-        pipeline.name.child(&format!("train-{}", run.run_id)),
-        "train",
-    );
-    metadata
-        .labels
-        .get_or_insert_default()
-        .insert(labels::RUN.into(), run.run_id.clone());
+    let (role, training) = (Role::Train, &pipeline.spec.training);
+    let label = (labels::RUN.to_string(), run.run_id.clone());
+    let shape = Shape {
+        args: vec![
+            "--run".into(),
+            serde_json::to_string(run).unwrap_or_default(),
+        ],
+        // Each try is a pod of its own: the failure policy reads how it ended.
+        restart: Some("Never"),
+        label: Some(label.clone()),
+        ..Shape::of(role)
+    };
+    let name = pipeline.name.child(&format!("{role}-{}", run.run_id));
+    let mut metadata = meta(pipeline, name, role.name());
+    metadata.labels.get_or_insert_default().extend([label]);
     Job {
         metadata,
         spec: Some(JobSpec {
@@ -106,32 +92,11 @@ pub(super) fn train_job(pipeline: &ValidatedPipeline, run: &TrainingRun, images:
             pod_failure_policy: Some(failure_policy()),
             pod_replacement_policy: Some("Failed".into()),
             ttl_seconds_after_finished: Some(600),
-            suspend: Some(pipeline.spec.suspend),
+            suspend: Some(pipeline.suspends(role)),
             template: template(pipeline, images, shape),
             ..JobSpec::default()
         }),
         status: None,
-    }
-}
-
-fn job_shape<'a>(
-    role: &'static str,
-    image: &'a str,
-    args: Vec<String>,
-    restart: &'static str,
-) -> Shape<'a> {
-    Shape {
-        role,
-        image,
-        args,
-        resources: resources("20m", "32Mi", "256Mi"),
-        config: None,
-        serving: false,
-        admin: false,
-        ports: vec![],
-        restart,
-        grace_seconds: 30,
-        labels: vec![],
     }
 }
 
@@ -149,7 +114,7 @@ fn failure_policy() -> PodFailurePolicy {
     let final_codes = PodFailurePolicyRule {
         action: "FailJob".into(),
         on_exit_codes: Some(PodFailurePolicyOnExitCodesRequirement {
-            container_name: Some("train".into()),
+            container_name: Some(Role::Train.name().into()),
             operator: "In".into(),
             values: [exit_code::USER, exit_code::KILLED].map(i32::from).to_vec(),
         }),

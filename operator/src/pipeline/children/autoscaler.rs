@@ -1,5 +1,6 @@
 //! The autoscaler always exists, so the ownership of `replicas` never changes.
 
+use foresail_crds::Role;
 use foresail_crds::pipeline::spec::ScaleMetric;
 use k8s_openapi::api::autoscaling::v2::{
     CrossVersionObjectReference, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec, MetricSpec,
@@ -9,15 +10,15 @@ use k8s_openapi::api::autoscaling::v2::{
 use super::{Resources, meta};
 use crate::pipeline::validate::ValidatedPipeline;
 
-pub(super) fn add(out: &mut Resources, pipeline: &ValidatedPipeline) {
+pub(super) fn add(out: &mut Resources, pipeline: &ValidatedPipeline, role: Role) {
     let serving = &pipeline.spec.serving;
-    let name = pipeline.name.child("predict");
+    let name = pipeline.name.child(role.name());
     let resource = match serving.scale_metric {
         ScaleMetric::Cpu => "cpu",
         ScaleMetric::Memory => "memory",
     };
     out.add(&HorizontalPodAutoscaler {
-        metadata: meta(pipeline, name.clone(), "predict"),
+        metadata: meta(pipeline, name.clone(), role.name()),
         spec: Some(HorizontalPodAutoscalerSpec {
             scale_target_ref: CrossVersionObjectReference {
                 api_version: Some("apps/v1".into()),

@@ -3,29 +3,30 @@
 mod autoscaler;
 mod config_map;
 mod jobs;
-pub mod labels;
 mod pod;
-mod predict;
 mod rbac;
+mod server;
 mod workers;
 
+use foresail_crds::role::{Role, Workload};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use k8s_openapi::api::rbac::v1::{Role as Rights, RoleBinding};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::core::ApiResource;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::labels;
 use super::plan::Plan;
 use super::validate::ValidatedPipeline;
 use crate::context::Images;
 
-pub use jobs::{CLEANUP, cleanup};
+pub use jobs::cleanup;
 
 /// One child as it must be.
 #[derive(Clone, Debug)]
@@ -71,7 +72,7 @@ pub fn kinds() -> [ApiResource; 9] {
     [
         ApiResource::erase::<ConfigMap>(&()),
         ApiResource::erase::<ServiceAccount>(&()),
-        ApiResource::erase::<Role>(&()),
+        ApiResource::erase::<Rights>(&()),
         ApiResource::erase::<RoleBinding>(&()),
         ApiResource::erase::<Service>(&()),
         ApiResource::erase::<Deployment>(&()),
@@ -86,14 +87,20 @@ pub fn build(pipeline: &ValidatedPipeline, plan: &Plan, images: &Images) -> Reso
     let mut resources = Resources::default();
     config_map::add(&mut resources, pipeline, plan);
     rbac::add(&mut resources, pipeline);
-    if plan.prepared {
-        workers::add(&mut resources, pipeline, images);
-    } else {
+    if !plan.prepared {
         resources.add(&jobs::prepare_job(pipeline, images));
     }
-    if plan.champion.is_some() {
-        predict::add(&mut resources, pipeline, images);
-        autoscaler::add(&mut resources, pipeline);
+    for role in Role::ALL.iter().copied() {
+        match role.facts().workload {
+            Workload::Worker if plan.prepared => {
+                resources.add(&workers::deployment(pipeline, role, images));
+            }
+            Workload::Server if plan.champion.is_some() => {
+                server::add(&mut resources, pipeline, role, images);
+                autoscaler::add(&mut resources, pipeline, role);
+            }
+            Workload::Worker | Workload::Server | Workload::Job => {}
+        }
     }
     if let Some(run) = &plan.training {
         resources.add(&jobs::train_job(pipeline, run, images));
@@ -101,17 +108,16 @@ pub fn build(pipeline: &ValidatedPipeline, plan: &Plan, images: &Images) -> Reso
     resources
 }
 
-/// Metadata of a child of one role.
-fn meta(pipeline: &ValidatedPipeline, name: String, role: &str) -> ObjectMeta {
+/// Metadata of a child; `component` is the role it belongs to, or what it is when it has none.
+fn meta(pipeline: &ValidatedPipeline, name: String, component: &str) -> ObjectMeta {
     ObjectMeta {
         name: Some(name),
         namespace: Some(pipeline.name.namespace.clone()),
-        labels: Some(labels::of(&pipeline.name, role)),
+        labels: Some(labels::of(&pipeline.name, component)),
         owner_references: Some(vec![pipeline.owner.clone()]),
         ..ObjectMeta::default()
     }
 }
 
 #[cfg(test)]
-#[path = "build_tests.rs"]
 mod tests;

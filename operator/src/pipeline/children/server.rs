@@ -1,5 +1,8 @@
-//! The predictors: a Deployment whose replicas belong to the autoscaler, a Service, a disruption budget.
+//! A role that answers requests: a Deployment whose replicas belong to the autoscaler, a Service, a
+//! disruption budget.
 
+use foresail_crds::Role;
+use foresail_crds::role::HTTP_PORT;
 use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
 };
@@ -8,28 +11,26 @@ use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec}
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::pod::{Shape, resources, template};
-use super::{Resources, labels, meta};
+use super::pod::{Shape, template};
+use super::{Resources, meta};
 use crate::context::Images;
+use crate::pipeline::labels;
 use crate::pipeline::validate::ValidatedPipeline;
 
-const ROLE: &str = "predict";
-const PORT: i32 = 8080;
-
-pub(super) fn add(out: &mut Resources, pipeline: &ValidatedPipeline, images: &Images) {
-    let name = pipeline.name.child(ROLE);
+pub(super) fn add(out: &mut Resources, pipeline: &ValidatedPipeline, role: Role, images: &Images) {
+    let name = pipeline.name.child(role.name());
     let selector = LabelSelector {
-        match_labels: Some(labels::pods(&pipeline.name, ROLE)),
+        match_labels: Some(labels::pods(&pipeline.name, role)),
         ..LabelSelector::default()
     };
     out.add(&Service {
-        metadata: meta(pipeline, name.clone(), ROLE),
+        metadata: meta(pipeline, name.clone(), role.name()),
         spec: Some(ServiceSpec {
             selector: selector.match_labels.clone(),
             ports: Some(vec![ServicePort {
                 name: Some("http".into()),
                 port: 80,
-                target_port: Some(IntOrString::Int(PORT)),
+                target_port: Some(IntOrString::Int(i32::from(HTTP_PORT))),
                 protocol: Some("TCP".into()),
                 ..ServicePort::default()
             }]),
@@ -37,22 +38,8 @@ pub(super) fn add(out: &mut Resources, pipeline: &ValidatedPipeline, images: &Im
         }),
         status: None,
     });
-    let declared = pipeline.spec.serving.resources.clone();
-    let shape = Shape {
-        role: ROLE,
-        image: &images.worker,
-        args: vec![ROLE.into()],
-        resources: declared.unwrap_or_else(|| resources("50m", "48Mi", "256Mi")),
-        config: None,
-        serving: true,
-        admin: true,
-        ports: vec![("http", PORT)],
-        restart: "Always",
-        grace_seconds: 30,
-        labels: vec![],
-    };
     out.add(&Deployment {
-        metadata: meta(pipeline, name.clone(), ROLE),
+        metadata: meta(pipeline, name.clone(), role.name()),
         spec: Some(DeploymentSpec {
             // The autoscaler's, always: never set here.
             replicas: None,
@@ -65,13 +52,13 @@ pub(super) fn add(out: &mut Resources, pipeline: &ValidatedPipeline, images: &Im
                 }),
             }),
             revision_history_limit: Some(3),
-            template: template(pipeline, images, shape),
+            template: template(pipeline, images, Shape::of(role)),
             ..DeploymentSpec::default()
         }),
         status: None,
     });
     out.add(&PodDisruptionBudget {
-        metadata: meta(pipeline, name, ROLE),
+        metadata: meta(pipeline, name, role.name()),
         spec: Some(PodDisruptionBudgetSpec {
             // With one replica a minimum would block every drain.
             max_unavailable: Some(IntOrString::Int(1)),

@@ -17,7 +17,7 @@ pub(super) fn add(resources: &mut Resources, pipeline: &ValidatedPipeline, plan:
     });
     let serving = serde_json::to_string_pretty(&plan.serving()).unwrap_or_default();
     resources.add(&ConfigMap {
-        metadata: meta(pipeline, pipeline.name.child("serving"), "serving"),
+        metadata: meta(pipeline, pipeline.name.serving(), "serving"),
         data: data(SERVING_FILE, serving),
         ..ConfigMap::default()
     });

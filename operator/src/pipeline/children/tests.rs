@@ -2,6 +2,7 @@ use foresail_crds::worker_config::{ServedVersion, TrainingRun};
 use serde_json::json;
 
 use super::*;
+use crate::pipeline::labels;
 use crate::pipeline::validate::tests::pipeline;
 
 fn images() -> Images {
@@ -13,6 +14,11 @@ fn images() -> Images {
 }
 
 fn everything() -> Vec<Child> {
+    children_of(&pipeline(|_| {}))
+}
+
+/// Before prepare, and with everything running.
+fn children_of(p: &ValidatedPipeline) -> Vec<Child> {
     let plan = Plan {
         prepared: true,
         champion: Some(ServedVersion {
@@ -28,9 +34,8 @@ fn everything() -> Vec<Child> {
         }),
         ..Plan::default()
     };
-    let p = pipeline(|_| {});
-    let mut all = build(&p, &plan, &images()).children;
-    all.extend(build(&p, &Plan::default(), &images()).children);
+    let mut all = build(p, &plan, &images()).children;
+    all.extend(build(p, &Plan::default(), &images()).children);
     all
 }
 
@@ -176,4 +181,67 @@ fn every_child_is_owned_labelled_and_named_after_its_pipeline() {
         assert_eq!(meta["labels"][labels::PIPELINE], json!("p"));
         assert!(child.name.starts_with("p-") && child.namespace == "n");
     }
+}
+
+/// Pod of each role that has one.
+fn pods() -> Vec<(Role, Value)> {
+    let p = pipeline(|v| {
+        v["spec"]["kafka"]["secretName"] = json!("kafka");
+        v["spec"]["serving"]["cache"]["redis"]["secretName"] = json!("redis");
+    });
+    let (_, cleanup) = cleanup(&p, &images());
+    let mut all: Vec<Value> = children_of(&p).into_iter().map(|c| c.value).collect();
+    all.push(serde_json::to_value(cleanup).unwrap());
+    let pods = all.into_iter().filter_map(|child| {
+        let pod = child["spec"]["template"]["spec"].clone();
+        let role = Role::from_name(pod["containers"][0]["name"].as_str()?)?;
+        Some((role, pod))
+    });
+    pods.collect()
+}
+
+#[test]
+fn every_role_has_a_pod() {
+    let pods = pods();
+    for role in Role::ALL {
+        let pod = pods.iter().find(|(other, _)| other == role);
+        let (_, pod) = pod.unwrap_or_else(|| panic!("{role} has no pod"));
+        assert_eq!(pod["containers"][0]["args"][0], json!(role.name()));
+    }
+}
+
+#[test]
+fn a_pod_mounts_only_the_secrets_its_role_needs() {
+    for (role, pod) in pods() {
+        let volumes = pod["volumes"].as_array().unwrap().iter();
+        let mounted: Vec<&str> = volumes
+            .filter_map(|v| v["name"].as_str()?.strip_prefix("secret-"))
+            .collect();
+        let mut needed = role.facts().secrets.to_vec();
+        needed.sort_unstable();
+        assert_eq!(mounted, needed, "{role}");
+    }
+}
+
+#[test]
+fn only_a_role_with_rights_has_a_token() {
+    for (role, pod) in pods() {
+        let account = role.has_rights().then(|| format!("p-{role}"));
+        assert_eq!(pod["serviceAccountName"], json!(account), "{role}");
+        let token = &pod["automountServiceAccountToken"];
+        assert_eq!(*token, json!(role.has_rights()), "{role}");
+    }
+}
+
+#[test]
+fn the_pod_of_a_run_is_not_started_again_where_that_would_change_nothing() {
+    let all = everything();
+    let job = find(&all, "Job", "p-train-r1");
+    let spec = &job["spec"]["template"]["spec"];
+    assert_eq!(spec["restartPolicy"], json!("Never"));
+    assert_eq!(
+        job["spec"]["podFailurePolicy"]["rules"][1]["onExitCodes"]["values"],
+        json!([64, 137])
+    );
+    assert_eq!(spec["containers"][0]["args"][1], json!("--run"));
 }

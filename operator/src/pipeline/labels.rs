@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use foresail_crds::MANAGER;
 use foresail_crds::names::PipelineName;
+use foresail_crds::{MANAGER, Role};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
@@ -15,12 +15,12 @@ pub const RUN: &str = "foresail.dev/run";
 pub const COMPONENT: &str = "app.kubernetes.io/component";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
-/// All labels of a child.
-pub fn of(name: &PipelineName, role: &str) -> BTreeMap<String, String> {
+/// All labels of a child; `component` is the role it belongs to, or what it is when it has none.
+pub fn of(name: &PipelineName, component: &str) -> BTreeMap<String, String> {
     let pairs = [
         ("app.kubernetes.io/name", "foresail"),
         ("app.kubernetes.io/version", env!("CARGO_PKG_VERSION")),
-        (COMPONENT, role),
+        (COMPONENT, component),
         (MANAGED_BY, MANAGER),
         (PIPELINE, name.name.as_str()),
     ];
@@ -31,16 +31,18 @@ pub fn of(name: &PipelineName, role: &str) -> BTreeMap<String, String> {
 }
 
 /// Labels that select the pods of one role; they never change.
-pub fn pods(name: &PipelineName, role: &str) -> BTreeMap<String, String> {
-    [(COMPONENT, role), (PIPELINE, name.name.as_str())]
+pub fn pods(name: &PipelineName, role: Role) -> BTreeMap<String, String> {
+    [(COMPONENT, role.name()), (PIPELINE, name.name.as_str())]
         .into_iter()
         .map(|(k, v)| (k.to_string(), v.to_string()))
         .collect()
 }
 
 /// Whether a pod runs for a role.
-pub fn is_role(pod: &Pod, role: &str) -> bool {
-    pod.labels().get(COMPONENT).is_some_and(|c| c == role)
+pub fn is_role(pod: &Pod, role: Role) -> bool {
+    pod.labels()
+        .get(COMPONENT)
+        .is_some_and(|c| c == role.name())
 }
 
 /// Selects all children of one Pipeline.
