@@ -10,14 +10,17 @@ pub mod model_version;
 pub mod names;
 pub mod number;
 pub mod pipeline;
+pub mod readiness;
 pub mod records;
 pub mod role;
+pub mod role_error;
 pub mod worker_config;
 
 pub use model_version::{ModelVersion, ModelVersionSpec, ModelVersionStatus};
 pub use number::Decimal;
 pub use pipeline::{Pipeline, PipelineSpec, PipelineStatus};
 pub use role::Role;
+pub use role_error::RoleError;
 
 /// API group of every Foresail kind.
 pub const GROUP: &str = "foresail.dev";

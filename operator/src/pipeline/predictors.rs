@@ -3,8 +3,8 @@
 
 use foresail_crds::Role;
 use foresail_crds::pipeline::status::WorkerError;
+use foresail_crds::readiness::Readiness;
 use foresail_crds::role::ADMIN_PORT;
-use foresail_runtime_base::admin::Readiness;
 use futures::StreamExt;
 use futures::stream;
 use k8s_openapi::api::core::v1::Pod;

@@ -1,8 +1,8 @@
 //! Rows of a CSV file. A line that cannot be split is still a row: it goes on with its text and
 //! without fields, so that it ends in quarantine and the counts add up.
 
+use foresail_crds::RoleError;
 use foresail_crds::pipeline::spec::CsvSource;
-use foresail_runtime_base::RoleError;
 
 use crate::row::{Fields, RawRow};
 

@@ -2,9 +2,9 @@
 //! returns, splits, gaps, damaged rows, and a declared break. It writes the same text rows a CSV
 //! file would hold, so that checks and quarantine go one way.
 
+use foresail_crds::RoleError;
 use foresail_crds::pipeline::spec::{SimulatorBreak, SimulatorSource};
 use foresail_domain::TradingCalendar;
-use foresail_runtime_base::RoleError;
 use jiff::civil::Date;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

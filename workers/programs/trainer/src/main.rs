@@ -105,7 +105,7 @@ async fn main() -> ExitCode {
     foresail_runtime_base::init("trainer");
     match run(Args::parse().command).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => foresail_runtime_base::exit_with(&error),
+        Err(error) => foresail_runtime_base::exit_code_for(&error),
     }
 }
 

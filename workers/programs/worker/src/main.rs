@@ -40,7 +40,7 @@ async fn main() -> ExitCode {
     foresail_runtime_base::init(role.name());
     match run(role, &config).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => foresail_runtime_base::exit_with(&error),
+        Err(error) => foresail_runtime_base::exit_code_for(&error),
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 use foresail_crds::pipeline::status::WorkerError;
+use foresail_crds::readiness::Readiness;
 use prometheus::{Encoder, TextEncoder};
-use serde::{Deserialize, Serialize};
 
 use crate::{RoleError, Shutdown};
 
@@ -20,16 +20,6 @@ pub struct Health(Arc<Inner>);
 struct Inner {
     ready: AtomicBool,
     error: Mutex<Option<WorkerError>>,
-}
-
-/// Body of `/readyz`, whose status is 200 or 503: the operator copies the error up.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Readiness {
-    /// Whether requests are welcome.
-    pub ready: bool,
-    /// What stands in the way of what the program should do now, ready or not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<WorkerError>,
 }
 
 impl Health {

@@ -17,7 +17,8 @@ use foresail_domain::TradingCalendar;
 
 pub use admin::Health;
 pub use config::secret;
-pub use error::{RoleError, exit_with};
+pub use error::exit_code_for;
+pub use foresail_crds::RoleError;
 pub use shutdown::Shutdown;
 pub use telemetry::init;
 

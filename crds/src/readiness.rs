@@ -1,0 +1,15 @@
+//! The body of `/readyz`: the operator asks predictors for it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::pipeline::status::WorkerError;
+
+/// Body of `/readyz`, whose status is 200 or 503: the operator copies the error up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// Whether requests are welcome.
+    pub ready: bool,
+    /// What stands in the way of what the program should do now, ready or not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<WorkerError>,
+}

@@ -1,0 +1,81 @@
+//! Why a role cannot do its work, with the person who can mend it. Here and not beside the admin
+//! server, so that pure crates can refuse a spec without linking one.
+
+use crate::pipeline::status::{ErrorClass, WorkerError};
+
+/// Why a role cannot do its work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}: {message}")]
+pub struct RoleError {
+    /// Who can mend it.
+    pub class: ErrorClass,
+    /// CamelCase reason; docs/operations.md lists all of them.
+    pub reason: String,
+    /// Object, cause, what happens next.
+    pub message: String,
+}
+
+/// Longest reason that fits the schema of status.
+const LONGEST_REASON: usize = 64;
+/// Longest message that fits the schema of status.
+const LONGEST_MESSAGE: usize = 1_000;
+
+impl RoleError {
+    /// The declared configuration or data is wrong.
+    pub fn user(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::of(ErrorClass::User, reason, message)
+    }
+
+    /// A system outside Foresail fails.
+    pub fn outside(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::of(ErrorClass::Outside, reason, message)
+    }
+
+    /// Foresail is at fault.
+    pub fn internal(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::of(ErrorClass::Internal, reason, message)
+    }
+
+    fn of(class: ErrorClass, reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            class,
+            reason: reason.into(),
+            message: message.into(),
+        }
+    }
+
+    /// For `status.<role>.error`, cut to the lengths of its schema.
+    pub fn to_worker_error(&self) -> WorkerError {
+        WorkerError {
+            class: self.class,
+            reason: self.reason.chars().take(LONGEST_REASON).collect(),
+            message: self.message.chars().take(LONGEST_MESSAGE).collect(),
+        }
+    }
+
+    /// Process exit code: 64 user, 75 outside, 70 internal. The Job's failure policy reads it.
+    pub fn exit_code(&self) -> u8 {
+        self.class.exit_code()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_gets_what_its_schema_takes() {
+        let error = RoleError::user("R".repeat(100), "ä".repeat(2_000)).to_worker_error();
+        assert_eq!(error.reason.len(), LONGEST_REASON);
+        assert_eq!(error.message.chars().count(), LONGEST_MESSAGE);
+        assert_eq!(error.class, ErrorClass::User);
+    }
+
+    #[test]
+    fn the_exit_code_tells_the_class() {
+        assert_eq!(RoleError::user("A", "b").exit_code(), 64);
+        assert_eq!(RoleError::outside("A", "b").exit_code(), 75);
+        assert_eq!(RoleError::internal("A", "b").exit_code(), 70);
+        assert_eq!(RoleError::user("A", "b").to_string(), "A: b");
+    }
+}
