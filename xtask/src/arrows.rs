@@ -1,121 +1,62 @@
-//! `cargo xtask arrows`: the layers of the design, checked against every manifest. An arrow may only
-//! point down, roles never import each other, and each big dependency is named by few packages.
+//! `cargo xtask arrows`: the layers of docs/architecture.md, read from where packages lie, and the order of files
+//! inside each package. Who may name a big dependency stands in deny.toml.
+
+mod circles;
+mod layers;
+mod modules;
+mod pure;
+mod tokens;
+mod untied;
+
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::exec;
 use crate::paths::Paths;
-
-/// Layer of each of our packages; 4 is the top.
-const LAYERS: &[(&str, u8)] = &[
-    ("foresail-crds", 0),
-    ("foresail-domain", 0),
-    ("foresail-features", 1),
-    ("foresail-evaluation", 1),
-    ("foresail-drift", 1),
-    ("foresail-model", 1),
-    ("foresail-recurrent", 1),
-    ("foresail-runtime-base", 2),
-    ("foresail-sql", 2),
-    ("foresail-bars", 2),
-    ("foresail-runtime-kafka", 2),
-    ("foresail-runtime-store", 2),
-    ("foresail-runtime-cache", 2),
-    ("foresail-runtime-cluster", 2),
-    ("foresail-ingest", 3),
-    ("foresail-lake", 3),
-    ("foresail-stream", 3),
-    ("foresail-train", 3),
-    ("foresail-predict", 3),
-    ("foresail-monitor", 3),
-    ("foresail-operator", 4),
-    ("foresail-worker", 4),
-    ("foresail-trainer", 4),
-    ("foresail-tests", 4),
-    ("xtask", 4),
-];
-
-/// Arrows inside one layer, or across layers, that need a word: (from, to, allowed).
-const EXCEPTIONS: &[(&str, &str, bool)] = &[
-    // Adapters build on the base; a model knows the fingerprint of its features.
-    ("foresail-bars", "foresail-runtime-base", true),
-    ("foresail-runtime-kafka", "foresail-runtime-base", true),
-    ("foresail-runtime-store", "foresail-runtime-base", true),
-    ("foresail-runtime-cache", "foresail-runtime-base", true),
-    ("foresail-runtime-cluster", "foresail-runtime-base", true),
-    ("foresail-model", "foresail-features", true),
-    ("foresail-model", "foresail-recurrent", true),
-    // Drift of the realised error uses the variance that forecasts are compared with.
-    ("foresail-drift", "foresail-evaluation", true),
-    // The operator decides: no data plane, no model.
-    ("foresail-operator", "foresail-model", false),
-    ("foresail-operator", "foresail-runtime-kafka", false),
-    ("foresail-operator", "foresail-runtime-store", false),
-    ("foresail-operator", "foresail-runtime-cache", false),
-];
-
-/// Packages that may name a big dependency.
-const NAMED_BY: &[(&str, &[&str])] = &[
-    ("rdkafka", &["foresail-runtime-kafka"]),
-    ("aws-sdk-s3", &["foresail-runtime-store"]),
-    ("redis", &["foresail-runtime-cache"]),
-    ("datafusion", &["foresail-sql", "foresail-train"]),
-    ("burn", &["foresail-model", "foresail-train"]),
-    ("deltalake-core", &["foresail-lake", "foresail-train"]),
-    (
-        "actix-web",
-        &[
-            "foresail-predict",
-            "foresail-runtime-base",
-            "foresail-operator",
-        ],
-    ),
-    ("tokio", NOT_PURE),
-    // The operator asks predictors over HTTP: docs/adr/0006.
-    (
-        "reqwest",
-        &["foresail-ingest", "foresail-operator", "foresail-tests"],
-    ),
-];
-
-/// Everything but the leaves and the pure layer.
-const NOT_PURE: &[&str] = &[
-    "foresail-runtime-base",
-    "foresail-runtime-kafka",
-    "foresail-runtime-store",
-    "foresail-runtime-cache",
-    "foresail-runtime-cluster",
-    "foresail-ingest",
-    "foresail-lake",
-    "foresail-stream",
-    "foresail-train",
-    "foresail-predict",
-    "foresail-monitor",
-    "foresail-operator",
-    "foresail-worker",
-    "foresail-trainer",
-    "foresail-tests",
-];
+use circles::Circle;
+use modules::Tree;
 
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
+    workspace_root: PathBuf,
 }
 
 #[derive(Deserialize)]
 struct Package {
     name: String,
+    manifest_path: PathBuf,
     dependencies: Vec<Dependency>,
+    targets: Vec<Target>,
 }
 
 #[derive(Deserialize)]
 struct Dependency {
     name: String,
     kind: Option<String>,
+    path: Option<PathBuf>,
 }
 
-/// Fails with every arrow that points the wrong way.
+#[derive(Deserialize)]
+struct Target {
+    kind: Vec<String>,
+    src_path: PathBuf,
+}
+
+/// What was found, and which exceptions were needed.
+#[derive(Default)]
+struct Found {
+    wrong: Vec<String>,
+    arrows: Vec<(&'static str, &'static str)>,
+    circles: Vec<&'static [&'static str]>,
+}
+
+/// Fails with every arrow that points the wrong way, every circle of files, and every breach of purity.
+///
+/// # Errors
+/// When there is one, or a file cannot be read.
 pub fn check(paths: &Paths) -> Result<()> {
     let json = exec::capture(exec::cargo(paths).args([
         "metadata",
@@ -126,78 +67,185 @@ pub fn check(paths: &Paths) -> Result<()> {
     ]))?;
     let metadata: Metadata =
         serde_json::from_str(&json).context("`cargo metadata` printed no JSON")?;
-    let wrong: Vec<String> = metadata.packages.iter().flat_map(violations).collect();
-    if !wrong.is_empty() {
-        bail!(
-            "{} arrows point the wrong way:\n{}",
-            wrong.len(),
-            wrong.join("\n")
-        );
+    let root = &metadata.workspace_root;
+    let mut found = Found::default();
+    for package in &metadata.packages {
+        found.arrows_of(root, package);
+        for target in &package.targets {
+            found.files_of(root, package, target)?;
+        }
+    }
+    found.note_unneeded();
+    if !found.wrong.is_empty() {
+        bail!("the layers do not hold:\n{}", found.wrong.join("\n"));
     }
     println!(
-        "arrows: {} packages, every arrow points down",
-        metadata.packages.len()
+        "arrows: {} packages, every arrow points down, no circle of files; exceptions: {}",
+        metadata.packages.len(),
+        untied::ARROWS.len() + untied::CIRCLES.len()
     );
     Ok(())
 }
 
-fn violations(package: &Package) -> Vec<String> {
-    let from = package.name.as_str();
-    let Some(level) = layer(from) else {
-        return vec![format!(
-            "{from} has no layer: add it to xtask/src/arrows.rs"
-        )];
-    };
-    package
-        .dependencies
-        .iter()
-        .filter(|d| d.kind.as_deref() != Some("dev"))
-        .filter_map(|d| wrong(from, level, &d.name))
-        .collect()
-}
+impl Found {
+    fn arrows_of(&mut self, root: &Path, package: &Package) {
+        let folder = below(
+            root,
+            package.manifest_path.parent().unwrap_or(Path::new("")),
+        );
+        let Some(layer) = layers::of(folder) else {
+            self.wrong.push(format!(
+                "{} lies in {}, which is in no layer: see docs/architecture.md",
+                package.name,
+                folder.display()
+            ));
+            return;
+        };
+        let used = package
+            .dependencies
+            .iter()
+            .filter(|d| d.kind.as_deref() != Some("dev"));
+        for dependency in used {
+            if layer < 2 && pure::RUNTIMES.contains(&dependency.name.as_str()) {
+                self.wrong.push(format!(
+                    "{} is pure and names {}",
+                    package.name, dependency.name
+                ));
+            }
+            let Some(target) = dependency.path.as_deref().map(|path| below(root, path)) else {
+                continue;
+            };
+            if !layers::may_use(folder, target) {
+                self.arrow(folder, target);
+            }
+        }
+    }
 
-fn wrong(from: &str, level: u8, to: &str) -> Option<String> {
-    if let Some((_, allowed)) = NAMED_BY.iter().find(|(name, _)| *name == to)
-        && !allowed.contains(&from)
-    {
-        return Some(format!(
-            "{from} names {to}; only {} may",
-            allowed.join(", ")
+    fn arrow(&mut self, from: &Path, to: &Path) {
+        let known = untied::ARROWS
+            .iter()
+            .find(|(f, t)| from == Path::new(f) && to == Path::new(t));
+        match known {
+            Some(known) => self.arrows.push(*known),
+            None => self.wrong.push(format!(
+                "{} uses {}, which is not below it",
+                from.display(),
+                to.display()
+            )),
+        }
+    }
+
+    fn files_of(&mut self, root: &Path, package: &Package, target: &Target) -> Result<()> {
+        let is = |kind: &str| target.kind.iter().any(|k| k == kind);
+        if !is("lib") && !is("bin") {
+            return Ok(());
+        }
+        let tree = Tree::read(&target.src_path)?;
+        let folder = below(
+            root,
+            package.manifest_path.parent().unwrap_or(Path::new("")),
+        );
+        if is("lib") && layers::of(folder).is_some_and(|layer| layer < 2) {
+            for (file, name) in pure::breaches(&tree) {
+                let file = below(root, &file).display();
+                self.wrong
+                    .push(format!("{file} is to be pure and names {name}"));
+            }
+        }
+        for circle in circles::of(&tree) {
+            self.circle(root, &circle);
+        }
+        Ok(())
+    }
+
+    fn circle(&mut self, root: &Path, circle: &Circle) {
+        let known = untied::CIRCLES.iter().find(|known| {
+            let mut files = circle.files.iter().map(|file| below(root, file));
+            files.all(|file| known.iter().any(|name| file == Path::new(name)))
+        });
+        if let Some(known) = known {
+            self.circles.push(known);
+            return;
+        }
+        let needs = circle.needs.iter().map(|(from, to, name)| {
+            let (from, to) = (below(root, from), below(root, to));
+            format!("  {} needs {} of {}", from.display(), name, to.display())
+        });
+        let needs: Vec<String> = needs.collect();
+        self.wrong.push(format!(
+            "{} files need each other:\n{}",
+            circle.files.len(),
+            needs.join("\n")
         ));
     }
-    let target = layer(to)?;
-    let exception = EXCEPTIONS.iter().find(|(f, t, _)| *f == from && *t == to);
-    let allowed = exception.map_or(target < level, |(_, _, allowed)| *allowed);
-    (!allowed).then(|| format!("{from} (layer {level}) imports {to} (layer {target})"))
+
+    /// An exception that lets nothing pass any more is one too many.
+    fn note_unneeded(&mut self) {
+        let unneeded = "lets nothing pass any more: remove it from xtask/src/arrows/untied.rs";
+        for (from, to) in untied::ARROWS {
+            if !self.arrows.contains(&(*from, *to)) {
+                self.wrong.push(format!("{from} -> {to} {unneeded}"));
+            }
+        }
+        for circle in untied::CIRCLES {
+            if !self.circles.contains(circle) {
+                self.wrong
+                    .push(format!("the circle of {} {unneeded}", circle.join(", ")));
+            }
+        }
+    }
 }
 
-fn layer(name: &str) -> Option<u8> {
-    LAYERS
-        .iter()
-        .find(|(n, _)| *n == name)
-        .map(|(_, level)| *level)
+fn below<'a>(root: &Path, path: &'a Path) -> &'a Path {
+    path.strip_prefix(root).unwrap_or(path)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn down_is_allowed_up_and_sideways_are_not() {
-        assert_eq!(wrong("foresail-stream", 3, "foresail-features"), None);
-        assert!(wrong("foresail-stream", 3, "foresail-lake").is_some());
-        assert!(wrong("foresail-features", 1, "foresail-runtime-base").is_some());
-        assert!(wrong("foresail-operator", 4, "foresail-model").is_some());
-        assert!(wrong("foresail-drift", 1, "foresail-features").is_some());
-        assert_eq!(wrong("foresail-model", 1, "foresail-features"), None);
-        assert_eq!(wrong("foresail-drift", 1, "foresail-evaluation"), None);
-        assert!(wrong("foresail-evaluation", 1, "foresail-drift").is_some());
+    fn package(folder: &str, uses: &str) -> Package {
+        let manifest = format!("/repo/{folder}/Cargo.toml");
+        let path = PathBuf::from(format!("/repo/{uses}"));
+        Package {
+            name: "planted".into(),
+            manifest_path: manifest.into(),
+            dependencies: vec![Dependency {
+                name: "other".into(),
+                kind: None,
+                path: Some(path),
+            }],
+            targets: Vec::new(),
+        }
+    }
+
+    fn wrong(package: &Package) -> Vec<String> {
+        let mut found = Found::default();
+        found.arrows_of(Path::new("/repo"), package);
+        found.wrong
     }
 
     #[test]
-    fn big_dependencies_have_one_home() {
-        assert!(wrong("foresail-stream", 3, "rdkafka").is_some());
-        assert!(wrong("foresail-features", 1, "tokio").is_some());
-        assert_eq!(wrong("foresail-runtime-kafka", 2, "rdkafka"), None);
+    fn a_planted_wrong_arrow_is_refused() {
+        let found = wrong(&package("workers/roles/feed", "workers/roles/lake"));
+        assert_eq!(
+            found,
+            ["workers/roles/feed uses workers/roles/lake, which is not below it"]
+        );
+        let found = wrong(&package("workers/roles/feed", "workers/core/features"));
+        assert!(found.is_empty(), "{found:?}");
+    }
+
+    #[test]
+    fn a_pure_package_names_no_runtime() {
+        let mut package = package("workers/core/view", "crds");
+        package.dependencies[0].name = "tokio".into();
+        package.dependencies[0].path = None;
+        assert_eq!(wrong(&package), ["planted is pure and names tokio"]);
+    }
+
+    #[test]
+    fn a_package_outside_the_layers_is_refused() {
+        assert_eq!(wrong(&package("helpers", "crds")).len(), 1);
     }
 }
