@@ -14,6 +14,7 @@ pub mod readiness;
 pub mod records;
 pub mod role;
 pub mod role_error;
+pub mod training_parameters;
 pub mod worker_config;
 
 pub use model_version::{ModelVersion, ModelVersionSpec, ModelVersionStatus};
@@ -21,6 +22,7 @@ pub use number::Decimal;
 pub use pipeline::{Pipeline, PipelineSpec, PipelineStatus};
 pub use role::Role;
 pub use role_error::RoleError;
+pub use training_parameters::TrainingParameters;
 
 /// API group of every Foresail kind.
 pub const GROUP: &str = "foresail.dev";

@@ -8,7 +8,7 @@ use foresail_crds::names::{PipelineName, hash8};
 use foresail_crds::pipeline::conditions::{RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION};
 use foresail_crds::pipeline::spec::{PipelineSpec, RetrainTrigger};
 use foresail_crds::worker_config::WorkerConfig;
-use foresail_crds::{Pipeline, Role};
+use foresail_crds::{Pipeline, Role, TrainingParameters};
 use foresail_drift::DriftPolicy;
 use jiff::tz::TimeZone;
 use k8s_openapi::api::core::v1::ResourceRequirements;
@@ -99,6 +99,7 @@ pub fn validate(object: &Pipeline) -> Result<ValidatedPipeline, Invalid> {
     let fingerprint = foresail_features::fingerprint(&spec.features, spec.source.adjustment)
         .map_err(|e| invalid("spec.features", e.to_string()))?;
     DriftPolicy::try_from(&spec.drift).map_err(|e| invalid("spec.drift", e.to_string()))?;
+    TrainingParameters::try_from(&spec.training).map_err(|e| invalid(e.field, e.message))?;
     rules::check(&spec)?;
     let schedule = schedule(&spec)?;
     let cooldown = spec.retraining.cooldown.as_duration();

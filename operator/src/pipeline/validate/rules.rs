@@ -59,14 +59,6 @@ fn dates(spec: &PipelineSpec) -> Result<(), Invalid> {
 }
 
 fn numbers(spec: &PipelineSpec) -> Result<(), Invalid> {
-    let model = &spec.training.model;
-    within("spec.training.model.ridge", &model.ridge, 0.0, 1e6)?;
-    within(
-        "spec.training.model.learningRate",
-        &model.learning_rate,
-        1e-9,
-        10.0,
-    )?;
     match &spec.source.replay {
         Some(r) => within(
             "spec.source.replay.sessionsPerSecond",
