@@ -240,6 +240,56 @@ pub struct GateResult {
     pub p_value: crate::Decimal,
 }
 
+/// What a gate measured, not yet written as decimals.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GateMeasurement {
+    /// Version number of the champion.
+    pub champion_version: u32,
+    /// Forecast dates compared.
+    pub dates: u32,
+    /// RMSE of the challenger.
+    pub challenger_rmse: f64,
+    /// RMSE of the champion.
+    pub champion_rmse: f64,
+    /// RMSE of the naive forecast.
+    pub naive_rmse: f64,
+    /// Relative improvement over the champion.
+    pub effect: f64,
+    /// One-sided p-value of "the challenger is not better".
+    pub p_value: f64,
+}
+
+/// Why a measurement is no result: the number that is not finite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotComparable {
+    /// The challenger's error, or how much larger it is than the champion's.
+    Challenger,
+    /// The champion's error.
+    Champion,
+    /// The error of the naive forecast.
+    Naive,
+    /// The p-value.
+    PValue,
+}
+
+impl TryFrom<GateMeasurement> for GateResult {
+    type Error = NotComparable;
+
+    /// The only writer of a result: a number that is not finite never becomes one that looks good.
+    fn try_from(measured: GateMeasurement) -> Result<Self, NotComparable> {
+        let decimal = |value: f64, whose| crate::Decimal::rounded(value).ok_or(whose);
+        Ok(Self {
+            champion_version: measured.champion_version,
+            dates: measured.dates,
+            challenger_rmse: decimal(measured.challenger_rmse, NotComparable::Challenger)?,
+            champion_rmse: decimal(measured.champion_rmse, NotComparable::Champion)?,
+            naive_rmse: decimal(measured.naive_rmse, NotComparable::Naive)?,
+            effect: decimal(measured.effect, NotComparable::Challenger)?,
+            p_value: decimal(measured.p_value, NotComparable::PValue)?,
+        })
+    }
+}
+
 /// Reference distribution of the features and calibrated thresholds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -68,6 +68,8 @@ fn numbers(gate: &GateResult, minimum_effect: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use foresail_crds::model_manifest::GateMeasurement;
+
     use super::*;
 
     fn gate(challenger: &str, champion: &str, effect: &str) -> GateResult {
@@ -117,5 +119,50 @@ mod tests {
             0.0,
         );
         assert!(matches!(manual, Verdict::Wait { .. }));
+    }
+
+    /// What the trainer reports of these errors: nothing, where they cannot be written down.
+    fn reported(challenger: f64, champion: f64) -> Option<GateResult> {
+        let measured = GateMeasurement {
+            champion_version: 1,
+            dates: 40,
+            challenger_rmse: challenger,
+            champion_rmse: champion,
+            naive_rmse: 0.03,
+            effect: 1.0 - challenger / champion,
+            p_value: 1.0,
+        };
+        GateResult::try_from(measured).ok()
+    }
+
+    #[test]
+    fn errors_that_are_not_finite_never_promote() {
+        let promoted = |gate: Option<&GateResult>| {
+            let verdict = judge(gate, PromotionMode::Automatic, 0.0);
+            matches!(verdict, Verdict::Promote { .. })
+        };
+        assert!(promoted(reported(0.02, 0.03).as_ref()));
+        let broken = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+        for value in broken {
+            for (challenger, champion) in [(value, 0.03), (0.02, value), (value, value)] {
+                let gate = reported(challenger, champion);
+                assert!(
+                    !promoted(gate.as_ref()),
+                    "{challenger} against {champion}: {gate:?}"
+                );
+            }
+        }
+        // The ratio of the two overflows although both are finite.
+        assert_eq!(reported(1e300, 1e-300), None);
+        // A status may hold any text.
+        for text in ["inf", "-inf", "NaN", "1e999", "-1e999"] {
+            for gate in [
+                gate(text, "0.03", "0.33"),
+                gate("0.02", text, "0.33"),
+                gate("0.02", "0.03", text),
+            ] {
+                assert!(!promoted(Some(&gate)), "{gate:?}");
+            }
+        }
     }
 }

@@ -61,12 +61,30 @@ impl Predictor {
         }
     }
 
-    /// Predicted change per step 1..=horizon, in units of the target. `rows` are oldest first, exactly
-    /// [`Self::lookback`] of them.
+    /// Closes of steps 1..=horizon: `[horizon]`, each finite. `rows` are `[lookback][features]`, oldest first,
+    /// exactly [`Self::lookback`] of them; `close` is the close of the last one, in the unit that is asked for (raw,
+    /// adjusted, or 1 for ratios).
     ///
     /// # Errors
-    /// [`ModelError::Input`] for another shape or a non-finite value, [`ModelError::NotFinite`].
-    pub fn predict(&self, rows: &[Row<'_>]) -> Result<Vec<f64>, ModelError> {
+    /// [`ModelError::Input`] for another shape, a value that is not finite or a close that is not above zero;
+    /// [`ModelError::NotFinite`] when the model has diverged.
+    pub fn forecast(&self, rows: &[Row<'_>], close: f64) -> Result<Vec<f64>, ModelError> {
+        if !(close.is_finite() && close > 0.0) {
+            let message = format!("a forecast starts at a close above zero, not at {close}");
+            return Err(ModelError::Input(message));
+        }
+        let changes = self.changes(rows)?;
+        let closes = self.to_closes(close, &changes);
+        // A finite change may still be more than a close can hold.
+        if closes.iter().all(|close| close.is_finite()) {
+            Ok(closes)
+        } else {
+            Err(ModelError::NotFinite)
+        }
+    }
+
+    /// Predicted change per step, `[horizon]`, in units of the target.
+    fn changes(&self, rows: &[Row<'_>]) -> Result<Vec<f64>, ModelError> {
         let width = self.scaler.mean.len();
         if rows.len() != self.lookback {
             let message = format!("{} rows given, {} needed", rows.len(), self.lookback);
@@ -97,8 +115,8 @@ impl Predictor {
         }
     }
 
-    /// Closes forecast from `close`: `close * exp(r)` for log returns, `close * (1 + r)` otherwise.
-    pub fn to_closes(&self, close: f64, changes: &[f64]) -> Vec<f64> {
+    /// `close * exp(r)` for log returns, `close * (1 + r)` otherwise.
+    fn to_closes(&self, close: f64, changes: &[f64]) -> Vec<f64> {
         let one = |change: &f64| match self.sizes.target {
             Target::LogReturn => close * change.exp(),
             // A price cannot fall by more than all of it.
@@ -167,10 +185,9 @@ mod tests {
     #[test]
     fn rows_are_scaled_and_changes_become_closes() {
         let model = linear();
-        let changes = model.predict(&[row(&[4.0])]).unwrap();
-        assert_eq!(changes, [0.5, 0.1]);
+        assert_eq!(model.changes(&[row(&[4.0])]).unwrap(), [0.5, 0.1]);
         assert_eq!(
-            model.to_closes(100.0, &changes),
+            model.forecast(&[row(&[4.0])], 100.0).unwrap(),
             [100.0 * 0.5f64.exp(), 100.0 * 0.1f64.exp()]
         );
         let scaler = ScalerParameters {
@@ -178,24 +195,55 @@ mod tests {
             std: vec![1.0],
         };
         let naive = Predictor::new(Part::Naive, scaler, sizes(3, Target::Close));
-        let changes = naive.predict(&[row(&[1.0])]).unwrap();
-        assert_eq!(naive.to_closes(7.0, &changes), [7.0; 3]);
+        assert_eq!(naive.forecast(&[row(&[1.0])], 7.0).unwrap(), [7.0; 3]);
     }
 
     #[test]
     fn wrong_shapes_and_values_are_refused() {
         let model = linear();
-        assert!(model.predict(&[]).is_err());
-        assert!(model.predict(&[row(&[1.0, 2.0])]).is_err());
-        assert!(model.predict(&[row(&[f64::NAN])]).is_err());
+        assert!(model.forecast(&[], 1.0).is_err());
+        assert!(model.forecast(&[row(&[1.0, 2.0])], 1.0).is_err());
+        assert!(model.forecast(&[row(&[f64::NAN])], 1.0).is_err());
         let free = Row {
             values: &[1.0],
             close: 0.0,
         };
-        assert!(model.predict(&[free]).is_err());
-        assert!(matches!(
-            model.predict(&[row(&[f64::MAX])]),
-            Ok(_) | Err(ModelError::NotFinite)
-        ));
+        assert!(model.forecast(&[free], 1.0).is_err());
+        for close in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(model.forecast(&[row(&[1.0])], close).is_err(), "{close}");
+        }
+    }
+
+    #[test]
+    fn a_forecast_that_is_not_finite_is_refused() {
+        let model = linear();
+        // The change is finite in the first two, the close is not.
+        for value in [4_000.0, f64::MAX] {
+            assert!(model.changes(&[row(&[value])]).unwrap()[0].is_finite());
+            assert_eq!(
+                model.forecast(&[row(&[value])], 1.0),
+                Err(ModelError::NotFinite)
+            );
+        }
+        assert!(model.forecast(&[row(&[2_000.0])], 1.0).is_ok());
+        assert_eq!(
+            model.forecast(&[row(&[2_000.0])], 1e100),
+            Err(ModelError::NotFinite)
+        );
+        // A change that is not finite could give a close that is: exp of it is 0.
+        let broken = Linear {
+            intercepts: vec![f64::NEG_INFINITY],
+            coefficients: vec![vec![0.0]],
+        };
+        let scaler = ScalerParameters {
+            mean: vec![0.0],
+            std: vec![1.0],
+        };
+        let sizes = sizes(1, Target::LogReturn);
+        let broken = Predictor::new(Part::Linear(broken), scaler, sizes);
+        assert_eq!(
+            broken.forecast(&[row(&[1.0])], 1.0),
+            Err(ModelError::NotFinite)
+        );
     }
 }

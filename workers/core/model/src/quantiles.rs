@@ -3,27 +3,42 @@
 use std::collections::BTreeMap;
 
 use foresail_crds::model_manifest::ResidualQuantiles;
+use thiserror::Error;
+
+/// Why there are no quantiles.
+#[derive(Clone, Copy, Debug, PartialEq, Error)]
+pub enum QuantileError {
+    /// The version does not know this level.
+    #[error("there is no quantile {0}")]
+    UnknownLevel(f64),
+    /// A quantile is not finite.
+    #[error("the model gives a quantile that is not finite")]
+    NotFinite,
+}
 
 /// Closes per level, by the level as text (`"0.1"`), one per step of `forecast`. `close` is the one at
 /// forecast time, on the scale of `forecast`. A price is not below zero, whatever the residuals say.
 /// Levels of a step never cross: [`crate::artifact::load`] refuses residual quantiles that do.
 ///
 /// # Errors
-/// The first wanted level that the version does not know.
+/// A wanted level that the version does not know; a quantile that is not finite.
 pub fn closes(
     quantiles: &ResidualQuantiles,
     (close, forecast): (f64, &[f64]),
     wanted: &[f64],
-) -> Result<BTreeMap<String, Vec<f64>>, f64> {
+) -> Result<BTreeMap<String, Vec<f64>>, QuantileError> {
     let one = |level: &f64| {
         let known = quantiles.levels.iter().position(|l| l == level);
-        let column = known.ok_or(*level)?;
+        let column = known.ok_or(QuantileError::UnknownLevel(*level))?;
         let steps = forecast.iter().zip(&quantiles.steps);
         let values = steps.map(|(forecast, step)| {
             let residual = step.get(column).copied().unwrap_or(0.0);
-            (forecast + close * residual).max(0.0)
+            let value = forecast + close * residual;
+            // Before the floor, which makes a number of NaN.
+            let finite = value.is_finite().then(|| value.max(0.0));
+            finite.ok_or(QuantileError::NotFinite)
         });
-        Ok((level.to_string(), values.collect()))
+        Ok((level.to_string(), values.collect::<Result<_, _>>()?))
     };
     wanted.iter().map(one).collect()
 }
@@ -69,7 +84,22 @@ mod tests {
         // 12 - 2 * 8 is below zero.
         let expected = [("0.1", vec![8.0, 0.0]), ("0.9", vec![11.0, 18.0])];
         assert_eq!(found, expected.map(|(l, v)| (l.to_owned(), v)).into());
-        assert_eq!(closes(&known(), (8.0, &[10.0]), &[0.5, 0.2]), Err(0.2));
+        assert_eq!(
+            closes(&known(), (8.0, &[10.0]), &[0.5, 0.2]),
+            Err(QuantileError::UnknownLevel(0.2))
+        );
+    }
+
+    #[test]
+    fn a_quantile_that_is_not_finite_is_refused() {
+        let of = |close: f64, forecast: f64, level: f64| {
+            let found = closes(&known(), (close, &[forecast]), &[level]);
+            found.map(|quantiles| quantiles[&level.to_string()][0])
+        };
+        assert_eq!(of(1e308, 1.5e308, 0.5), Ok(1.5e308));
+        assert_eq!(of(1.5e308, 1.7e308, 0.9), Err(QuantileError::NotFinite));
+        assert_eq!(of(8.0, f64::NAN, 0.5), Err(QuantileError::NotFinite));
+        assert_eq!(of(f64::INFINITY, 8.0, 0.1), Err(QuantileError::NotFinite));
     }
 
     #[test]

@@ -120,12 +120,9 @@ fn ask(manifest: &ModelManifest, predictor: &Predictor) {
         values: &manifest.scaler.mean,
         close: 100.0,
     };
-    if let Ok(changes) = predictor.predict(&vec![row; predictor.lookback()]) {
-        assert_eq!(changes.len(), predictor.horizon());
-        assert!(
-            changes.iter().all(|change| change.is_finite()),
-            "{changes:?}"
-        );
+    if let Ok(closes) = predictor.forecast(&vec![row; predictor.lookback()], row.close) {
+        assert_eq!(closes.len(), predictor.horizon());
+        assert!(closes.iter().all(|close| close.is_finite()), "{closes:?}");
     }
 }
 

@@ -23,13 +23,7 @@ impl Forecaster for Model {
     fn closes(&self, rows: &[&FeatureRecord]) -> Result<Vec<f64>, String> {
         let close = rows.last().ok_or("there is no row")?.close;
         let known: Vec<Row<'_>> = rows.iter().copied().map(Row::from).collect();
-        let changes = self.0.predict(&known).map_err(|e| e.to_string())?;
-        let closes = self.0.to_closes(close, &changes);
-        if closes.iter().all(|c| c.is_finite()) {
-            Ok(closes)
-        } else {
-            Err("the forecast is not finite".into())
-        }
+        self.0.forecast(&known, close).map_err(|e| e.to_string())
     }
 }
 

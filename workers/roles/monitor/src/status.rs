@@ -7,6 +7,7 @@ use foresail_crds::pipeline::status::{
 };
 use foresail_drift::DriftObservation;
 use foresail_drift::performance::PerformanceObservation;
+use foresail_runtime_base::RoleError;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::Serialize;
@@ -32,15 +33,29 @@ impl MonitorStatus {
     /// What the engine knows now.
     pub(crate) fn of(engine: &MonitorEngine, metric: DriftMetric) -> Self {
         let lane = engine.drift.as_ref();
-        let drift = lane.and_then(|lane| drift(lane.version(), metric, lane.latest()?));
-        let version = engine.forecasts.version();
-        let seen = engine.forecasts.latest();
-        Self {
-            drift,
+        let drifted = lane.and_then(|lane| Some((lane.version(), lane.latest()?)));
+        let (version, seen) = (engine.forecasts.version(), engine.forecasts.latest());
+        let mut status = Self {
+            drift: drifted.and_then(|(version, seen)| drift(version, metric, seen)),
             performance: seen.and_then(|seen| performance(version, seen)),
             monitor_error: None,
-        }
+        };
+        // A number that no status can hold is told as an error, not as another number.
+        let untold = match (drifted, seen) {
+            (Some((version, _)), _) if status.drift.is_none() => Some((version, "drift score")),
+            (_, Some(_)) if status.performance.is_none() => Some((version, "realised error")),
+            _ => None,
+        };
+        status.monitor_error = untold.map(|(version, what)| not_finite(version, what));
+        status
     }
+}
+
+fn not_finite(version: u32, what: &str) -> WorkerError {
+    let message = format!(
+        "the {what} of v{version} is not finite; pin another version with promotion.championVersion"
+    );
+    RoleError::user("NotFinite", message).to_worker_error()
 }
 
 fn drift(version: u32, metric: DriftMetric, seen: &DriftObservation) -> Option<DriftStatus> {
@@ -48,8 +63,8 @@ fn drift(version: u32, metric: DriftMetric, seen: &DriftObservation) -> Option<D
     Some(DriftStatus {
         model_version: version,
         metric,
-        score: Decimal::rounded(seen.score),
-        threshold: Decimal::rounded(seen.threshold),
+        score: Decimal::rounded(seen.score)?,
+        threshold: Decimal::rounded(seen.threshold)?,
         alarm: seen.alarm,
         alarm_since: seen.alarm_since.and_then(time),
         sessions_since_alarm: seen.sessions_since_alarm,
@@ -61,11 +76,13 @@ fn drift(version: u32, metric: DriftMetric, seen: &DriftObservation) -> Option<D
         }),
         window_end_time: time(seen.event_time)?,
         features: features
-            .map(|(name, score)| NamedNumber {
-                name: name.clone(),
-                value: Decimal::rounded(*score),
+            .map(|(name, score)| {
+                Some(NamedNumber {
+                    name: name.clone(),
+                    value: Decimal::rounded(*score)?,
+                })
             })
-            .collect(),
+            .collect::<Option<_>>()?,
     })
 }
 
@@ -74,9 +91,9 @@ fn performance(version: u32, seen: &PerformanceObservation) -> Option<Performanc
         model_version: version,
         matured_through: time(seen.matured_through)?,
         dates: u32::try_from(seen.dates).unwrap_or(u32::MAX),
-        rmse: Decimal::rounded(seen.rmse),
-        naive_rmse: Decimal::rounded(seen.naive_rmse),
-        excess_lower_bound: Decimal::rounded(seen.excess_lower_bound),
+        rmse: Decimal::rounded(seen.rmse)?,
+        naive_rmse: Decimal::rounded(seen.naive_rmse)?,
+        excess_lower_bound: Decimal::rounded(seen.excess_lower_bound)?,
         worse_than_naive: seen.worse_than_naive,
         worse_since: seen.worse_since.and_then(time),
         sessions_since_worse: seen.sessions_since_worse,

@@ -255,7 +255,9 @@ impl Worker {
         metrics::FAILED.set(i64::try_from(failures).unwrap_or(i64::MAX));
         self.report(|status| {
             *status = MonitorStatus::of(engine, self.policy.metric);
-            status.monitor_error.clone_from(&session.misfit);
+            if session.misfit.is_some() {
+                status.monitor_error.clone_from(&session.misfit);
+            }
         });
     }
 

@@ -84,17 +84,13 @@ pub(crate) async fn forecast(
 fn compute(state: &State, champion: &Loaded, rows: &[FeatureRecord]) -> Option<Forecast> {
     let last = rows.last()?;
     let known: Vec<Row<'_>> = rows.iter().map(Row::from).collect();
-    let changes = champion.predictor.predict(&known).ok()?;
-    let closes = champion.predictor.to_closes(last.close, &changes);
-    if !closes.iter().all(|c| c.is_finite()) {
-        return None;
-    }
-    let quantiles = champion
-        .quantiles
-        .as_ref()
-        .and_then(|known| quantiles::closes(known, (last.close, &closes), &known.levels).ok());
+    let closes = champion.predictor.forecast(&known, last.close).ok()?;
+    let quantiles = match &champion.quantiles {
+        Some(known) => quantiles::closes(known, (last.close, &closes), &known.levels).ok()?,
+        None => BTreeMap::new(),
+    };
     Some(Forecast {
-        quantiles: quantiles.unwrap_or_default(),
+        quantiles,
         symbol: last.symbol.clone(),
         as_of: rfc3339(last.event_time),
         model_version: champion.served.version,

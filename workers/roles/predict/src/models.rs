@@ -120,7 +120,7 @@ async fn load(state: &State, served: &ServedVersion) -> Result<Loaded, RoleError
         close: 1.0,
     };
     predictor
-        .predict(&vec![row; predictor.lookback()])
+        .forecast(&vec![row; predictor.lookback()], row.close)
         .map_err(|e| unusable(e.to_string()))?;
     Ok(Loaded {
         served: served.clone(),

@@ -26,7 +26,11 @@ fn config(features: Value) -> WorkerConfig {
 }
 
 fn model(version: u32) -> Arc<Loaded> {
-    let change = f64::from(version) / 100.0;
+    changing(version, f64::from(version) / 100.0, Target::Close)
+}
+
+/// A version that always forecasts the same change.
+fn changing(version: u32, change: f64, target: Target) -> Arc<Loaded> {
     let linear = Linear {
         intercepts: vec![change; 2],
         coefficients: vec![vec![0.0]; 2],
@@ -47,7 +51,7 @@ fn model(version: u32) -> Arc<Loaded> {
         layers: 0,
         sequence: 1,
         season: 1,
-        target: Target::Close,
+        target,
     };
     Arc::new(Loaded {
         served,
@@ -203,6 +207,47 @@ async fn series_in_the_request_are_forecast_or_refused_with_the_parameter() {
         let answer: Value = read_body_json(response).await;
         assert_eq!(answer["error"]["param"], json!(param), "{body}: {answer}");
     }
+}
+
+#[actix_web::test]
+async fn a_forecast_that_is_not_finite_is_never_served() {
+    let state = state(returns());
+    let app = app!(state);
+    let post = |series: Value, quantiles: Value| {
+        let input = json!({"type": "univariate_time_series", "series": series});
+        TestRequest::post()
+            .uri("/v1/timeseries/forecast")
+            .set_json(json!({"inputs": [input], "options": {"quantiles": quantiles}}))
+            .to_request()
+    };
+    // The change is finite, the close is not.
+    state
+        .champion
+        .store(Some(changing(1, 1_000.0, Target::LogReturn)));
+    state.table.push(row(1_199_221_200_000));
+    let response = call_service(&app, post(json!([1.0, 2.0]), json!([]))).await;
+    let status = response.status();
+    let answer: Value = read_body_json(response).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
+    assert_eq!(
+        answer["error"]["param"],
+        json!("inputs[0].series"),
+        "{answer}"
+    );
+    let response = call_service(&app, TestRequest::get().uri("/v1/forecasts/X").to_request()).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    // Here the forecast is finite, and its upper quantile is not.
+    state.champion.store(Some(changing(1, 0.1, Target::Close)));
+    state.table.push(FeatureRecord {
+        close: 1.5e308,
+        ..row(1_199_307_600_000)
+    });
+    let response = call_service(&app, post(json!([1e308, 1.5e308]), json!([0.75]))).await;
+    let status = response.status();
+    let answer: Value = read_body_json(response).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
+    let response = call_service(&app, TestRequest::get().uri("/v1/forecasts/X").to_request()).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
 }
 
 #[actix_web::test]

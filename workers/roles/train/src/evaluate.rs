@@ -15,8 +15,7 @@ pub(crate) fn records(
     sample: &Sample,
     (target, fold): (Target, usize),
 ) -> Result<Vec<Record>, ModelError> {
-    let changes = model.predict(&sample.rows(model.lookback()))?;
-    let forecasts = model.to_closes(1.0, &changes);
+    let forecasts = model.forecast(&sample.rows(model.lookback()), 1.0)?;
     let labels = sample.labels.as_deref().unwrap_or_default();
     let steps = forecasts.iter().zip(labels).enumerate();
     let record = |(step, (forecast, label)): (usize, (&f64, &f64))| Record {
@@ -77,6 +76,7 @@ pub(crate) fn relative(label: f64, target: Target) -> f64 {
 #[cfg(test)]
 mod tests {
     use foresail_model::Part;
+    use foresail_model::linear::Linear;
 
     use super::*;
     use crate::dataset::Past;
@@ -108,5 +108,28 @@ mod tests {
             mean_squared_error(&naive, &[], Target::Close).unwrap(),
             f64::INFINITY
         );
+    }
+
+    #[test]
+    fn a_close_that_is_not_finite_is_refused() {
+        let spec = serde_json::json!({"model": {"kind": "Linear"}, "horizon": 1});
+        let sizes = fit::sizes(&serde_json::from_value(spec).unwrap(), 1);
+        let linear = Linear {
+            intercepts: vec![1_000.0],
+            coefficients: vec![vec![0.0]],
+        };
+        let scaler = foresail_model::scaler::fit(&[&[0.0]]);
+        let model = Predictor::new(Part::Linear(linear), scaler, sizes);
+        let sample = Sample {
+            symbol: 0,
+            event_time: 0,
+            close: 50.0,
+            adjustment_factor: 1.0,
+            window: vec![Past::of(&[0.0], 50.0)],
+            labels: Some(vec![0.1]),
+            labels_end: Some(1),
+        };
+        let found = records(&model, &sample, (Target::LogReturn, 0));
+        assert_eq!(found.unwrap_err(), ModelError::NotFinite);
     }
 }

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use foresail_crds::Decimal;
-use foresail_crds::model_manifest::{GateResult, ModelManifest};
+use foresail_crds::model_manifest::{GateMeasurement, GateResult, ModelManifest, NotComparable};
 use foresail_crds::pipeline::spec::ModelKind;
 use foresail_crds::worker_config::{ServedVersion, WorkerConfig};
 use foresail_evaluation::diebold_mariano;
@@ -59,7 +58,8 @@ pub(crate) async fn load(store: &Store, served: &ServedVersion) -> Result<Champi
 /// Compares on the gate rows. A champion with other features gets rows of its own features.
 ///
 /// # Errors
-/// A champion whose features cannot be computed, a forecast that is not finite.
+/// A champion whose features cannot be computed; user errors `ChallengerDiverged` and `ChampionDiverged` for a
+/// forecast or an error that is not finite.
 pub(crate) fn compare(
     challenger: &Predictor,
     champion: &Champion,
@@ -96,20 +96,20 @@ pub(crate) fn compare(
     let naive = fit(ModelKind::Naive, gate, &config.training, &|_, _| {})?;
     let target = config.training.target;
     let mut dates: BTreeMap<i64, [Vec<f64>; 3]> = BTreeMap::new();
-    let wrong = |e: ModelError| RoleError::user("NotFinite", format!("gate window: {e}"));
     for sample in gate {
         let Some(row) = champion_rows.get(&(sample.event_time, sample.symbol)) else {
             continue;
         };
         let judged = [
-            (challenger, *sample),
-            (&champion.predictor, *row),
-            (&naive, *sample),
+            (NotComparable::Challenger, challenger, *sample),
+            (NotComparable::Champion, &champion.predictor, *row),
+            (NotComparable::Naive, &naive, *sample),
         ];
         let losses = dates.entry(sample.event_time).or_default();
-        for (list, (model, row)) in losses.iter_mut().zip(judged) {
+        for (list, (whose, model, row)) in losses.iter_mut().zip(judged) {
             // Steps both forecast: a horizon may have changed.
-            let errors = squared_errors(model, row, target).map_err(wrong)?;
+            let errors = squared_errors(model, row, target);
+            let errors = errors.map_err(|e| failed(whose, champion.version, &e))?;
             let steps = horizon
                 .min(champion.predictor.horizon())
                 .min(errors.len())
@@ -121,14 +121,159 @@ pub(crate) fn compare(
     let series = |which: usize| -> Vec<f64> { dates.values().map(|d| mean(&d[which])).collect() };
     let (a, b, n) = (series(0), series(1), series(2));
     let comparison = diebold_mariano(&a, &b, horizon);
-    let rmse = |losses: &Vec<f64>| Decimal::rounded(mean(losses).sqrt());
-    Ok(GateResult {
+    let measured = GateMeasurement {
         champion_version: champion.version,
         dates: u32::try_from(a.len()).unwrap_or(u32::MAX),
-        challenger_rmse: rmse(&a),
-        champion_rmse: rmse(&b),
-        naive_rmse: rmse(&n),
-        effect: Decimal::rounded(comparison.effect),
-        p_value: Decimal::rounded(comparison.p_value),
-    })
+        challenger_rmse: mean(&a).sqrt(),
+        champion_rmse: mean(&b).sqrt(),
+        naive_rmse: mean(&n).sqrt(),
+        effect: comparison.effect,
+        p_value: comparison.p_value,
+    };
+    let written = GateResult::try_from(measured);
+    written.map_err(|whose| diverged(whose, champion.version, "its error is not finite"))
+}
+
+/// A model that could not be asked.
+fn failed(whose: NotComparable, champion: u32, error: &ModelError) -> RoleError {
+    match error {
+        ModelError::NotFinite => diverged(whose, champion, "its forecast is not finite"),
+        other => RoleError::user("NotComparable", format!("gate window: {other}")),
+    }
+}
+
+/// Nothing is promoted on numbers that are not finite, and no version is made of a model that gives them.
+fn diverged(whose: NotComparable, champion: u32, what: &str) -> RoleError {
+    let (reason, message) = match whose {
+        NotComparable::Challenger => (
+            "ChallengerDiverged",
+            format!(
+                "the challenger diverged in the gate window: {what}; v{champion} stays, lower training.model.learningRate \
+                 or raise training.model.ridge"
+            ),
+        ),
+        NotComparable::Champion => (
+            "ChampionDiverged",
+            format!(
+                "champion v{champion} diverged in the gate window: {what}; pin another version with \
+                 promotion.championVersion"
+            ),
+        ),
+        NotComparable::Naive | NotComparable::PValue => (
+            "NotFinite",
+            "the comparison in the gate window is not finite; look for closes near zero in the data".into(),
+        ),
+    };
+    RoleError::user(reason, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use foresail_crds::model_manifest::ScalerParameters;
+    use foresail_crds::pipeline::spec::Target;
+    use foresail_model::linear::Linear;
+    use foresail_model::{Part, Predictor};
+    use serde_json::json;
+
+    use super::*;
+    use crate::dataset::Past;
+    use crate::fit;
+
+    fn config() -> WorkerConfig {
+        let config = json!({
+            "pipeline": {"namespace": "n", "name": "p"},
+            "instruments": [{"symbol": "X"}], "calendar": "XNYS",
+            "source": {"csv": {"uri": "http://h/f.csv"}},
+            "kafka": {"bootstrapServers": "127.0.0.1:1"},
+            "lake": {"uri": "s3://bucket", "endpoint": "http://s3", "secretName": "s"},
+            "features": [{"name": "r", "function": "LogReturn"}],
+            "training": {"model": {"kind": "Linear"}, "horizon": 1, "target": "Close"},
+            "drift": {}, "cacheTtlSeconds": 1, "gateWindowSessions": 5, "deletionPolicy": {}
+        });
+        serde_json::from_value(config).unwrap()
+    }
+
+    /// A model that always forecasts the same change of the close.
+    fn always(change: f64) -> Predictor {
+        let linear = Linear {
+            intercepts: vec![change],
+            coefficients: vec![vec![0.0]],
+        };
+        let scaler = ScalerParameters {
+            mean: vec![0.0],
+            std: vec![1.0],
+        };
+        let sizes = fit::sizes(&config().training, 1);
+        assert_eq!(sizes.target, Target::Close);
+        Predictor::new(Part::Linear(linear), scaler, sizes)
+    }
+
+    fn champion(predictor: Predictor) -> Champion {
+        let manifest = json!({
+            "formatVersion": 1, "namespace": "n", "pipeline": "p", "runId": "r", "codeVersion": "0", "seed": 1,
+            "data": {"deltaVersion": 1, "bars": 9, "trainingRows": 9, "firstEventTime": 0, "trainedThrough": 9,
+                "dataThrough": 9, "symbols": ["X"]},
+            "features": [{"name": "r", "function": "LogReturn"}], "adjustment": "All", "fingerprint": "f",
+            "warmUp": 2, "target": "Close", "horizon": 1, "lookback": 1, "kind": "Linear", "weights": null,
+            "scaler": {"mean": [0.0], "std": [1.0]}, "evaluation": [], "gate": null,
+            "driftReference": {"windowSessions": 5, "features": [], "calibration": []}
+        });
+        Champion {
+            version: 4,
+            manifest: serde_json::from_value(manifest).unwrap(),
+            predictor,
+        }
+    }
+
+    fn compared(challenger: f64, champion_change: f64) -> Result<GateResult, RoleError> {
+        let sample = |day: i64| Sample {
+            symbol: 0,
+            event_time: day,
+            close: 10.0,
+            adjustment_factor: 1.0,
+            window: vec![Past::of(&[0.0], 10.0)],
+            labels: Some(vec![0.01]),
+            labels_end: Some(day + 1),
+        };
+        let samples: Vec<Sample> = (0..6).map(sample).collect();
+        let gate: Vec<&Sample> = samples.iter().collect();
+        let data = Dataset {
+            fingerprint: "f".into(),
+            ..Dataset::default()
+        };
+        let champion = champion(always(champion_change));
+        compare(
+            &always(challenger),
+            &champion,
+            &Vec::new(),
+            &gate,
+            (&data, &config()),
+        )
+    }
+
+    #[test]
+    fn a_better_challenger_is_measured() {
+        let gate = compared(0.01, 0.03).unwrap();
+        assert_eq!(gate.challenger_rmse.0, "0");
+        assert_eq!((gate.champion_rmse.0.as_str(), gate.dates), ("0.02", 6));
+        assert_eq!(
+            (gate.effect.0.as_str(), gate.p_value.0.as_str()),
+            ("1", "0")
+        );
+    }
+
+    #[test]
+    fn a_model_that_diverged_is_an_error_that_names_it() {
+        // The closes are finite, their squared errors are not.
+        for (challenger, champion, reason) in [
+            (1e200, 0.03, "ChallengerDiverged"),
+            (0.01, 1e200, "ChampionDiverged"),
+            (1e200, 1e200, "ChallengerDiverged"),
+            (f64::NAN, 0.03, "ChallengerDiverged"),
+            (0.01, f64::INFINITY, "ChampionDiverged"),
+        ] {
+            let error = compared(challenger, champion).unwrap_err();
+            assert_eq!(error.reason, reason, "{error}");
+        }
+    }
 }

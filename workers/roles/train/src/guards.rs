@@ -105,10 +105,11 @@ impl<'a> Subject<'a> {
         state.extend(weights.unwrap_or_default());
         let mut forecasts = Vec::new();
         for sample in &fold.test {
+            let closes = model.forecast(&sample.rows(1), 1.0);
             forecasts.push(Row {
                 symbol: sample.symbol,
                 time: sample.event_time,
-                values: model.predict(&sample.rows(1)).map_err(|e| e.to_string())?,
+                values: closes.map_err(|e| e.to_string())?,
             });
         }
         Ok(vec![FittedFold {

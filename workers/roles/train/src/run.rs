@@ -42,13 +42,14 @@ pub async fn run(
         run,
         reporter,
     };
-    let outcome = trainer.train().await;
+    let stored = trainer.train().await;
+    let outcome = stored.and_then(|stored| result(&stored, &trainer.run));
     let mut status = trainer.status(100, "done");
     match &outcome {
-        Ok(stored) => {
-            tracing::info!(manifest = %stored.uri, "artifact complete");
-            status.metrics = metrics(&stored.manifest.evaluation, stored.manifest.kind);
-            status.result = Some(result(stored, &trainer.run)?);
+        Ok(result) => {
+            tracing::info!(manifest = result.manifest_uri, "artifact complete");
+            status.metrics.clone_from(&result.metrics);
+            status.result = Some(result.clone());
         }
         Err(error) => {
             tracing::error!(
@@ -304,33 +305,43 @@ impl Trainer {
     }
 }
 
-fn metrics(evaluations: &[Evaluation], served: ModelKind) -> Vec<NamedNumber> {
-    let mut metrics = Vec::new();
+/// Numbers of the kind that is served, and of its baseline.
+///
+/// # Errors
+/// User error `NotFinite` with the name of the number.
+fn metrics(evaluations: &[Evaluation], served: ModelKind) -> Result<Vec<NamedNumber>, RoleError> {
+    let mut metrics: Vec<NamedNumber> = Vec::new();
     let mut add = |name: &str, value: f64| {
+        let decimal = Decimal::rounded(value).ok_or_else(|| {
+            let message =
+                format!("{name} of {served:?} in validation is {value}; the model diverged");
+            RoleError::user("NotFinite", message)
+        })?;
         metrics.push(NamedNumber {
             name: name.into(),
-            value: Decimal::rounded(value),
+            value: decimal,
         });
+        Ok::<_, RoleError>(())
     };
     for evaluation in evaluations {
         if evaluation.kind == served {
-            add("rmse", evaluation.rmse);
-            add("mae", evaluation.mae);
-            add("mase", evaluation.mase);
-            add("directionalAccuracy", evaluation.directional_accuracy);
+            add("rmse", evaluation.rmse)?;
+            add("mae", evaluation.mae)?;
+            add("mase", evaluation.mase)?;
+            add("directionalAccuracy", evaluation.directional_accuracy)?;
             if let Some(p) = evaluation.p_value_vs_naive {
-                add("pValueVsNaive", p);
+                add("pValueVsNaive", p)?;
             }
         }
         if evaluation.kind == ModelKind::Naive {
-            add("naiveRmse", evaluation.rmse);
-            add("naiveMae", evaluation.mae);
+            add("naiveRmse", evaluation.rmse)?;
+            add("naiveMae", evaluation.mae)?;
         }
     }
     // A served naive model is its own baseline: one entry per name.
     let mut seen = std::collections::BTreeSet::new();
     metrics.retain(|m| seen.insert(m.name.clone()));
-    metrics
+    Ok(metrics)
 }
 
 fn result(stored: &Stored, run: &TrainingRun) -> Result<TrainingResult, RoleError> {
@@ -344,8 +355,40 @@ fn result(stored: &Stored, run: &TrainingRun) -> Result<TrainingResult, RoleErro
         trained_through: Time(through),
         fingerprint: manifest.fingerprint.clone(),
         kind: manifest.kind,
-        metrics: metrics(&manifest.evaluation, manifest.kind),
+        metrics: metrics(&manifest.evaluation, manifest.kind)?,
         gate: manifest.gate.clone(),
         leak_guard: manifest.leak_guard.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evaluation(rmse: f64) -> Evaluation {
+        Evaluation {
+            kind: ModelKind::Naive,
+            count: 9,
+            rmse,
+            mae: 0.5,
+            mase: 1.0,
+            directional_accuracy: 0.5,
+            p_value_vs_naive: None,
+            rmse_per_step: vec![rmse],
+        }
+    }
+
+    #[test]
+    fn a_metric_that_is_not_finite_is_an_error_that_names_it() {
+        let found = metrics(&[evaluation(0.25)], ModelKind::Naive).unwrap();
+        assert_eq!(
+            (found[0].name.as_str(), found[0].value.0.as_str()),
+            ("rmse", "0.25")
+        );
+        for value in [f64::NAN, f64::INFINITY] {
+            let error = metrics(&[evaluation(value)], ModelKind::Naive).unwrap_err();
+            assert_eq!(error.reason, "NotFinite");
+            assert!(error.message.starts_with("rmse of Naive"), "{error}");
+        }
+    }
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use foresail_crds::model_manifest::{DataWindow, ModelManifest, ScalerParameters};
 use foresail_crds::pipeline::spec::{
-    Adjustment, DriftSpec, FeatureFunction, FeatureSpec, ModelKind, Target,
+    Adjustment, DriftMetric, DriftSpec, FeatureFunction, FeatureSpec, ModelKind, Target,
 };
 use foresail_drift::{DriftObservation, DriftPolicy, Session, Sessions, build_reference};
 
 use super::*;
 use crate::forecast_lane::{Champion, Forecaster, Predicted};
+use crate::status::MonitorStatus;
 
 const SYMBOLS: [&str; 3] = ["A", "B", "C"];
 const HORIZON: usize = 4;
@@ -332,6 +333,28 @@ fn a_bad_champion_is_found_worse_than_naive() {
     let observed = engine.forecasts.latest().unwrap();
     assert!(observed.worse_than_naive, "{observed:?}");
     assert!(observed.worse_since.is_some());
+}
+
+#[test]
+fn an_error_that_is_not_finite_is_reported_as_such_and_not_as_zero() {
+    let manifest = manifest(TRAINED);
+    let mut log = Log::new();
+    let topic = rows(TRAINED - 5, TRAINED + 60, 0.0);
+    for (strength, reason) in [(0.2, None), (1e200, Some("NotFinite"))] {
+        log.clear();
+        let mut engine = engine(1, strength, &log, &manifest);
+        run(&mut engine, &mut log, &topic, None);
+        let status = MonitorStatus::of(&engine, DriftMetric::Psi);
+        assert!(status.drift.is_some());
+        assert_eq!(
+            status.performance.is_none(),
+            reason.is_some(),
+            "{:?}",
+            status.performance
+        );
+        let error = status.monitor_error.map(|error| error.reason);
+        assert_eq!(error.as_deref(), reason);
+    }
 }
 
 #[test]

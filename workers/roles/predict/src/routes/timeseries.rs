@@ -7,6 +7,7 @@ use actix_web::{HttpResponse, web};
 use foresail_domain::{Bar, Interval};
 use foresail_features::{FeatureSet, needs_close_only};
 use foresail_model::Row;
+use foresail_model::quantiles::QuantileError;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -131,8 +132,14 @@ fn quantiles(
         let message = format!("v{version} has none; the next version trained will");
         return Err(refuse("options.quantiles", message));
     };
-    foresail_model::quantiles::closes(known, (*close, forecast), wanted).map_err(|level| {
-        let message = format!("v{version} has no {level}; it has {:?}", known.levels);
+    let found = foresail_model::quantiles::closes(known, (*close, forecast), wanted);
+    found.map_err(|error| {
+        let message = match error {
+            QuantileError::UnknownLevel(level) => {
+                format!("v{version} has no {level}; it has {:?}", known.levels)
+            }
+            QuantileError::NotFinite => error.to_string(),
+        };
         refuse("options.quantiles", message)
     })
 }
@@ -184,11 +191,10 @@ fn one(
     let last = bars
         .last()
         .ok_or_else(|| refuse(at("series"), "must not be empty"))?;
-    let changes = champion
+    let mut closes = champion
         .predictor
-        .predict(&known)
+        .forecast(&known, last.close)
         .map_err(|e| refuse(at("series"), e.to_string()))?;
-    let mut closes = champion.predictor.to_closes(last.close, &changes);
     closes.truncate(usize::try_from(horizon).unwrap_or(usize::MAX));
     let start = state
         .calendar

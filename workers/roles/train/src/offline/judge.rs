@@ -114,10 +114,9 @@ impl<'a> Outcomes<'a> {
             return Ok(None);
         };
         let wrong = |e: ModelError| RoleError::user("NotFinite", e.to_string());
-        let changes = model
-            .predict(&sample.rows(model.lookback()))
-            .map_err(wrong)?;
-        let forecast = model.to_closes(sample.close, &changes).last().copied();
+        let rows = sample.rows(model.lookback());
+        let forecast = model.forecast(&rows, sample.close).map_err(wrong)?;
+        let forecast = forecast.last().copied();
         Ok(forecast.map(|forecast| Record {
             fold: 0,
             symbol: sample.symbol,
