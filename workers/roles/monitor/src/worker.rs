@@ -174,13 +174,14 @@ impl Worker {
 
     async fn open(&self, target: &Target) -> Result<Session, RoleError> {
         let store = Store::of_lake(&self.config.lake)?;
-        let manifest = champion::manifest(&store, &target.champion).await?;
-        let champion = champion::champion(&store, &target.champion, &manifest).await?;
+        // Whatever features it reads: rows of other ones are left alone.
+        let loaded = foresail_artifacts::load(&store, &target.champion, None).await?;
         let reference = if target.reference == target.champion {
-            manifest
+            loaded.manifest.clone()
         } else {
-            champion::manifest(&store, &target.reference).await?
+            foresail_artifacts::manifest(&store, &target.reference).await?
         };
+        let champion = champion::champion(target.champion.version, loaded);
         let symbols = self.config.symbols();
         let drift = DriftLane::new(
             target.reference.version,

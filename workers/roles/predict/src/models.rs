@@ -1,14 +1,13 @@
-//! Loading versions: digests verified, fingerprint compared, one probe forecast, then the swap. A
-//! version that cannot be loaded leaves the old one serving.
+//! Follows the serving configuration: a version is loaded and checked, then swapped in. One that cannot be
+//! loaded leaves the old one serving.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use foresail_crds::worker_config::{ServedVersion, ServingConfig};
-use foresail_model::{Predictor, Row, artifact};
 use foresail_runtime_base::retry::Backoff;
 use foresail_runtime_base::{Health, RoleError, Shutdown};
-use foresail_runtime_store::{S3Uri, Store};
+use foresail_runtime_store::Store;
 use tokio::sync::watch;
 
 use crate::metrics;
@@ -88,43 +87,10 @@ async fn apply(state: &State, wanted: &ServingConfig) -> Result<(), RoleError> {
 
 async fn load(state: &State, served: &ServedVersion) -> Result<Loaded, RoleError> {
     let store = Store::of_lake(&state.config.lake)?;
-    let uri = S3Uri::parse(&served.manifest_uri)?;
-    let unusable = |cause: String| {
-        let message = format!("v{} is not served: {cause}", served.version);
-        RoleError::user("ModelUnusable", message)
-    };
-    let bytes = store.get_verified(&uri, &served.manifest_sha256).await?;
-    let manifest = artifact::load(&bytes).map_err(|e| unusable(e.to_string()))?;
-    if manifest.fingerprint != state.fingerprint {
-        let message = format!(
-            "v{} was trained on features {}, this pod computes {}; a new version is trained",
-            served.version, manifest.fingerprint, state.fingerprint
-        );
-        return Err(RoleError::user("FeatureSchemaMismatch", message));
-    }
-    let weights = match &manifest.weights {
-        Some(file) => {
-            let uri = S3Uri {
-                bucket: uri.bucket,
-                key: file.key.clone(),
-            };
-            Some(store.get_verified(&uri, &file.sha256).await?)
-        }
-        None => None,
-    };
-    let predictor =
-        Predictor::load(&manifest, weights.as_deref()).map_err(|e| unusable(e.to_string()))?;
-    // Self-test: the mean row must give a finite forecast.
-    let row = Row {
-        values: &manifest.scaler.mean,
-        close: 1.0,
-    };
-    predictor
-        .forecast(&vec![row; predictor.lookback()], row.close)
-        .map_err(|e| unusable(e.to_string()))?;
+    let loaded = foresail_artifacts::load(&store, served, Some(&state.fingerprint)).await?;
     Ok(Loaded {
         served: served.clone(),
-        predictor,
-        quantiles: manifest.quantiles,
+        predictor: loaded.predictor,
+        quantiles: loaded.manifest.quantiles,
     })
 }

@@ -2,56 +2,34 @@
 
 use std::collections::BTreeMap;
 
-use foresail_crds::model_manifest::{GateMeasurement, GateResult, ModelManifest, NotComparable};
+use foresail_artifacts::Loaded;
+use foresail_crds::model_manifest::{GateMeasurement, GateResult, NotComparable};
 use foresail_crds::pipeline::spec::ModelKind;
 use foresail_crds::worker_config::{ServedVersion, WorkerConfig};
 use foresail_evaluation::diebold_mariano;
-use foresail_model::{ModelError, Predictor, artifact};
+use foresail_model::{ModelError, Predictor};
 use foresail_runtime_base::RoleError;
-use foresail_runtime_store::{S3Uri, Store};
+use foresail_runtime_store::Store;
 
 use crate::dataset::{self, Dataset, Sample};
 use crate::evaluate::squared_errors;
 use crate::fit::fit;
 use crate::lake::Bars;
 
-/// The champion, loaded and verified.
+/// What a challenger is compared with.
 pub(crate) struct Champion {
-    version: u32,
-    manifest: ModelManifest,
-    predictor: Predictor,
+    pub version: u32,
+    pub loaded: Loaded,
 }
 
-/// Loads it.
+/// The model that is served now, whatever its features are.
 ///
 /// # Errors
-/// S3 failures, `DigestMismatch`, `ChampionUnusable`.
-pub(crate) async fn load(store: &Store, served: &ServedVersion) -> Result<Champion, RoleError> {
-    let wrong = |e: ModelError| {
-        let message = format!(
-            "champion v{}: {e}; pin another version or retrain",
-            served.version
-        );
-        RoleError::user("ChampionUnusable", message)
-    };
-    let uri = S3Uri::parse(&served.manifest_uri)?;
-    let bytes = store.get_verified(&uri, &served.manifest_sha256).await?;
-    let manifest = artifact::load(&bytes).map_err(wrong)?;
-    let weights = match &manifest.weights {
-        Some(file) => {
-            let uri = S3Uri {
-                bucket: uri.bucket,
-                key: file.key.clone(),
-            };
-            Some(store.get_verified(&uri, &file.sha256).await?)
-        }
-        None => None,
-    };
-    let predictor = Predictor::load(&manifest, weights.as_deref()).map_err(wrong)?;
+/// Those of [`foresail_artifacts::load`].
+pub(crate) async fn champion(store: &Store, served: &ServedVersion) -> Result<Champion, RoleError> {
     Ok(Champion {
         version: served.version,
-        manifest,
-        predictor,
+        loaded: foresail_artifacts::load(store, served, None).await?,
     })
 }
 
@@ -68,9 +46,12 @@ pub(crate) fn compare(
     (data, config): (&Dataset, &WorkerConfig),
 ) -> Result<GateResult, RoleError> {
     let horizon = challenger.horizon();
-    let manifest = &champion.manifest;
+    let Loaded {
+        manifest,
+        predictor: champion_model,
+    } = &champion.loaded;
     // Rows of the champion's own features, and as many of them as it looks back.
-    let (theirs, ours) = (champion.predictor.lookback(), challenger.lookback());
+    let (theirs, ours) = (champion_model.lookback(), challenger.lookback());
     let other = (manifest.fingerprint != data.fingerprint || theirs > ours)
         .then(|| {
             dataset::build(
@@ -102,7 +83,7 @@ pub(crate) fn compare(
         };
         let judged = [
             (NotComparable::Challenger, challenger, *sample),
-            (NotComparable::Champion, &champion.predictor, *row),
+            (NotComparable::Champion, champion_model, *row),
             (NotComparable::Naive, &naive, *sample),
         ];
         let losses = dates.entry(sample.event_time).or_default();
@@ -111,7 +92,7 @@ pub(crate) fn compare(
             let errors = squared_errors(model, row, target);
             let errors = errors.map_err(|e| failed(whose, champion.version, &e))?;
             let steps = horizon
-                .min(champion.predictor.horizon())
+                .min(champion_model.horizon())
                 .min(errors.len())
                 .max(1);
             list.push(errors.iter().take(steps).sum::<f64>() / steps as f64);
@@ -220,8 +201,10 @@ mod tests {
         });
         Champion {
             version: 4,
-            manifest: serde_json::from_value(manifest).unwrap(),
-            predictor,
+            loaded: Loaded {
+                manifest: serde_json::from_value(manifest).unwrap(),
+                predictor,
+            },
         }
     }
 

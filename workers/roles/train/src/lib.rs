@@ -3,7 +3,6 @@
 //! levels, a gate against the champion, and an artifact with report and model card whose manifest is
 //! written last. Run by `foresail-trainer train`.
 
-mod artifact;
 mod card;
 mod dataset;
 mod dump;

@@ -6,7 +6,6 @@ use std::fmt;
 use foresail_crds::model_manifest::ModelManifest;
 use foresail_crds::names::sha256_hex;
 use foresail_crds::worker_config::WorkerConfig;
-use foresail_model::artifact;
 use foresail_recurrent::InstructionSet;
 use foresail_runtime_base::RoleError;
 use foresail_runtime_store::{S3Uri, Store};
@@ -38,9 +37,9 @@ pub async fn reproduce(
     progress: &dyn Fn(&str),
 ) -> Result<Reproduction, RoleError> {
     let uri = S3Uri::parse(manifest)?;
-    let bytes = Store::of_lake(&config.lake)?.get(&uri).await?;
+    let store = Store::of_lake(&config.lake)?;
+    let manifest = foresail_artifacts::manifest_at(&store, &uri).await?;
     let refused = |what: String| RoleError::user("NotReproducible", format!("{uri}: {what}"));
-    let manifest = artifact::load(&bytes).map_err(|e| refused(e.to_string()))?;
     let recipe = manifest.recipe.as_ref().ok_or_else(|| {
         refused("it was made by a version that did not store its recipe; train again".into())
     })?;

@@ -1,5 +1,6 @@
 //! One training run from its pinned data to its reported result.
 
+use foresail_artifacts::{Documents, Stored};
 use foresail_crds::model_manifest::{
     DataWindow, Evaluation, FORMAT_VERSION, GateResult, ModelManifest, Recipe,
 };
@@ -12,11 +13,10 @@ use foresail_model::Predictor;
 use foresail_recurrent::InstructionSet;
 use foresail_runtime_base::{RoleError, Shutdown, calendar};
 use foresail_runtime_cluster::StatusReporter;
-use foresail_runtime_store::Store;
+use foresail_runtime_store::{S3Uri, Store};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::artifact::{self, Documents, Stored};
 use crate::card::{self, Card};
 use crate::dataset::{Dataset, Sample};
 use crate::fit::{fit, not_fittable};
@@ -101,8 +101,8 @@ impl Trainer {
 
     async fn train(&self) -> Result<Stored, RoleError> {
         let store = Store::of_lake(&self.config.lake)?;
-        let folder = artifact::folder(&self.config, &self.run.run_id)?;
-        if let Some(stored) = artifact::find(&store, &folder).await? {
+        let folder = S3Uri::parse(&self.config.places().run(&self.run.run_id))?;
+        if let Some(stored) = foresail_artifacts::find(&store, &folder).await? {
             tracing::info!(manifest = %stored.uri, "an earlier pod completed this run");
             return Ok(stored);
         }
@@ -129,7 +129,7 @@ impl Trainer {
         let documents = self.documents(&found, &manifest, recipe)?;
         let weights = fitted.encode();
         let weights = weights.map_err(|e| not_fittable(training.model.kind, &e))?;
-        artifact::write(&store, &folder, manifest, (weights, documents)).await
+        foresail_artifacts::write(&store, &folder, manifest, weights, documents).await
     }
 
     fn recipe(&self) -> Recipe {
@@ -288,7 +288,7 @@ impl Trainer {
         let Some(served) = &self.run.champion else {
             return Ok(None);
         };
-        let champion = gate::load(store, served).await?;
+        let champion = gate::champion(store, served).await?;
         gate::compare(fitted, &champion, bars, &split.gate, (data, &self.config)).map(Some)
     }
 

@@ -8,5 +8,5 @@ mod store;
 mod uri;
 
 pub use delta::object_store;
-pub use store::{PutNew, Store};
+pub use store::{Bounded, PutNew, Store};
 pub use uri::S3Uri;

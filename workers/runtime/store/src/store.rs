@@ -9,10 +9,10 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     BehaviorVersion, Config, Region, RequestChecksumCalculation, ResponseChecksumValidation,
 };
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_http_client::tls;
-use bytes::Bytes;
-use foresail_crds::names::sha256_hex;
+use bytes::{Bytes, BytesMut};
 use foresail_crds::pipeline::spec::LakeSpec;
 use foresail_crds::worker_config::secret as system;
 use foresail_runtime_base::{RoleError, config, effects};
@@ -27,6 +27,15 @@ pub enum PutNew {
     Created,
     /// It was there already; nothing was changed.
     Exists,
+}
+
+/// Result of a read with a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bounded {
+    /// The object.
+    Whole(Bytes),
+    /// It has at least so many bytes, which is more than the limit.
+    TooLong(u64),
 }
 
 /// A client of one endpoint.
@@ -120,36 +129,47 @@ impl Store {
     /// # Errors
     /// `S3NotFound`, and as [`Self::put_new`].
     pub async fn get(&self, uri: &S3Uri) -> Result<Bytes, RoleError> {
-        let what = format!("reading {uri}");
-        let request = self.client.get_object().bucket(&uri.bucket).key(&uri.key);
-        let answer = request
-            .send()
-            .await
-            .map_err(|e| explain(&what, &self.endpoint, &e))?;
-        let body = answer.body.collect().await.map_err(|e| {
-            let message = format!(
-                "{what} at {}: the body broke off ({e}); it is retried",
-                self.endpoint
-            );
-            RoleError::outside("S3Failed", message)
-        })?;
+        let answer = self.open_object(uri).await?;
+        let body = answer.body.collect().await;
+        let body = body.map_err(|e| self.broke_off(uri, &e))?;
         Ok(body.into_bytes())
     }
 
-    /// Reads a whole object and checks its SHA-256 (hex).
+    /// Reads an object of at most `most` bytes. A longer one is not read: its length comes before its body.
     ///
     /// # Errors
-    /// User error `DigestMismatch`, and as [`Self::get`].
-    pub async fn get_verified(&self, uri: &S3Uri, sha256: &str) -> Result<Bytes, RoleError> {
-        let bytes = self.get(uri).await?;
-        let found = sha256_hex(&bytes);
-        if found != sha256 {
-            let message = format!(
-                "{uri} has SHA-256 {found}, expected {sha256}: the object was damaged or replaced and is not used"
-            );
-            return Err(RoleError::user("DigestMismatch", message));
+    /// As [`Self::get`].
+    pub async fn get_at_most(&self, uri: &S3Uri, most: u64) -> Result<Bounded, RoleError> {
+        let mut answer = self.open_object(uri).await?;
+        let declared = answer.content_length().and_then(|n| u64::try_from(n).ok());
+        if let Some(bytes) = declared.filter(|bytes| *bytes > most) {
+            return Ok(Bounded::TooLong(bytes));
         }
-        Ok(bytes)
+        let mut whole = BytesMut::new();
+        while let Some(chunk) = answer.body.next().await {
+            whole.extend_from_slice(&chunk.map_err(|e| self.broke_off(uri, &e))?);
+            // A server may send more than it has declared.
+            let bytes = whole.len() as u64;
+            if bytes > most {
+                return Ok(Bounded::TooLong(bytes));
+            }
+        }
+        Ok(Bounded::Whole(whole.freeze()))
+    }
+
+    async fn open_object(&self, uri: &S3Uri) -> Result<GetObjectOutput, RoleError> {
+        let what = format!("reading {uri}");
+        let request = self.client.get_object().bucket(&uri.bucket).key(&uri.key);
+        let answer = request.send().await;
+        answer.map_err(|e| explain(&what, &self.endpoint, &e))
+    }
+
+    fn broke_off(&self, uri: &S3Uri, error: &dyn std::error::Error) -> RoleError {
+        let message = format!(
+            "reading {uri} at {}: the body broke off ({error}); it is retried",
+            self.endpoint
+        );
+        RoleError::outside("S3Failed", message)
     }
 
     /// Size of an object in bytes; `None` when absent.
