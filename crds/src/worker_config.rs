@@ -1,12 +1,13 @@
 //! What the operator mounts into worker pods as `config.json`: the parts of the spec workers
 //! need, verbatim, in an immutable ConfigMap named by the hash of its content.
 
+use foresail_domain::TradingCalendar;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{PipelineName, Places, Topics, hash8};
 use crate::pipeline::spec::{
-    Calendar, DeletionPolicy, DriftSpec, FeatureSpec, Instrument, KafkaSpec, LakeSpec,
-    PipelineSpec, RedisSpec, SourceSpec, TrainingSpec,
+    DeletionPolicy, DriftSpec, FeatureSpec, Instrument, KafkaSpec, LakeSpec, PipelineSpec,
+    RedisSpec, SourceSpec, TrainingSpec,
 };
 
 /// Folder where `config.json` is mounted.
@@ -41,7 +42,7 @@ pub struct WorkerConfig {
     /// Traded instruments.
     pub instruments: Vec<Instrument>,
     /// Trading calendar.
-    pub calendar: Calendar,
+    pub calendar: TradingCalendar,
     /// Where bars come from.
     pub source: SourceSpec,
     /// Kafka connection.

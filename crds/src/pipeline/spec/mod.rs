@@ -18,6 +18,7 @@ pub use source::{
 };
 pub use training::{ModelKind, ModelSpec, Target, TrainingSpec};
 
+use foresail_domain::TradingCalendar;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -61,7 +62,7 @@ pub struct PipelineSpec {
     pub instruments: Vec<Instrument>,
     /// Trading calendar that horizons, windows and data age are counted in.
     #[serde(default)]
-    pub calendar: Calendar,
+    pub calendar: TradingCalendar,
     /// Where bars come from. Exactly one of `csv` and `simulator`.
     pub source: SourceSpec,
     /// Kafka cluster that carries bars, features and predictions.
@@ -105,19 +106,6 @@ pub struct Instrument {
         regex(pattern = r"^[A-Za-z0-9^][A-Za-z0-9._=^-]*$")
     )]
     pub symbol: String,
-}
-
-/// Trading calendar.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Calendar {
-    /// New York Stock Exchange: sessions end 16:00 New York time, 13:00 on half days.
-    #[default]
-    #[serde(rename = "XNYS")]
-    Xnys,
-    /// Monday to Friday without holidays, sessions end 21:00 UTC.
-    Weekdays,
-    /// Every day, sessions end 24:00 UTC (crypto).
-    AlwaysOpen,
 }
 
 /// Kafka connection and topics `<topicPrefix><namespace>.<name>.<what>`.

@@ -54,18 +54,14 @@ impl Checker {
     ///
     /// # Errors
     /// User error `BadDate` when a date of the spec does not exist.
-    pub fn new(
-        config: &WorkerConfig,
-        calendar: TradingCalendar,
-        provider: &'static str,
-    ) -> Result<Self, RoleError> {
+    pub fn new(config: &WorkerConfig, provider: &'static str) -> Result<Self, RoleError> {
         let source = &config.source;
         let last = match (&source.replay, &source.backfill.to) {
             (Some(replay), _) => replay.to.as_deref(),
             (None, to) => to.as_deref(),
         };
         Ok(Self {
-            calendar,
+            calendar: config.calendar,
             symbols: config.symbols().into_iter().collect(),
             from: date_of(source.backfill.from.as_deref(), "source.backfill.from")?,
             to: date_of(last, "the end of backfill or replay")?,

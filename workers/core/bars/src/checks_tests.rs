@@ -24,7 +24,7 @@ pub fn config(source: serde_json::Value) -> WorkerConfig {
 
 fn checker(backfill: serde_json::Value) -> Checker {
     let source = json!({"csv": {"uri": "http://h/f.csv"}, "backfill": backfill});
-    Checker::new(&config(source), TradingCalendar::Xnys, "csv").unwrap()
+    Checker::new(&config(source), "csv").unwrap()
 }
 
 fn row(text: &str) -> RawRow {

@@ -1,22 +1,26 @@
 //! Trading calendars: which dates are sessions and when a session ends.
 //!
 //! XNYS follows the exchange's published holiday rules since 1960 with its special closures;
-//! half days end 13:00, all others 16:00 (also before October 1974). Times are New York time with the United States' daylight saving rules.
+//! half days end 13:00, all others 16:00 (also before October 1974), in New York time.
 
 use jiff::Span;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 mod xnys;
 
-/// A calendar of trading sessions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Trading calendar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum TradingCalendar {
-    /// New York Stock Exchange.
+    /// New York Stock Exchange: sessions end 16:00 New York time, 13:00 on half days.
+    #[default]
+    #[serde(rename = "XNYS")]
     Xnys,
-    /// Monday to Friday, sessions end 21:00 UTC.
+    /// Monday to Friday without holidays, sessions end 21:00 UTC.
     Weekdays,
-    /// Every day, sessions end at the following midnight UTC.
+    /// Every day, sessions end 24:00 UTC (crypto).
     AlwaysOpen,
 }
 
@@ -38,7 +42,7 @@ impl TradingCalendar {
             Self::Weekdays => date.at(21, 0, 0, 0).to_zoned(TimeZone::UTC),
             Self::Xnys => {
                 let hour = if xnys::half_day(date) { 13 } else { 16 };
-                return xnys::new_york_to_utc(date, hour);
+                xnys::new_york(date, hour)
             }
         };
         zoned.map_or(0, |z| z.timestamp().as_millisecond())

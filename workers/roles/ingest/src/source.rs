@@ -2,7 +2,7 @@
 
 use foresail_bars::{CsvRows, RawRow, Simulator};
 use foresail_crds::worker_config::WorkerConfig;
-use foresail_runtime_base::{RoleError, calendar};
+use foresail_runtime_base::RoleError;
 
 use crate::fetch;
 
@@ -15,7 +15,7 @@ pub(crate) type Rows = Box<dyn Iterator<Item = RawRow> + Send>;
 /// Those of fetching the file; user error `CsvHeader` when a needed column is absent.
 pub(crate) async fn open(config: &WorkerConfig) -> Result<(Rows, &'static str), RoleError> {
     if let Some(spec) = &config.source.simulator {
-        let simulator = Simulator::new(spec, &config.symbols(), calendar(config))?;
+        let simulator = Simulator::new(spec, &config.symbols(), config.calendar)?;
         return Ok((Box::new(simulator), "simulator"));
     }
     let spec = config.source.csv.as_ref().ok_or_else(|| {

@@ -13,7 +13,7 @@ use foresail_crds::pipeline::status::IngestStatus;
 use foresail_crds::role::ADMIN_PORT;
 use foresail_crds::worker_config::{ServingConfig, WorkerConfig};
 use foresail_runtime_base::retry::Backoff;
-use foresail_runtime_base::{Health, RoleError, Shutdown, admin, calendar, clock};
+use foresail_runtime_base::{Health, RoleError, Shutdown, admin, clock};
 use foresail_runtime_cluster::{StatusReporter, serving};
 use foresail_runtime_kafka::{Record, Settings, TransactionalProducer, written};
 use jiff::civil::Date;
@@ -167,7 +167,7 @@ impl Worker {
         Ok(Session {
             producer,
             rows: rows.peekable(),
-            checker: Checker::new(&self.config, calendar(&self.config), provider)?,
+            checker: Checker::new(&self.config, provider)?,
             provider,
             settings,
             next,

@@ -11,7 +11,7 @@ use foresail_crds::records::{FeatureRecord, header};
 use foresail_crds::role::{ADMIN_PORT, HTTP_PORT};
 use foresail_crds::worker_config::WorkerConfig;
 use foresail_runtime_base::retry::Backoff;
-use foresail_runtime_base::{Health, RoleError, Shutdown, admin, calendar};
+use foresail_runtime_base::{Health, RoleError, Shutdown, admin};
 use foresail_runtime_cache::Cache;
 use foresail_runtime_cluster::serving;
 use foresail_runtime_kafka::{LossyProducer, Reader, Settings, Start};
@@ -103,7 +103,7 @@ fn open(config: WorkerConfig) -> Result<State, RoleError> {
         .ok();
     let keep = usize::try_from(config.training.lookback).unwrap_or(1);
     Ok(State {
-        calendar: calendar(&config),
+        calendar: config.calendar,
         champion: Default::default(),
         previous: Default::default(),
         table: Table::new(keep),

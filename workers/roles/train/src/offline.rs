@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use foresail_crds::pipeline::spec::ModelKind;
 use foresail_evaluation::leak_guard::Verdict;
 use foresail_evaluation::walk_forward::Blocks;
-use foresail_runtime_base::{RoleError, calendar};
+use foresail_runtime_base::RoleError;
 use jiff::civil::Date;
 
 pub use report::Report;
@@ -81,7 +81,7 @@ fn folds_of<'a>(
         let message = format!("cannot test from {}: {what}", request.test_from);
         RoleError::user("NotEnoughRows", message)
     };
-    let from = calendar(&input.config).session_end(request.test_from);
+    let from = input.config.calendar.session_end(request.test_from);
     let sessions = folds::sessions(known);
     let before = sessions.partition_point(|time| *time < from);
     let horizon = usize::try_from(training.horizon).unwrap_or(1);

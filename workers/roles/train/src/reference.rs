@@ -3,7 +3,7 @@
 use foresail_crds::model_manifest::DriftReference;
 use foresail_crds::worker_config::WorkerConfig;
 use foresail_drift::{DriftError, DriftPolicy, build_reference};
-use foresail_runtime_base::{RoleError, calendar};
+use foresail_runtime_base::RoleError;
 
 use crate::dataset::{Dataset, Sample, sessions};
 
@@ -29,7 +29,7 @@ pub(crate) fn build(
     };
     let policy = DriftPolicy::try_from(&config.drift).map_err(wrong)?;
     let sessions = sessions(&data.names, rows);
-    let per_year = calendar(config).sessions_per_year();
+    let per_year = config.calendar.sessions_per_year();
     build_reference(
         &sessions,
         policy.window_sessions,

@@ -11,7 +11,7 @@ use foresail_crds::{Decimal, Role};
 use foresail_evaluation::leak_guard::GuardReport;
 use foresail_model::Predictor;
 use foresail_recurrent::InstructionSet;
-use foresail_runtime_base::{RoleError, Shutdown, calendar};
+use foresail_runtime_base::{RoleError, Shutdown};
 use foresail_runtime_cluster::StatusReporter;
 use foresail_runtime_store::{S3Uri, Store};
 use jiff::Timestamp;
@@ -236,7 +236,7 @@ impl Trainer {
     ) -> Result<Documents, RoleError> {
         let training = &self.config.training;
         let horizon = usize::try_from(training.horizon).unwrap_or(1);
-        let per_year = calendar(&self.config).sessions_per_year();
+        let per_year = self.config.calendar.sessions_per_year();
         let judged = &found.judged;
         let card = Card {
             namespace: manifest.namespace.clone(),

@@ -11,22 +11,9 @@ pub mod retry;
 mod shutdown;
 mod telemetry;
 
-use foresail_crds::pipeline::spec::Calendar;
-use foresail_crds::worker_config::WorkerConfig;
-use foresail_domain::TradingCalendar;
-
 pub use admin::Health;
 pub use config::secret;
 pub use error::exit_code_for;
 pub use foresail_crds::RoleError;
 pub use shutdown::Shutdown;
 pub use telemetry::init;
-
-/// The trading calendar a Pipeline declares.
-pub fn calendar(config: &WorkerConfig) -> TradingCalendar {
-    match config.calendar {
-        Calendar::Xnys => TradingCalendar::Xnys,
-        Calendar::Weekdays => TradingCalendar::Weekdays,
-        Calendar::AlwaysOpen => TradingCalendar::AlwaysOpen,
-    }
-}

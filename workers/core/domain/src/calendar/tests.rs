@@ -57,6 +57,39 @@ fn session_ends_follow_daylight_saving_and_half_days() {
             .unwrap()
             .to_string()
     };
+    // The Fridays around every change of the rules: Uniform Time Act (1967), oil crisis (1974, 1975),
+    // April instead of the end of it (1987), March and November (2007).
+    let switches = [
+        ("1966-04-22", 21),
+        ("1966-04-25", 20),
+        ("1966-10-28", 20),
+        ("1966-10-31", 21),
+        ("1967-04-28", 21),
+        ("1967-05-01", 20),
+        ("1974-01-04", 21),
+        ("1974-01-07", 20),
+        ("1974-10-25", 20),
+        ("1974-10-28", 21),
+        ("1975-02-21", 21),
+        ("1975-02-24", 20),
+        ("1976-04-23", 21),
+        ("1976-04-26", 20),
+        ("1987-04-03", 21),
+        ("1987-04-06", 20),
+        ("2006-10-27", 20),
+        ("2006-10-30", 21),
+        ("2007-03-09", 21),
+        ("2007-03-12", 20),
+        ("2007-11-02", 20),
+        ("2007-11-05", 21),
+        ("2040-03-09", 21),
+        ("2040-03-12", 20),
+        ("2040-11-02", 20),
+        ("2040-11-05", 21),
+    ];
+    for (date, hour) in switches {
+        assert_eq!(at(date), format!("{date}T{hour}:00:00Z"));
+    }
     assert_eq!(at("2008-01-15"), "2008-01-15T21:00:00Z");
     assert_eq!(at("2008-07-15"), "2008-07-15T20:00:00Z");
     assert_eq!(at("2008-11-28"), "2008-11-28T18:00:00Z");
@@ -106,8 +139,8 @@ fn session_counts_of_every_year() {
 #[test]
 fn half_days_are_the_published_ones() {
     let half = |date: Date| {
-        let full = xnys::new_york_to_utc(date, 16);
-        TradingCalendar::Xnys.session_end(date) == full - 3 * 3_600_000
+        let full = xnys::new_york(date, 16).unwrap().timestamp();
+        TradingCalendar::Xnys.session_end(date) == full.as_millisecond() - 3 * 3_600_000
     };
     let listed: Vec<String> = TradingCalendar::Xnys
         .sessions(d("1996-01-01"), d("2004-12-31"))

@@ -1,11 +1,14 @@
 //! Holidays, half days and clock of the New York Stock Exchange since 1960, as rules and a list of
 //! unscheduled closures. Called by `TradingCalendar` alone.
 
-use jiff::ToSpan;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
+use jiff::{ToSpan, Zoned};
 
 use super::TradingCalendar;
+
+/// Compiled in, so that no pod needs a time zone database.
+static NEW_YORK: TimeZone = jiff::tz::get!("America/New_York");
 
 /// Unscheduled closures since 1960: (year, month, day).
 const SPECIAL: &[(i16, i8, i8)] = &[
@@ -58,37 +61,9 @@ const SPECIAL: &[(i16, i8, i8)] = &[
     (2025, 1, 9),
 ];
 
-/// New York wall clock to UTC milliseconds, by the United States' daylight saving rules
-/// (Energy Policy Act of 2005 and its predecessors since 1967).
-pub(super) fn new_york_to_utc(date: Date, hour: i8) -> i64 {
-    let offset = if daylight_saving(date) { 4 } else { 5 };
-    let utc = date
-        .at(hour, 0, 0, 0)
-        .checked_add(i64::from(offset).hours());
-    utc.and_then(|t| t.to_zoned(TimeZone::UTC))
-        .map_or(0, |z| z.timestamp().as_millisecond())
-}
-
-fn daylight_saving(date: Date) -> bool {
-    let year = date.year();
-    let (start, end) = match year {
-        2007.. => (
-            nth(year, 3, Weekday::Sunday, 2),
-            nth(year, 11, Weekday::Sunday, 1),
-        ),
-        1987..=2006 => (
-            nth(year, 4, Weekday::Sunday, 1),
-            last(year, 10, Weekday::Sunday),
-        ),
-        // The oil crisis moved the start of two years.
-        1974 => (day(year, 1, 6), last(year, 10, Weekday::Sunday)),
-        1975 => (day(year, 2, 23), last(year, 10, Weekday::Sunday)),
-        _ => (
-            last(year, 4, Weekday::Sunday),
-            last(year, 10, Weekday::Sunday),
-        ),
-    };
-    start <= date && date < end
+/// A full hour on the exchange's clock.
+pub(super) fn new_york(date: Date, hour: i8) -> Result<Zoned, jiff::Error> {
+    date.at(hour, 0, 0, 0).to_zoned(NEW_YORK.clone())
 }
 
 pub(super) fn holiday(date: Date) -> bool {

@@ -10,7 +10,7 @@ use foresail_crds::names::PipelineName;
 use foresail_crds::pipeline::spec::DateRange;
 use foresail_crds::worker_config::WorkerConfig;
 use foresail_domain::Bar;
-use foresail_runtime_base::{RoleError, calendar, clock};
+use foresail_runtime_base::{RoleError, clock};
 
 use super::Request;
 use crate::lake::Bars;
@@ -81,7 +81,7 @@ pub(super) fn read(request: &Request) -> Result<Input, RoleError> {
         refused: BTreeMap::new(),
         config,
     };
-    let mut checker = Checker::new(&input.config, calendar(&input.config), "csv")?;
+    let mut checker = Checker::new(&input.config, "csv")?;
     let now = clock::now_ms();
     for row in CsvRows::new(&bytes(&request.csv)?, &spec)? {
         input.rows += 1;

@@ -106,7 +106,7 @@ pub(super) fn build(
             .flat_map(|j| j.records.iter().map(|r| r.event_time))
     };
     let date = |time: Option<i64>| {
-        let calendar = foresail_runtime_base::calendar(&input.config);
+        let calendar = input.config.calendar;
         time.map_or_else(String::new, |t| calendar.session_date(t).to_string())
     };
     Ok(Report {
