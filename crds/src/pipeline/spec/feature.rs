@@ -1,4 +1,4 @@
-//! `spec.features`: named features and the function catalogue.
+//! `spec.features`: named features. Their functions are in `function`.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -6,18 +6,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::Decimal;
 
+mod description;
+mod function;
+mod rules;
+
+pub use description::{Argument, Description, History, LONGEST_WINDOW, Reads, WarmUp};
+pub use function::FeatureFunction;
+
 /// One named feature: a function bound to its parameters.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.function in ['LogReturn', 'SimpleReturn', 'Macd', 'MacdSignal', 'MacdHistogram', 'TrueRange', 'OvernightReturn', 'IntradayReturn', 'DayOfWeek', 'DayOfMonth', 'MonthOfYear', 'Expression'] || has(self.window)").message("features[].window must be set for this function"),
-    validation = Rule::new("!(self.function in ['Macd', 'MacdSignal', 'MacdHistogram']) || (has(self.fast) && has(self.slow) && self.fast < self.slow)").message("features[].fast and slow must be set with fast < slow for Macd functions"),
-    validation = Rule::new("!(self.function in ['MacdSignal', 'MacdHistogram', 'StochasticD']) || has(self.signal)").message("features[].signal must be set for MacdSignal, MacdHistogram and StochasticD"),
-    validation = Rule::new("!(self.function in ['BollingerUpper', 'BollingerLower', 'BollingerWidth', 'BollingerPercentB']) || has(self.deviations)").message("features[].deviations must be set for Bollinger functions"),
-    validation = Rule::new("!(self.function in ['Volatility', 'ZScore', 'VolumeZScore', 'BollingerUpper', 'BollingerLower', 'BollingerWidth', 'BollingerPercentB', 'RollingStd']) || !has(self.window) || self.window >= 2").message("features[].window must be at least 2 for this function"),
-    validation = Rule::new("has(self.expression) == (self.function == 'Expression')").message("features[].expression must be set for Expression, and for no other function"),
-    validation = Rule::new("has(self.quantile) == (self.function == 'RollingQuantile')").message("features[].quantile must be set for RollingQuantile, and for no other function"),
-    validation = Rule::new("!has(self.column) || self.function in ['RollingMean', 'RollingStd', 'RollingMin', 'RollingMax', 'RollingSum', 'RollingQuantile']").message("features[].column must only be set for Rolling functions")
+    validation = rules::window_is_set(),
+    validation = rules::fast_is_below_slow(),
+    validation = rules::signal_is_set(),
+    validation = rules::deviations_are_set(),
+    validation = rules::window_is_long_enough(),
+    validation = rules::only_with("expression"),
+    validation = rules::only_with("quantile"),
+    validation = rules::column_is_read()
 )]
 pub struct FeatureSpec {
     /// Name, unique in the Pipeline; lower case letters, digits and `_`.
@@ -27,19 +34,19 @@ pub struct FeatureSpec {
     pub function: FeatureFunction,
     /// Window in sessions, 1 to 512.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 512))]
+    #[schemars(range(min = 1, max = LONGEST_WINDOW))]
     pub window: Option<u32>,
     /// Fast window of the MACD functions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 512))]
+    #[schemars(range(min = 1, max = LONGEST_WINDOW))]
     pub fast: Option<u32>,
     /// Slow window of the MACD functions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 2, max = 512))]
+    #[schemars(range(min = 2, max = LONGEST_WINDOW))]
     pub slow: Option<u32>,
     /// Signal window of the MACD functions and of StochasticD.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 512))]
+    #[schemars(range(min = 1, max = LONGEST_WINDOW))]
     pub signal: Option<u32>,
     /// Width of Bollinger bands in standard deviations, for example `"2"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,141 +106,4 @@ pub enum Column {
     Volume,
     /// (high + low + close) / 3.
     TypicalPrice,
-}
-
-/// Feature functions. All read adjusted prices of one symbol up to the current bar.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FeatureFunction {
-    /// ln(close / previous close); no window.
-    LogReturn,
-    /// ln(close / close `window` sessions ago).
-    LogReturnOver,
-    /// close / close `window` sessions ago - 1.
-    RateOfChange,
-    /// Mean close of the last `window` sessions divided by close, minus 1.
-    SmaRatio,
-    /// Exponential mean of close (alpha = 2/(window+1)) divided by close, minus 1.
-    EmaRatio,
-    /// Sample standard deviation of the last `window` log returns.
-    Volatility,
-    /// (close - mean) / sample standard deviation of the last `window` closes; 0 when constant.
-    ZScore,
-    /// (mean + deviations * std) / close - 1 over `window` closes (population std).
-    BollingerUpper,
-    /// (mean - deviations * std) / close - 1.
-    BollingerLower,
-    /// (upper - lower) / mean.
-    BollingerWidth,
-    /// (close - lower) / (upper - lower); 0.5 when the band has no width.
-    BollingerPercentB,
-    /// (EMA fast - EMA slow) / close.
-    Macd,
-    /// EMA `signal` of Macd.
-    MacdSignal,
-    /// Macd - MacdSignal.
-    MacdHistogram,
-    /// Relative strength index after Wilder over `window`, 0 to 100; 50 when nothing moved.
-    Rsi,
-    /// (volume - mean) / sample standard deviation of the last `window` volumes; 0 when constant.
-    /// A missing volume repeats the last known one.
-    VolumeZScore,
-    /// (high - low) / close averaged over `window`; a bar without high or low counts 0.
-    RangeMean,
-    /// close / previous close - 1; no window.
-    SimpleReturn,
-    /// Log return of the bar `window` sessions ago.
-    ReturnLag,
-    /// Mean of the last `window` log returns.
-    ReturnMean,
-    /// Smallest of the last `window` log returns.
-    ReturnMin,
-    /// Largest of the last `window` log returns.
-    ReturnMax,
-    /// Average rank of the newest among the last `window` log returns, as a share, above 0 to 1.
-    ReturnRank,
-    /// Skewness of the last `window` (3 or more) log returns with small-sample correction, as pandas;
-    /// 0 when constant.
-    Skewness,
-    /// Excess kurtosis of the last `window` (4 or more) log returns with small-sample correction, as
-    /// pandas; 0 when constant.
-    Kurtosis,
-    /// First-order autocorrelation of the last `window` (3 or more) log returns; 0 when constant.
-    Autocorrelation,
-    /// ln(open / previous close); 0 when the open is missing; no window.
-    OvernightReturn,
-    /// ln(close / open); from the previous close when the open is missing; no window.
-    IntradayReturn,
-    /// Linearly weighted mean close of the last `window` sessions divided by close, minus 1; the newest
-    /// weighs most.
-    WmaRatio,
-    /// Lowest of the last `window` closes divided by close, minus 1.
-    MinRatio,
-    /// Highest of the last `window` closes divided by close, minus 1.
-    MaxRatio,
-    /// close / highest of the last `window` closes, minus 1.
-    Drawdown,
-    /// Average rank of the close among the last `window` closes, as a share, above 0 to 1.
-    PriceRank,
-    /// True range (Wilder) / close; no window.
-    TrueRange,
-    /// Average true range (Wilder, first value a plain mean) over `window`, divided by close.
-    AtrRatio,
-    /// Average directional index (Wilder) over `window`, 0 to 100; 0 when nothing moved.
-    Adx,
-    /// Stochastic %K: place of the close between the lowest low and the highest high of `window`
-    /// sessions, 0 to 100; 50 when they are equal.
-    StochasticK,
-    /// Mean of the last `signal` values of StochasticK.
-    StochasticD,
-    /// Williams %R, -100 to 0: StochasticK - 100.
-    WilliamsR,
-    /// Commodity channel index over `window`: (typical price - mean) / (0.015 * mean deviation); 0 when
-    /// constant.
-    Cci,
-    /// On-balance volume of the last `window` sessions divided by their volume, -1 to 1; 0 without
-    /// volume.
-    ObvRatio,
-    /// Money flow index over `window`, 0 to 100; 50 without flow.
-    MoneyFlow,
-    /// Volume-weighted typical price of the last `window` sessions divided by close, minus 1; 0 without
-    /// volume.
-    VwapRatio,
-    /// Volume divided by the mean of the last `window` volumes; 1 when that is 0.
-    VolumeRatio,
-    /// Illiquidity after Amihud (2002): mean of |log return| per million of turnover over `window`; a bar
-    /// without turnover counts 0.
-    Amihud,
-    /// Root mean square of the last `window` log returns.
-    RealisedVolatility,
-    /// Volatility per session after Parkinson (1980) over `window`, from high and low.
-    Parkinson,
-    /// Volatility per session after Garman and Klass (1980) over `window`, from open, high, low, close.
-    GarmanKlass,
-    /// Volatility per session after Yang and Zhang (2000) over `window` (2 or more), with overnight gaps.
-    YangZhang,
-    /// Sessions since the highest high of the last `window`, 0 to `window` - 1; the newest of equal ones.
-    BarsSinceHigh,
-    /// Sessions since the lowest low of the last `window`, 0 to `window` - 1; the newest of equal ones.
-    BarsSinceLow,
-    /// Day of the week of the session, 0 (Monday) to 6; no window.
-    DayOfWeek,
-    /// Day of the month of the session, 1 to 31; no window.
-    DayOfMonth,
-    /// Month of the session, 1 to 12; no window.
-    MonthOfYear,
-    /// Mean of the last `window` values of `column`: a level, not a ratio.
-    RollingMean,
-    /// Sample standard deviation of the last `window` (2 or more) values of `column`: a level.
-    RollingStd,
-    /// Smallest of the last `window` values of `column`: a level.
-    RollingMin,
-    /// Largest of the last `window` values of `column`: a level.
-    RollingMax,
-    /// Sum of the last `window` values of `column`: a level.
-    RollingSum,
-    /// Quantile `quantile` of the last `window` values of `column`, linear between the two nearest, as
-    /// pandas: a level.
-    RollingQuantile,
-    /// Arithmetic over features declared before it, written in `expression`; no window.
-    Expression,
 }

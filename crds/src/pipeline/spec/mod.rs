@@ -7,7 +7,10 @@ mod serving;
 mod source;
 mod training;
 
-pub use feature::{Column, FeatureFunction, FeatureSpec};
+pub use feature::{
+    Argument, Column, Description, FeatureFunction, FeatureSpec, History, LONGEST_WINDOW, Reads,
+    WarmUp,
+};
 pub use retraining::{
     DriftMetric, DriftSpec, PromotionMode, PromotionSpec, RetrainTrigger, RetrainingSpec,
 };

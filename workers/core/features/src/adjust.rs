@@ -96,8 +96,8 @@ impl Adjuster {
         }
     }
 
-    /// Whether these restored factors are sound and of the same kind as `fresh`.
-    pub(crate) fn continues(&self, fresh: &Self) -> bool {
+    /// Whether these restored factors are valid and of the same kind as `fresh`.
+    pub(crate) fn is_compatible_with(&self, fresh: &Self) -> bool {
         self.adjustment == fresh.adjustment
             && FACTORS.contains(&self.price_factor)
             && FACTORS.contains(&self.share_factor)

@@ -4,6 +4,7 @@
 //! of a request; all through [`FeatureSet::push`], so they agree bit for bit. Pure.
 
 pub mod adjust;
+mod binding;
 mod expression;
 mod feature;
 mod fingerprint;
@@ -16,7 +17,7 @@ mod window;
 pub use feature::Feature;
 pub use fingerprint::fingerprint;
 pub use set::{FeatureRow, FeatureSet, Refused};
-pub use spec::{FeatureError, Reads, arguments, check, needs_close_only, reads};
+pub use spec::{FeatureError, check, needs_close_only};
 
 /// Changes whenever the same specs would give other numbers; part of the fingerprint.
 pub const CODE_VERSION: u32 = 2;

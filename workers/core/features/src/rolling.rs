@@ -2,12 +2,12 @@
 //! so that history washes out to the last bit. What stands in for a missing value is the same as in
 //! `window`.
 
-use foresail_crds::pipeline::spec::{Column, FeatureFunction as F};
+use foresail_crds::pipeline::spec::{Column, LONGEST_WINDOW};
 use serde::{Deserialize, Serialize};
 
 use crate::adjust::AdjustedBar;
+use crate::binding::Level;
 use crate::kernels::Ring;
-use crate::spec::LONGEST;
 
 /// State of one such feature.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,19 +31,19 @@ impl Rolling {
     }
 
     /// The value at this bar, once the window is full.
-    pub(crate) fn push(&mut self, function: F, bar: &AdjustedBar) -> Option<f64> {
+    pub(crate) fn push(&mut self, level: Level, bar: &AdjustedBar) -> Option<f64> {
         let value = self.read(bar)?;
         self.values.push(value);
         if !self.values.is_full() {
             return None;
         }
-        Some(match function {
-            F::RollingStd => self.values.sample().1,
-            F::RollingMin => self.values.least(),
-            F::RollingMax => self.values.most(),
-            F::RollingSum => self.values.sum(),
-            F::RollingQuantile => quantile(&self.values, self.quantile)?,
-            _ => self.values.mean(),
+        Some(match level {
+            Level::Mean => self.values.mean(),
+            Level::Deviation => self.values.sample().1,
+            Level::Least => self.values.least(),
+            Level::Most => self.values.most(),
+            Level::Sum => self.values.sum(),
+            Level::Quantile => quantile(&self.values, self.quantile)?,
         })
     }
 
@@ -66,18 +66,18 @@ impl Rolling {
         })
     }
 
-    /// Whether this restored state is sound and of the parameters of `fresh`.
-    pub(crate) fn continues(&self, fresh: &Self) -> bool {
+    /// Whether this restored state is valid and of the parameters of `fresh`.
+    pub(crate) fn is_compatible_with(&self, fresh: &Self) -> bool {
         self.column == fresh.column
             && self.quantile == fresh.quantile
-            && self.values.continues(&fresh.values)
+            && self.values.is_compatible_with(&fresh.values)
     }
 }
 
 /// Linear between the two nearest of the sorted values, as pandas and numpy do by default.
 fn quantile(values: &Ring, share: f64) -> Option<f64> {
     // On the stack: no row allocates but for itself.
-    let mut copy = [0.0; LONGEST];
+    let mut copy = [0.0; LONGEST_WINDOW as usize];
     let mut count = 0;
     for (slot, value) in copy.iter_mut().zip(values.iter()) {
         *slot = value;

@@ -121,7 +121,7 @@ impl FeatureSet {
             fingerprint: fingerprint(specs, adjustment)?,
             warm_up: warm_up(specs)?,
             programs: programs(specs)?,
-            shared: Shared::among(specs.len()),
+            shared: Shared::with_capacity(specs.len()),
             state: State {
                 symbol: None,
                 last_event_time: None,
@@ -147,7 +147,7 @@ impl FeatureSet {
         let declared = state.features.iter_mut().zip(&self.programs).enumerate();
         for (index, (feature, program)) in declared {
             let value = match program {
-                None => feature.push_among(&adjusted, &mut self.shared),
+                None => feature.push_shared(&adjusted, &mut self.shared),
                 // Places of values are those of their features only while all before are warm; if one
                 // is not, there is no row.
                 Some(program) if values.len() == index => Some(program.value(&values)),
@@ -235,8 +235,8 @@ impl FeatureSet {
                 .features
                 .iter()
                 .zip(&fresh.features)
-                .all(|(stored, fresh)| stored.continues(fresh));
-        if !(same_features && state.adjuster.continues(&fresh.adjuster)) {
+                .all(|(stored, fresh)| stored.is_compatible_with(fresh));
+        if !(same_features && state.adjuster.is_compatible_with(&fresh.adjuster)) {
             return Err(refuse("it is damaged".to_string()));
         }
         set.state = state;

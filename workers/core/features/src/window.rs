@@ -6,10 +6,10 @@
 
 use std::f64::consts::LN_2;
 
-use foresail_crds::pipeline::spec::FeatureFunction as F;
 use serde::{Deserialize, Serialize};
 
 use crate::adjust::AdjustedBar;
+use crate::binding::{Kept, Statistic};
 use crate::kernels::{Ring, Shared};
 
 mod value;
@@ -39,29 +39,33 @@ struct Previous {
     volume: f64,
 }
 
+/// Parameters of a window; those that the statistic does not read have no meaning.
+#[derive(Clone, Copy)]
+pub(crate) struct Sizes {
+    /// Bars.
+    pub window: usize,
+    /// Values of a smoothed statistic that are averaged.
+    pub signal: usize,
+    /// Half the width of Bollinger's bands in standard deviations.
+    pub deviations: f64,
+}
+
 impl BarWindow {
-    /// A window of `window` bars; `smooth` values are averaged, and `deviations` wide, where the function
-    /// says so.
-    pub(crate) fn new(function: F, window: usize, (smooth, deviations): (usize, f64)) -> Self {
-        let (columns, more) = match function {
-            F::YangZhang => (3, 0),
-            F::StochasticK | F::StochasticD | F::WilliamsR => (2, 0),
-            F::ObvRatio | F::MoneyFlow | F::VwapRatio => (2, 0),
-            // The return `window` sessions ago is one more back than a window of returns.
-            F::ReturnLag => (1, 1),
-            _ => (1, 0),
-        };
+    pub(crate) fn new((kept, statistic): (Kept, Statistic), sizes: Sizes) -> Self {
+        // The return `window` sessions ago is one more back than a window of returns.
+        let more = usize::from(statistic == Statistic::Lagged);
+        let smoothed = statistic == Statistic::SmoothedStochastic;
         Self {
-            columns: vec![Ring::new(window + more); columns],
+            columns: vec![Ring::new(sizes.window + more); kept.columns()],
             previous: None,
-            smooth: (function == F::StochasticD).then(|| Ring::new(smooth)),
-            deviations,
+            smooth: smoothed.then(|| Ring::new(sizes.signal)),
+            deviations: sizes.deviations,
         }
     }
 
     pub(crate) fn push(
         &mut self,
-        function: F,
+        (kept, statistic): (Kept, Statistic),
         bar: &AdjustedBar,
         shared: &mut Shared,
     ) -> Option<f64> {
@@ -78,7 +82,7 @@ impl BarWindow {
             typical,
             volume,
         };
-        let row = row.columns(function, before)?;
+        let row = row.columns(kept, before)?;
         for (ring, value) in self.columns.iter_mut().zip(row) {
             ring.push(value);
         }
@@ -90,7 +94,7 @@ impl BarWindow {
             close: bar.close,
             deviations: self.deviations,
         };
-        let value = value(function, &self.columns, now, shared)?;
+        let value = value((kept, statistic), &self.columns, now, shared)?;
         match &mut self.smooth {
             None => Some(value),
             Some(ring) => {
@@ -100,11 +104,11 @@ impl BarWindow {
         }
     }
 
-    /// Whether this restored window is sound and of the sizes of `fresh`.
-    pub(crate) fn continues(&self, fresh: &Self) -> bool {
+    /// Whether this restored window is valid and of the sizes of `fresh`.
+    pub(crate) fn is_compatible_with(&self, fresh: &Self) -> bool {
         let smooth = match (&self.smooth, &fresh.smooth) {
             (None, None) => true,
-            (Some(ring), Some(new)) => ring.continues(new),
+            (Some(ring), Some(new)) => ring.is_compatible_with(new),
             _ => false,
         };
         smooth
@@ -114,7 +118,7 @@ impl BarWindow {
                 .columns
                 .iter()
                 .zip(&fresh.columns)
-                .all(|(a, b)| a.continues(b))
+                .all(|(a, b)| a.is_compatible_with(b))
     }
 }
 
@@ -126,23 +130,25 @@ struct Bar<'a> {
 }
 
 impl Bar<'_> {
-    /// What a function keeps of a bar; `None` where it needs the bar before and there is none.
-    fn columns(&self, function: F, before: Option<Previous>) -> Option<[f64; 3]> {
+    /// What is kept of a bar; `None` where that needs the bar before and there is none.
+    fn columns(&self, kept: Kept, before: Option<Previous>) -> Option<[f64; 3]> {
         let (close, high, low) = (self.bar.close, self.bar.high, self.bar.low);
         let one = |value: f64| [value, 0.0, 0.0];
         let open = || before.map(|p| self.bar.open.unwrap_or(p.close));
-        Some(match function {
-            F::StochasticK | F::StochasticD | F::WilliamsR => [high, low, 0.0],
-            F::Cci => one(self.typical),
-            F::BarsSinceHigh => one(high),
-            F::BarsSinceLow => one(low),
-            F::Parkinson => one((high / low).ln().powi(2)),
-            F::VwapRatio => [self.typical * self.volume, self.volume, 0.0],
-            F::VolumeRatio | F::VolumeZScore => one(self.volume),
-            F::RangeMean => one((high - low) / close),
-            F::TrueRange => one(true_range(self.bar, before?.close) / close),
-            F::ObvRatio => [sign(close - before?.close) * self.volume, self.volume, 0.0],
-            F::MoneyFlow => {
+        Some(match kept {
+            Kept::Close => one(close),
+            Kept::Change => one(self.bar.change?),
+            Kept::High => one(high),
+            Kept::Low => one(low),
+            Kept::Typical => one(self.typical),
+            Kept::Volume => one(self.volume),
+            Kept::HighLow => [high, low, 0.0],
+            Kept::SquaredLogRange => one((high / low).ln().powi(2)),
+            Kept::Turnover => [self.typical * self.volume, self.volume, 0.0],
+            Kept::Range => one((high - low) / close),
+            Kept::TrueRange => one(true_range(self.bar, before?.close) / close),
+            Kept::SignedVolume => [sign(close - before?.close) * self.volume, self.volume, 0.0],
+            Kept::MoneyFlow => {
                 let flow = self.typical * self.volume;
                 let change = self.typical - before?.typical;
                 [
@@ -151,7 +157,7 @@ impl Bar<'_> {
                     0.0,
                 ]
             }
-            F::Amihud => {
+            Kept::Illiquidity => {
                 let turnover = self.bar.share_price * self.volume;
                 let moved = self.bar.change?.abs() * TURNOVER;
                 let ratio = if turnover > 0.0 {
@@ -161,32 +167,19 @@ impl Bar<'_> {
                 };
                 one(ratio.min(LARGEST))
             }
-            F::OvernightReturn => one((open()? / before?.close).ln()),
-            F::IntradayReturn => one((close / open()?).ln()),
-            F::GarmanKlass => {
+            Kept::Overnight => one((open()? / before?.close).ln()),
+            Kept::Intraday => one((close / open()?).ln()),
+            Kept::GarmanKlass => {
                 let (range, body) = ((high / low).ln(), (close / open()?).ln());
                 one(0.5 * range * range - (2.0 * LN_2 - 1.0) * body * body)
             }
-            F::YangZhang => {
+            Kept::YangZhang => {
                 let open = open()?;
                 let rogers_satchell = (high / close).ln() * (high / open).ln()
                     + (low / close).ln() * (low / open).ln();
                 let night = (open / before?.close).ln();
                 [night, (close / open).ln(), rogers_satchell]
             }
-            F::WmaRatio
-            | F::MinRatio
-            | F::MaxRatio
-            | F::PriceRank
-            | F::Drawdown
-            | F::SmaRatio
-            | F::ZScore
-            | F::BollingerUpper
-            | F::BollingerLower
-            | F::BollingerWidth
-            | F::BollingerPercentB => one(close),
-            // Everything else looks at log returns.
-            _ => one(self.bar.change?),
         })
     }
 }

@@ -4,26 +4,14 @@
 
 mod catalogue;
 
-use catalogue::{ALL, LEVELS, Noise, bars, bits, catalogue, columns, run, spec, with_needs};
-use foresail_crds::pipeline::spec::{Adjustment, FeatureFunction as F, FeatureSpec};
+use catalogue::{LEVELS, Noise, bars, bits, catalogue, columns, run, spec, with_needs};
+use foresail_crds::pipeline::spec::{Adjustment, FeatureFunction as F, FeatureSpec, History};
 use foresail_domain::Bar;
-use foresail_features::{FeatureRow, FeatureSet, Refused, arguments, check};
-
-#[test]
-fn the_documentation_names_every_function() {
-    let page = include_str!("../../../../docs/features.md");
-    for function in ALL {
-        assert!(
-            page.contains(&format!("| `{function:?}` |")),
-            "{function:?}"
-        );
-    }
-    assert_eq!(page.matches("\n| `").count(), ALL.len(), "and no other");
-}
+use foresail_features::{FeatureRow, FeatureSet, Refused, check};
 
 #[test]
 fn the_first_row_comes_exactly_after_the_warm_up() {
-    for function in ALL {
+    for &function in F::ALL {
         let specs = with_needs(function, 10);
         let warm_up = FeatureSet::new(&specs, Adjustment::All).unwrap().warm_up() as usize;
         let rows = run(&specs, Adjustment::All, &bars(50, 1));
@@ -100,9 +88,13 @@ fn history_washes_out_where_the_definition_is_not_recursive() {
         F::AtrRatio,
         F::Adx,
     ];
+    for function in F::ALL {
+        let said = function.describe().history == History::Recursive;
+        assert_eq!(said, recursive.contains(function), "{function:?}");
+    }
     let series = bars(100, 7);
-    let functions = ALL.into_iter().filter(|f| !recursive.contains(f));
-    let each = functions.map(|f| with_needs(f, 10));
+    let functions = F::ALL.iter().filter(|f| !recursive.contains(f));
+    let each = functions.map(|f| with_needs(*f, 10));
     for specs in each.chain(columns().map(|level| vec![level])) {
         let last = specs.last().unwrap();
         let level = LEVELS.contains(&last.function) || last.function == F::Expression;
@@ -328,7 +320,7 @@ fn foreign_or_damaged_snapshots_are_refused() {
     assert!(FeatureSet::restore(&other, Adjustment::All, &set.snapshot()).is_err());
     assert!(FeatureSet::restore(&specs, Adjustment::All, &serde_json::json!({"x": 1})).is_err());
     assert!(FeatureSet::restore(&specs, Adjustment::Splits, &set.snapshot()).is_err());
-    let wider: Vec<FeatureSpec> = ALL.into_iter().map(|f| spec(f, 11)).collect();
+    let wider: Vec<FeatureSpec> = F::ALL.iter().map(|f| spec(*f, 11)).collect();
     assert!(FeatureSet::restore(&wider, Adjustment::All, &set.snapshot()).is_err());
     let damages = [
         "/state/features/0/state/Lag/closes/window",
@@ -359,7 +351,7 @@ fn foreign_or_damaged_snapshots_are_refused() {
 
 #[test]
 fn the_named_arguments_are_what_a_function_needs() {
-    for function in ALL {
+    for &function in F::ALL {
         let whole = spec(function, 10);
         let only = |kept: &[&str]| FeatureSpec {
             window: whole.window.filter(|_| kept.contains(&"window")),
@@ -380,9 +372,14 @@ fn the_named_arguments_are_what_a_function_needs() {
                 .filter(|_| kept.contains(&"expression")),
             ..whole.clone()
         };
-        let needs = arguments(function);
-        assert_eq!(check(&only(needs)), Ok(()), "{function:?}");
-        for gone in needs {
+        let needs: Vec<&str> = function
+            .describe()
+            .arguments
+            .iter()
+            .map(|argument| argument.field())
+            .collect();
+        assert_eq!(check(&only(&needs)), Ok(()), "{function:?}");
+        for gone in &needs {
             let rest: Vec<&str> = needs.iter().copied().filter(|n| n != gone).collect();
             assert!(check(&only(&rest)).is_err(), "{function:?} without {gone}");
         }

@@ -1,8 +1,6 @@
-//! Names and documentation of the functions, from the schema that `kubectl explain` shows.
+//! Names, arguments and documentation of the functions, from the catalogue in `foresail-crds`.
 
-use foresail_crds::pipeline::spec::FeatureFunction;
-use foresail_features::{Reads, arguments, reads};
-use serde_json::Value;
+use foresail_crds::pipeline::spec::{Argument, FeatureFunction, Reads};
 
 /// One function of the catalogue in SQL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -13,31 +11,34 @@ pub struct Entry {
     pub name: String,
     /// Columns it reads, in the order of its arguments.
     pub columns: &'static [&'static str],
-    /// Constants that follow.
-    pub parameters: &'static [&'static str],
-    /// What it computes.
-    pub text: String,
 }
 
 impl Entry {
+    /// Constants that follow the columns.
+    pub fn parameters(&self) -> &'static [Argument] {
+        self.function.describe().arguments
+    }
+
     /// The call with the names of its arguments, as `rsi(close, window)`.
     pub fn call(&self) -> String {
-        let arguments = [self.columns, self.parameters].concat();
+        let parameters = self.parameters().iter().map(|p| p.field());
+        let arguments: Vec<&str> = self.columns.iter().copied().chain(parameters).collect();
         format!("{}({})", self.name, arguments.join(", "))
     }
 }
 
 /// Every function but `Expression`.
 pub fn entries() -> Vec<Entry> {
-    let schema = schemars::schema_for!(FeatureFunction);
-    let variants = schema.get("oneOf").and_then(Value::as_array);
-    variants.into_iter().flatten().filter_map(entry).collect()
+    FeatureFunction::ALL
+        .iter()
+        .copied()
+        .filter_map(entry)
+        .collect()
 }
 
-fn entry(variant: &Value) -> Option<Entry> {
-    let name = variant.get("const")?;
-    let function: FeatureFunction = serde_json::from_value(name.clone()).ok()?;
-    let columns: &[&str] = match reads(function) {
+fn entry(function: FeatureFunction) -> Option<Entry> {
+    let description = function.describe();
+    let columns: &[&str] = match description.reads {
         Reads::Close => &["close"],
         Reads::Column => &["value"],
         Reads::Date => &["event_time"],
@@ -46,10 +47,8 @@ fn entry(variant: &Value) -> Option<Entry> {
     };
     Some(Entry {
         function,
-        name: snake(name.as_str()?),
+        name: snake(description.name),
         columns,
-        parameters: arguments(function),
-        text: variant.get("description")?.as_str()?.to_owned(),
     })
 }
 

@@ -6,10 +6,10 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, Primitive
 use datafusion::arrow::datatypes::{ArrowPrimitiveType, Float64Type, TimestampMillisecondType};
 use datafusion::common::{DataFusionError, Result, internal_datafusion_err};
 use datafusion::logical_expr::PartitionEvaluator;
-use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec};
+use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec, Reads};
 use foresail_domain::{Bar, Interval};
+use foresail_features::Feature;
 use foresail_features::adjust::Adjuster;
-use foresail_features::{Feature, Reads, reads};
 
 /// A kernel that starts empty with every partition.
 #[derive(Debug)]
@@ -25,11 +25,11 @@ impl Evaluator {
         let fresh = Feature::new(&spec).map_err(|e| DataFusionError::Plan(e.to_string()))?;
         Ok(Self {
             fresh,
-            reads: reads(spec.function),
+            reads: spec.function.describe().reads,
         })
     }
 
-    fn whole(mut kernel: Feature, columns: &[ArrayRef], rows: usize) -> Result<Float64Array> {
+    fn of_bars(mut kernel: Feature, columns: &[ArrayRef], rows: usize) -> Result<Float64Array> {
         let [open, high, low, close, volume] = columns else {
             return Err(internal_datafusion_err!(
                 "{} columns of a bar",
@@ -63,7 +63,7 @@ impl PartitionEvaluator for Evaluator {
         let first = columns.first();
         let first = first.ok_or_else(|| internal_datafusion_err!("no column"))?;
         Ok(Arc::new(match self.reads {
-            Reads::Bar => Self::whole(kernel, columns, rows)?,
+            Reads::Bar => Self::of_bars(kernel, columns, rows)?,
             Reads::Date => {
                 let times = first.as_primitive::<TimestampMillisecondType>();
                 finite((0..rows).map(|row| {
@@ -74,7 +74,8 @@ impl PartitionEvaluator for Evaluator {
                     kernel.push(&adjuster.push(&bar))
                 }))
             }
-            _ => {
+            // An expression is no function of SQL; its one column would be numbers too.
+            Reads::Close | Reads::Column | Reads::Features => {
                 let values = numbers(first);
                 let value = |row| kernel.push(&adjuster.push(&flat(at(values, row)?)));
                 finite((0..rows).map(value))

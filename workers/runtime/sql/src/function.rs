@@ -14,29 +14,32 @@ use datafusion::logical_expr::{
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Literal;
 use foresail_crds::Decimal;
-use foresail_crds::pipeline::spec::FeatureSpec;
-use foresail_features::{Reads, reads};
+use foresail_crds::pipeline::spec::{Argument, FeatureSpec, Reads};
 
 use crate::catalogue::Entry;
 use crate::evaluator::Evaluator;
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct FeatureFunction {
+struct WindowFunction {
     entry: Entry,
     signature: Signature,
     documentation: Documentation,
 }
 
 pub(crate) fn window_function(entry: Entry) -> WindowUDF {
-    WindowUDF::from(FeatureFunction {
+    WindowUDF::from(WindowFunction {
         signature: Signature::user_defined(Volatility::Immutable),
-        documentation: Documentation::builder(DOC_SECTION_ANALYTICAL, &entry.text, entry.call())
-            .build(),
+        documentation: Documentation::builder(
+            DOC_SECTION_ANALYTICAL,
+            entry.function.describe().formula,
+            entry.call(),
+        )
+        .build(),
         entry,
     })
 }
 
-impl WindowUDFImpl for FeatureFunction {
+impl WindowUDFImpl for WindowFunction {
     fn name(&self) -> &str {
         &self.entry.name
     }
@@ -59,11 +62,7 @@ impl WindowUDFImpl for FeatureFunction {
     }
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
-        let Entry {
-            columns,
-            parameters,
-            ..
-        } = &self.entry;
+        let (columns, parameters) = (self.entry.columns, self.entry.parameters());
         if given.len() != columns.len() + parameters.len() {
             return plan_err!(
                 "{} takes {} arguments, {} are given",
@@ -72,9 +71,9 @@ impl WindowUDFImpl for FeatureFunction {
                 given.len()
             );
         }
-        let column = match reads(self.entry.function) {
+        let column = match self.entry.function.describe().reads {
             Reads::Date => DataType::Timestamp(TimeUnit::Millisecond, None),
-            _ => DataType::Float64,
+            Reads::Close | Reads::Column | Reads::Bar | Reads::Features => DataType::Float64,
         };
         let kept = given.iter().skip(columns.len()).cloned();
         Ok(columns.iter().map(|_| column.clone()).chain(kept).collect())
@@ -100,23 +99,28 @@ impl WindowUDFImpl for FeatureFunction {
     }
 }
 
-impl FeatureFunction {
+impl WindowFunction {
     fn spec(&self, given: &[Arc<dyn PhysicalExpr>]) -> Result<FeatureSpec> {
         let mut spec = FeatureSpec::new(self.entry.name.clone(), self.entry.function);
         let constants = given.iter().skip(self.entry.columns.len());
-        for (name, constant) in self.entry.parameters.iter().zip(constants) {
-            let wrong =
-                || plan_datafusion_err!("{}: {name} must be a constant number", self.entry.call());
-            let literal = constant.downcast_ref::<Literal>().ok_or_else(wrong)?;
+        for (argument, constant) in self.entry.parameters().iter().zip(constants) {
+            let field = argument.field();
+            let not_a_number =
+                || plan_datafusion_err!("{}: {field} must be a constant number", self.entry.call());
+            let literal = constant
+                .downcast_ref::<Literal>()
+                .ok_or_else(not_a_number)?;
             let text = literal.value().to_string();
-            let sessions = || text.parse::<u32>().map(Some).map_err(|_| wrong());
-            match *name {
-                "fast" => spec.fast = sessions()?,
-                "slow" => spec.slow = sessions()?,
-                "signal" => spec.signal = sessions()?,
-                "deviations" => spec.deviations = Some(Decimal::from(text.as_str())),
-                "quantile" => spec.quantile = Some(Decimal::from(text.as_str())),
-                _ => spec.window = sessions()?,
+            let sessions = || text.parse::<u32>().map(Some).map_err(|_| not_a_number());
+            match argument {
+                Argument::Window { .. } => spec.window = sessions()?,
+                Argument::Fast => spec.fast = sessions()?,
+                Argument::Slow => spec.slow = sessions()?,
+                Argument::Signal => spec.signal = sessions()?,
+                Argument::Deviations => spec.deviations = Some(Decimal::from(text.as_str())),
+                Argument::Quantile => spec.quantile = Some(Decimal::from(text.as_str())),
+                // The argument of `Expression` alone, which is no function of SQL.
+                Argument::Expression => spec.expression = Some(text),
             }
         }
         Ok(spec)

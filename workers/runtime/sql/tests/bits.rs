@@ -9,7 +9,7 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::datatypes::Float64Type;
 use datafusion::prelude::SessionContext;
-use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec};
+use foresail_crds::pipeline::spec::{Adjustment, Argument, FeatureSpec};
 use foresail_domain::{Bar, Interval};
 use foresail_features::FeatureSet;
 use foresail_sql::{Entry, entries, register};
@@ -91,22 +91,24 @@ fn declared(entry: &Entry) -> (FeatureSpec, Vec<&'static str>) {
         serde_json::from_value(serde_json::json!({"name": "x", "function": entry.function}))
             .unwrap();
     let mut constants = Vec::new();
-    for name in entry.parameters {
-        constants.push(match *name {
-            "window" => "10",
-            "fast" => "3",
-            "slow" => "8",
-            "signal" => "4",
-            "deviations" => "1.5",
-            _ => "0.3",
+    for argument in entry.parameters() {
+        constants.push(match argument {
+            Argument::Window { .. } => "10",
+            Argument::Fast => "3",
+            Argument::Slow => "8",
+            Argument::Signal => "4",
+            Argument::Deviations => "1.5",
+            Argument::Quantile => "0.3",
+            Argument::Expression => unreachable!("no function of SQL"),
         });
-        match *name {
-            "window" => spec.window = Some(10),
-            "fast" => spec.fast = Some(3),
-            "slow" => spec.slow = Some(8),
-            "signal" => spec.signal = Some(4),
-            "deviations" => spec.deviations = Some("1.5".into()),
-            _ => spec.quantile = Some("0.3".into()),
+        match argument {
+            Argument::Window { .. } => spec.window = Some(10),
+            Argument::Fast => spec.fast = Some(3),
+            Argument::Slow => spec.slow = Some(8),
+            Argument::Signal => spec.signal = Some(4),
+            Argument::Deviations => spec.deviations = Some("1.5".into()),
+            Argument::Quantile => spec.quantile = Some("0.3".into()),
+            Argument::Expression => unreachable!("no function of SQL"),
         }
     }
     (spec, constants)

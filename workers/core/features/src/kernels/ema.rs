@@ -28,8 +28,8 @@ impl Ema {
         (self.count >= self.window).then_some(next)
     }
 
-    /// Whether this restored mean is sound and has the window of `fresh`.
-    pub(crate) fn continues(&self, fresh: &Self) -> bool {
+    /// Whether this restored mean is valid and has the window of `fresh`.
+    pub(crate) fn is_compatible_with(&self, fresh: &Self) -> bool {
         self.window == fresh.window
             && self.count <= self.window
             && self.value.is_some() == (self.count > 0)

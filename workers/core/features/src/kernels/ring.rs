@@ -159,8 +159,8 @@ impl Ring {
         (mean, self.population_deviation(self.squares(mean)))
     }
 
-    /// Whether this restored ring is sound and has the window of `fresh`.
-    pub(crate) fn continues(&self, fresh: &Self) -> bool {
+    /// Whether this restored ring is valid and has the window of `fresh`.
+    pub(crate) fn is_compatible_with(&self, fresh: &Self) -> bool {
         self.window == fresh.window && self.values.len() <= 2 * self.window
     }
 }

@@ -48,8 +48,8 @@ impl Rsi {
         })
     }
 
-    /// Whether this restored index is sound and has the window of `fresh`.
-    pub(crate) fn continues(&self, fresh: &Self) -> bool {
+    /// Whether this restored index is valid and has the window of `fresh`.
+    pub(crate) fn is_compatible_with(&self, fresh: &Self) -> bool {
         self.window == fresh.window
             && self.changes <= self.window
             && self.gain >= 0.0

@@ -10,14 +10,12 @@ pub(crate) enum Series {
     /// Log returns.
     Change,
     Volume,
-    /// One feature's own: nothing to share.
-    Own,
 }
 
 /// What is known of the present bar.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
-    room: usize,
+    capacity: usize,
     known: Vec<Known>,
 }
 
@@ -32,10 +30,10 @@ struct Known {
 }
 
 impl Shared {
-    /// For `features` features; none means that nothing is kept.
-    pub(crate) fn among(features: usize) -> Self {
+    /// Room for the moments of `features` features; without any nothing is kept.
+    pub(crate) fn with_capacity(features: usize) -> Self {
         Self {
-            room: features,
+            capacity: features,
             known: Vec::with_capacity(features),
         }
     }
@@ -45,31 +43,31 @@ impl Shared {
         self.known.clear();
     }
 
-    pub(crate) fn mean(&mut self, series: Series, ring: &Ring) -> f64 {
+    pub(crate) fn mean(&mut self, series: Option<Series>, ring: &Ring) -> f64 {
         self.once((series, ring), |known| &mut known.mean, || ring.mean())
     }
 
-    pub(crate) fn least(&mut self, series: Series, ring: &Ring) -> f64 {
+    pub(crate) fn least(&mut self, series: Option<Series>, ring: &Ring) -> f64 {
         self.once((series, ring), |known| &mut known.least, || ring.least())
     }
 
-    pub(crate) fn most(&mut self, series: Series, ring: &Ring) -> f64 {
+    pub(crate) fn most(&mut self, series: Option<Series>, ring: &Ring) -> f64 {
         self.once((series, ring), |known| &mut known.most, || ring.most())
     }
 
     /// Mean and sample standard deviation (divisor n - 1).
-    pub(crate) fn sample(&mut self, series: Series, ring: &Ring) -> (f64, f64) {
+    pub(crate) fn sample(&mut self, series: Option<Series>, ring: &Ring) -> (f64, f64) {
         let (mean, squares) = self.moments(series, ring);
         (mean, ring.sample_deviation(squares))
     }
 
     /// Mean and population standard deviation (divisor n).
-    pub(crate) fn population(&mut self, series: Series, ring: &Ring) -> (f64, f64) {
+    pub(crate) fn population(&mut self, series: Option<Series>, ring: &Ring) -> (f64, f64) {
         let (mean, squares) = self.moments(series, ring);
         (mean, ring.population_deviation(squares))
     }
 
-    fn moments(&mut self, series: Series, ring: &Ring) -> (f64, f64) {
+    fn moments(&mut self, series: Option<Series>, ring: &Ring) -> (f64, f64) {
         let mean = self.mean(series, ring);
         let squares = || ring.squares(mean);
         (
@@ -80,23 +78,20 @@ impl Shared {
 
     fn once(
         &mut self,
-        (series, ring): (Series, &Ring),
+        (series, ring): (Option<Series>, &Ring),
         slot: impl FnOnce(&mut Known) -> &mut Option<f64>,
         make: impl FnOnce() -> f64,
     ) -> f64 {
-        match self.place(series, ring.window()) {
+        match series.and_then(|series| self.find_or_add(series, ring.window())) {
             Some(known) => *slot(known).get_or_insert_with(make),
             None => make(),
         }
     }
 
-    fn place(&mut self, series: Series, window: usize) -> Option<&mut Known> {
-        if series == Series::Own {
-            return None;
-        }
+    fn find_or_add(&mut self, series: Series, window: usize) -> Option<&mut Known> {
         let same = |known: &Known| known.series == series && known.window == window;
         let at = self.known.iter().position(same);
-        if at.is_none() && self.known.len() < self.room {
+        if at.is_none() && self.known.len() < self.capacity {
             self.known.push(Known {
                 series,
                 window,

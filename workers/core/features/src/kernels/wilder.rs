@@ -31,7 +31,7 @@ impl Smoothed {
         (self.count == self.window).then_some(self.mean)
     }
 
-    pub(crate) fn continues(&self, fresh: &Self) -> bool {
+    pub(crate) fn is_compatible_with(&self, fresh: &Self) -> bool {
         self.window == fresh.window && self.count <= self.window && self.mean.is_finite()
     }
 }
@@ -82,7 +82,7 @@ impl Adx {
         self.index.push(index)
     }
 
-    pub(crate) fn continues(&self, fresh: &Self) -> bool {
+    pub(crate) fn is_compatible_with(&self, fresh: &Self) -> bool {
         [
             (&self.range, &fresh.range),
             (&self.up, &fresh.up),
@@ -90,7 +90,7 @@ impl Adx {
             (&self.index, &fresh.index),
         ]
         .iter()
-        .all(|(a, b)| a.continues(b))
+        .all(|(a, b)| a.is_compatible_with(b))
     }
 }
 

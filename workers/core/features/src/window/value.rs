@@ -2,9 +2,8 @@
 
 use std::f64::consts::LN_2;
 
-use foresail_crds::pipeline::spec::FeatureFunction as F;
-
-use crate::kernels::{Ring, Series, Shared};
+use crate::binding::{Band, Kept, Statistic};
+use crate::kernels::{Ring, Shared};
 
 /// What a formula needs beside its columns.
 #[derive(Clone, Copy)]
@@ -16,39 +15,50 @@ pub(super) struct Now {
 }
 
 /// The value of full columns.
-pub(super) fn value(function: F, columns: &[Ring], now: Now, shared: &mut Shared) -> Option<f64> {
+pub(super) fn value(
+    (kept, statistic): (Kept, Statistic),
+    columns: &[Ring],
+    now: Now,
+    shared: &mut Shared,
+) -> Option<f64> {
     let Now { close, deviations } = now;
-    let series = series(function);
+    let series = kept.series();
     let first = columns.first()?;
     let sum = |index: usize| columns.get(index).map_or(0.0, Ring::sum);
-    let share = |part: f64, whole: f64, none: f64| if whole > 0.0 { part / whole } else { none };
-    Some(match function {
-        F::ReturnLag => first.iter().next()?,
-        F::WmaRatio => {
+    let share = |part: f64, all: f64, none: f64| if all > 0.0 { part / all } else { none };
+    Some(match statistic {
+        Statistic::Newest => first.newest()?,
+        Statistic::Lagged => first.iter().next()?,
+        Statistic::Mean => shared.mean(series, first),
+        Statistic::Least => shared.least(series, first),
+        Statistic::Most => shared.most(series, first),
+        Statistic::MeanRatio => shared.mean(series, first) / close - 1.0,
+        Statistic::LeastRatio => shared.least(series, first) / close - 1.0,
+        Statistic::MostRatio => shared.most(series, first) / close - 1.0,
+        Statistic::Drawdown => close / shared.most(series, first) - 1.0,
+        Statistic::WeightedMeanRatio => {
             let weighted = first.iter().zip(1u32..).map(|(v, k)| v * f64::from(k));
             let n = first.count();
             weighted.sum::<f64>() / (n * (n + 1.0) / 2.0) / close - 1.0
         }
-        F::StochasticK | F::StochasticD | F::WilliamsR => {
-            let (top, bottom) = (first.most(), columns.get(1)?.least());
-            let place = share(close - bottom, top - bottom, 0.5);
-            if function == F::WilliamsR {
-                100.0 * (place - 1.0)
-            } else {
-                100.0 * place
-            }
-        }
-        F::SmaRatio => shared.mean(series, first) / close - 1.0,
-        F::Volatility => shared.sample(series, first).1,
-        F::ZScore | F::VolumeZScore => {
+        Statistic::Deviation => shared.sample(series, first).1,
+        Statistic::Score => {
             let (mean, deviation) = shared.sample(series, first);
             share(first.newest()? - mean, deviation, 0.0)
         }
-        F::BollingerUpper | F::BollingerLower | F::BollingerWidth | F::BollingerPercentB => {
+        Statistic::Band(band) => {
             let (mean, deviation) = shared.population(series, first);
-            bollinger(function, (mean, deviations * deviation), close)
+            bollinger(band, (mean, deviations * deviation), close)
         }
-        F::Cci => {
+        Statistic::Rank => rank(first)?,
+        Statistic::Skewness => moment(first, 3),
+        Statistic::Kurtosis => moment(first, 4),
+        Statistic::Autocorrelation => autocorrelation(first),
+        Statistic::RootMeanSquare => (first.sum_of(|r| r * r) / first.count()).sqrt(),
+        Statistic::NewestOverMean => share(first.newest()?, shared.mean(series, first), 1.0),
+        Statistic::Stochastic | Statistic::SmoothedStochastic => 100.0 * place(columns, close)?,
+        Statistic::WilliamsR => 100.0 * (place(columns, close)? - 1.0),
+        Statistic::Cci => {
             let (mean, newest) = (first.mean(), first.newest()?);
             let spread = first.sum_of(|v| (v - mean).abs()) / first.count();
             if first.population().1 > 0.0 && spread > 0.0 {
@@ -57,57 +67,39 @@ pub(super) fn value(function: F, columns: &[Ring], now: Now, shared: &mut Shared
                 0.0
             }
         }
-        F::ObvRatio => share(sum(0), sum(1), 0.0),
-        F::MoneyFlow => 100.0 * share(sum(0), sum(0) + sum(1), 0.5),
-        F::VwapRatio => share(sum(0), sum(1), close) / close - 1.0,
-        F::VolumeRatio => share(first.newest()?, shared.mean(series, first), 1.0),
-        F::ReturnMean | F::Amihud | F::RangeMean => shared.mean(series, first),
-        F::ReturnMin => shared.least(series, first),
-        F::ReturnMax => shared.most(series, first),
-        F::MinRatio => shared.least(series, first) / close - 1.0,
-        F::MaxRatio => shared.most(series, first) / close - 1.0,
-        F::Drawdown => close / shared.most(series, first) - 1.0,
-        F::ReturnRank | F::PriceRank => rank(first)?,
-        F::Skewness => moment(first, 3),
-        F::Kurtosis => moment(first, 4),
-        F::Autocorrelation => autocorrelation(first),
-        F::RealisedVolatility => (first.sum_of(|r| r * r) / first.count()).sqrt(),
-        F::Parkinson => (first.mean() / (4.0 * LN_2)).sqrt(),
-        F::GarmanKlass => first.mean().max(0.0).sqrt(),
-        F::YangZhang => yang_zhang(columns)?,
-        F::BarsSinceHigh => since(first, |value, best| value >= best)?,
-        F::BarsSinceLow => since(first, |value, best| value <= best)?,
-        // One value per bar: it is its own window.
-        _ => first.newest()?,
+        Statistic::ShareOfSums => share(sum(0), sum(1), 0.0),
+        Statistic::MoneyFlow => 100.0 * share(sum(0), sum(0) + sum(1), 0.5),
+        Statistic::Vwap => share(sum(0), sum(1), close) / close - 1.0,
+        Statistic::Parkinson => (first.mean() / (4.0 * LN_2)).sqrt(),
+        Statistic::GarmanKlass => first.mean().max(0.0).sqrt(),
+        Statistic::YangZhang => yang_zhang(columns)?,
+        Statistic::BarsSinceMost => since(first, |value, best| value >= best)?,
+        Statistic::BarsSinceLeast => since(first, |value, best| value <= best)?,
     })
 }
 
-/// The series in the first column, where other functions keep it too.
-fn series(function: F) -> Series {
-    match function {
-        F::SmaRatio
-        | F::ZScore
-        | F::BollingerUpper
-        | F::BollingerLower
-        | F::BollingerWidth
-        | F::BollingerPercentB
-        | F::MinRatio
-        | F::MaxRatio
-        | F::Drawdown => Series::Close,
-        F::Volatility | F::ReturnMean | F::ReturnMin | F::ReturnMax => Series::Change,
-        F::VolumeZScore | F::VolumeRatio => Series::Volume,
-        _ => Series::Own,
-    }
+/// Place of the close between the lowest low and the highest high, 0 to 1; a half when they are equal.
+fn place(columns: &[Ring], close: f64) -> Option<f64> {
+    let [highs, lows] = columns else {
+        return None;
+    };
+    let (top, bottom) = (highs.most(), lows.least());
+    let range = top - bottom;
+    Some(if range > 0.0 {
+        (close - bottom) / range
+    } else {
+        0.5
+    })
 }
 
 /// Bands of `half` a width around the mean.
-fn bollinger(function: F, (mean, half): (f64, f64), close: f64) -> f64 {
-    match function {
-        F::BollingerUpper => (mean + half) / close - 1.0,
-        F::BollingerLower => (mean - half) / close - 1.0,
-        F::BollingerWidth => 2.0 * half / mean,
-        _ if half > 0.0 => (close - (mean - half)) / (2.0 * half),
-        _ => 0.5,
+fn bollinger(band: Band, (mean, half): (f64, f64), close: f64) -> f64 {
+    match band {
+        Band::Upper => (mean + half) / close - 1.0,
+        Band::Lower => (mean - half) / close - 1.0,
+        Band::Width => 2.0 * half / mean,
+        Band::PercentB if half > 0.0 => (close - (mean - half)) / (2.0 * half),
+        Band::PercentB => 0.5,
     }
 }
 

@@ -63,70 +63,6 @@ pub fn spec(function: F, window: u32) -> FeatureSpec {
 pub const OVER_ROLLING: &str = "rollingmean / (rollingmax - rollingmin) + log(rollingstd) \
      - clip(exp(rollingquantile - rollingmean), 0, 1e9) * rollingsum";
 
-pub const ALL: [F; 61] = [
-    F::LogReturn,
-    F::LogReturnOver,
-    F::RateOfChange,
-    F::SmaRatio,
-    F::EmaRatio,
-    F::Volatility,
-    F::ZScore,
-    F::BollingerUpper,
-    F::BollingerLower,
-    F::BollingerWidth,
-    F::BollingerPercentB,
-    F::Macd,
-    F::MacdSignal,
-    F::MacdHistogram,
-    F::Rsi,
-    F::VolumeZScore,
-    F::RangeMean,
-    F::SimpleReturn,
-    F::ReturnLag,
-    F::ReturnMean,
-    F::ReturnMin,
-    F::ReturnMax,
-    F::ReturnRank,
-    F::Skewness,
-    F::Kurtosis,
-    F::Autocorrelation,
-    F::OvernightReturn,
-    F::IntradayReturn,
-    F::WmaRatio,
-    F::MinRatio,
-    F::MaxRatio,
-    F::Drawdown,
-    F::PriceRank,
-    F::TrueRange,
-    F::AtrRatio,
-    F::Adx,
-    F::StochasticK,
-    F::StochasticD,
-    F::WilliamsR,
-    F::Cci,
-    F::ObvRatio,
-    F::MoneyFlow,
-    F::VwapRatio,
-    F::VolumeRatio,
-    F::Amihud,
-    F::RealisedVolatility,
-    F::Parkinson,
-    F::GarmanKlass,
-    F::YangZhang,
-    F::BarsSinceHigh,
-    F::BarsSinceLow,
-    F::DayOfWeek,
-    F::DayOfMonth,
-    F::MonthOfYear,
-    F::RollingMean,
-    F::RollingStd,
-    F::RollingMin,
-    F::RollingMax,
-    F::RollingSum,
-    F::RollingQuantile,
-    F::Expression,
-];
-
 /// Levels: on the adjusted scale, which depends on where a series starts.
 pub const LEVELS: [F; 6] = [
     F::RollingMean,
@@ -174,7 +110,7 @@ pub fn catalogue() -> Vec<FeatureSpec> {
         expression: Some("expression * (rollingmin_open / rollingsum_volume - 1) * rsi".into()),
         ..spec(F::Expression, 10)
     };
-    let all = ALL.into_iter().map(|f| spec(f, 10));
+    let all = F::ALL.iter().map(|f| spec(*f, 10));
     all.chain(columns()).chain([ratio]).collect()
 }
 
