@@ -2,8 +2,8 @@
 
 use kube::core::Rule;
 
-use super::FeatureFunction as F;
 use super::description::{Argument, Description, Reads};
+use super::function::FeatureFunction as F;
 
 /// Their least window is checked by the operator alone: a Pipeline that the API server has once taken
 /// must stay valid, and these came after the rule.
