@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model_manifest::{GateResult, LeakGuardResult};
 use crate::pipeline::spec::ModelKind;
-use crate::pipeline::status::NamedNumber;
+use crate::pipeline::status::{NamedNumber, Trigger};
 
 /// One immutable trained model: what data, what code, what scores, where its weights are.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -54,8 +54,7 @@ pub struct ModelVersionSpec {
     #[schemars(length(min = 8, max = 64), regex(pattern = r"^[0-9a-f]+$"))]
     pub fingerprint: String,
     /// Why it was trained.
-    #[schemars(length(max = 64))]
-    pub trigger: String,
+    pub trigger: Trigger,
     /// Training run that made it.
     #[schemars(length(max = 64))]
     pub run_id: String,

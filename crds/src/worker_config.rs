@@ -9,6 +9,7 @@ use crate::pipeline::spec::{
     DeletionPolicy, DriftSpec, FeatureSpec, Instrument, KafkaSpec, LakeSpec, PipelineSpec,
     RedisSpec, SourceSpec, TrainingSpec,
 };
+use crate::pipeline::status::Trigger;
 
 /// Folder where `config.json` is mounted.
 pub const CONFIG_DIR: &str = "/etc/foresail/config";
@@ -156,8 +157,8 @@ pub struct ServedVersion {
 pub struct TrainingRun {
     /// `hash8` over spec part, Delta version, trigger and attempt.
     pub run_id: String,
-    /// Why, for the log and the manifest: `Initial`, `Drift`, `Performance`, `Schedule`, `Manual`, `SpecChanged`.
-    pub trigger: String,
+    /// Why it runs.
+    pub trigger: Trigger,
     /// Pinned Delta table version.
     pub delta_version: u64,
     /// Champion to judge against; absent for a first version.

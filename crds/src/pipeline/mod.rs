@@ -1,6 +1,7 @@
 //! The `Pipeline`: spec (what the user declares), status (what is observed), conditions.
 
 pub mod conditions;
+pub mod decision;
 pub mod spec;
 pub mod status;
 

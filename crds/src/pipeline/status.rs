@@ -6,6 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::decision::{Action, Reason, Trigger};
 use super::spec::{DriftMetric, ModelKind};
 use crate::Decimal;
 use crate::model_manifest::{GateResult, LeakGuardResult};
@@ -106,10 +107,10 @@ pub enum ErrorClass {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
-    /// `TrainingStarted`, `ModelPromoted`, `ModelRejected`, `RolledBack`, `RetrainSkipped`.
-    pub action: String,
-    /// Reason in one CamelCase word, for example `Initial`, `Drift`, `GateFailed`, `Cooldown`.
-    pub reason: String,
+    /// What was decided.
+    pub action: Action,
+    /// Why, in one word.
+    pub reason: Reason,
     /// Sentence with the numbers.
     pub message: String,
     /// Wall time.
@@ -122,8 +123,8 @@ pub struct Decision {
 pub struct RunRecord {
     /// Run identity.
     pub id: String,
-    /// Trigger.
-    pub trigger: String,
+    /// Why it started.
+    pub trigger: Trigger,
     /// Attempt number of this trigger, from 0.
     #[schemars(range(min = 0))]
     pub attempt: u32,
@@ -143,9 +144,16 @@ pub struct RunRecord {
     /// Value of the retrain annotation it consumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub annotation: Option<String>,
-    /// Hash of the spec part that a model depends on.
-    #[serde(default)]
-    pub spec_hash: String,
+    /// Hash of everything a model depends on.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub model_hash: String,
+    /// Hash of everything a training run depends on, resources included.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub run_hash: String,
+    /// Both hashes with a colon between them, as older operators wrote them. Read and not
+    /// written; it stays in the schema because the API server drops what the schema lacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec_hash: Option<String>,
     /// Failure, when it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<WorkerError>,
@@ -156,6 +164,21 @@ pub struct RunRecord {
     /// Start of the newest drift alarm that a run has answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alarm_answered: Option<Time>,
+}
+
+impl RunRecord {
+    /// The record with both hashes in fields of their own, whichever release wrote it. Without
+    /// this an upgrade of the operator would train every Pipeline again.
+    pub fn with_separate_hashes(mut self) -> Self {
+        if let Some(old) = self.spec_hash.take()
+            && self.model_hash.is_empty()
+        {
+            let (model, run) = old.split_once(':').unwrap_or((&old, ""));
+            self.model_hash = model.into();
+            self.run_hash = run.into();
+        }
+        self
+    }
 }
 
 /// State of a training run.
@@ -391,4 +414,47 @@ pub struct PerformanceStatus {
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub sessions_since_worse: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn record(hashes: serde_json::Value) -> RunRecord {
+        let mut value = json!({
+            "id": "r1", "trigger": "SpecChanged", "attempt": 0, "deltaVersion": 3, "eventTime": 0,
+            "startedTime": "2026-01-01T00:00:00Z", "state": "Succeeded"
+        });
+        for (key, hash) in hashes.as_object().unwrap() {
+            value[key] = hash.clone();
+        }
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn both_forms_of_the_hashes_are_read_and_only_the_new_one_is_written() {
+        let new = json!({"modelHash": "0011aabb", "runHash": "2233ccdd"});
+        for form in [json!({"specHash": "0011aabb:2233ccdd"}), new] {
+            let record = record(form).with_separate_hashes();
+            assert_eq!(
+                (record.model_hash.as_str(), record.run_hash.as_str()),
+                ("0011aabb", "2233ccdd")
+            );
+            let written = serde_json::to_value(&record).unwrap();
+            assert!(written.get("specHash").is_none(), "{written}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_word_is_refused_and_not_taken_for_another() {
+        let decision = |action: &str| {
+            json!({
+                "action": action, "reason": "Initial", "message": "m", "time": "2026-01-01T00:00:00Z"
+            })
+        };
+        assert!(serde_json::from_value::<Decision>(decision("ModelPromoted")).is_ok());
+        assert!(serde_json::from_value::<Decision>(decision("ModelBlessed")).is_err());
+    }
 }

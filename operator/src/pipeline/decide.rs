@@ -2,14 +2,15 @@
 
 use foresail_crds::model_manifest::GateResult;
 use foresail_crds::pipeline::spec::PromotionMode;
+use foresail_crds::pipeline::status::Reason;
 
 /// Verdict on a challenger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Replaces the champion.
     Promote {
-        /// CamelCase reason.
-        reason: &'static str,
+        /// Why.
+        reason: Reason,
         /// Sentence with the numbers.
         message: String,
     },
@@ -45,7 +46,7 @@ pub fn judge(gate: Option<&GateResult>, mode: PromotionMode, minimum_effect: f64
     // NaN compares false everywhere: what cannot be read does not promote.
     if gate.dates > 0 && effect >= minimum_effect && challenger < champion {
         Verdict::Promote {
-            reason: "GatePassed",
+            reason: Reason::GatePassed,
             message,
         }
     } else {

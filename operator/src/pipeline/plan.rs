@@ -8,7 +8,7 @@ mod trigger;
 
 use foresail_crds::ModelVersionSpec;
 use foresail_crds::model_version::VersionRole;
-use foresail_crds::pipeline::status::{Decision, RunRecord, RunState};
+use foresail_crds::pipeline::status::{Action, Decision, Reason, RunRecord, RunState};
 use foresail_crds::worker_config::{ServedVersion, ServingConfig, TrainingRun};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -61,8 +61,7 @@ impl Plan {
         }
     }
 
-    fn decide(&mut self, now: Timestamp, action: &str, reason: &str, message: String) {
-        let (action, reason) = (action.to_string(), reason.to_string());
+    fn decide(&mut self, now: Timestamp, action: Action, reason: Reason, message: String) {
         self.decision = Some(Decision {
             action,
             reason,
@@ -102,7 +101,7 @@ pub fn plan(pipeline: &ValidatedPipeline, observed: &Observed, now: Timestamp) -
         .filter(|r| r.state == RunState::Running)
         .map(|run| TrainingRun {
             run_id: run.id.clone(),
-            trigger: run.trigger.clone(),
+            trigger: run.trigger,
             delta_version: run.delta_version,
             champion: plan.champion.clone(),
         });
@@ -148,7 +147,7 @@ fn recall(pipeline: &ValidatedPipeline, observed: &Observed) -> Plan {
         drift_reference: reference.and_then(known),
         alarm_announced: status.alarm_announced.clone(),
         rollback: status.rollback.clone(),
-        run: status.run.clone(),
+        run: status.run.clone().map(RunRecord::with_separate_hashes),
         prepared: prepare.is_some_and(|p| p.complete && p.config == pipeline.config_name),
         ..Plan::default()
     }
@@ -192,7 +191,7 @@ fn roll_back(plan: &mut Plan, pipeline: &ValidatedPipeline, observed: &Observed,
     // The rolled-back model's alarms are judged by its own reference again.
     plan.drift_reference = None;
     debug_assert!(!observed.versions.is_empty());
-    plan.decide(now, "RolledBack", "Annotation", message);
+    plan.decide(now, Action::RolledBack, Reason::Annotation, message);
 }
 
 fn pin(plan: &mut Plan, pipeline: &ValidatedPipeline, observed: &Observed, now: Timestamp) {
@@ -214,8 +213,8 @@ fn pin(plan: &mut Plan, pipeline: &ValidatedPipeline, observed: &Observed, now: 
     plan.promote(version);
     plan.decide(
         now,
-        "ModelPromoted",
-        "Pinned",
+        Action::ModelPromoted,
+        Reason::Pinned,
         format!("v{wanted} is pinned by promotion.championVersion"),
     );
 }

@@ -3,7 +3,7 @@ use foresail_crds::model_version::ModelVersionStatus;
 use foresail_crds::pipeline::spec::{DriftMetric, ModelKind};
 use foresail_crds::pipeline::status::{
     AlarmEpisode, DriftStatus, ErrorClass, IngestStatus, LakeStatus, PrepareStatus, TrainingResult,
-    TrainingStatus, WorkerError,
+    TrainingStatus, Trigger, WorkerError,
 };
 use foresail_crds::{Decimal, ModelVersion};
 use serde_json::json;
@@ -55,7 +55,7 @@ fn version(
         manifest_sha256: "a".repeat(64),
         kind: ModelKind::Linear,
         fingerprint: p.fingerprint.clone(),
-        trigger: "Initial".into(),
+        trigger: Trigger::Initial,
         run_id: run.into(),
         delta_version: 3,
         trained_through: day(900),
@@ -150,7 +150,7 @@ fn with_champion(p: &ValidatedPipeline) -> Observed {
     let mut observed = follow(first, p, &started);
     observed.status.training = Some(result(p, started.run.as_ref().unwrap(), None));
     let finished = plan(p, &observed, now());
-    assert_eq!(finished.decision.as_ref().unwrap().reason, "First");
+    assert_eq!(finished.decision.as_ref().unwrap().reason, Reason::First);
     let mut observed = follow(observed, p, &finished);
     observed.status.lake.as_mut().unwrap().last_event_time = Some(day(2000));
     observed
@@ -181,8 +181,8 @@ fn the_first_run_pins_the_lake_version_and_is_the_same_for_two_operators() {
     let (one, other) = (one.training.unwrap(), other.training.unwrap());
     assert_eq!(one.run_id, other.run_id);
     assert_eq!(
-        (one.delta_version, one.trigger.as_str(), one.champion),
-        (3, "Initial", None)
+        (one.delta_version, one.trigger, one.champion),
+        (3, Trigger::Initial, None)
     );
 }
 
@@ -244,7 +244,7 @@ fn drift_starts_one_run_after_settling_and_only_for_the_right_version() {
     );
     observed.status.drift = Some(drift(1, 10));
     let started = plan(&p, &observed, now());
-    assert_eq!(started.training.as_ref().unwrap().trigger, "Drift");
+    assert_eq!(started.training.as_ref().unwrap().trigger, Trigger::Drift);
     assert_eq!(
         started
             .training
@@ -274,8 +274,8 @@ fn cooldown_and_max_per_day_count_event_time_in_replay_and_say_so_once() {
     assert!(held.training.is_none());
     let decision = held.decision.clone().unwrap();
     assert_eq!(
-        (decision.action.as_str(), decision.reason.as_str()),
-        ("RetrainSkipped", "Cooldown")
+        (decision.action, decision.reason),
+        (Action::RetrainSkipped, Reason::Cooldown)
     );
     let mut observed = follow(observed, &p, &held);
     assert_eq!(plan(&p, &observed, now()).decision, None);
@@ -350,8 +350,8 @@ fn a_leak_is_never_promoted_first_version_or_not() {
         );
         let decision = judged.decision.clone().unwrap();
         assert_eq!(
-            (decision.action.as_str(), decision.reason.as_str()),
-            ("ModelRejected", "LeakFound")
+            (decision.action, decision.reason),
+            (Action::ModelRejected, Reason::LeakFound)
         );
         assert!(
             decision.message.contains("Features: inputs changed"),
@@ -450,7 +450,7 @@ fn failed_runs_are_tried_again_only_when_the_outside_is_at_fault() {
             reason: "X".into(),
             message: String::new(),
         });
-        failed.spec_hash = format!("{}:{hash}", p.model_hash);
+        failed.run_hash = hash.into();
         observed.status.run = Some(failed.clone());
         observed
     };
@@ -463,7 +463,7 @@ fn failed_runs_are_tried_again_only_when_the_outside_is_at_fault() {
     let edited = with(ErrorClass::User, "other");
     assert_eq!(
         plan(&p, &edited, later(1)).training.unwrap().trigger,
-        "SpecChanged"
+        Trigger::SpecChanged
     );
 }
 
@@ -502,7 +502,7 @@ fn an_alarm_that_ended_between_two_looks_is_answered_once() {
     assert!(seen.training.is_none() && seen.new_alarm.is_none(), "short");
     observed.status.drift = Some(ended(10));
     let seen = plan(&p, &observed, now());
-    assert_eq!(seen.training.as_ref().unwrap().trigger, "Drift");
+    assert_eq!(seen.training.as_ref().unwrap().trigger, Trigger::Drift);
     assert!(seen.new_alarm.unwrap().contains("alarm since 1975"));
     // The run ends without a new reference, as after a rollback: the same alarm is no news.
     let mut run = seen.run.unwrap();
@@ -518,7 +518,7 @@ fn an_alarm_that_ended_between_two_looks_is_answered_once() {
     later.longest_alarm.as_mut().unwrap().since = day(1995);
     assert_eq!(
         plan(&p, &observed, now()).training.unwrap().trigger,
-        "Drift"
+        Trigger::Drift
     );
 }
 
@@ -557,7 +557,7 @@ fn a_schedule_starts_a_run_once_per_time_and_only_on_new_bars() {
     let started = plan(&p, &observed, after);
     let decision = started.decision.unwrap();
     assert!(
-        started.starts && decision.reason == "Schedule",
+        started.starts && decision.reason == Reason::Schedule,
         "{decision:?}"
     );
     observed.status.run.as_mut().unwrap().started_time = Time(after);

@@ -3,7 +3,7 @@
 mod conditions;
 
 use foresail_crds::names::PipelineName;
-use foresail_crds::pipeline::status::PipelineStatus;
+use foresail_crds::pipeline::status::{Action, PipelineStatus};
 use foresail_crds::{API_VERSION, MANAGER, Pipeline, Role};
 use foresail_runtime_base::effects;
 use jiff::Timestamp;
@@ -203,17 +203,17 @@ async fn announce(object: &Pipeline, plan: &Plan, context: &Context) {
         });
     }
     if let Some(decision) = &plan.decision {
-        let warning = matches!(decision.action.as_str(), "RolledBack" | "RetrainSkipped");
+        let warning = matches!(decision.action, Action::RolledBack | Action::RetrainSkipped);
         events.push(Event {
             type_: if warning {
                 EventType::Warning
             } else {
                 EventType::Normal
             },
-            reason: decision.action.clone(),
+            reason: decision.action.to_string(),
             note: Some(format!("{}: {}", decision.reason, decision.message)),
             action: "Reconcile".into(),
-            secondary: subject(object, plan, &decision.action),
+            secondary: subject(object, plan, decision.action),
         });
     }
     let reference = object.object_ref(&());
@@ -227,18 +227,18 @@ async fn announce(object: &Pipeline, plan: &Plan, context: &Context) {
 
 /// What a decision is about. Two Events that differ in nothing but their note would be merged, and
 /// the later note lost.
-fn subject(object: &Pipeline, plan: &Plan, action: &str) -> Option<ObjectReference> {
+fn subject(object: &Pipeline, plan: &Plan, action: Action) -> Option<ObjectReference> {
     let pipeline = PipelineName::new(object.namespace().unwrap_or_default(), object.name_any());
     let version = |number| (API_VERSION, "ModelVersion", pipeline.model_version(number));
     let run = plan.run.as_ref();
     let (api_version, kind, name) = match action {
-        "TrainingStarted" => {
+        Action::TrainingStarted => {
             let job = pipeline.child(&format!("{}-{}", Role::Train, run?.id));
             ("batch/v1", "Job", job)
         }
-        "ModelPromoted" | "RolledBack" => version(plan.champion.as_ref()?.version),
-        "ModelRejected" | "ModelWaiting" => version(run?.version?),
-        _ => return None,
+        Action::ModelPromoted | Action::RolledBack => version(plan.champion.as_ref()?.version),
+        Action::ModelRejected | Action::ModelWaiting => version(run?.version?),
+        Action::RetrainSkipped => return None,
     };
     Some(ObjectReference {
         api_version: Some(api_version.into()),

@@ -1,3 +1,4 @@
+use foresail_crds::pipeline::status::Trigger;
 use foresail_crds::worker_config::{ServedVersion, TrainingRun};
 use serde_json::json;
 
@@ -28,7 +29,7 @@ fn children_of(p: &ValidatedPipeline) -> Vec<Child> {
         }),
         training: Some(TrainingRun {
             run_id: "r1".into(),
-            trigger: "Initial".into(),
+            trigger: Trigger::Initial,
             delta_version: 3,
             champion: None,
         }),
@@ -149,7 +150,7 @@ fn suspend_stops_ingest_stream_and_the_training_job_only() {
         prepared: true,
         training: Some(TrainingRun {
             run_id: "r1".into(),
-            trigger: "Initial".into(),
+            trigger: Trigger::Initial,
             delta_version: 3,
             champion: None,
         }),

@@ -3,7 +3,7 @@
 use foresail_crds::ModelVersionSpec;
 use foresail_crds::model_manifest::LeakGuardResult;
 use foresail_crds::pipeline::status::{
-    ErrorClass, RunState, TrainingResult, TrainingStatus, WorkerError,
+    Action, ErrorClass, Reason, RunState, TrainingResult, TrainingStatus, Trigger, WorkerError,
 };
 use foresail_crds::worker_config::ServedVersion;
 use jiff::Timestamp;
@@ -136,7 +136,7 @@ fn succeed(
     let version = match existing {
         Some(version) => served(version),
         None => {
-            let spec = new_version(pipeline, observed, result, &run.id, &run.trigger);
+            let spec = new_version(pipeline, observed, result, &run.id, run.trigger);
             let version = served_spec(&spec);
             plan.create = Some(spec);
             version
@@ -171,12 +171,12 @@ fn promote_or_reject(
         let message = format!(
             "v{number} is not promoted, its leak guard failed: {failure}; its report shows the evidence"
         );
-        return plan.decide(now, "ModelRejected", "LeakFound", message);
+        return plan.decide(now, Action::ModelRejected, Reason::LeakFound, message);
     }
     let Some(champion) = plan.champion.clone() else {
         plan.promote(version);
         let message = format!("v{number} is the first version");
-        return plan.decide(now, "ModelPromoted", "First", message);
+        return plan.decide(now, Action::ModelPromoted, Reason::First, message);
     };
     let fingerprint = |v: &ServedVersion| {
         let found = observed
@@ -194,28 +194,33 @@ fn promote_or_reject(
             "v{number} has the features the Pipeline declares now, v{} has not",
             champion.version
         );
-        return plan.decide(now, "ModelPromoted", "SpecChanged", message);
+        return plan.decide(now, Action::ModelPromoted, Reason::SpecChanged, message);
     }
     let mode = pipeline.spec.promotion.mode;
     match judge(result.gate.as_ref(), mode, pipeline.minimum_effect) {
         Verdict::Promote { reason, message } => {
             plan.promote(version);
-            plan.decide(now, "ModelPromoted", reason, format!("v{number} {message}"));
+            plan.decide(
+                now,
+                Action::ModelPromoted,
+                reason,
+                format!("v{number} {message}"),
+            );
         }
         Verdict::Reject { message } => {
             plan.drift_reference = Some(version);
             plan.decide(
                 now,
-                "ModelRejected",
-                "GateFailed",
+                Action::ModelRejected,
+                Reason::GateFailed,
                 format!("v{number} {message}"),
             );
         }
         Verdict::Wait { message } => {
             plan.decide(
                 now,
-                "ModelWaiting",
-                "Manual",
+                Action::ModelWaiting,
+                Reason::Manual,
                 format!("v{number} {message}; set promotion.championVersion to serve it"),
             );
         }
@@ -227,7 +232,7 @@ fn new_version(
     observed: &Observed,
     result: &TrainingResult,
     run_id: &str,
-    trigger: &str,
+    trigger: Trigger,
 ) -> ModelVersionSpec {
     let status = &observed.status;
     let in_status = [&status.champion, &status.previous, &status.drift_reference];
@@ -246,7 +251,7 @@ fn new_version(
         manifest_sha256: result.manifest_sha256.clone(),
         kind: result.kind,
         fingerprint: result.fingerprint.clone(),
-        trigger: trigger.to_string(),
+        trigger,
         run_id: run_id.to_string(),
         delta_version: result.delta_version,
         trained_through: result.trained_through.clone(),

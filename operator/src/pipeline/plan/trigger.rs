@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use foresail_crds::names::hash8;
 use foresail_crds::pipeline::spec::RetrainTrigger;
-use foresail_crds::pipeline::status::{DriftStatus, ErrorClass, RunRecord, RunState};
+use foresail_crds::pipeline::status::{
+    Action, DriftStatus, ErrorClass, Reason, RunRecord, RunState, Trigger,
+};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -22,7 +24,7 @@ const MOST_RETRIES: u32 = 5;
 
 /// Why a run is wanted.
 struct Wanted {
-    trigger: &'static str,
+    trigger: Trigger,
     message: String,
     /// Cooldown and maxPerDay do not apply.
     at_once: bool,
@@ -32,7 +34,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn new(trigger: &'static str, message: String, at_once: bool) -> Self {
+    fn new(trigger: Trigger, message: String, at_once: bool) -> Self {
         Self {
             trigger,
             message,
@@ -72,7 +74,7 @@ pub(super) fn start(
         "run {} on Delta version {}: {}",
         run.id, run.delta_version, wanted.message
     );
-    plan.decide(now, "TrainingStarted", wanted.trigger, message);
+    plan.decide(now, Action::TrainingStarted, wanted.trigger.into(), message);
     plan.run = Some(run);
     plan.starts = true;
 }
@@ -101,28 +103,24 @@ fn wanted(
             return triggered(plan, pipeline, (observed, now));
         }
         return Some(Wanted::new(
-            "Initial",
+            Trigger::Initial,
             "the backfill is in the lake".into(),
             true,
         ));
     };
     if pipeline.retrain.is_some() && pipeline.retrain != run.annotation {
         return Some(Wanted::new(
-            "Manual",
+            Trigger::Manual,
             "the retrain annotation changed".into(),
             true,
         ));
     }
-    let (model, whole) = run
-        .spec_hash
-        .split_once(':')
-        .unwrap_or((&run.spec_hash, ""));
     if run.state == RunState::Failed {
-        return retry(run, whole != pipeline.run_hash, now);
+        return retry(run, run.run_hash != pipeline.run_hash, now);
     }
-    if model != pipeline.model_hash {
+    if run.model_hash != pipeline.model_hash {
         return Some(Wanted::new(
-            "SpecChanged",
+            Trigger::SpecChanged,
             "features, model or instruments changed".into(),
             true,
         ));
@@ -134,7 +132,7 @@ fn wanted(
 fn retry(run: &RunRecord, edited: bool, now: Timestamp) -> Option<Wanted> {
     if edited {
         return Some(Wanted::new(
-            "SpecChanged",
+            Trigger::SpecChanged,
             "the spec was edited after a failed run".into(),
             true,
         ));
@@ -148,18 +146,10 @@ fn retry(run: &RunRecord, edited: bool, now: Timestamp) -> Option<Wanted> {
     }
     let wait = Duration::from_secs(u64::from(RETRY_SECONDS << run.attempt.min(6)));
     let waited = now.duration_since(run.started_time.0).unsigned_abs();
-    let trigger = match run.trigger.as_str() {
-        "Drift" => "Drift",
-        "Performance" => "Performance",
-        "Schedule" => "Schedule",
-        "Manual" => "Manual",
-        "SpecChanged" => "SpecChanged",
-        _ => "Initial",
-    };
     let message = format!("attempt {} after a failure", run.attempt + 2);
     (waited >= wait).then(|| Wanted {
         attempt: run.attempt + 1,
-        ..Wanted::new(trigger, message, true)
+        ..Wanted::new(run.trigger, message, true)
     })
 }
 
@@ -186,7 +176,7 @@ fn triggered(
         );
         return Some(Wanted {
             alarm: Some(alarm),
-            ..Wanted::new("Drift", message, false)
+            ..Wanted::new(Trigger::Drift, message, false)
         });
     }
     if enabled(RetrainTrigger::Performance)
@@ -201,7 +191,7 @@ fn triggered(
             "realised RMSE {} against naive {}, excess at least {}",
             performance.rmse, performance.naive_rmse, performance.excess_lower_bound
         );
-        return Some(Wanted::new("Performance", message, false));
+        return Some(Wanted::new(Trigger::Performance, message, false));
     }
     scheduled(plan, pipeline, observed, now)
 }
@@ -231,8 +221,13 @@ fn scheduled(
     let due = pipeline.schedule.as_ref()?.last(now)?;
     let run = plan.run.as_ref()?;
     let version = observed.status.lake.as_ref()?.version;
-    (due > run.started_time.0 && version > run.delta_version)
-        .then(|| Wanted::new("Schedule", format!("training.schedule named {due}"), true))
+    (due > run.started_time.0 && version > run.delta_version).then(|| {
+        Wanted::new(
+            Trigger::Schedule,
+            format!("training.schedule named {due}"),
+            true,
+        )
+    })
 }
 
 /// Milliseconds on the clock that cooldown and maxPerDay use.
@@ -248,11 +243,11 @@ fn clock(pipeline: &ValidatedPipeline, observed: &Observed, now: Timestamp) -> i
     }
 }
 
-fn held_back(plan: &Plan, pipeline: &ValidatedPipeline, clock: i64) -> Option<&'static str> {
+fn held_back(plan: &Plan, pipeline: &ValidatedPipeline, clock: i64) -> Option<Reason> {
     let run = plan.run.as_ref()?;
     let cooldown = i64::try_from(pipeline.cooldown.as_millis()).unwrap_or(i64::MAX);
     if clock.saturating_sub(run.event_time) < cooldown {
-        return Some("Cooldown");
+        return Some(Reason::Cooldown);
     }
     let today = run
         .recent_starts
@@ -260,13 +255,13 @@ fn held_back(plan: &Plan, pipeline: &ValidatedPipeline, clock: i64) -> Option<&'
         .filter(|start| clock - **start < DAY_MS)
         .count();
     let most = usize::try_from(pipeline.spec.retraining.max_per_day).unwrap_or(usize::MAX);
-    (today >= most).then_some("MaxPerDay")
+    (today >= most).then_some(Reason::MaxPerDay)
 }
 
 /// Says once that a trigger is held back.
-fn skip(plan: &mut Plan, observed: &Observed, wanted: &Wanted, reason: &str, now: Timestamp) {
+fn skip(plan: &mut Plan, observed: &Observed, wanted: &Wanted, reason: Reason, now: Timestamp) {
     let last = observed.status.last_decision.as_ref();
-    if last.is_some_and(|d| d.action == "RetrainSkipped" && d.reason == reason)
+    if last.is_some_and(|d| d.action == Action::RetrainSkipped && d.reason == reason)
         || plan.decision.is_some()
     {
         return;
@@ -275,7 +270,7 @@ fn skip(plan: &mut Plan, observed: &Observed, wanted: &Wanted, reason: &str, now
         "{}: {}, held back by {reason}",
         wanted.trigger, wanted.message
     );
-    plan.decide(now, "RetrainSkipped", reason, message);
+    plan.decide(now, Action::RetrainSkipped, reason, message);
 }
 
 fn record(
@@ -310,7 +305,7 @@ fn record(
     recent_starts.drain(..recent_starts.len().saturating_sub(100));
     RunRecord {
         id: hash8(identity.as_bytes()),
-        trigger: wanted.trigger.into(),
+        trigger: wanted.trigger,
         attempt: wanted.attempt,
         delta_version,
         event_time: clock,
@@ -318,7 +313,9 @@ fn record(
         state: RunState::Running,
         version: None,
         annotation: pipeline.retrain.clone(),
-        spec_hash: format!("{}:{}", pipeline.model_hash, pipeline.run_hash),
+        model_hash: pipeline.model_hash.clone(),
+        run_hash: pipeline.run_hash.clone(),
+        spec_hash: None,
         error: None,
         recent_starts,
         alarm_answered: wanted.alarm.clone().or_else(|| answered(plan).cloned()),
