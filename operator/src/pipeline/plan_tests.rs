@@ -437,6 +437,19 @@ fn a_lost_status_is_rebuilt_from_the_objects() {
 }
 
 #[test]
+fn a_run_recorded_by_an_older_operator_is_not_repeated() {
+    let p = pipeline(|_| {});
+    let mut observed = with_champion(&p);
+    let run = observed.status.run.as_mut().unwrap();
+    run.spec_hash = Some(format!("{}:{}", run.model_hash, run.run_hash));
+    (run.model_hash, run.run_hash) = (String::new(), String::new());
+    let plan = plan(&p, &observed, now());
+    assert!(!plan.starts);
+    let run = plan.run.unwrap();
+    assert_eq!((run.model_hash, run.spec_hash), (p.model_hash, None));
+}
+
+#[test]
 fn failed_runs_are_tried_again_only_when_the_outside_is_at_fault() {
     let p = pipeline(|_| {});
     let first = ready(&p);

@@ -116,9 +116,9 @@ fn wanted(
         ));
     }
     if run.state == RunState::Failed {
-        return retry(run, run.run_hash != pipeline.run_hash, now);
+        return retry(run, differs(&run.run_hash, &pipeline.run_hash), now);
     }
-    if run.model_hash != pipeline.model_hash {
+    if differs(&run.model_hash, &pipeline.model_hash) {
         return Some(Wanted::new(
             Trigger::SpecChanged,
             "features, model or instruments changed".into(),
@@ -126,6 +126,12 @@ fn wanted(
         ));
     }
     triggered(plan, pipeline, (observed, now))
+}
+
+/// A record without a hash, as under a CRD of an older release, says nothing about the spec: to take
+/// it for an edit would train without end.
+fn differs(recorded: &str, present: &str) -> bool {
+    !recorded.is_empty() && recorded != present
 }
 
 /// A failed run: outside faults are tried again, a person's faults wait for an edit.
