@@ -2,8 +2,6 @@
 //! every partition is part of the Delta commit that holds its bars, so a replay changes nothing
 //! and a second writer loses the commit. Run by `foresail-worker lake`.
 
-mod bars;
-pub mod table;
 mod worker;
 
 pub use worker::run;

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use foresail_bar_table::{BarTable, Placed};
 use foresail_crds::Role;
 use foresail_crds::pipeline::status::LakeStatus;
 use foresail_crds::role::ADMIN_PORT;
@@ -18,9 +19,6 @@ use foresail_runtime_kafka::{Message, Reader, Settings, Start};
 use foresail_runtime_store::{S3Uri, object_store};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use prometheus::{IntCounterVec, register_int_counter_vec};
-
-use crate::bars::Placed;
-use crate::table::BarTable;
 
 /// Most bars in one commit.
 const BATCH: usize = 2_000;

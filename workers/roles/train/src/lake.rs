@@ -1,21 +1,16 @@
-//! Bars of one pinned Delta version, read with DataFusion: the file list comes from the Delta log,
-//! the rows from Parquet, ordered per symbol with the highest revision of each bar.
+//! Bars of one pinned Delta version, scanned with DataFusion: the files of the version and the columns come from
+//! `foresail-bar-table`, ordered per symbol with the highest revision of each bar.
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, AsArray, RecordBatch};
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
+use datafusion::arrow::array::RecordBatch;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
-use deltalake_core::DeltaTable;
-use deltalake_core::logstore::{StorageConfig, default_logstore};
 use foresail_crds::worker_config::WorkerConfig;
-use foresail_domain::{Bar, Interval};
+use foresail_domain::Bar;
 use foresail_runtime_base::RoleError;
 use foresail_runtime_store::{S3Uri, object_store};
 use object_store::ObjectStore;
-use object_store::prefix::PrefixStore;
 use url::Url;
 
 /// Memory DataFusion may use for sorting; beyond it spills to /tmp.
@@ -27,10 +22,10 @@ pub(crate) type Bars = Vec<(String, Vec<Bar>)>;
 /// Reads all bars of `version`.
 ///
 /// # Errors
-/// `LakeVersionMissing` (user) when the version is gone, `LakeUnreadable`, S3 failures.
+/// `LakeVersionMissing` when the version is gone, `LakeUnreadable`, S3 failures.
 pub(crate) async fn read(config: &WorkerConfig, version: u64) -> Result<Bars, RoleError> {
     let (uri, store) = bars(config)?;
-    let files = files(&store, &uri, version).await?;
+    let files = foresail_bar_table::files(Arc::clone(&store), &uri, version).await?;
     if files.is_empty() {
         return Ok(Vec::new());
     }
@@ -40,12 +35,15 @@ pub(crate) async fn read(config: &WorkerConfig, version: u64) -> Result<Bars, Ro
             format!("reading {uri} at version {version}: {e}; it is retried"),
         )
     })?;
-    rows(&batches).map_err(|e| {
-        RoleError::internal(
-            "LakeSchema",
-            format!("{uri} at version {version} is no bar table: {e}"),
-        )
-    })
+    let mut bars = Bars::new();
+    for batch in &batches {
+        let rows = foresail_bar_table::bars(batch).map_err(|e| {
+            let message = format!("{uri} at version {version} is no bar table: {e}");
+            RoleError::internal("LakeSchema", message)
+        })?;
+        rows.into_iter().for_each(|bar| push(&mut bars, bar));
+    }
+    Ok(bars)
 }
 
 /// The newest version of the table.
@@ -54,46 +52,13 @@ pub(crate) async fn read(config: &WorkerConfig, version: u64) -> Result<Bars, Ro
 /// `LakeUnreadable` when there is no table yet, S3 failures.
 pub(crate) async fn newest(config: &WorkerConfig) -> Result<u64, RoleError> {
     let (uri, store) = bars(config)?;
-    let mut table = table(&store, &uri)?;
-    let unreadable = |cause: String| {
-        let message = format!("{uri}: {cause}; the lake worker writes it with the first bars");
-        RoleError::outside("LakeUnreadable", message)
-    };
-    table.load().await.map_err(|e| unreadable(e.to_string()))?;
-    let version = table.version();
-    version.ok_or_else(|| unreadable("the table has no version".into()))
+    foresail_bar_table::newest_version(store, &uri).await
 }
 
 /// Place of the table.
 fn bars(config: &WorkerConfig) -> Result<(S3Uri, Arc<dyn ObjectStore>), RoleError> {
     let uri = S3Uri::parse(&config.places().bars)?;
     Ok((uri, object_store(&config.lake)?))
-}
-
-fn table(store: &Arc<dyn ObjectStore>, uri: &S3Uri) -> Result<DeltaTable, RoleError> {
-    let url =
-        Url::parse(&format!("{uri}/")).map_err(|e| RoleError::user("BadS3Uri", e.to_string()))?;
-    let prefixed = Arc::new(PrefixStore::new(Arc::clone(store), uri.key.as_str()));
-    let log = default_logstore(prefixed, Arc::clone(store), &url, &StorageConfig::default());
-    Ok(DeltaTable::new(log))
-}
-
-async fn files(
-    store: &Arc<dyn ObjectStore>,
-    uri: &S3Uri,
-    version: u64,
-) -> Result<Vec<String>, RoleError> {
-    let mut table = table(store, uri)?;
-    let missing = |e: deltalake_core::DeltaTableError| {
-        let message =
-            format!("{uri} has no readable version {version}: {e}; a new run pins a newer one");
-        RoleError::outside("LakeVersionMissing", message)
-    };
-    table.load_version(version).await.map_err(missing)?;
-    let names = table.get_file_uris().map_err(missing)?;
-    // The log store answers with URIs of its own making; only the file name is certain.
-    let file = |text: String| text.rsplit('/').next().map(|name| format!("{uri}/{name}"));
-    Ok(names.filter_map(file).collect())
 }
 
 async fn query(
@@ -113,81 +78,10 @@ async fn query(
     context
         .read_parquet(files, ParquetReadOptions::default())
         .await?
-        .select_columns(&[
-            "symbol",
-            "event_time",
-            "open",
-            "high",
-            "low",
-            "close",
-            "volume",
-            "split_factor",
-            "dividend",
-            "ingested_at",
-            "provider",
-            "revision",
-        ])?
+        .select_columns(&foresail_bar_table::READ)?
         .sort(vec![sort("symbol"), sort("event_time"), sort("revision")])?
         .collect()
         .await
-}
-
-fn rows(batches: &[RecordBatch]) -> Result<Bars, String> {
-    let mut bars: Bars = Vec::new();
-    for batch in batches {
-        let column = |name: &str, kind: DataType| {
-            let array = batch
-                .column_by_name(name)
-                .ok_or_else(|| format!("column {name} is missing"))?;
-            cast(array, &kind).map_err(|e| format!("column {name}: {e}"))
-        };
-        let (symbols, providers) = (
-            column("symbol", DataType::Utf8)?,
-            column("provider", DataType::Utf8)?,
-        );
-        let (times, ingested) = (
-            column("event_time", DataType::Int64)?,
-            column("ingested_at", DataType::Int64)?,
-        );
-        let revisions = column("revision", DataType::Int32)?;
-        let numbers: Vec<_> = [
-            "open",
-            "high",
-            "low",
-            "close",
-            "volume",
-            "split_factor",
-            "dividend",
-        ]
-        .into_iter()
-        .map(|name| column(name, DataType::Float64))
-        .collect::<Result<_, _>>()?;
-        for i in 0..batch.num_rows() {
-            let number = |n: usize| {
-                let array = numbers.get(n)?.as_primitive::<Float64Type>();
-                array.is_valid(i).then(|| array.value(i))
-            };
-            let symbol = symbols.as_string::<i32>().value(i);
-            let bar = Bar {
-                symbol: symbol.to_string(),
-                interval: Interval::Daily,
-                event_time: times.as_primitive::<Int64Type>().value(i),
-                open: number(0),
-                high: number(1),
-                low: number(2),
-                close: number(3).ok_or("a close is null")?,
-                volume: number(4),
-                split_factor: number(5).unwrap_or(1.0),
-                dividend: number(6).unwrap_or(0.0),
-                ingested_at: ingested.as_primitive::<Int64Type>().value(i),
-                provider: providers.as_string::<i32>().value(i).to_string(),
-                revision: u32::try_from(revisions.as_primitive::<Int32Type>().value(i))
-                    .unwrap_or(0),
-            };
-            push(&mut bars, bar);
-        }
-    }
-    Ok(bars)
 }
 
 /// Rows come ordered by symbol, time and revision: a later revision replaces the earlier one.

@@ -12,6 +12,7 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::catalog::MemTable;
+use datafusion::common::internal_datafusion_err;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::context::SQLOptions;
@@ -27,6 +28,18 @@ use futures::StreamExt;
 
 use crate::dump;
 use crate::lake::{self, Bars};
+
+/// Columns of `bars` behind symbol and time, as they are stored.
+const RAW: [&str; 8] = [
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "split_factor",
+    "dividend",
+    "provider",
+];
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -150,22 +163,15 @@ async fn write(frame: DataFrame, path: &Path) -> Result<usize> {
 
 fn raw(bars: &Bars) -> Result<RecordBatch> {
     let all: Vec<&Bar> = bars.iter().flat_map(|(_, bars)| bars).collect();
-    let must = |get: fn(&Bar) -> f64| numbers(all.iter().map(|bar| Some(get(bar))));
-    let may = |get: fn(&Bar) -> Option<f64>| numbers(all.iter().map(|bar| get(bar)));
+    let stored = foresail_bar_table::bar_batch(&all)?;
     let (symbol, event_time) = keys(&all);
-    let providers: StringArray = all.iter().map(|bar| Some(&bar.provider)).collect();
-    batch(vec![
-        ("symbol", symbol),
-        ("event_time", event_time),
-        ("open", may(|b| b.open)),
-        ("high", may(|b| b.high)),
-        ("low", may(|b| b.low)),
-        ("close", must(|b| b.close)),
-        ("volume", may(|b| b.volume)),
-        ("split_factor", must(|b| b.split_factor)),
-        ("dividend", must(|b| b.dividend)),
-        ("provider", Arc::new(providers)),
-    ])
+    let mut columns = vec![("symbol", symbol), ("event_time", event_time)];
+    for name in RAW {
+        let column = stored.column_by_name(name);
+        let column = column.ok_or_else(|| internal_datafusion_err!("no column {name}"))?;
+        columns.push((name, Arc::clone(column)));
+    }
+    batch(columns)
 }
 
 fn adjusted(bars: &Bars, adjustment: Adjustment) -> Result<RecordBatch> {

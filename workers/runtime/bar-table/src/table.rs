@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use deltalake_core::kernel::Transaction;
 use deltalake_core::kernel::transaction::CommitProperties;
-use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::writer::{DeltaWriter, RecordBatchWriter};
 use deltalake_core::{DeltaTable, DeltaTableError, checkpoints};
-use foresail_runtime_base::{RoleError, effects};
+use foresail_crds::RoleError;
+use foresail_runtime_base::effects;
 use foresail_runtime_store::S3Uri;
 use object_store::ObjectStore;
-use object_store::prefix::PrefixStore;
-use url::Url;
 
-use crate::bars::{self, Placed};
+use crate::error::explain;
+use crate::log::log_store;
+use crate::schema::{self, Placed};
 
 /// Commits between two checkpoints of the Delta log.
 const CHECKPOINT_EVERY: u64 = 50;
@@ -46,7 +46,7 @@ impl BarTable {
         } else {
             let create = CreateBuilder::new()
                 .with_log_store(log_store)
-                .with_columns(bars::schema());
+                .with_columns(schema::fields());
             let made = effects::perform("s3", "delta-create", create.into_future()).await;
             table = match made {
                 Ok(table) => table,
@@ -119,7 +119,7 @@ impl BarTable {
     /// # Errors
     /// `LakeConflict` when another writer committed first: reopen. S3 failures by class. Nothing of a
     /// failed append is visible.
-    pub(crate) async fn append(
+    pub async fn append(
         &mut self,
         bars: &[Placed],
         topic: &str,
@@ -136,7 +136,7 @@ impl BarTable {
             .collect();
         transactions.push(Transaction::new(NEWEST, newest));
         let properties = CommitProperties::default().with_application_transactions(transactions);
-        let batch = bars::batch(bars).map_err(|e| {
+        let batch = schema::placed_batch(bars).map_err(|e| {
             RoleError::internal("LakeEncoding", format!("bars of {}: {e}", self.uri))
         })?;
         let mut writer = RecordBatchWriter::for_table(&self.table)
@@ -161,56 +161,6 @@ impl BarTable {
 
 fn app_id(topic: &str, partition: i32) -> String {
     format!("{topic}/{partition}")
-}
-
-fn log_store(store: Arc<dyn ObjectStore>, uri: &S3Uri) -> Result<LogStoreRef, RoleError> {
-    let url = Url::parse(&format!("{uri}/"))
-        .map_err(|e| RoleError::user("BadS3Uri", format!("{uri} is no URL: {e}")))?;
-    let prefixed = Arc::new(PrefixStore::new(Arc::clone(&store), uri.key.as_str()));
-    Ok(default_logstore(
-        prefixed,
-        store,
-        &url,
-        &StorageConfig::default(),
-    ))
-}
-
-fn explain(what: &str, uri: &S3Uri, error: &DeltaTableError) -> RoleError {
-    let chain = chain(error);
-    let message = format!("{what} the bar table {uri}: {chain}; it is retried");
-    let lower = chain.to_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    if has(&["conflict", "concurrent", "already exists"]) {
-        RoleError::outside("LakeConflict", message)
-    } else if has(&[
-        "accessdenied",
-        "access denied",
-        "signaturedoesnotmatch",
-        "invalidaccesskeyid",
-        "403 forbidden",
-        "unauthorized",
-    ]) {
-        RoleError::user("S3AccessDenied", message)
-    } else if has(&["nosuchbucket"]) {
-        RoleError::user("S3BucketMissing", message)
-    } else if has(&["connect", "timed out", "timeout", "dns", "sending request"]) {
-        RoleError::outside("S3Unreachable", message)
-    } else {
-        RoleError::outside("LakeUnreadable", message)
-    }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text = format!("{text}: {inner_text}");
-        }
-        source = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]
