@@ -212,9 +212,13 @@ pub struct Evaluation {
     pub mase: f64,
     /// Share of moves at the last step whose sign was forecast, 0..1; a forecast of no move counts half.
     pub directional_accuracy: f64,
-    /// One-sided p-value of "not better than naive" (Clark-West: naive is nested); absent for Naive.
+    /// One-sided Clark-West p-value of "not better than naive", over all steps; absent for Naive.
     #[serde(default)]
     pub p_value_vs_naive: Option<f64>,
+    /// One-sided Diebold-Mariano p-value of the same; absent for Naive and in versions older than this
+    /// field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p_value_diebold_mariano: Option<f64>,
     /// RMSE per step 1..=horizon.
     pub rmse_per_step: Vec<f64>,
 }

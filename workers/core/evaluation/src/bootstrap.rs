@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{InputError, enough, finite, share};
+use crate::quantile::quantile_of_sorted;
 
 /// Fewest dates an interval is given for.
 pub const FEWEST_DATES: usize = 10;
@@ -85,7 +86,7 @@ pub fn interval(
     enough("resamples with a defined statistic", seen.len(), needed)?;
     seen.sort_by(f64::total_cmp);
     let tail = 0.5 * (1.0 - settings.confidence);
-    let end = |p: f64| crate::conformal::quantile_of_sorted(&seen, p);
+    let end = |p: f64| quantile_of_sorted(&seen, p);
     match (estimate, end(tail), end(1.0 - tail)) {
         (Some(estimate), Some(lower), Some(upper)) => Ok(Interval {
             estimate,

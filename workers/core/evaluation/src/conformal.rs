@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::bootstrap::{Bootstrap, Interval, interval};
 use crate::distribution::normal_quantile;
 use crate::error::{InputError, enough, finite, share};
+use crate::quantile::quantile_of_sorted;
 
 /// Correction of the intervals of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -126,18 +127,6 @@ pub fn residual_quantiles(residuals: &[f64], levels: &[f64]) -> Result<Vec<f64>,
 /// than before (Chernozhukov, Fernandez-Val and Galichon 2010).
 pub fn rearrange(quantiles: &mut [f64]) {
     quantiles.sort_by(f64::total_cmp);
-}
-
-/// Quantile by linear interpolation between order statistics (type 7, the default of NumPy); `None`
-/// for no values or a level outside 0..=1.
-pub fn quantile_of_sorted(sorted: &[f64], level: f64) -> Option<f64> {
-    if !(0.0..=1.0).contains(&level) {
-        return None;
-    }
-    let place = level * sorted.len().checked_sub(1)? as f64;
-    let below = *sorted.get(place.floor() as usize)?;
-    let above = *sorted.get(place.ceil() as usize)?;
-    Some(below + (above - below) * place.fract())
 }
 
 /// A share with an interval.

@@ -7,52 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{InputError, enough};
 use crate::rank::{information_coefficient, share_of_hits};
+use crate::record::{Record, Unit, group};
 use crate::significance::clark_west_term;
-
-/// One forecast with what came.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Record {
-    /// Fold it was made in.
-    pub fold: usize,
-    /// Index of the symbol.
-    pub symbol: usize,
-    /// Bar end it was made at, milliseconds UTC.
-    pub event_time: i64,
-    /// Sessions ahead, from 1.
-    pub step: usize,
-    /// Forecast close.
-    pub forecast: f64,
-    /// Close that came.
-    pub actual: f64,
-    /// Close when the forecast was made, above zero.
-    pub close: f64,
-    /// Naive forecast of the close.
-    pub naive: f64,
-}
 
 /// Prices beyond this are refused: squares of relative errors stay finite.
 const LARGEST: f64 = 1e70;
-
-/// Unit of errors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Unit {
-    /// Units of the price; symbols of different price do not mix well.
-    Price,
-    /// Divided by the close at forecast time.
-    Relative,
-}
-
-impl Unit {
-    /// What an error is divided by.
-    pub(crate) fn divisor(self, close: f64) -> f64 {
-        match self {
-            Unit::Price => 1.0,
-            Unit::Relative => close,
-        }
-    }
-}
 
 /// Metrics of a set of records; `None` where the data do not define one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -240,18 +199,6 @@ fn per_date(records: &[&Record], value: impl Fn(&Record) -> Option<f64>) -> Opti
         sum += values?.iter().sum::<f64>() / records.len() as f64;
     }
     (count > 0.0).then(|| sum / count)
-}
-
-/// Records by key, in order of key.
-pub(crate) fn group<'a, K: Ord>(
-    records: &[&'a Record],
-    key: impl Fn(&Record) -> K,
-) -> BTreeMap<K, Vec<&'a Record>> {
-    let mut groups: BTreeMap<K, Vec<&Record>> = BTreeMap::new();
-    for record in records {
-        groups.entry(key(record)).or_default().push(record);
-    }
-    groups
 }
 
 fn check(records: &[&Record]) -> Result<(), InputError> {

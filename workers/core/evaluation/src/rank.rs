@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::metrics::{Record, group};
+use crate::record::{Record, group};
 
 /// Fewest symbols of a date that are ranked against each other.
 const FEWEST_SYMBOLS: usize = 3;

@@ -139,9 +139,14 @@ pub enum PlanError {
 /// A plan that cannot be kept, see [`PlanError`]. Never fewer folds than asked for.
 pub fn folds(sessions: &[i64], spans: &[Span], plan: &Plan) -> Result<Vec<Fold>, PlanError> {
     check_plan(plan)?;
-    let positions = positions(sessions, spans)?;
+    let rows = Rows {
+        sessions,
+        spans,
+        positions: positions(sessions, spans)?,
+    };
     // Sessions after the newest labelled row have nothing to compare a forecast with.
-    let end = positions
+    let end = rows
+        .positions
         .iter()
         .zip(spans)
         .filter(|(_, s)| s.label_end.is_some())
@@ -162,7 +167,7 @@ pub fn folds(sessions: &[i64], spans: &[Span], plan: &Plan) -> Result<Vec<Fold>,
         .into_iter()
         .enumerate()
         .map(|(index, test)| {
-            let fold = one(sessions, (spans, &positions), plan, test);
+            let fold = rows.fold(plan, test);
             if fold.train.is_empty() || fold.test.is_empty() {
                 return Err(PlanError::EmptyFold {
                     fold: index,
@@ -245,45 +250,49 @@ fn blocks(tested: Range<usize>, blocks: Blocks) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// `test` starts at `horizon + embargo + minTrain` or later, so nothing underflows.
-fn one(
-    sessions: &[i64],
-    (spans, positions): (&[Span], &[usize]),
-    plan: &Plan,
-    test: Range<usize>,
-) -> Fold {
-    let barrier = test.start - plan.embargo;
-    let end = barrier - plan.horizon;
-    let start = match plan.window {
-        TrainingWindow::Expanding => 0,
-        TrainingWindow::Rolling(n) => end.saturating_sub(n),
-    };
-    let limit = sessions.get(barrier).copied().unwrap_or(i64::MIN);
-    let fit_until = sessions.get(barrier - 1).copied().unwrap_or(i64::MIN);
-    let mut fold = Fold {
-        train_sessions: start..end,
-        test_sessions: test,
-        train: Vec::new(),
-        test: Vec::new(),
-        purged: 0,
-        fit_until,
-    };
-    for (row, (span, position)) in spans.iter().zip(positions).enumerate() {
-        let Some(label_end) = span.label_end else {
-            continue;
+/// Rows with the session each lies on.
+struct Rows<'a> {
+    sessions: &'a [i64],
+    spans: &'a [Span],
+    positions: Vec<usize>,
+}
+
+impl Rows<'_> {
+    /// `test` starts at `horizon + embargo + minTrain` or later, so nothing underflows.
+    fn fold(&self, plan: &Plan, test: Range<usize>) -> Fold {
+        let barrier = test.start - plan.embargo;
+        let end = barrier - plan.horizon;
+        let start = match plan.window {
+            TrainingWindow::Expanding => 0,
+            TrainingWindow::Rolling(n) => end.saturating_sub(n),
         };
-        if fold.test_sessions.contains(position) {
-            fold.test.push(row);
-        } else if fold.train_sessions.contains(position) {
-            // A symbol that did not trade every session has labels that reach further.
-            if label_end < limit {
-                fold.train.push(row);
-            } else {
-                fold.purged += 1;
+        let limit = self.sessions.get(barrier).copied().unwrap_or(i64::MIN);
+        let fit_until = self.sessions.get(barrier - 1).copied().unwrap_or(i64::MIN);
+        let mut fold = Fold {
+            train_sessions: start..end,
+            test_sessions: test,
+            train: Vec::new(),
+            test: Vec::new(),
+            purged: 0,
+            fit_until,
+        };
+        for (row, (span, position)) in self.spans.iter().zip(&self.positions).enumerate() {
+            let Some(label_end) = span.label_end else {
+                continue;
+            };
+            if fold.test_sessions.contains(position) {
+                fold.test.push(row);
+            } else if fold.train_sessions.contains(position) {
+                // A symbol that did not trade every session has labels that reach further.
+                if label_end < limit {
+                    fold.train.push(row);
+                } else {
+                    fold.purged += 1;
+                }
             }
         }
+        fold
     }
-    fold
 }
 
 #[cfg(test)]

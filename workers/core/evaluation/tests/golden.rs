@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use foresail_evaluation::bootstrap::block_length;
-use foresail_evaluation::conformal::{quantile_of_sorted, wilson};
+use foresail_evaluation::conformal::wilson;
 use foresail_evaluation::distribution::{normal_quantile, student_t_cdf};
+use foresail_evaluation::quantile::quantile_of_sorted;
 use foresail_evaluation::{diebold_mariano, hac_variance_of_mean, spearman};
 use serde::Deserialize;
 

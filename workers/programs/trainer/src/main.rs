@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use foresail_crds::pipeline::spec::ModelKind;
 use foresail_crds::worker_config::TrainingRun;
 use foresail_runtime_base::{RoleError, Shutdown, config};
-use foresail_train::offline;
+use foresail_train::evaluate_command;
 
 /// Trains models from a Pipeline's lake.
 #[derive(Parser)]
@@ -68,7 +68,7 @@ enum Command {
         /// `spec.manifestUri` of the ModelVersion.
         manifest: String,
     },
-    /// Judges a Pipeline on a CSV file, without a cluster: trains on what came before, forecasts what came after.
+    /// Evaluates a Pipeline on a CSV file, without a cluster: trains on what was known, forecasts what came after.
     Evaluate {
         /// Daily bars; columns as in `spec.source.csv`.
         #[arg(long)]
@@ -147,10 +147,10 @@ async fn run(command: Command) -> Result<(), RoleError> {
         }
         Command::Reproduce { config, manifest } => {
             let config = config::load(&config)?;
-            let told = |line: &str| eprintln!("{line}");
-            let found = foresail_train::reproduce(&config, &manifest, &told).await?;
-            print(&found.to_string());
-            if found.equal {
+            let on_progress = |line: &str| eprintln!("{line}");
+            let reproduction = foresail_train::reproduce(&config, &manifest, &on_progress).await?;
+            print(&reproduction.to_string());
+            if reproduction.equal {
                 return Ok(());
             }
             let message = format!(
@@ -167,19 +167,19 @@ async fn run(command: Command) -> Result<(), RoleError> {
             kinds,
             output,
         } => {
-            let request = offline::Request {
+            let request = evaluate_command::Request {
                 csv,
                 pipeline,
                 test_from,
                 refit_every,
                 kinds,
             };
-            let report = offline::evaluate(&request, &|line| eprintln!("{line}"))?;
+            let report = evaluate_command::evaluate(&request, &|line| eprintln!("{line}"))?;
             print(&match output {
                 Output::Table => report.to_string(),
                 Output::Json => json(&report)?,
             });
-            sound(&report)
+            refuse_leaks(&report)
         }
     }
 }
@@ -188,13 +188,13 @@ fn kind(text: &str) -> Result<ModelKind, String> {
     serde_json::from_value(text.into()).map_err(|e| e.to_string())
 }
 
-fn json(report: &offline::Report) -> Result<String, RoleError> {
+fn json(report: &evaluate_command::Report) -> Result<String, RoleError> {
     serde_json::to_string_pretty(report)
         .map_err(|e| RoleError::internal("Encoding", format!("the report: {e}")))
 }
 
 /// Numbers that a leak has made are shown, and are an error.
-fn sound(report: &offline::Report) -> Result<(), RoleError> {
+fn refuse_leaks(report: &evaluate_command::Report) -> Result<(), RoleError> {
     match report.guards.iter().find(|verdict| !verdict.passed) {
         None => Ok(()),
         Some(verdict) => {

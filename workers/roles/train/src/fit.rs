@@ -1,7 +1,11 @@
 //! Fits a kind on given rows. The scaler sees those rows only.
 
+mod network;
+mod recurrent;
+
+use foresail_crds::TrainingParameters;
 use foresail_crds::model_manifest::ScalerParameters;
-use foresail_crds::pipeline::spec::{ModelKind, TrainingSpec};
+use foresail_crds::pipeline::spec::ModelKind;
 use foresail_model::boosted::{self, Boosted};
 use foresail_model::ensemble::Ensemble;
 use foresail_model::linear::Linear;
@@ -9,67 +13,77 @@ use foresail_model::recurrent::Recurrent;
 use foresail_model::{ModelError, Part, Predictor, Sizes, scaler};
 use foresail_runtime_base::RoleError;
 
-use crate::dataset::Sample;
-use crate::network::{self, Examples};
-use crate::split::hold_out;
-use crate::{evaluate, recurrent};
+use crate::data::dataset::Sample;
+use crate::data::split::hold_out;
+use crate::errors;
+use crate::fit::network::Examples;
 
 /// Share of the newest dates that early stopping looks at.
 const STOPPING: f64 = 0.1;
 /// Share of the newest dates that weigh the members of an ensemble.
 const WEIGHING: f64 = 0.2;
 
+/// Called after each epoch of a network: its number from 1, and the mean loss in it.
+pub(crate) type Progress<'a> = &'a dyn Fn(usize, f64);
+
+/// Progress nobody follows.
+pub(crate) const SILENT: Progress<'static> = &|_, _| {};
+
 /// What one fit works with.
 struct Work<'a> {
     samples: &'a [&'a Sample],
     scaler: &'a ScalerParameters,
     sizes: Sizes,
-    spec: &'a TrainingSpec,
-    progress: &'a dyn Fn(u32, f64),
+    parameters: &'a TrainingParameters,
+    progress: Progress<'a>,
 }
 
-/// Fits `kind` on samples in order of time. `progress` hears of the epochs of a network.
+/// Fits `kind` on samples in order of time. `progress` is called after each epoch of a network.
 ///
 /// # Errors
 /// User errors `NotFittable` and `LossNotFinite`.
 pub(crate) fn fit(
     kind: ModelKind,
     samples: &[&Sample],
-    spec: &TrainingSpec,
-    progress: &dyn Fn(u32, f64),
+    parameters: &TrainingParameters,
+    progress: Progress,
 ) -> Result<Predictor, RoleError> {
     let raw: Vec<&[f64]> = samples.iter().map(|s| s.values()).collect();
     let scaler = scaler::fit(&raw);
-    let sizes = sizes(spec, scaler.mean.len());
+    let sizes = sizes(parameters, scaler.mean.len());
     let work = Work {
         samples,
         scaler: &scaler,
         sizes,
-        spec,
+        parameters,
         progress,
     };
     let part = work.part(kind)?;
     Ok(Predictor::new(part, scaler, sizes))
 }
 
-/// Sizes of every part a spec can ask for.
-pub(crate) fn sizes(spec: &TrainingSpec, features: usize) -> Sizes {
-    let size = |n: u32| usize::try_from(n).unwrap_or(1).max(1);
+/// Sizes of every part a Pipeline can ask for.
+pub(crate) fn sizes(parameters: &TrainingParameters, features: usize) -> Sizes {
+    let model = &parameters.model;
     Sizes {
         features,
-        steps: size(spec.horizon),
-        hidden: size(spec.model.hidden),
-        layers: size(spec.model.layers),
-        sequence: size(spec.lookback),
-        season: size(spec.model.season),
-        target: spec.target,
+        steps: parameters.horizon,
+        hidden: model.hidden,
+        layers: model.layers,
+        sequence: parameters.lookback,
+        season: model.season,
+        target: parameters.target,
     }
 }
 
-/// Rows a kind looks at as this spec declares it.
-pub(crate) fn lookback(spec: &TrainingSpec, kind: ModelKind) -> usize {
-    let sizes = sizes(spec, 0);
-    let members = spec.model.members.iter().map(|kind| sizes.lookback(*kind));
+/// Rows a kind looks at.
+pub(crate) fn lookback(parameters: &TrainingParameters, kind: ModelKind) -> usize {
+    let sizes = sizes(parameters, 0);
+    let members = parameters
+        .model
+        .members
+        .iter()
+        .map(|kind| sizes.lookback(*kind));
     match kind {
         ModelKind::Ensemble => members.max().unwrap_or(1),
         other => sizes.lookback(other),
@@ -83,29 +97,28 @@ pub(crate) fn not_fittable(kind: ModelKind, error: &ModelError) -> RoleError {
 
 impl Work<'_> {
     fn part(&self, kind: ModelKind) -> Result<Part, RoleError> {
-        let model = &self.spec.model;
-        let wrong = |e: ModelError| not_fittable(kind, &e);
+        let model = &self.parameters.model;
+        let to_error = |e: ModelError| not_fittable(kind, &e);
         Ok(match kind {
             ModelKind::Naive => Part::Naive,
             ModelKind::SeasonalNaive => Part::Seasonal(self.sizes.season),
             ModelKind::Linear => {
                 let (rows, labels) = self.rows();
-                let ridge = model.ridge.as_f64().unwrap_or(0.0);
-                Part::Linear(Linear::fit(&rows, &labels, ridge).map_err(wrong)?)
+                Part::Linear(Linear::fit(&rows, &labels, model.ridge).map_err(to_error)?)
             }
             ModelKind::GradientBoosting => {
                 let (rows, labels) = self.rows();
                 let settings = boosted::Settings {
-                    trees: usize::try_from(model.trees).unwrap_or(1),
-                    depth: usize::try_from(model.max_depth).unwrap_or(1),
-                    shrinkage: model.shrinkage.as_f64().unwrap_or(0.05) as f32,
-                    seed: self.spec.seed,
+                    trees: model.trees,
+                    depth: model.max_depth,
+                    shrinkage: model.shrinkage as f32,
+                    seed: self.parameters.seed,
                 };
-                Part::Boosted(Boosted::fit(&rows, &labels, settings).map_err(wrong)?)
+                Part::Boosted(Boosted::fit(&rows, &labels, settings).map_err(to_error)?)
             }
             ModelKind::Mlp => {
-                let examples = examples(self.samples, self.scaler, (1, self.sizes.steps));
-                let network = network::train(&examples, self.spec, self.progress)?;
+                let examples = self.examples(self.samples, 1);
+                let network = network::train(&examples, self.parameters, self.progress)?;
                 Part::Perceptron(Box::new(network))
             }
             ModelKind::Lstm | ModelKind::Gru => self.recurrent(kind)?,
@@ -123,17 +136,20 @@ impl Work<'_> {
     }
 
     fn recurrent(&self, kind: ModelKind) -> Result<Part, RoleError> {
-        let sizes = (self.sizes.sequence, self.sizes.steps);
-        let of = |samples: &[&Sample]| examples(samples, self.scaler, sizes);
+        let of = |samples: &[&Sample]| self.examples(samples, self.sizes.sequence);
         let shape = self.sizes.recurrent(kind);
         let shape = shape.ok_or_else(|| RoleError::internal("NoShape", format!("{kind:?}")))?;
-        let weights = if self.spec.model.patience > 0 {
-            let (older, newer) = hold_out(self.samples, STOPPING);
-            let (older, newer) = (of(&older), of(&newer));
-            recurrent::train((&older, Some(&newer)), shape, self.spec, self.progress)?
+        let (examples, held_out) = if self.parameters.model.patience > 0 {
+            let parts = hold_out(self.samples, STOPPING);
+            (of(&parts.older), Some(of(&parts.newer)))
         } else {
-            recurrent::train((&of(self.samples), None), shape, self.spec, self.progress)?
+            (of(self.samples), None)
         };
+        let data = recurrent::Data {
+            examples: &examples,
+            held_out: held_out.as_ref(),
+        };
+        let weights = recurrent::train(&data, shape, self.parameters, self.progress)?;
         let network = Recurrent::new(weights).map_err(|e| not_fittable(kind, &e))?;
         Ok(Part::Recurrent(network))
     }
@@ -141,11 +157,11 @@ impl Work<'_> {
     /// Weights are inverse to the squared error on the newest dates (Bates and Granger 1969), by members
     /// fitted on the dates before them; then every member is fitted on all rows.
     fn ensemble(&self) -> Result<Part, RoleError> {
-        let (older, newer) = hold_out(self.samples, WEIGHING);
+        let parts = hold_out(self.samples, WEIGHING);
         let mut members = Vec::new();
-        for kind in &self.spec.model.members {
-            let trial = fit(*kind, &older, self.spec, self.progress)?;
-            let error = evaluate::mean_squared_error(&trial, &newer, self.spec.target)
+        for kind in &self.parameters.model.members {
+            let trial = fit(*kind, &parts.older, self.parameters, self.progress)?;
+            let error = errors::mean_squared_error(&trial, &parts.newer, self.parameters.target)
                 .map_err(|e| not_fittable(*kind, &e))?;
             members.push((*kind, 1.0 / error.max(f64::MIN_POSITIVE), self.part(*kind)?));
         }
@@ -154,36 +170,29 @@ impl Work<'_> {
         tracing::info!(weights = ?ensemble.weights(), "ensemble weighed");
         Ok(Part::Ensemble(ensemble))
     }
-}
 
-/// Scaled inputs and labels, flat.
-fn examples(
-    samples: &[&Sample],
-    scaler: &ScalerParameters,
-    (rows, steps): (usize, usize),
-) -> Examples {
-    let (mut inputs, mut labels) = (Vec::new(), Vec::new());
-    let mut count = 0;
-    for sample in samples {
-        let Some(label) = &sample.labels else {
-            continue;
-        };
-        for row in sample.rows(rows) {
-            inputs.extend(
-                scaler::apply(scaler, row.values)
-                    .into_iter()
-                    .map(|v| v as f32),
-            );
+    /// Scaled inputs of `rows` rows and labels, flat.
+    fn examples(&self, samples: &[&Sample], rows: usize) -> Examples {
+        let (mut inputs, mut labels) = (Vec::new(), Vec::new());
+        let mut count = 0;
+        for sample in samples {
+            let Some(label) = &sample.labels else {
+                continue;
+            };
+            for row in sample.rows(rows) {
+                let scaled = scaler::apply(self.scaler, row.values);
+                inputs.extend(scaled.into_iter().map(|v| v as f32));
+            }
+            labels.extend(label.iter().map(|v| *v as f32));
+            count += 1;
         }
-        labels.extend(label.iter().map(|v| *v as f32));
-        count += 1;
-    }
-    Examples {
-        inputs,
-        labels,
-        count,
-        rows,
-        features: scaler.mean.len(),
-        steps,
+        Examples {
+            inputs,
+            labels,
+            count,
+            rows,
+            features: self.scaler.mean.len(),
+            steps: self.sizes.steps,
+        }
     }
 }

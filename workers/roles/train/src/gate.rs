@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 
 use foresail_artifacts::Loaded;
+use foresail_crds::TrainingParameters;
 use foresail_crds::model_manifest::{GateMeasurement, GateResult, NotComparable};
 use foresail_crds::pipeline::spec::ModelKind;
-use foresail_crds::worker_config::{ServedVersion, WorkerConfig};
+use foresail_crds::worker_config::ServedVersion;
 use foresail_evaluation::diebold_mariano;
 use foresail_model::{ModelError, Predictor};
 use foresail_runtime_base::RoleError;
 use foresail_runtime_store::Store;
 
-use crate::dataset::{self, Dataset, Sample};
-use crate::evaluate::squared_errors;
-use crate::fit::fit;
+use crate::data::dataset::{self, Dataset, DatasetSpec, Sample};
+use crate::errors::squared_errors;
+use crate::fit::{SILENT, fit};
 use crate::lake::Bars;
 
 /// What a challenger is compared with.
@@ -33,6 +34,15 @@ pub(crate) async fn champion(store: &Store, served: &ServedVersion) -> Result<Ch
     })
 }
 
+/// What challenger and champion are compared on.
+pub(crate) struct GateWindow<'a> {
+    pub bars: &'a Bars,
+    pub data: &'a Dataset,
+    /// Rows neither has seen.
+    pub rows: &'a [&'a Sample],
+    pub parameters: &'a TrainingParameters,
+}
+
 /// Compares on the gate rows. A champion with other features gets rows of its own features.
 ///
 /// # Errors
@@ -41,10 +51,9 @@ pub(crate) async fn champion(store: &Store, served: &ServedVersion) -> Result<Ch
 pub(crate) fn compare(
     challenger: &Predictor,
     champion: &Champion,
-    bars: &Bars,
-    gate: &[&Sample],
-    (data, config): (&Dataset, &WorkerConfig),
+    window: &GateWindow,
 ) -> Result<GateResult, RoleError> {
+    let (gate, target) = (window.rows, window.parameters.target);
     let horizon = challenger.horizon();
     let Loaded {
         manifest,
@@ -52,15 +61,16 @@ pub(crate) fn compare(
     } = &champion.loaded;
     // Rows of the champion's own features, and as many of them as it looks back.
     let (theirs, ours) = (champion_model.lookback(), challenger.lookback());
-    let other = (manifest.fingerprint != data.fingerprint || theirs > ours)
+    let other = (manifest.fingerprint != window.data.fingerprint || theirs > ours)
         .then(|| {
-            dataset::build(
-                bars,
-                &manifest.features,
-                manifest.adjustment,
-                (theirs, horizon),
-                config.training.target,
-            )
+            let spec = DatasetSpec {
+                features: &manifest.features,
+                adjustment: manifest.adjustment,
+                lookback: theirs,
+                horizon,
+                target,
+            };
+            dataset::build(window.bars, &spec)
         })
         .transpose()?;
     let champion_rows: BTreeMap<(i64, usize), &Sample> = match &other {
@@ -74,20 +84,19 @@ pub(crate) fn compare(
             .map(|s| ((s.event_time, s.symbol), *s))
             .collect(),
     };
-    let naive = fit(ModelKind::Naive, gate, &config.training, &|_, _| {})?;
-    let target = config.training.target;
+    let naive = fit(ModelKind::Naive, gate, window.parameters, SILENT)?;
     let mut dates: BTreeMap<i64, [Vec<f64>; 3]> = BTreeMap::new();
     for sample in gate {
         let Some(row) = champion_rows.get(&(sample.event_time, sample.symbol)) else {
             continue;
         };
-        let judged = [
+        let compared = [
             (NotComparable::Challenger, challenger, *sample),
             (NotComparable::Champion, champion_model, *row),
             (NotComparable::Naive, &naive, *sample),
         ];
         let losses = dates.entry(sample.event_time).or_default();
-        for (list, (whose, model, row)) in losses.iter_mut().zip(judged) {
+        for (list, (whose, model, row)) in losses.iter_mut().zip(compared) {
             // Steps both forecast: a horizon may have changed.
             let errors = squared_errors(model, row, target);
             let errors = errors.map_err(|e| failed(whose, champion.version, &e))?;
@@ -157,21 +166,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::dataset::Past;
-    use crate::fit;
+    use crate::data::dataset::FeatureSnapshot;
+    use crate::{fit, testing};
 
-    fn config() -> WorkerConfig {
-        let config = json!({
-            "pipeline": {"namespace": "n", "name": "p"},
-            "instruments": [{"symbol": "X"}], "calendar": "XNYS",
-            "source": {"csv": {"uri": "http://h/f.csv"}},
-            "kafka": {"bootstrapServers": "127.0.0.1:1"},
-            "lake": {"uri": "s3://bucket", "endpoint": "http://s3", "secretName": "s"},
-            "features": [{"name": "r", "function": "LogReturn"}],
-            "training": {"model": {"kind": "Linear"}, "horizon": 1, "target": "Close"},
-            "drift": {}, "cacheTtlSeconds": 1, "gateWindowSessions": 5, "deletionPolicy": {}
-        });
-        serde_json::from_value(config).unwrap()
+    fn parameters() -> TrainingParameters {
+        testing::parameters(json!({"model": {"kind": "Linear"}, "horizon": 1, "target": "Close"}))
     }
 
     /// A model that always forecasts the same change of the close.
@@ -184,7 +183,7 @@ mod tests {
             mean: vec![0.0],
             std: vec![1.0],
         };
-        let sizes = fit::sizes(&config().training, 1);
+        let sizes = fit::sizes(&parameters(), 1);
         assert_eq!(sizes.target, Target::Close);
         Predictor::new(Part::Linear(linear), scaler, sizes)
     }
@@ -214,7 +213,7 @@ mod tests {
             event_time: day,
             close: 10.0,
             adjustment_factor: 1.0,
-            window: vec![Past::of(&[0.0], 10.0)],
+            window: vec![FeatureSnapshot::new(&[0.0], 10.0)],
             labels: Some(vec![0.01]),
             labels_end: Some(day + 1),
         };
@@ -225,13 +224,13 @@ mod tests {
             ..Dataset::default()
         };
         let champion = champion(always(champion_change));
-        compare(
-            &always(challenger),
-            &champion,
-            &Vec::new(),
-            &gate,
-            (&data, &config()),
-        )
+        let window = GateWindow {
+            bars: &Vec::new(),
+            data: &data,
+            rows: &gate,
+            parameters: &parameters(),
+        };
+        compare(&always(challenger), &champion, &window)
     }
 
     #[test]

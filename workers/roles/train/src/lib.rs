@@ -2,31 +2,22 @@
 //! purged walk-forward folds with a leak guard, a model beside the naive forecast, calibrated drift
 //! levels, a gate against the champion, and an artifact with report and model card whose manifest is
 //! written last. Run by `foresail-trainer train`.
+//!
+//! `data` -> `errors` -> `fit` -> `inputs` -> `validation` -> `report` -> `run`, `evaluate_command`, `tools`.
 
-mod card;
-mod dataset;
-mod dump;
-mod evaluate;
+mod data;
+mod errors;
+pub mod evaluate_command;
 mod fit;
-mod folds;
 mod gate;
-mod guards;
-mod importance;
-mod labels;
+mod inputs;
 mod lake;
-mod learn;
-mod network;
-pub mod offline;
-mod recurrent;
-mod reference;
 mod report;
-mod reproduce;
 mod run;
-mod split;
-mod sql;
-mod validate;
+#[cfg(test)]
+mod testing;
+mod tools;
+mod validation;
 
-pub use dump::dump;
-pub use reproduce::{Reproduction, reproduce};
 pub use run::run;
-pub use sql::{Query, sql};
+pub use tools::{Query, Reproduction, dump, reproduce, sql};

@@ -1,15 +1,21 @@
-//! The report of a version: one self-contained HTML page that shows what the card says.
+//! The report of a version: one self-contained HTML page that shows what the card says. Markup escapes
+//! every text it is given; charts are SVG in it.
 
-mod draw;
+pub(crate) mod card;
+mod charts;
 mod tables;
 
+use foresail_crds::RoleError;
 use foresail_crds::pipeline::spec::ModelKind;
-use foresail_evaluation::conformal;
-use foresail_evaluation::metrics::{Metrics, Record};
+use foresail_evaluation::Record;
+use foresail_evaluation::metrics::Metrics;
+use foresail_evaluation::quantile::quantile_of_sorted;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::card::Card;
-use crate::validate::{INTERVAL, Judged, residual};
-use draw::{Bars, Line};
+use crate::validation::coverage::INTERVAL;
+use crate::validation::walk_forward::{WalkForward, residual};
+use card::Card;
+use charts::{Bar, Bars, ChartError, Lines};
 
 /// Look of the page; nothing is loaded from elsewhere.
 const STYLE: &str = include_str!("report/page.css");
@@ -17,175 +23,173 @@ const STYLE: &str = include_str!("report/page.css");
 const MOST_POINTS: usize = 260;
 
 /// The page.
-pub(crate) fn html(card: &Card, judged: &Judged) -> String {
+///
+/// # Errors
+/// Internal error `ChartFailed`.
+pub(crate) fn html(card: &Card, results: &WalkForward) -> Result<String, RoleError> {
+    let page = page(card, results);
+    page.map(Markup::into_string)
+        .map_err(|e| RoleError::internal("ChartFailed", e.to_string()))
+}
+
+fn page(card: &Card, results: &WalkForward) -> Result<Markup, ChartError> {
     let title = format!("{}/{}, run {}", card.namespace, card.pipeline, card.run_id);
-    let mut page = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\"><title>{0}</title><style>{STYLE}</style></head><body><main><h1>{0}</h1>",
-        escaped(&title)
-    );
-    let mut section = |heading: &str, note: &str, body: String| {
-        page.push_str(&format!(
-            "<section><h2>{heading}</h2><p>{note}</p>{body}</section>"
-        ));
-    };
-    section("Verdict", &escaped(&verdict(card)), tables::kinds(card));
-    section(
-        "Leak guard",
-        "What comes later was changed; nothing computed, fitted or forecast before may move by a bit. On \
-         shuffled labels no skill may be left.",
-        tables::guard(card),
-    );
-    section(
-        "Forecast against actual",
-        "The last step of the walk-forward forecasts of the first symbol, with the 10 to 90 % quantiles of \
-         the residuals.",
-        forecasts(card, judged),
-    );
-    section(
-        "Error by fold, year and step",
-        "RMSE relative to the close; the grey bar is the naive forecast.",
-        errors(card),
-    );
-    section(
-        "Calibration",
-        "How often the 80 % interval of the last step held the outcome. Reported, not promised.",
-        tables::coverage(card),
-    );
-    section(
-        "Permutation importance",
-        "Rise of the RMSE when the feature is taken from other rows.",
-        importance(card),
-    );
-    section(
-        "Long or flat on the forecasts",
-        &format!(
-            "Against buying and holding; a change of position costs {} hundredths of a percent.",
-            card.cost_bps
+    let sections = [
+        section("Verdict", &verdict(card), tables::kinds(card)),
+        section(
+            "Leak guard",
+            "What comes later was changed; nothing computed, fitted or forecast before may move by a bit. On \
+             shuffled labels no skill may be left.",
+            tables::guard(card),
         ),
-        tables::simulation(card),
-    );
-    section(
-        "Gate",
-        "Challenger against champion, on dates unseen by both.",
-        tables::gate(card),
-    );
-    section(
-        "Data and parameters",
-        "What `foresail-trainer reproduce` starts from.",
-        tables::facts(card),
-    );
-    page.push_str("</main></body></html>");
-    page
+        section(
+            "Forecast against actual",
+            "The last step of the walk-forward forecasts of the first symbol, with the 10 to 90 % quantiles of \
+             the residuals.",
+            forecasts(card, results)?,
+        ),
+        section(
+            "Error by fold, year and step",
+            "RMSE relative to the close at forecast time, beside that of the naive forecast.",
+            errors(card)?,
+        ),
+        section(
+            "Calibration",
+            "How often the 80 % interval of the last step held the outcome. Reported, not promised.",
+            tables::coverage(card),
+        ),
+        section(
+            "Permutation importance",
+            "Rise of the RMSE when the feature is taken from other rows.",
+            importance(card)?,
+        ),
+        section(
+            "Long or flat on the forecasts",
+            &format!(
+                "Against buying and holding; a change of position costs {} hundredths of a percent.",
+                card.cost_bps
+            ),
+            tables::simulation(card),
+        ),
+        section(
+            "Gate",
+            "Challenger against champion, on dates unseen by both.",
+            tables::gate(card),
+        ),
+        section(
+            "Data and parameters",
+            "What `foresail-trainer reproduce` starts from.",
+            tables::facts(card),
+        ),
+    ];
+    Ok(html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body { main { h1 { (title) } @for section in sections { (section) } } }
+        }
+    })
+}
+
+fn section(heading: &str, note: &str, body: Markup) -> Markup {
+    html! { section { h2 { (heading) } p { (note) } (body) } }
 }
 
 /// The one sentence a reader looks for.
 fn verdict(card: &Card) -> String {
     let of = |kind: ModelKind| card.evaluation.iter().find(|e| e.kind == kind);
     let (Some(own), Some(naive)) = (of(card.kind), of(ModelKind::Naive)) else {
-        return "Nothing was judged.".into();
+        return "Nothing was evaluated.".into();
     };
     let share = 100.0 * (own.rmse / naive.rmse.max(f64::MIN_POSITIVE) - 1.0);
     let side = if share < 0.0 { "below" } else { "above" };
-    let test = own.p_value_vs_naive.map_or_else(String::new, |p| {
-        format!(" (Clark-West p = {p:.4} for \"not better than naive\")")
-    });
+    let tests = match (own.p_value_vs_naive, own.p_value_diebold_mariano) {
+        (Some(clark_west), Some(diebold_mariano)) => format!(
+            " (p for \"not better than naive\": Clark-West {clark_west:.4}, Diebold-Mariano \
+             {diebold_mariano:.4})"
+        ),
+        _ => String::new(),
+    };
     let guard = if card.leak_guard.passed {
         "The leak guard found nothing."
     } else {
         "The leak guard FAILED: do not believe these numbers."
     };
     format!(
-        "{:?}: RMSE {:.2} % {side} the naive forecast on {} walk-forward rows{test}. {guard}",
+        "{:?}: RMSE {:.2} % {side} the naive forecast on {} walk-forward rows{tests}. {guard}",
         card.kind,
         share.abs(),
         own.count
     )
 }
 
-fn forecasts(card: &Card, judged: &Judged) -> String {
-    let horizon = usize::try_from(card.recipe.training.horizon).unwrap_or(1);
-    let symbol = judged.records.first().map_or(0, |r| r.symbol);
-    let own = judged.records.iter();
-    let own: Vec<_> = own
-        .filter(|r| r.symbol == symbol && r.step == horizon)
-        .collect();
+fn forecasts(card: &Card, results: &WalkForward) -> Result<Markup, ChartError> {
+    let last = results.last_step();
+    let symbol = last.first().map_or(0, |r| r.symbol);
+    let own: Vec<&Record> = last.iter().filter(|r| r.symbol == symbol).collect();
     let own = own.split_at(own.len().saturating_sub(MOST_POINTS)).1;
-    let last = judged.records.iter().filter(|r| r.step == horizon);
-    let mut residuals: Vec<f64> = last.map(residual).collect();
+    let mut residuals: Vec<f64> = last.iter().map(residual).collect();
     residuals.sort_by(f64::total_cmp);
-    let [low, high] =
-        INTERVAL.map(|level| conformal::quantile_of_sorted(&residuals, level).unwrap_or(0.0));
+    let [low, high] = INTERVAL.map(|level| quantile_of_sorted(&residuals, level).unwrap_or(0.0));
     let series =
         |value: &dyn Fn(&Record) -> f64| own.iter().map(|r| value(r)).collect::<Vec<f64>>();
-    let line = |name, values| Line { name, values };
     let name = card.data.symbols.get(symbol).map_or("", String::as_str);
-    let ends = [own.first(), own.last()]
-        .map(|r| r.map_or_else(String::new, |r| tables::date(r.event_time)));
-    draw::lines(
-        &format!("{name}, {horizon} sessions ahead"),
-        &[
-            line("actual", series(&|r| r.actual)),
-            line("forecast", series(&|r| r.forecast)),
-        ],
-        (
-            &series(&|r| r.forecast + low * r.close),
-            &series(&|r| r.forecast + high * r.close),
-        ),
-        &ends,
-    )
-}
-
-fn errors(card: &Card) -> String {
-    let of = |title: &str, values: Vec<(String, f64, f64)>| {
-        draw::bars(&Bars {
-            title: title.into(),
-            values,
-        })
-    };
-    let pairs = |name: String, m: &Metrics| (name, m.rmse, m.naive_rmse);
-    let folds = card
-        .breakdown
-        .folds
-        .iter()
-        .map(|(n, m)| pairs(format!("fold {}", n + 1), m));
-    let years = card.years.iter().map(|(n, m)| pairs(n.to_string(), m));
-    let steps = card
-        .breakdown
-        .steps
-        .iter()
-        .map(|(n, m)| pairs(format!("step {n}"), m));
-    format!(
-        "<div class=\"row\">{}{}{}</div>",
-        of("by fold", folds.collect()),
-        of("by year", years.collect()),
-        of("by step", steps.collect())
-    )
-}
-
-fn importance(card: &Card) -> String {
-    let values = card
-        .importance
-        .iter()
-        .map(|i| (i.feature.clone(), i.rise, 0.0));
-    draw::bars(&Bars {
-        title: String::new(),
-        values: values.collect(),
+    charts::lines(&Lines {
+        title: format!("{name}, {} sessions ahead", results.horizon),
+        dates: own.iter().map(|r| tables::date(r.event_time)).collect(),
+        actual: series(&|r| r.actual),
+        forecast: series(&|r| r.forecast),
+        low: series(&|r| r.forecast + low * r.close),
+        high: series(&|r| r.forecast + high * r.close),
     })
 }
 
-/// Text that may hold anything, for HTML.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
+fn errors(card: &Card) -> Result<Markup, ChartError> {
+    let chart = |title: &str, bars: Vec<Bar>| {
+        charts::bars(&Bars {
+            title: title.into(),
+            unit: "RMSE / close, %",
+            width: charts::HALF,
+            bars,
+        })
+    };
+    let pair = |name: String, m: &Metrics| Bar {
+        name,
+        share: m.rmse,
+        naive: Some(m.naive_rmse),
+    };
+    let breakdown = &card.breakdown;
+    let folds = breakdown.folds.iter();
+    let folds = folds.map(|(n, m)| pair(format!("fold {}", n + 1), m));
+    let years = card.years.iter().map(|(n, m)| pair(n.to_string(), m));
+    let steps = breakdown.steps.iter();
+    let steps = steps.map(|(n, m)| pair(format!("step {n}"), m));
+    let charts = [
+        chart("by fold", folds.collect())?,
+        chart("by step", steps.collect())?,
+        chart("by year", years.collect())?,
+    ];
+    Ok(html! { div.row { @for chart in charts { (chart) } } })
 }
+
+fn importance(card: &Card) -> Result<Markup, ChartError> {
+    let bars = card.importance.iter().map(|i| Bar {
+        name: i.feature.clone(),
+        share: i.rise,
+        naive: None,
+    });
+    charts::bars(&Bars {
+        title: "by feature".into(),
+        unit: "rise of the RMSE, %",
+        width: charts::WIDTH,
+        bars: bars.collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,31 +1,37 @@
 //! One training run from its pinned data to its reported result.
 
-use foresail_artifacts::{Documents, Stored};
-use foresail_crds::model_manifest::{
-    DataWindow, Evaluation, FORMAT_VERSION, GateResult, ModelManifest, Recipe,
-};
+mod describe;
+mod drift_reference;
+mod progress;
+
+use foresail_artifacts::Stored;
+use foresail_crds::model_manifest::{Evaluation, GateResult, Recipe};
 use foresail_crds::pipeline::spec::ModelKind;
-use foresail_crds::pipeline::status::{NamedNumber, TrainingResult, TrainingStatus};
+use foresail_crds::pipeline::status::{NamedNumber, TrainingResult};
 use foresail_crds::worker_config::{TrainingRun, WorkerConfig};
-use foresail_crds::{Decimal, Role};
+use foresail_crds::{Decimal, Role, TrainingParameters};
 use foresail_evaluation::leak_guard::GuardReport;
-use foresail_model::Predictor;
-use foresail_recurrent::InstructionSet;
+use foresail_model::{ModelError, Predictor};
 use foresail_runtime_base::{RoleError, Shutdown};
 use foresail_runtime_cluster::StatusReporter;
 use foresail_runtime_store::{S3Uri, Store};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::card::{self, Card};
-use crate::dataset::{Dataset, Sample};
+use self::describe::Version;
+use self::progress::{Progress, Stage};
+use crate::data::dataset::Dataset;
+use crate::data::split::{Plan, Split, split};
 use crate::fit::{fit, not_fittable};
-use crate::guards::{self, Subject};
-use crate::importance::{self, Importance};
+use crate::gate::{self, GateWindow};
+use crate::inputs::{Declared, baseline_kinds, parameters};
 use crate::lake::{self, Bars};
-use crate::split::Split;
-use crate::validate::{self, Judged};
-use crate::{gate, learn, reference, report};
+use crate::validation::importance::{Importance, importance};
+use crate::validation::walk_forward::{WalkForward, walk_forward};
+use crate::validation::{folds, leak_guard};
+
+const VALIDATING: Stage = Stage { from: 40, to: 65 };
+const FITTING: Stage = Stage { from: 65, to: 80 };
 
 /// Trains and reports; the error, when there is one, is reported as well.
 ///
@@ -36,15 +42,13 @@ pub async fn run(
     run: TrainingRun,
     shutdown: Shutdown,
 ) -> Result<(), RoleError> {
-    let reporter = StatusReporter::start(&config.pipeline, Role::Train, shutdown);
-    let trainer = Trainer {
-        config,
-        run,
-        reporter,
+    let progress = Progress {
+        run_id: run.run_id.clone(),
+        reporter: StatusReporter::start(&config.pipeline, Role::Train, shutdown),
     };
-    let stored = trainer.train().await;
-    let outcome = stored.and_then(|stored| result(&stored, &trainer.run));
-    let mut status = trainer.status(100, "done");
+    let stored = train(&config, &run, &progress).await;
+    let outcome = stored.and_then(|stored| result(&stored, &run));
+    let mut status = progress.status(100, "done");
     match &outcome {
         Ok(result) => {
             tracing::info!(manifest = result.manifest_uri, "artifact complete");
@@ -61,8 +65,8 @@ pub async fn run(
             status.error = Some(error.to_worker_error());
         }
     }
-    trainer.reporter.set(status);
-    if !trainer.reporter.flush().await {
+    progress.reporter.set(status);
+    if !progress.reporter.flush().await {
         // The artifact is complete: the next pod finds it and only reports.
         return Err(RoleError::outside(
             "ResultNotReported",
@@ -72,64 +76,89 @@ pub async fn run(
     outcome.map(drop)
 }
 
-/// What validation found.
-struct Found {
+/// The artifact of a run: an earlier pod's, or a new one.
+async fn train(
+    config: &WorkerConfig,
+    run: &TrainingRun,
+    progress: &Progress,
+) -> Result<Stored, RoleError> {
+    let parameters = parameters(&config.training)?;
+    let store = Store::of_lake(&config.lake)?;
+    let folder = S3Uri::parse(&config.places().run(&run.run_id))?;
+    if let Some(stored) = foresail_artifacts::find(&store, &folder).await? {
+        tracing::info!(manifest = %stored.uri, "an earlier pod completed this run");
+        return Ok(stored);
+    }
+    progress.report(5, "reading bars");
+    let bars = lake::read(config, run.delta_version).await?;
+    progress.report(30, "computing features");
+    let trainer = Trainer {
+        config,
+        run,
+        parameters: &parameters,
+        progress,
+    };
+    let kinds = baseline_kinds(parameters.model.kind);
+    let data = trainer.declared().feature_rows(&bars, &kinds)?;
+    let recipe = trainer.recipe();
+    let plan = Plan {
+        gate_sessions: recipe.gate_sessions as usize,
+        max_sessions: parameters.max_sessions,
+    };
+    let split = split(&data, plan);
+    let validation = trainer.validate(&bars, &data, &split, &kinds)?;
+    progress.report(FITTING.from, "fitting");
+    let (kind, epochs) = (parameters.model.kind, parameters.model.epochs);
+    let on_epoch = progress.epochs(FITTING, epochs);
+    let fitted = fit(kind, &split.before, &parameters, &on_epoch)?;
+    progress.report(80, "comparing with the champion");
+    let window = GateWindow {
+        bars: &bars,
+        data: &data,
+        rows: &split.gate,
+        parameters: &parameters,
+    };
+    let version = Version {
+        config,
+        run,
+        parameters: &parameters,
+        data: &data,
+        rows: &split.before,
+        fitted: &fitted,
+        validation: &validation,
+        recipe: &recipe,
+        gate: trainer.gate(&store, &fitted, &window).await?,
+    };
+    let manifest = version.manifest()?;
+    progress.report(90, "writing the artifact");
+    let documents = version.documents(&manifest)?;
+    let weights = fitted.encode().map_err(|e| not_fittable(kind, &e))?;
+    foresail_artifacts::write(&store, &folder, manifest, weights, documents).await
+}
+
+/// Result of validation.
+struct Validation {
     guard: GuardReport,
     evaluations: Vec<Evaluation>,
     /// The kind that will be served.
-    judged: Judged,
+    served: WalkForward,
     importance: Vec<Importance>,
 }
 
-struct Trainer {
-    config: WorkerConfig,
-    run: TrainingRun,
-    reporter: StatusReporter<TrainingStatus>,
+struct Trainer<'a> {
+    config: &'a WorkerConfig,
+    run: &'a TrainingRun,
+    parameters: &'a TrainingParameters,
+    progress: &'a Progress,
 }
 
-impl Trainer {
-    fn status(&self, percent: u32, stage: &str) -> TrainingStatus {
-        tracing::info!(percent, stage, "progress");
-        TrainingStatus {
-            run_id: self.run.run_id.clone(),
-            progress_percentage: percent,
-            stage: stage.into(),
-            last_updated_time: Some(Time(Timestamp::now())),
-            ..TrainingStatus::default()
+impl Trainer<'_> {
+    fn declared(&self) -> Declared<'_> {
+        Declared {
+            features: &self.config.features,
+            adjustment: self.config.source.adjustment,
+            parameters: self.parameters,
         }
-    }
-
-    async fn train(&self) -> Result<Stored, RoleError> {
-        let store = Store::of_lake(&self.config.lake)?;
-        let folder = S3Uri::parse(&self.config.places().run(&self.run.run_id))?;
-        if let Some(stored) = foresail_artifacts::find(&store, &folder).await? {
-            tracing::info!(manifest = %stored.uri, "an earlier pod completed this run");
-            return Ok(stored);
-        }
-        self.reporter.set(self.status(5, "reading bars"));
-        let bars = lake::read(&self.config, self.run.delta_version).await?;
-        self.reporter.set(self.status(30, "computing features"));
-        let recipe = self.recipe();
-        let declared = (
-            self.config.features.as_slice(),
-            self.config.source.adjustment,
-        );
-        let training = &self.config.training;
-        let kinds = learn::judged_kinds(training.model.kind);
-        let data = learn::rows(&bars, declared, training, &kinds)?;
-        let split = learn::parts(&data, &recipe);
-        let found = self.validate((&bars, &data), &split, &kinds)?;
-        self.reporter.set(self.status(65, "fitting"));
-        let epochs = self.epochs((65, 80), "fitting");
-        let fitted = fit(training.model.kind, &split.before, training, &epochs)?;
-        self.reporter.set(self.status(80, "judging"));
-        let gate = self.gate(&store, &fitted, &bars, &split, &data).await?;
-        let manifest = self.manifest((&data, &split), (&fitted, &found), (&recipe, gate))?;
-        self.reporter.set(self.status(90, "writing the artifact"));
-        let documents = self.documents(&found, &manifest, recipe)?;
-        let weights = fitted.encode();
-        let weights = weights.map_err(|e| not_fittable(training.model.kind, &e))?;
-        foresail_artifacts::write(&store, &folder, manifest, weights, documents).await
     }
 
     fn recipe(&self) -> Recipe {
@@ -140,168 +169,51 @@ impl Trainer {
         }
     }
 
-    /// Judges every kind in the folds, and the folds themselves.
+    /// Forecasts the folds with every kind, and checks the data and the folds for leaks.
     fn validate(
         &self,
-        (bars, data): (&Bars, &Dataset),
+        bars: &Bars,
+        data: &Dataset,
         split: &Split<'_>,
         kinds: &[ModelKind],
-    ) -> Result<Found, RoleError> {
-        let spec = &self.config.training;
-        self.reporter.set(self.status(35, "looking for leaks"));
-        let (folds, overlap) = validate::folds(&split.before, spec)?;
-        let verdicts = Subject::of(&self.config, spec).verdicts(bars, overlap)?;
+    ) -> Result<Validation, RoleError> {
+        self.progress.report(35, "looking for leaks");
+        let folds = folds::declared(&split.before, self.parameters)?;
+        let verdicts = leak_guard::verdicts(self.declared(), bars, folds.overlap.clone())?;
         let (mut evaluations, mut served) = (Vec::new(), None);
         for kind in kinds.iter().copied() {
-            let count = folds.len();
-            let progress = |fold: usize, epoch: u32, loss: f64| {
-                let at = 40 + 25 * fold / count.max(1);
-                let percent = u32::try_from(at).unwrap_or(40);
-                let stage = format!(
-                    "validating {kind:?}, fold {} of {count}, epoch {epoch}, loss {loss:.4}",
-                    fold + 1
-                );
-                self.reporter.set(self.status(percent, &stage));
-            };
-            let judged = validate::judge(kind, &folds, spec, &progress)?;
-            evaluations.push(judged.evaluation.clone());
-            if kind == spec.model.kind {
-                served = Some(judged);
+            let name = format!("{kind:?}");
+            let on_epoch = self.progress.folds(VALIDATING, folds.folds.len(), &name);
+            let result = walk_forward(kind, &folds, self.parameters, &on_epoch)?;
+            evaluations.push(result.evaluation.clone());
+            if kind == self.parameters.model.kind {
+                served = Some(result);
             }
         }
-        let judged =
-            served.ok_or_else(|| RoleError::internal("NotJudged", "no kind was judged"))?;
-        let newest = folds.last().map_or(&[][..], |fold| &fold.test);
-        let wrong = |e: foresail_model::ModelError| RoleError::user("NotFinite", e.to_string());
-        let importance = (spec.target, spec.seed);
-        let importance = importance::of(&judged.newest, newest, &data.names, importance);
-        Ok(Found {
-            importance: importance.map_err(wrong)?,
+        let not_validated = || RoleError::internal("NotValidated", "no kind was validated");
+        let served = served.ok_or_else(not_validated)?;
+        let newest = folds.folds.last().map_or(&[][..], |fold| &fold.test);
+        let importance = importance(&served.newest, newest, &data.names, self.parameters);
+        let not_finite = |e: ModelError| RoleError::user("NotFinite", e.to_string());
+        Ok(Validation {
+            importance: importance.map_err(not_finite)?,
             guard: GuardReport::new(verdicts),
             evaluations,
-            judged,
+            served,
         })
-    }
-
-    fn manifest(
-        &self,
-        (data, split): (&Dataset, &Split<'_>),
-        (fitted, found): (&Predictor, &Found),
-        (recipe, gate): (&Recipe, Option<GateResult>),
-    ) -> Result<ModelManifest, RoleError> {
-        let training = &self.config.training;
-        let horizon = fitted.horizon();
-        let quantiles = validate::quantiles(&found.judged.records, horizon);
-        let quantiles = quantiles.map_err(|e| RoleError::user("NotFinite", e.to_string()))?;
-        Ok(ModelManifest {
-            format_version: FORMAT_VERSION,
-            namespace: self.config.pipeline.namespace.clone(),
-            pipeline: self.config.pipeline.name.clone(),
-            run_id: self.run.run_id.clone(),
-            code_version: env!("CARGO_PKG_VERSION").into(),
-            seed: training.seed,
-            data: self.window(data, &split.before),
-            features: self.config.features.clone(),
-            adjustment: self.config.source.adjustment,
-            fingerprint: data.fingerprint.clone(),
-            warm_up: data.warm_up,
-            target: training.target,
-            horizon: training.horizon,
-            lookback: u32::try_from(fitted.lookback()).unwrap_or(u32::MAX),
-            kind: training.model.kind,
-            hidden: training.model.hidden,
-            layers: training.model.layers,
-            sequence: training.lookback,
-            season: training.model.season,
-            instruction_set: InstructionSet::detect().name().into(),
-            weights: None,
-            scaler: fitted.scaler().clone(),
-            evaluation: found.evaluations.clone(),
-            quantiles: Some(quantiles),
-            leak_guard: Some(guards::stored(&found.guard)),
-            recipe: Some(recipe.clone()),
-            card: None,
-            report: None,
-            gate,
-            drift_reference: reference::build(&self.config, data, &split.before)?,
-        })
-    }
-
-    /// Model card and report.
-    fn documents(
-        &self,
-        found: &Found,
-        manifest: &ModelManifest,
-        recipe: Recipe,
-    ) -> Result<Documents, RoleError> {
-        let training = &self.config.training;
-        let horizon = usize::try_from(training.horizon).unwrap_or(1);
-        let per_year = self.config.calendar.sessions_per_year();
-        let judged = &found.judged;
-        let card = Card {
-            namespace: manifest.namespace.clone(),
-            pipeline: manifest.pipeline.clone(),
-            run_id: manifest.run_id.clone(),
-            code_version: manifest.code_version.clone(),
-            instruction_set: manifest.instruction_set.clone(),
-            kind: judged.kind,
-            fingerprint: manifest.fingerprint.clone(),
-            adjustment: manifest.adjustment,
-            data: manifest.data.clone(),
-            features: manifest.features.clone(),
-            recipe,
-            evaluation: found.evaluations.clone(),
-            breakdown: judged.breakdown.clone(),
-            years: card::years(&judged.records),
-            coverage: validate::coverage(&judged.records, horizon, training.seed),
-            simulation: card::simulate(judged, &manifest.data.symbols, (horizon, per_year)),
-            cost_bps: card::COST_BPS,
-            importance: found.importance.clone(),
-            gate: manifest.gate.clone(),
-            leak_guard: found.guard.clone(),
-        };
-        let json = serde_json::to_vec_pretty(&card);
-        Ok(Documents {
-            report: report::html(&card, judged).into_bytes(),
-            card: json.map_err(|e| RoleError::internal("CardInvalid", e.to_string()))?,
-        })
-    }
-
-    /// Tells each epoch, between two percentages.
-    fn epochs(&self, (from, to): (u32, u32), doing: &'static str) -> impl Fn(u32, f64) {
-        let epochs = self.config.training.model.epochs.max(1);
-        move |epoch, loss| {
-            let percent = from + (to - from) * epoch.min(epochs) / epochs;
-            let stage = format!("{doing}, epoch {epoch} of {epochs}, loss {loss:.4}");
-            self.reporter.set(self.status(percent, &stage));
-        }
     }
 
     async fn gate(
         &self,
         store: &Store,
         fitted: &Predictor,
-        bars: &Bars,
-        split: &Split<'_>,
-        data: &Dataset,
+        window: &GateWindow<'_>,
     ) -> Result<Option<GateResult>, RoleError> {
         let Some(served) = &self.run.champion else {
             return Ok(None);
         };
         let champion = gate::champion(store, served).await?;
-        gate::compare(fitted, &champion, bars, &split.gate, (data, &self.config)).map(Some)
-    }
-
-    fn window(&self, data: &Dataset, rows: &[&Sample]) -> DataWindow {
-        DataWindow {
-            delta_version: self.run.delta_version,
-            bars: data.bars,
-            training_rows: rows.len() as u64,
-            first_event_time: rows.first().map_or(0, |s| s.event_time),
-            trained_through: rows.iter().map(|s| s.event_time).max().unwrap_or(0),
-            data_through: data.data_through,
-            symbols: data.symbols.clone(),
-        }
+        gate::compare(fitted, &champion, window).map(Some)
     }
 }
 
@@ -374,6 +286,7 @@ mod tests {
             mase: 1.0,
             directional_accuracy: 0.5,
             p_value_vs_naive: None,
+            p_value_diebold_mariano: None,
             rmse_per_step: vec![rmse],
         }
     }

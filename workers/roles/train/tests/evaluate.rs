@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use foresail_crds::pipeline::spec::ModelKind;
-use foresail_train::offline::{Report, Request, evaluate};
+use foresail_train::evaluate_command::{Report, Request, evaluate};
 
 const SESSIONS: usize = 1_200;
 const HORIZON: usize = 5;

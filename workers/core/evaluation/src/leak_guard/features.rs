@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Access, Cuts, Evidence, Guard, Verdict, disturbed};
+use super::disturb::{Access, Cuts, disturbed};
+use super::verdict::{Evidence, Guard, Verdict};
 
 /// Feature values of one symbol at one time.
 #[derive(Clone, Debug, PartialEq)]

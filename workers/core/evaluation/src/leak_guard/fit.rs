@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Access, Cuts, Evidence, Guard, Row, Verdict, Wrong, disturbed};
+use super::disturb::{Access, Cuts, disturbed};
+use super::features::{self, Row};
+use super::verdict::{Evidence, Guard, Verdict, Violation};
 
-/// What one fold of a pipeline came to.
+/// Result of one fold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FittedFold {
     /// Newest time that anything fitted may depend on, milliseconds UTC: `Fold::fit_until`. A time
@@ -16,24 +18,24 @@ pub struct FittedFold {
     pub forecasts: Vec<Row>,
 }
 
-/// A pipeline: from data to fitted folds, or why it stopped.
-pub type Pipeline<'a, B> = &'a dyn Fn(&[B]) -> Result<Vec<FittedFold>, String>;
+/// Fits anew: from data to fitted folds, or why it stopped.
+pub type Refit<'a, B> = &'a dyn Fn(&[B]) -> Result<Vec<FittedFold>, String>;
 
 /// Changes the data after each fold's training end, and after random forecast times, and runs the
-/// pipeline again: nothing fitted up to the cut and no forecast made up to it may change by a bit.
-/// Runs the pipeline once, and once per fold and random cut.
+/// refit again: nothing fitted up to the cut and no forecast made up to it may change by a bit.
+/// Calls it once, and once per fold and random cut.
 pub fn fit_guard<B: Clone>(
     data: &[B],
     access: &Access<B>,
-    pipeline: Pipeline<B>,
+    refit: Refit<B>,
     cuts: &Cuts,
 ) -> Verdict {
     let guard = Guard::Fit;
     let stopped = |checked, error| {
-        let detail = format!("the pipeline stopped: {error}");
+        let detail = format!("the refit stopped: {error}");
         Verdict::fail(guard, checked, detail, None)
     };
-    let folds = match pipeline(data) {
+    let folds = match refit(data) {
         Ok(folds) => folds,
         Err(error) => return stopped(0, error),
     };
@@ -43,15 +45,15 @@ pub fn fit_guard<B: Clone>(
     all.extend(folds.iter().map(ends));
     let (mut checked, mut reacted) = (0, false);
     for cut in &all {
-        let changed = match pipeline(&disturbed(data, access, *cut, cuts.seed)) {
+        let changed = match refit(&disturbed(data, access, *cut, cuts.seed)) {
             Ok(changed) => changed,
             Err(error) => return stopped(checked, error),
         };
         reacted |= folds != changed;
         match first_difference(&folds, &changed, *cut) {
             Ok(count) => checked += count,
-            Err(wrong) => {
-                let (detail, evidence) = *wrong;
+            Err(violation) => {
+                let (detail, evidence) = *violation;
                 let evidence = Evidence {
                     cut: Some(*cut),
                     ..evidence
@@ -75,7 +77,11 @@ fn ends(fold: &FittedFold) -> i64 {
 }
 
 /// Values compared, or the first that differs.
-fn first_difference(before: &[FittedFold], after: &[FittedFold], cut: i64) -> Result<usize, Wrong> {
+fn first_difference(
+    before: &[FittedFold],
+    after: &[FittedFold],
+    cut: i64,
+) -> Result<usize, Violation> {
     let mut checked = 0;
     if before.len() != after.len() {
         let evidence = Evidence {
@@ -89,20 +95,20 @@ fn first_difference(before: &[FittedFold], after: &[FittedFold], cut: i64) -> Re
         )));
     }
     for (fold, (a, b)) in before.iter().zip(after).enumerate() {
-        let wrong = |evidence| Evidence {
+        let of_fold = |evidence| Evidence {
             fold: Some(fold),
             ..evidence
         };
         if ends(a) <= cut {
             if let Some(evidence) = state(&a.state, &b.state) {
                 let detail = "data after a fold's training end alter what was fitted in it";
-                return Err(Box::new((detail, wrong(evidence))));
+                return Err(Box::new((detail, of_fold(evidence))));
             }
             checked += a.state.len();
         }
         if let Some(evidence) = forecasts(a, b, cut) {
             let detail = "data after a forecast alter it";
-            return Err(Box::new((detail, wrong(evidence))));
+            return Err(Box::new((detail, of_fold(evidence))));
         }
         let compared = a.forecasts.iter().filter(|r| r.time <= cut);
         checked += compared.map(|r| r.values.len()).sum::<usize>();
@@ -130,5 +136,5 @@ fn forecasts(a: &FittedFold, b: &FittedFold, cut: i64) -> Option<Evidence> {
         let rows = f.forecasts.iter().filter(|r| r.time <= cut);
         rows.cloned().collect()
     };
-    super::features::difference(known(a), known(b))
+    features::difference(known(a), known(b))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Evidence, Guard, Verdict, Wrong};
+use super::verdict::{Evidence, Guard, Verdict, Violation};
 use crate::walk_forward::{Fold, Span};
 
 /// Sessions that must lie between training and test.
@@ -20,8 +20,12 @@ pub fn label_overlap(sessions: &[i64], spans: &[Span], folds: &[Fold], gap: Gap)
     let guard = Guard::LabelOverlap;
     let (mut checked, mut tested) = (0, BTreeMap::new());
     for (index, fold) in folds.iter().enumerate() {
-        let found = limit(sessions, spans, fold, gap)
-            .and_then(|limit| one(sessions, spans, fold, (limit, gap)));
+        let rows = Rows {
+            sessions,
+            spans,
+            fold,
+        };
+        let checked_rows = rows.limit(gap).and_then(|limit| rows.check(limit, gap));
         let twice = fold
             .test
             .iter()
@@ -30,13 +34,13 @@ pub fn label_overlap(sessions: &[i64], spans: &[Span], folds: &[Fold], gap: Gap)
             let time = spans.get(*row).map(|s| s.event_time);
             Box::new((
                 "a row is tested in two folds",
-                wrong(time, "one fold", first),
+                label_evidence(time, "one fold", first),
             ))
         });
-        match found.and_then(|count| twice.map_or(Ok(count), Err)) {
+        match checked_rows.and_then(|count| twice.map_or(Ok(count), Err)) {
             Ok(count) => checked += count,
-            Err(wrong) => {
-                let (detail, evidence) = *wrong;
+            Err(violation) => {
+                let (detail, evidence) = *violation;
                 let evidence = Evidence {
                     fold: Some(index),
                     ..evidence
@@ -52,51 +56,54 @@ pub fn label_overlap(sessions: &[i64], spans: &[Span], folds: &[Fold], gap: Gap)
     Verdict::pass(guard, checked, detail)
 }
 
-/// Time that no training label may reach.
-fn limit(sessions: &[i64], spans: &[Span], fold: &Fold, gap: Gap) -> Result<i64, Wrong> {
-    let times = fold.test.iter().map(|row| spans.get(*row));
-    let times: Option<Vec<i64>> = times.map(|s| s.map(|s| s.event_time)).collect();
-    let first = times.and_then(|t| t.into_iter().min());
-    let place = first.and_then(|t| sessions.binary_search(&t).ok());
-    let barrier = place.and_then(|p| sessions.get(p.checked_sub(gap.embargo)?));
-    barrier.copied().ok_or_else(|| {
-        let detail = "a fold has no test row on a session with an embargo before it";
-        Box::new((detail, wrong(first, "a session", "none")))
-    })
+/// One fold and what its indices point into.
+struct Rows<'a> {
+    sessions: &'a [i64],
+    spans: &'a [Span],
+    fold: &'a Fold,
 }
 
-fn one(
-    sessions: &[i64],
-    spans: &[Span],
-    fold: &Fold,
-    (limit, gap): (i64, Gap),
-) -> Result<usize, Wrong> {
-    for row in &fold.train {
-        let span = spans.get(*row);
-        let time = span.map(|s| s.event_time);
-        let Some((span, end)) = span.and_then(|s| Some((s, s.label_end?))) else {
-            let detail = "a training row has no known label";
-            return Err(Box::new((detail, wrong(time, "a label", "none"))));
-        };
-        if end >= limit || span.event_time >= limit {
-            let detail = "a training label reaches the test block or its embargo";
-            return Err(Box::new((
-                detail,
-                wrong(time, format!("before {limit}"), end),
-            )));
-        }
-        let place = sessions.binary_search(&span.event_time).ok();
-        let soonest = place.and_then(|p| sessions.get(p.checked_add(gap.horizon)?));
-        if soonest.is_none_or(|soonest| end < *soonest) {
-            let detail = "a label is said to end sooner than its horizon allows";
-            let allowed = soonest.map_or("none".into(), |s| format!("{s} or later"));
-            return Err(Box::new((detail, wrong(time, allowed, end))));
-        }
+impl Rows<'_> {
+    /// Time that no training label may reach.
+    fn limit(&self, gap: Gap) -> Result<i64, Violation> {
+        let times = self.fold.test.iter().map(|row| self.spans.get(*row));
+        let times: Option<Vec<i64>> = times.map(|s| s.map(|s| s.event_time)).collect();
+        let first = times.and_then(|t| t.into_iter().min());
+        let place = first.and_then(|t| self.sessions.binary_search(&t).ok());
+        let barrier = place.and_then(|p| self.sessions.get(p.checked_sub(gap.embargo)?));
+        barrier.copied().ok_or_else(|| {
+            let detail = "a fold has no test row on a session with an embargo before it";
+            Box::new((detail, label_evidence(first, "a session", "none")))
+        })
     }
-    Ok(fold.train.len())
+
+    /// Training rows whose label ends before `limit`, and no sooner than it can.
+    fn check(&self, limit: i64, gap: Gap) -> Result<usize, Violation> {
+        for row in &self.fold.train {
+            let span = self.spans.get(*row);
+            let time = span.map(|s| s.event_time);
+            let Some((span, end)) = span.and_then(|s| Some((s, s.label_end?))) else {
+                let detail = "a training row has no known label";
+                return Err(Box::new((detail, label_evidence(time, "a label", "none"))));
+            };
+            if end >= limit || span.event_time >= limit {
+                let detail = "a training label reaches the test block or its embargo";
+                let evidence = label_evidence(time, format!("before {limit}"), end);
+                return Err(Box::new((detail, evidence)));
+            }
+            let place = self.sessions.binary_search(&span.event_time).ok();
+            let soonest = place.and_then(|p| self.sessions.get(p.checked_add(gap.horizon)?));
+            if soonest.is_none_or(|soonest| end < *soonest) {
+                let detail = "a label is said to end sooner than its horizon allows";
+                let allowed = soonest.map_or("none".into(), |s| format!("{s} or later"));
+                return Err(Box::new((detail, label_evidence(time, allowed, end))));
+            }
+        }
+        Ok(self.fold.train.len())
+    }
 }
 
-fn wrong(time: Option<i64>, expected: impl ToString, found: impl ToString) -> Evidence {
+fn label_evidence(time: Option<i64>, expected: impl ToString, found: impl ToString) -> Evidence {
     Evidence {
         time,
         column: Some("label end".into()),

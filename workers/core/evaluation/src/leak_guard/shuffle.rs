@@ -3,14 +3,14 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Evidence, Guard, Verdict};
+use super::verdict::{Evidence, Guard, Verdict};
+use crate::against_naive::against_naive;
 use crate::metrics::DateLoss;
-use crate::significance::{clark_west, diebold_mariano};
 
 /// Fewest blocks that make a shuffle, and fewest test dates that make a test.
 const FEWEST: usize = 10;
 
-/// How labels are shuffled and judged.
+/// How labels are shuffled and tested.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Control {
     /// Dates of a block that stay together, at least the horizon, so that overlap stays.
@@ -45,26 +45,21 @@ pub fn shuffled_labels(dates: usize, control: &Control, run: ShuffledRun) -> Ver
         Ok(losses) => losses,
         Err(error) => return fail(format!("the pipeline stopped: {error}")),
     };
-    let column = |f: fn(&DateLoss) -> f64| losses.iter().map(f).collect::<Vec<f64>>();
-    let (model, naive) = (column(|l| l.model), column(|l| l.naive));
-    let adjusted = column(|l| l.clark_west);
-    let finite = [&model, &naive, &adjusted].map(|s| s.iter().all(|v| v.is_finite()));
-    if losses.len() < FEWEST || finite.contains(&false) {
+    let tested = |l: &DateLoss| [l.model, l.naive, l.clark_west];
+    let finite = |l: &DateLoss| tested(l).iter().all(|v| v.is_finite());
+    if losses.len() < FEWEST || !losses.iter().all(finite) {
         return fail(format!(
             "{} test dates with finite losses are needed, {} were given",
             FEWEST,
             losses.len()
         ));
     }
-    let p = [
-        diebold_mariano(&model, &naive, control.horizon).p_value,
-        clark_west(&adjusted, control.horizon),
-    ];
+    let p = against_naive(&losses, control.horizon);
     let found = format!(
         "p = {:.3e} (Diebold-Mariano), {:.3e} (Clark-West)",
-        p[0], p[1]
+        p.diebold_mariano, p.clark_west
     );
-    if p.iter().any(|p| *p < control.alpha) {
+    if p.diebold_mariano < control.alpha || p.clark_west < control.alpha {
         let evidence = Evidence {
             expected: format!("p >= {}", control.alpha),
             found,

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use foresail_evaluation::leak_guard::{Access, FittedFold, Row};
-use foresail_evaluation::metrics::{DateLoss, Record, Unit, date_losses};
-use foresail_evaluation::spearman;
+use foresail_evaluation::metrics::{DateLoss, date_losses};
 use foresail_evaluation::walk_forward::{Blocks, Fold, Plan, Span, TrainingWindow, folds};
+use foresail_evaluation::{Record, Unit, spearman};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

@@ -3,30 +3,43 @@
 use foresail_evaluation::strategy::Outcome;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use maud::{Markup, html};
 
-use super::escaped;
-use crate::card::Card;
-use crate::guards;
+use super::card::Card;
+use crate::validation::leak_guard;
 
-fn table(heads: &[&str], rows: impl Iterator<Item = (bool, Vec<String>)>) -> String {
-    let head: String = heads.iter().map(|h| format!("<th>{h}</th>")).collect();
-    let mut body = String::new();
-    for (own, cells) in rows {
-        body.push_str(if own { "<tr class=\"own\">" } else { "<tr>" });
-        for cell in cells {
-            body.push_str(&cell);
+/// Column heads and rows; the first cell of a row is text.
+fn table(heads: &[&str], rows: impl IntoIterator<Item = Row>) -> Markup {
+    html! {
+        table {
+            thead { tr { @for head in heads { th { (head) } } } }
+            tbody {
+                @for row in rows {
+                    tr.own[row.own] { @for cell in row.cells { (cell) } }
+                }
+            }
         }
-        body.push_str("</tr>");
     }
-    format!("<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 }
 
-fn cell(text: impl AsRef<str>) -> String {
-    format!("<td>{}</td>", escaped(text.as_ref()))
+struct Row {
+    /// Of the served kind: shown bold.
+    own: bool,
+    cells: Vec<Markup>,
 }
 
-fn words(text: impl AsRef<str>) -> String {
-    format!("<td class=\"text\">{}</td>", escaped(text.as_ref()))
+impl Row {
+    fn of(cells: Vec<Markup>) -> Self {
+        Self { own: false, cells }
+    }
+}
+
+fn cell(text: impl AsRef<str>) -> Markup {
+    html! { td { (text.as_ref()) } }
+}
+
+fn words(text: impl AsRef<str>) -> Markup {
+    html! { td.text { (text.as_ref()) } }
 }
 
 fn percent(share: f64) -> String {
@@ -41,21 +54,23 @@ pub(super) fn date(time: i64) -> String {
     )
 }
 
-pub(super) fn kinds(card: &Card) -> String {
+pub(super) fn kinds(card: &Card) -> Markup {
     let rows = card.evaluation.iter().map(|e| {
-        let p = e
-            .p_value_vs_naive
-            .map_or_else(|| "-".into(), |p| format!("{p:.4}"));
+        let p = |value: Option<f64>| value.map_or_else(|| "-".into(), |p| format!("{p:.4}"));
         let cells = vec![
             words(format!("{:?}", e.kind)),
             cell(percent(e.rmse)),
             cell(percent(e.mae)),
             cell(format!("{:.3}", e.mase)),
             cell(percent(e.directional_accuracy)),
-            cell(p),
+            cell(p(e.p_value_vs_naive)),
+            cell(p(e.p_value_diebold_mariano)),
             cell(e.count.to_string()),
         ];
-        (e.kind == card.kind, cells)
+        Row {
+            own: e.kind == card.kind,
+            cells,
+        }
     });
     let heads = [
         "kind",
@@ -63,13 +78,14 @@ pub(super) fn kinds(card: &Card) -> String {
         "MAE / close",
         "MASE",
         "direction",
-        "p vs naive",
+        "p, Clark-West",
+        "p, Diebold-Mariano",
         "rows",
     ];
     table(&heads, rows)
 }
 
-pub(super) fn guard(card: &Card) -> String {
+pub(super) fn guard(card: &Card) -> Markup {
     let rows = card.leak_guard.verdicts.iter().map(|v| {
         let (class, word) = if v.passed {
             ("good", "passed")
@@ -78,33 +94,33 @@ pub(super) fn guard(card: &Card) -> String {
         };
         let cells = vec![
             words(format!("{:?}", v.guard)),
-            format!("<td class=\"text {class}\">{word}</td>"),
+            html! { td class={ "text " (class) } { (word) } },
             cell(v.checked.to_string()),
-            words(guards::detail(v)),
+            words(leak_guard::detail(v)),
         ];
-        (false, cells)
+        Row::of(cells)
     });
     table(&["check", "verdict", "compared", "found"], rows)
 }
 
-pub(super) fn coverage(card: &Card) -> String {
-    let Some(found) = &card.coverage else {
-        return "<p>Too few folds or dates to tell.</p>".into();
+pub(super) fn coverage(card: &Card) -> Markup {
+    let Some(coverage) = &card.coverage else {
+        return html! { p { "Too few folds or dates to tell." } };
     };
-    let b = &found.bootstrap;
+    let b = &coverage.bootstrap;
     let cells = vec![
-        cell(percent(found.level)),
+        cell(percent(coverage.level)),
         cell(percent(b.estimate)),
         cell(format!("{} to {}", percent(b.lower), percent(b.upper))),
-        cell(found.count.to_string()),
+        cell(coverage.count.to_string()),
     ];
     table(
         &["nominal", "realised", "95 % (block bootstrap)", "forecasts"],
-        std::iter::once((false, cells)),
+        [Row::of(cells)],
     )
 }
 
-pub(super) fn simulation(card: &Card) -> String {
+pub(super) fn simulation(card: &Card) -> Markup {
     let line = |name: String, o: &Outcome| {
         let sharpe = o.sharpe.map_or_else(|| "-".into(), |s| format!("{s:.2}"));
         let cells = vec![
@@ -116,7 +132,7 @@ pub(super) fn simulation(card: &Card) -> String {
             cell(percent(o.max_drawdown)),
             cell(percent(o.exposure)),
         ];
-        (false, cells)
+        Row::of(cells)
     };
     let rows = card.simulation.iter().flat_map(|(symbol, s)| {
         [
@@ -136,9 +152,9 @@ pub(super) fn simulation(card: &Card) -> String {
     table(&heads, rows)
 }
 
-pub(super) fn gate(card: &Card) -> String {
+pub(super) fn gate(card: &Card) -> Markup {
     let Some(gate) = &card.gate else {
-        return "<p>A first version: there was no champion.</p>".into();
+        return html! { p { "A first version: there was no champion." } };
     };
     let cells = vec![
         cell(gate.dates.to_string()),
@@ -152,10 +168,10 @@ pub(super) fn gate(card: &Card) -> String {
         cell(gate.p_value.to_string()),
     ];
     let heads = ["dates", "this version", "champion", "naive", "effect", "p"];
-    table(&heads, std::iter::once((false, cells)))
+    table(&heads, [Row::of(cells)])
 }
 
-pub(super) fn facts(card: &Card) -> String {
+pub(super) fn facts(card: &Card) -> Markup {
     let (data, training) = (&card.data, &card.recipe.training);
     let facts = [
         (
@@ -198,6 +214,6 @@ pub(super) fn facts(card: &Card) -> String {
     ];
     let rows = facts
         .into_iter()
-        .map(|(name, value)| (false, vec![words(name), words(value)]));
+        .map(|(name, value)| Row::of(vec![words(name), words(value)]));
     table(&["", ""], rows)
 }

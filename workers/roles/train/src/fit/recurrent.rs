@@ -4,7 +4,7 @@
 
 use std::thread;
 
-use foresail_crds::pipeline::spec::TrainingSpec;
+use foresail_crds::TrainingParameters;
 use foresail_model::recurrent::scaled;
 use foresail_recurrent::{
     Adam, AdamOptions, Error, InstructionSet, Mode, Options, Shape, Trainer, Weights,
@@ -14,37 +14,46 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha12Rng;
 
-use crate::network::{Examples, deviations, not_finite};
+use crate::fit::Progress;
+use crate::fit::network::{Examples, deviations, not_finite};
 
 /// More threads than this do not help batches of usual size.
 const MOST_THREADS: usize = 8;
 
-/// Trains on `examples`; with `held` (later examples, purged) the weights with the least loss on them
-/// are kept. `progress` hears of every epoch: its number from 1, and the mean loss in it.
+/// What a network is trained on.
+pub(crate) struct Data<'a> {
+    pub examples: &'a Examples,
+    /// Later examples, purged: the weights with the least loss on them are kept.
+    pub held_out: Option<&'a Examples>,
+}
+
+/// Trains; `progress` is called after each epoch.
 ///
 /// # Errors
 /// User error `LossNotFinite` with epoch and batch; internal errors of the kernels.
 pub(crate) fn train(
-    (examples, held): (&Examples, Option<&Examples>),
+    data: &Data,
     shape: Shape,
-    spec: &TrainingSpec,
-    progress: &dyn Fn(u32, f64),
+    parameters: &TrainingParameters,
+    progress: Progress,
 ) -> Result<Weights, RoleError> {
-    let mut run = Run::new(examples, shape, spec).map_err(internal)?;
+    let (examples, patience) = (data.examples, parameters.model.patience);
+    let held_out = data.held_out.filter(|_| patience > 0);
+    let mut run = Run::new(examples, shape, parameters).map_err(internal)?;
     let (mut best, mut worse) = (None::<(f64, Weights)>, 0);
-    for epoch in 1..=spec.model.epochs {
+    for epoch in 1..=parameters.model.epochs {
         let loss = run.epoch(examples, epoch)?;
         progress(epoch, loss);
-        let Some(held) = held.filter(|_| spec.model.patience > 0) else {
+        let Some(held_out) = held_out else {
             continue;
         };
-        let loss = run.loss(held).map_err(internal)?;
+        let loss = run.loss(held_out).map_err(internal)?;
         if best.as_ref().is_none_or(|(least, _)| loss < *least) {
             best = Some((loss, run.weights.clone()));
             worse = 0;
         } else {
             worse += 1;
-            if worse >= spec.model.patience {
+            if worse >= patience {
                 break;
             }
         }
@@ -54,7 +63,7 @@ pub(crate) fn train(
 }
 
 struct Run<'a> {
-    spec: &'a TrainingSpec,
+    parameters: &'a TrainingParameters,
     weights: Weights,
     trainer: Trainer,
     adam: Adam,
@@ -66,28 +75,30 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(examples: &Examples, shape: Shape, spec: &'a TrainingSpec) -> Result<Self, Error> {
-        let model = &spec.model;
-        let number = |d: &foresail_crds::Decimal| d.as_f64().unwrap_or(0.0) as f32;
-        let batch = usize::try_from(model.batch_size).unwrap_or(1);
-        let batch = batch.clamp(1, examples.count.max(1));
+    fn new(
+        examples: &Examples,
+        shape: Shape,
+        parameters: &'a TrainingParameters,
+    ) -> Result<Self, Error> {
+        let (model, seed) = (&parameters.model, parameters.seed);
+        let batch = model.batch_size.clamp(1, examples.count.max(1));
         let options = Options {
             threads: thread::available_parallelism().map_or(1, |n| n.get().min(MOST_THREADS)),
-            dropout: number(&model.dropout),
-            seed: spec.seed,
+            dropout: model.dropout as f32,
+            seed,
             ..Options::default()
         };
         let adam = AdamOptions {
-            decay: number(&model.weight_decay),
-            clip: Some(number(&model.clip_norm)).filter(|norm| *norm > 0.0),
+            decay: model.weight_decay as f32,
+            clip: Some(model.clip_norm as f32).filter(|norm| *norm > 0.0),
             ..AdamOptions::default()
         };
         Ok(Self {
-            spec,
-            weights: Weights::random(shape, spec.seed)?,
+            parameters,
+            weights: Weights::random(shape, seed)?,
             trainer: Trainer::new(shape, examples.rows, batch, options)?,
             adam: Adam::new(shape.len(), adam, InstructionSet::detect())?,
-            random: ChaCha12Rng::seed_from_u64(spec.seed),
+            random: ChaCha12Rng::seed_from_u64(seed),
             deviations: deviations(examples),
             order: (0..examples.count).collect(),
             batch,
@@ -96,7 +107,7 @@ impl<'a> Run<'a> {
     }
 
     /// One pass over all examples; the mean loss.
-    fn epoch(&mut self, examples: &Examples, epoch: u32) -> Result<f64, RoleError> {
+    fn epoch(&mut self, examples: &Examples, epoch: usize) -> Result<f64, RoleError> {
         self.order.shuffle(&mut self.random);
         let order = std::mem::take(&mut self.order);
         let mut total = 0.0;
@@ -111,7 +122,12 @@ impl<'a> Run<'a> {
         Ok(total / examples.count.max(1) as f64)
     }
 
-    fn descend(&mut self, examples: &Examples, batch: &[usize], epoch: u32) -> Result<f64, Error> {
+    fn descend(
+        &mut self,
+        examples: &Examples,
+        batch: &[usize],
+        epoch: usize,
+    ) -> Result<f64, Error> {
         let (inputs, labels) = examples.batch(batch, &self.deviations);
         self.trainer.set_weights(&self.weights)?;
         let outputs = self
@@ -130,11 +146,10 @@ impl<'a> Run<'a> {
     }
 
     /// Cosine from the declared rate to its declared share, by epoch.
-    fn rate(&self, epoch: u32) -> f32 {
-        let model = &self.spec.model;
-        let rate = model.learning_rate.as_f64().unwrap_or(0.001);
-        let share = model.final_learning_rate.as_f64().unwrap_or(1.0);
-        let done = f64::from(epoch - 1) / f64::from(model.epochs.saturating_sub(1).max(1));
+    fn rate(&self, epoch: usize) -> f32 {
+        let model = &self.parameters.model;
+        let (rate, share) = (model.learning_rate, model.final_learning_rate);
+        let done = (epoch - 1) as f64 / model.epochs.saturating_sub(1).max(1) as f64;
         let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
         (rate * (share + (1.0 - share) * cosine)) as f32
     }
@@ -173,7 +188,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::network::tests::{examples, spec};
+    use crate::fit::network::tests::{examples, parameters};
 
     fn shape(cell: Cell) -> Shape {
         Shape {
@@ -190,9 +205,13 @@ mod tests {
         for cell in [Cell::Lstm, Cell::Gru] {
             let last = || {
                 let losses = RefCell::new(Vec::new());
-                let spec = spec(json!({"kind": "Lstm"}));
+                let parameters = parameters(json!({"kind": "Lstm"}));
                 let progress = |_, loss| losses.borrow_mut().push(loss);
-                let weights = train((&examples(), None), shape(cell), &spec, &progress).unwrap();
+                let data = Data {
+                    examples: &examples(),
+                    held_out: None,
+                };
+                let weights = train(&data, shape(cell), &parameters, &progress).unwrap();
                 (weights, losses.into_inner())
             };
             let (weights, losses) = last();
@@ -205,18 +224,16 @@ mod tests {
     #[test]
     fn it_stops_when_later_examples_get_no_better_and_keeps_the_best() {
         let epochs = RefCell::new(0);
-        let spec = spec(json!({"kind": "Lstm", "patience": 3}));
+        let parameters = parameters(json!({"kind": "Lstm", "patience": 3}));
         // Labels that nothing explains: the held-out loss only gets worse.
         let mut held = examples();
         held.labels.iter_mut().for_each(|label| *label = -*label);
         let progress = |epoch, _| *epochs.borrow_mut() = epoch;
-        train(
-            (&examples(), Some(&held)),
-            shape(Cell::Lstm),
-            &spec,
-            &progress,
-        )
-        .unwrap();
+        let data = Data {
+            examples: &examples(),
+            held_out: Some(&held),
+        };
+        train(&data, shape(Cell::Lstm), &parameters, &progress).unwrap();
         assert!((4..60).contains(&epochs.into_inner()));
     }
 
@@ -224,8 +241,12 @@ mod tests {
     fn a_loss_that_is_not_finite_names_its_batch() {
         let mut examples = examples();
         examples.labels[2] = f32::INFINITY;
-        let spec = spec(json!({"kind": "Gru"}));
-        let error = train((&examples, None), shape(Cell::Gru), &spec, &|_, _| {}).unwrap_err();
+        let parameters = parameters(json!({"kind": "Gru"}));
+        let data = Data {
+            examples: &examples,
+            held_out: None,
+        };
+        let error = train(&data, shape(Cell::Gru), &parameters, &|_, _| {}).unwrap_err();
         assert_eq!(error.reason, "LossNotFinite");
         assert!(error.message.contains("epoch 1"), "{}", error.message);
     }

@@ -6,17 +6,18 @@ use foresail_crds::model_manifest::{DataWindow, Evaluation, GateResult, Recipe};
 use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec, ModelKind};
 use foresail_evaluation::conformal::Coverage;
 use foresail_evaluation::leak_guard::GuardReport;
-use foresail_evaluation::metrics::{Breakdown, Metrics, Record, Unit, metrics};
+use foresail_evaluation::metrics::{Breakdown, Metrics, metrics};
 use foresail_evaluation::strategy::{self, Rules, Session, Simulation};
+use foresail_evaluation::{Record, Unit};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::importance::Importance;
-use crate::validate::Judged;
+use crate::validation::importance::Importance;
+use crate::validation::walk_forward::WalkForward;
 
 /// Cost of a whole change of position in the simulation, hundredths of a percent.
-pub(crate) const COST_BPS: f64 = 10.0;
+const COST_BPS: f64 = 10.0;
 
 /// Facts of one version.
 #[derive(Clone, Debug, Serialize)]
@@ -60,28 +61,32 @@ pub(crate) fn years(records: &[Record]) -> BTreeMap<i16, Metrics> {
             by.entry(year).or_default().push(*record);
         }
     }
-    let of = |(year, records): (i16, Vec<Record>)| {
-        let found = metrics(&records, Unit::Relative, &|_| 0.0).ok()?;
-        Some((year, found))
+    let metrics_of = |(year, records): (i16, Vec<Record>)| {
+        let metrics = metrics(&records, Unit::Relative, &|_| 0.0).ok()?;
+        Some((year, metrics))
     };
-    by.into_iter().filter_map(of).collect()
+    by.into_iter().filter_map(metrics_of).collect()
 }
 
-/// Simulates every symbol that has enough sessions.
-pub(crate) fn simulate(
-    judged: &Judged,
-    symbols: &[String],
-    (horizon, sessions_per_year): (usize, f64),
-) -> BTreeMap<String, Simulation> {
-    let rules = Rules {
+/// How the simulation trades: at the next close, for [`COST_BPS`].
+pub(crate) fn rules(horizon: usize, sessions_per_year: f64) -> Rules {
+    Rules {
         cost_bps: COST_BPS,
         horizon,
         delay: 1,
         sessions_per_year,
-    };
-    let one = |(index, symbol): (usize, &String)| {
+    }
+}
+
+/// Simulates every symbol that has enough sessions.
+pub(crate) fn simulate(
+    results: &WalkForward,
+    symbols: &[String],
+    rules: &Rules,
+) -> BTreeMap<String, Simulation> {
+    let simulate_one = |(index, symbol): (usize, &String)| {
         let mut sessions: Vec<Session> = Vec::new();
-        let own = judged.records.iter().filter(|r| r.symbol == index);
+        let own = results.records.iter().filter(|r| r.symbol == index);
         let mut scale = 1.0;
         let mut next: Option<f64> = None;
         for record in own {
@@ -97,14 +102,18 @@ pub(crate) fn simulate(
                 });
                 next = Some(record.actual * scale);
             }
-            if record.step == horizon
+            if record.step == rules.horizon
                 && let Some(session) = sessions.last_mut()
             {
                 session.forecast = Some(record.forecast * scale);
             }
         }
-        let found = strategy::simulate(&sessions, &rules).ok()?;
-        Some((symbol.clone(), found))
+        let simulation = strategy::simulate(&sessions, rules).ok()?;
+        Some((symbol.clone(), simulation))
     };
-    symbols.iter().enumerate().filter_map(one).collect()
+    symbols
+        .iter()
+        .enumerate()
+        .filter_map(simulate_one)
+        .collect()
 }

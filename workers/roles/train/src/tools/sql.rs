@@ -26,7 +26,7 @@ use foresail_features::adjust::{AdjustedBar, Adjuster};
 use foresail_runtime_base::RoleError;
 use futures::StreamExt;
 
-use crate::dump;
+use super::dump;
 use crate::lake::{self, Bars};
 
 /// Columns of `bars` behind symbol and time, as they are stored.

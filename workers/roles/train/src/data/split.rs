@@ -1,8 +1,7 @@
 //! Splits by time: everything a run may learn from | purge | gate. No label of the first part reaches
 //! into the gate, so nothing fitted has seen what it is judged on there.
 
-use crate::dataset::{Dataset, Sample};
-use crate::folds;
+use crate::data::dataset::{Dataset, Sample};
 
 /// Parts of the data.
 #[derive(Clone, Debug)]
@@ -25,12 +24,12 @@ pub(crate) struct Plan {
 /// Splits; rows without known labels are in no part.
 pub(crate) fn split(data: &Dataset, plan: Plan) -> Split<'_> {
     let all = data.known();
-    let sessions = folds::sessions(&all);
-    let first = sessions.len().saturating_sub(plan.gate_sessions);
-    let start = sessions.get(first).copied().unwrap_or(i64::MAX);
+    let dates = sessions(&all);
+    let first = dates.len().saturating_sub(plan.gate_sessions);
+    let start = dates.get(first).copied().unwrap_or(i64::MAX);
     let (before, gate): (Vec<&Sample>, Vec<&Sample>) =
         all.into_iter().partition(|s| s.event_time < start);
-    let before = folds::newest(before, plan.max_sessions);
+    let before = newest(before, plan.max_sessions);
     // Purge: a label that is known only in the gate would leak it.
     let purged = before
         .into_iter()
@@ -41,14 +40,17 @@ pub(crate) fn split(data: &Dataset, plan: Plan) -> Split<'_> {
     }
 }
 
+/// Two parts of rows; no label of the older ones reaches into the newer ones.
+#[derive(Clone, Debug)]
+pub(crate) struct HeldOut<'a> {
+    pub older: Vec<&'a Sample>,
+    pub newer: Vec<&'a Sample>,
+}
+
 /// The rows of the newest `share` of the dates, and before them those whose labels end earlier.
 /// `samples` are in order of time.
-pub(crate) fn hold_out<'a>(
-    samples: &[&'a Sample],
-    share: f64,
-) -> (Vec<&'a Sample>, Vec<&'a Sample>) {
-    let mut dates: Vec<i64> = samples.iter().map(|s| s.event_time).collect();
-    dates.dedup();
+pub(crate) fn hold_out<'a>(samples: &[&'a Sample], share: f64) -> HeldOut<'a> {
+    let dates = sessions(samples);
     let held = (dates.len() as f64 * share).round() as usize;
     let start = dates.get(dates.len().saturating_sub(held)).copied();
     let start = start.unwrap_or(i64::MAX);
@@ -56,13 +58,32 @@ pub(crate) fn hold_out<'a>(
     let older = samples
         .iter()
         .filter(|s| s.labels_end.is_some_and(|end| end < start));
-    (older.copied().collect(), newer.copied().collect())
+    HeldOut {
+        older: older.copied().collect(),
+        newer: newer.copied().collect(),
+    }
+}
+
+/// Distinct session times of samples in order of time.
+pub(crate) fn sessions(samples: &[&Sample]) -> Vec<i64> {
+    let mut sessions: Vec<i64> = samples.iter().map(|s| s.event_time).collect();
+    sessions.dedup();
+    sessions
+}
+
+/// Rows of the newest `most` sessions, as `training.maxSessions` declares.
+pub(crate) fn newest(rows: Vec<&Sample>, most: Option<usize>) -> Vec<&Sample> {
+    let Some(most) = most else { return rows };
+    let sessions = sessions(&rows);
+    let first = sessions.len().saturating_sub(most);
+    let from = sessions.get(first).copied().unwrap_or(i64::MIN);
+    rows.into_iter().filter(|s| s.event_time >= from).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::Past;
+    use crate::data::dataset::FeatureSnapshot;
 
     fn data(dates: usize, horizon: usize) -> Dataset {
         let sample = |t: usize, symbol: usize| Sample {
@@ -70,7 +91,7 @@ mod tests {
             event_time: t as i64,
             close: 1.0,
             adjustment_factor: 1.0,
-            window: vec![Past::of(&[0.0], 1.0)],
+            window: vec![FeatureSnapshot::new(&[0.0], 1.0)],
             labels: (t + horizon < dates).then(|| vec![0.0; horizon]),
             labels_end: (t + horizon < dates).then_some((t + horizon) as i64),
         };
@@ -117,7 +138,7 @@ mod tests {
     fn held_out_rows_are_the_newest_dates_and_no_label_reaches_into_them() {
         let data = data(100, 5);
         let all = data.known();
-        let (older, newer) = hold_out(&all, 0.2);
+        let HeldOut { older, newer } = hold_out(&all, 0.2);
         let start = newer.iter().map(|s| s.event_time).min().unwrap();
         assert_eq!(newer.len(), 2 * 19);
         assert!(older.iter().all(|s| s.labels_end.unwrap() < start) && !older.is_empty());

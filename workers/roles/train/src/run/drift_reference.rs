@@ -5,7 +5,7 @@ use foresail_crds::worker_config::WorkerConfig;
 use foresail_drift::{DriftError, DriftPolicy, build_reference};
 use foresail_runtime_base::RoleError;
 
-use crate::dataset::{Dataset, Sample, sessions};
+use crate::data::dataset::{Dataset, Sample, sessions};
 
 /// Builds the reference from the rows the model was made from.
 ///
@@ -16,7 +16,7 @@ pub(crate) fn build(
     data: &Dataset,
     rows: &[&Sample],
 ) -> Result<DriftReference, RoleError> {
-    let wrong = |e: DriftError| {
+    let to_error = |e: DriftError| {
         let reason = if matches!(e, DriftError::TooFewSessions { .. }) {
             "NotEnoughRows"
         } else {
@@ -27,7 +27,7 @@ pub(crate) fn build(
             format!("{e}; lower drift.windowSessions or train on more"),
         )
     };
-    let policy = DriftPolicy::try_from(&config.drift).map_err(wrong)?;
+    let policy = DriftPolicy::try_from(&config.drift).map_err(to_error)?;
     let sessions = sessions(&data.names, rows);
     let per_year = config.calendar.sessions_per_year();
     build_reference(
@@ -36,5 +36,5 @@ pub(crate) fn build(
         per_year,
         policy.false_alarms_per_year,
     )
-    .map_err(wrong)
+    .map_err(to_error)
 }

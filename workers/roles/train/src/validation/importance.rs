@@ -3,18 +3,18 @@
 
 use std::sync::Arc;
 
-use foresail_crds::pipeline::spec::Target;
+use foresail_crds::TrainingParameters;
 use foresail_evaluation::leak_guard::block_permutation;
 use foresail_model::{ModelError, Predictor};
 use serde::Serialize;
 
-use crate::dataset::{Past, Sample};
-use crate::evaluate::mean_squared_error;
+use crate::data::dataset::{FeatureSnapshot, Sample};
+use crate::errors::mean_squared_error;
 
-/// Newest rows that are looked at.
+/// Newest rows that are forecast.
 const MOST_ROWS: usize = 400;
 
-/// Of one feature.
+/// Importance of one feature.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Importance {
@@ -27,16 +27,17 @@ pub(crate) struct Importance {
 ///
 /// # Errors
 /// A forecast that is not finite.
-pub(crate) fn of(
+pub(crate) fn importance(
     model: &Predictor,
     rows: &[&Sample],
     names: &[String],
-    (target, seed): (Target, u64),
+    parameters: &TrainingParameters,
 ) -> Result<Vec<Importance>, ModelError> {
+    let target = parameters.target;
     let rows = rows.split_at(rows.len().saturating_sub(MOST_ROWS)).1;
     let base = mean_squared_error(model, rows, target)?;
-    let order = block_permutation(rows.len(), 1, seed);
-    let mut found = Vec::new();
+    let order = block_permutation(rows.len(), 1, parameters.seed);
+    let mut importance = Vec::new();
     for (column, name) in names.iter().enumerate() {
         let shuffled: Vec<Sample> = rows
             .iter()
@@ -45,7 +46,7 @@ pub(crate) fn of(
             .collect();
         let shuffled: Vec<&Sample> = shuffled.iter().collect();
         let worse = mean_squared_error(model, &shuffled, target)?;
-        found.push(Importance {
+        importance.push(Importance {
             feature: name.clone(),
             rise: if base > 0.0 {
                 (worse / base).sqrt() - 1.0
@@ -54,8 +55,8 @@ pub(crate) fn of(
             },
         });
     }
-    found.sort_by(|a, b| b.rise.total_cmp(&a.rise));
-    Ok(found)
+    importance.sort_by(|a, b| b.rise.total_cmp(&a.rise));
+    Ok(importance)
 }
 
 /// `row` with one column of its whole window taken from `other`.
@@ -66,9 +67,9 @@ fn swapped(row: &Sample, other: &Sample, column: usize) -> Sample {
         if let (Some(value), Some(taken)) = (values.get_mut(column), theirs.values.get(column)) {
             *value = *taken;
         }
-        Past::of(&values, own.close)
+        FeatureSnapshot::new(&values, own.close)
     });
-    let window: Vec<Arc<Past>> = window.collect();
+    let window: Vec<Arc<FeatureSnapshot>> = window.collect();
     Sample {
         window,
         ..row.clone()
@@ -80,7 +81,8 @@ mod tests {
     use foresail_crds::pipeline::spec::ModelKind;
 
     use super::*;
-    use crate::fit::fit;
+    use crate::fit::{SILENT, fit};
+    use crate::testing::parameters;
 
     #[test]
     fn the_feature_that_matters_comes_first() {
@@ -91,17 +93,17 @@ mod tests {
             event_time: i as i64,
             close: 1.0,
             adjustment_factor: 1.0,
-            window: vec![Past::of(&[noise(i), wave(i)], 1.0)],
+            window: vec![FeatureSnapshot::new(&[noise(i), wave(i)], 1.0)],
             labels: Some(vec![0.1 * wave(i)]),
             labels_end: Some(i as i64 + 1),
         };
         let samples: Vec<Sample> = (0..200).map(sample).collect();
         let rows: Vec<&Sample> = samples.iter().collect();
         let spec = serde_json::json!({"model": {"kind": "Linear", "ridge": "0.001"}, "horizon": 1, "target": "Close"});
-        let spec = serde_json::from_value(spec).unwrap();
-        let model = fit(ModelKind::Linear, &rows, &spec, &|_, _| {}).unwrap();
+        let parameters = parameters(spec);
+        let model = fit(ModelKind::Linear, &rows, &parameters, SILENT).unwrap();
         let names = ["noise".to_string(), "wave".to_string()];
-        let found = of(&model, &rows, &names, (Target::Close, 1)).unwrap();
+        let found = importance(&model, &rows, &names, &parameters).unwrap();
         assert_eq!(found[0].feature, "wave");
         assert!(
             found[0].rise > 1.0 && found[1].rise < 0.1 * found[0].rise,

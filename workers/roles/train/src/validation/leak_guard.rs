@@ -3,26 +3,28 @@
 
 use std::collections::BTreeMap;
 
+use foresail_crds::TrainingParameters;
 use foresail_crds::model_manifest::{LeakCheck, LeakGuardResult};
-use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec, ModelKind, TrainingSpec};
-use foresail_crds::worker_config::WorkerConfig;
+use foresail_crds::pipeline::spec::ModelKind;
 use foresail_domain::Bar;
+use foresail_evaluation::Unit;
 use foresail_evaluation::leak_guard::{
     Access, Control, Cuts, FittedFold, GuardReport, Row, Verdict, feature_guard, fit_guard,
     shuffled_labels,
 };
-use foresail_evaluation::metrics::{DateLoss, Unit, date_losses};
+use foresail_evaluation::metrics::{DateLoss, date_losses};
 use foresail_evaluation::walk_forward::Blocks;
 use foresail_features::FeatureSet;
 use foresail_model::Predictor;
 use foresail_runtime_base::RoleError;
 
-use crate::dataset::{self, Dataset, Sample};
-use crate::evaluate::records;
-use crate::fit::fit;
-use crate::folds::{self, Cut, Fold};
+use super::folds::{self, Cut, Fold};
+use crate::data::dataset::{self, Dataset, Sample};
+use crate::data::split::sessions;
+use crate::errors::records;
+use crate::fit::{SILENT, fit};
+use crate::inputs::Declared;
 use crate::lake::Bars;
-use crate::learn;
 
 /// Cuts of the guard of features; each computes all features once more.
 const FEATURE_CUTS: usize = 8;
@@ -30,57 +32,54 @@ const FEATURE_CUTS: usize = 8;
 const FIT_CUTS: usize = 2;
 /// Level of the shuffled-label control.
 const ALPHA: f64 = 0.001;
-/// Newest bars of a symbol, and symbols, that are looked at: the guard's time is bounded.
+/// Newest bars of a symbol, and symbols, that are checked: the guard's time is bounded.
 const MOST_BARS: usize = 5_000;
 const MOST_SYMBOLS: usize = 20;
 /// Longest detail that is stored, in characters.
 const LONGEST: usize = 900;
 
-/// What is guarded.
-pub(crate) struct Subject<'a> {
-    pub features: &'a [FeatureSpec],
-    pub adjustment: Adjustment,
-    pub training: &'a TrainingSpec,
-}
-
 /// A bar and the index of its symbol.
 type Placed = (usize, Bar);
 
-impl<'a> Subject<'a> {
-    pub(crate) fn of(config: &'a WorkerConfig, training: &'a TrainingSpec) -> Self {
-        Self {
-            features: &config.features,
-            adjustment: config.source.adjustment,
-            training,
-        }
-    }
+/// Runs every guard on what a Pipeline declares; `overlap` is the verdict on the folds that were used.
+///
+/// # Errors
+/// Features that cannot be computed.
+pub(crate) fn verdicts(
+    declared: Declared,
+    bars: &Bars,
+    overlap: Verdict,
+) -> Result<Vec<Verdict>, RoleError> {
+    let placed = place(bars);
+    let guards = Guards { declared };
+    let data = guards.dataset(bars)?;
+    Ok(vec![
+        guards.features(&placed)?,
+        guards.fit(&placed),
+        overlap,
+        guards.shuffled(&data),
+    ])
+}
 
-    /// Runs every guard; `overlap` is the verdict on the folds that were used.
-    ///
-    /// # Errors
-    /// Features that cannot be computed.
-    pub(crate) fn verdicts(
-        &self,
-        bars: &Bars,
-        overlap: Verdict,
-    ) -> Result<Vec<Verdict>, RoleError> {
-        let placed = place(bars);
-        let data = self.dataset(bars)?;
-        Ok(vec![
-            self.features(&placed)?,
-            self.fit(&placed),
-            overlap,
-            self.shuffled(&data),
-        ])
-    }
+struct Guards<'a> {
+    declared: Declared<'a>,
+}
 
+/// The newest fold, and the linear kind fitted before it.
+struct Newest<'a> {
+    fold: Fold<'a>,
+    model: Predictor,
+}
+
+impl Guards<'_> {
     fn features(&self, placed: &[Placed]) -> Result<Verdict, RoleError> {
-        let blank = FeatureSet::new(self.features, self.adjustment).map_err(dataset::invalid)?;
-        let rows = |placed: &[Placed]| rows(&blank, placed);
+        let template = FeatureSet::new(self.declared.features, self.declared.adjustment)
+            .map_err(dataset::invalid)?;
+        let rows = |placed: &[Placed]| rows(&template, placed);
         let cuts = self.cuts(FEATURE_CUTS);
         Ok(feature_guard(
             placed,
-            blank.names(),
+            template.names(),
             &access(),
             &rows,
             &cuts,
@@ -97,7 +96,7 @@ impl<'a> Subject<'a> {
     }
 
     fn refit(&self, known: &[&Sample]) -> Result<Vec<FittedFold>, String> {
-        let (fold, model) = self.newest(known)?;
+        let Newest { fold, model } = self.newest(known)?;
         let scaler = model.scaler();
         let numbers = scaler.mean.iter().chain(&scaler.std);
         let mut state: Vec<u8> = numbers.flat_map(|v| v.to_le_bytes()).collect();
@@ -122,14 +121,14 @@ impl<'a> Subject<'a> {
     /// The linear kind on labels moved in blocks of dates, means of each symbol and step taken off.
     fn shuffled(&self, data: &Dataset) -> Verdict {
         let known = data.known();
-        let sessions = folds::sessions(&known);
+        let sessions = sessions(&known);
         let labels = centred(&known);
-        let horizon = self.horizon();
+        let horizon = self.parameters().horizon;
         let control = Control {
             block: horizon,
             horizon,
             alpha: ALPHA,
-            seed: self.training.seed,
+            seed: self.parameters().seed,
         };
         let run = |order: &[usize]| -> Result<Vec<DateLoss>, String> {
             let from = |time: i64| -> Option<i64> {
@@ -150,49 +149,52 @@ impl<'a> Subject<'a> {
     }
 
     fn losses(&self, known: &[&Sample]) -> Result<Vec<DateLoss>, String> {
-        let (fold, model) = self.newest(known)?;
+        let Newest { fold, model } = self.newest(known)?;
         let mut all = Vec::new();
         for sample in &fold.test {
-            let found = records(&model, sample, (self.training.target, 0));
-            all.extend(found.map_err(|e| e.to_string())?);
+            let records = records(&model, sample, self.parameters().target, 0);
+            all.extend(records.map_err(|e| e.to_string())?);
         }
         date_losses(&all, Unit::Relative).map_err(|e| e.to_string())
     }
 
     /// The fold whose test rows are the newest fifth, and the linear kind fitted before it.
-    fn newest<'s>(&self, known: &[&'s Sample]) -> Result<(Fold<'s>, Predictor), String> {
+    fn newest<'s>(&self, known: &[&'s Sample]) -> Result<Newest<'s>, String> {
         let cut = Cut {
-            horizon: self.horizon(),
-            tested: folds::sessions(known).len() / 5,
+            horizon: self.parameters().horizon,
+            tested: sessions(known).len() / 5,
             blocks: Blocks::Count(1),
             newest: None,
         };
-        let (mut folds, _) = folds::cut(known, cut).map_err(|e| e.to_string())?;
-        let fold = folds.pop().ok_or("there is no fold")?;
-        let model = fit(ModelKind::Linear, &fold.train, self.training, &|_, _| {});
-        Ok((fold, model.map_err(|e| e.message)?))
+        let folds = folds::cut(known, cut).map_err(|e| e.to_string())?;
+        let fold = folds.folds.into_iter().next_back();
+        let fold = fold.ok_or("there is no fold")?;
+        let model = fit(ModelKind::Linear, &fold.train, self.parameters(), SILENT);
+        Ok(Newest {
+            fold,
+            model: model.map_err(|e| e.message)?,
+        })
     }
 
     fn dataset(&self, bars: &Bars) -> Result<Dataset, RoleError> {
-        let declared = (self.features, self.adjustment);
-        learn::rows(bars, declared, self.training, &[ModelKind::Linear])
+        self.declared.feature_rows(bars, &[ModelKind::Linear])
     }
 
-    fn horizon(&self) -> usize {
-        usize::try_from(self.training.horizon).unwrap_or(1).max(1)
+    fn parameters(&self) -> &TrainingParameters {
+        self.declared.parameters
     }
 
     fn cuts(&self, count: usize) -> Cuts {
         Cuts {
             count,
-            seed: self.training.seed,
+            seed: self.parameters().seed,
             also: Vec::new(),
         }
     }
 }
 
 /// As it is stored with a version.
-pub(crate) fn stored(report: &GuardReport) -> LeakGuardResult {
+pub(crate) fn result(report: &GuardReport) -> LeakGuardResult {
     let checks = report.verdicts.iter().map(|verdict| LeakCheck {
         name: format!("{:?}", verdict.guard),
         passed: verdict.passed,
@@ -205,7 +207,7 @@ pub(crate) fn stored(report: &GuardReport) -> LeakGuardResult {
     }
 }
 
-/// What was found, and the first thing that was wrong.
+/// The verdict in words, with the first violation.
 pub(crate) fn detail(verdict: &Verdict) -> String {
     let mut text = verdict.detail.clone();
     if let Some(evidence) = &verdict.evidence {
@@ -269,14 +271,15 @@ fn unplace(placed: &[Placed]) -> Bars {
     bars
 }
 
-fn rows(blank: &FeatureSet, placed: &[Placed]) -> Vec<Row> {
-    let (mut rows, mut now) = (Vec::new(), (usize::MAX, blank.clone()));
+fn rows(template: &FeatureSet, placed: &[Placed]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let (mut current, mut set) = (usize::MAX, template.clone());
     for (symbol, bar) in placed {
-        if now.0 != *symbol {
-            now = (*symbol, blank.clone());
+        if current != *symbol {
+            (current, set) = (*symbol, template.clone());
         }
         // A bar the features refuse gives no row, before and after the change alike.
-        if let Ok(Some(row)) = now.1.push(bar) {
+        if let Ok(Some(row)) = set.push(bar) {
             rows.push(Row {
                 symbol: *symbol,
                 time: row.event_time,

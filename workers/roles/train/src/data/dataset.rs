@@ -8,10 +8,10 @@ use foresail_features::{FeatureError, FeatureRow, FeatureSet};
 use foresail_model::Row;
 use foresail_runtime_base::RoleError;
 
-use crate::labels::labels;
+use crate::data::labels::labels;
 use crate::lake::Bars;
 
-/// One row: what is known at a bar, and what came after it.
+/// One row: what is known at a bar, and the changes after it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sample {
     /// Index of the symbol.
@@ -23,24 +23,24 @@ pub(crate) struct Sample {
     /// Cumulative adjustment factor.
     pub adjustment_factor: f64,
     /// The last `lookback` bars of the symbol, this one last.
-    pub window: Vec<Arc<Past>>,
+    pub window: Vec<Arc<FeatureSnapshot>>,
     /// Changes to the next bars of the symbol; `None` while they are unknown.
     pub labels: Option<Vec<f64>>,
     /// Event time of the last bar the labels look at.
     pub labels_end: Option<i64>,
 }
 
-/// What was known at one bar.
+/// Features and close of one bar.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Past {
+pub(crate) struct FeatureSnapshot {
     /// Feature values.
     pub values: Box<[f64]>,
     /// Adjusted close.
     pub close: f64,
 }
 
-impl Past {
-    pub(crate) fn of(values: &[f64], close: f64) -> Arc<Self> {
+impl FeatureSnapshot {
+    pub(crate) fn new(values: &[f64], close: f64) -> Arc<Self> {
         Arc::new(Self {
             values: values.into(),
             close,
@@ -61,35 +61,40 @@ pub(crate) struct Dataset {
     pub data_through: i64,
 }
 
-/// Features that cannot be computed, as the user's matter.
+/// User error `InvalidFeatures`.
 pub(crate) fn invalid(error: FeatureError) -> RoleError {
     let message = format!("spec.features: {error}; correct the spec");
     RoleError::user("InvalidFeatures", message)
 }
 
-/// Folds the feature implementation over the bars of each symbol. `lookback` is at least 1; a row
-/// with fewer before it is no sample.
+/// Which rows are made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DatasetSpec<'a> {
+    pub features: &'a [FeatureSpec],
+    pub adjustment: Adjustment,
+    /// Bars in the window of a sample, at least 1; a row with fewer before it is no sample.
+    pub lookback: usize,
+    /// Steps of a label.
+    pub horizon: usize,
+    pub target: Target,
+}
+
+/// Folds the feature implementation over the bars of each symbol.
 ///
 /// # Errors
 /// User error `InvalidFeatures`. A bar the features refuse is left out, as the stream worker does.
-pub(crate) fn build(
-    bars: &Bars,
-    specs: &[FeatureSpec],
-    adjustment: Adjustment,
-    (lookback, horizon): (usize, usize),
-    target: Target,
-) -> Result<Dataset, RoleError> {
-    let blank = FeatureSet::new(specs, adjustment).map_err(invalid)?;
+pub(crate) fn build(bars: &Bars, spec: &DatasetSpec) -> Result<Dataset, RoleError> {
+    let template = FeatureSet::new(spec.features, spec.adjustment).map_err(invalid)?;
     let mut data = Dataset {
-        names: blank.names().to_vec(),
-        fingerprint: blank.fingerprint().to_string(),
-        warm_up: blank.warm_up(),
+        names: template.names().to_vec(),
+        fingerprint: template.fingerprint().to_string(),
+        warm_up: template.warm_up(),
         ..Dataset::default()
     };
     for (index, (symbol, bars)) in bars.iter().enumerate() {
         data.symbols.push(symbol.clone());
         data.bars += bars.len() as u64;
-        let (mut set, mut rows) = (blank.clone(), Vec::new());
+        let (mut set, mut rows) = (template.clone(), Vec::new());
         for bar in bars {
             match set.push(bar) {
                 Ok(row) => rows.extend(row),
@@ -98,23 +103,23 @@ pub(crate) fn build(
             data.data_through = data.data_through.max(bar.event_time);
         }
         let closes: Vec<f64> = rows.iter().map(FeatureRow::adjusted_close).collect();
-        let labels = labels(&closes, horizon, target);
+        let labels = labels(&closes, spec.horizon, spec.target);
         let ends: Vec<Option<i64>> = (0..rows.len())
-            .map(|i| rows.get(i + horizon).map(|r| r.event_time))
+            .map(|i| rows.get(i + spec.horizon).map(|r| r.event_time))
             .collect();
-        let past: Vec<Arc<Past>> = rows
+        let snapshots: Vec<Arc<FeatureSnapshot>> = rows
             .iter()
             .zip(&closes)
-            .map(|(row, close)| Past::of(&row.values, *close))
+            .map(|(row, close)| FeatureSnapshot::new(&row.values, *close))
             .collect();
-        let whole = rows.into_iter().zip(labels).zip(ends).enumerate();
-        for (i, ((row, labels), labels_end)) in whole.skip(lookback - 1) {
+        let complete = rows.into_iter().zip(labels).zip(ends).enumerate();
+        for (i, ((row, labels), labels_end)) in complete.skip(spec.lookback - 1) {
             data.samples.push(Sample {
                 symbol: index,
                 event_time: row.event_time,
                 close: row.close,
                 adjustment_factor: row.adjustment_factor,
-                window: past[i + 1 - lookback..=i].to_vec(),
+                window: snapshots[i + 1 - spec.lookback..=i].to_vec(),
                 labels,
                 labels_end,
             });
@@ -140,9 +145,9 @@ impl Sample {
     /// The last `lookback` rows, oldest first; fewer when the sample holds fewer.
     pub(crate) fn rows(&self, lookback: usize) -> Vec<Row<'_>> {
         let start = self.window.len().saturating_sub(lookback);
-        let rows = self.window[start..].iter().map(|past| Row {
-            values: &past.values,
-            close: past.close,
+        let rows = self.window[start..].iter().map(|snapshot| Row {
+            values: &snapshot.values,
+            close: snapshot.close,
         });
         rows.collect()
     }

@@ -11,7 +11,8 @@ use datafusion::parquet::arrow::ArrowWriter;
 use foresail_crds::worker_config::WorkerConfig;
 use foresail_runtime_base::RoleError;
 
-use crate::dataset::{self, Dataset, Sample};
+use crate::data::dataset::{Dataset, Sample};
+use crate::inputs::{Declared, parameters};
 use crate::lake::{self, Bars};
 
 /// Rows encoded at a time.
@@ -37,14 +38,12 @@ pub async fn dump(
 
 /// The feature rows of `bars`, as declared.
 pub(crate) fn rows(config: &WorkerConfig, bars: &Bars) -> Result<Dataset, RoleError> {
-    let horizon = usize::try_from(config.training.horizon).unwrap_or(1);
-    dataset::build(
-        bars,
-        &config.features,
-        config.source.adjustment,
-        (1, horizon),
-        config.training.target,
-    )
+    let declared = Declared {
+        features: &config.features,
+        adjustment: config.source.adjustment,
+        parameters: &parameters(&config.training)?,
+    };
+    declared.feature_rows(bars, &[])
 }
 
 fn write(data: &Dataset, output: &Path) -> datafusion::error::Result<()> {

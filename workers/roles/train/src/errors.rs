@@ -1,19 +1,21 @@
-//! Forecasts beside what came: records for `foresail_evaluation`, and their errors.
+//! Forecasts beside their outcomes: records for `foresail_evaluation`, and squared errors.
 
 use foresail_crds::pipeline::spec::Target;
-use foresail_evaluation::metrics::Record;
+use foresail_evaluation::Record;
 use foresail_model::{ModelError, Predictor};
 
-use crate::dataset::Sample;
+use crate::data::dataset::Sample;
 
-/// One record per step of one sample, in share units of the day of the forecast. `fold` is only noted.
+/// One record per step of one sample. The actual close is the labels': adjusted as the Pipeline declares,
+/// in share units of the day of the forecast. `fold` is only noted.
 ///
 /// # Errors
 /// A prediction that is not finite.
 pub(crate) fn records(
     model: &Predictor,
     sample: &Sample,
-    (target, fold): (Target, usize),
+    target: Target,
+    fold: usize,
 ) -> Result<Vec<Record>, ModelError> {
     let forecasts = model.forecast(&sample.rows(model.lookback()), 1.0)?;
     let labels = sample.labels.as_deref().unwrap_or_default();
@@ -37,7 +39,7 @@ pub(crate) fn squared_errors(
     sample: &Sample,
     target: Target,
 ) -> Result<Vec<f64>, ModelError> {
-    let records = records(model, sample, (target, 0))?;
+    let records = records(model, sample, target, 0)?;
     let square = |r: &Record| ((r.forecast - r.actual) / r.close).powi(2);
     Ok(records.iter().map(square).collect())
 }
@@ -79,7 +81,7 @@ mod tests {
     use foresail_model::linear::Linear;
 
     use super::*;
-    use crate::dataset::Past;
+    use crate::data::dataset::FeatureSnapshot;
     use crate::fit;
 
     #[test]
@@ -89,17 +91,17 @@ mod tests {
             event_time: 0,
             close: 50.0,
             adjustment_factor: 2.0,
-            window: vec![Past::of(&[0.0], 100.0)],
+            window: vec![FeatureSnapshot::new(&[0.0], 100.0)],
             labels: Some(vec![0.1, -0.3]),
             labels_end: Some(2),
         };
         let scaler = foresail_model::scaler::fit(&[&[0.0]]);
         let spec = serde_json::json!({"model": {"kind": "Naive"}, "horizon": 2});
-        let sizes = fit::sizes(&serde_json::from_value(spec).unwrap(), 1);
+        let sizes = fit::sizes(&crate::testing::parameters(spec), 1);
         let naive = Predictor::new(Part::Naive, scaler, sizes);
         let found = squared_errors(&naive, &sample, Target::Close).unwrap();
         assert!((found[0] - 0.01).abs() < 1e-12 && (found[1] - 0.09).abs() < 1e-12);
-        let records = records(&naive, &sample, (Target::Close, 3)).unwrap();
+        let records = records(&naive, &sample, Target::Close, 3).unwrap();
         assert_eq!((records[1].step, records[1].fold), (2, 3));
         assert!((records[1].actual - 35.0).abs() < 1e-9 && records[1].forecast == 50.0);
         let mean = mean_squared_error(&naive, &[&sample], Target::Close).unwrap();
@@ -113,7 +115,7 @@ mod tests {
     #[test]
     fn a_close_that_is_not_finite_is_refused() {
         let spec = serde_json::json!({"model": {"kind": "Linear"}, "horizon": 1});
-        let sizes = fit::sizes(&serde_json::from_value(spec).unwrap(), 1);
+        let sizes = fit::sizes(&crate::testing::parameters(spec), 1);
         let linear = Linear {
             intercepts: vec![1_000.0],
             coefficients: vec![vec![0.0]],
@@ -125,11 +127,11 @@ mod tests {
             event_time: 0,
             close: 50.0,
             adjustment_factor: 1.0,
-            window: vec![Past::of(&[0.0], 50.0)],
+            window: vec![FeatureSnapshot::new(&[0.0], 50.0)],
             labels: Some(vec![0.1]),
             labels_end: Some(1),
         };
-        let found = records(&model, &sample, (Target::LogReturn, 0));
+        let found = records(&model, &sample, Target::LogReturn, 0);
         assert_eq!(found.unwrap_err(), ModelError::NotFinite);
     }
 }

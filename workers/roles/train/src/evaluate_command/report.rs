@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use foresail_crds::TrainingParameters;
+use foresail_crds::pipeline::spec::ModelKind;
 use foresail_evaluation::bootstrap::{self, Bootstrap};
 use foresail_evaluation::leak_guard::Verdict;
-use foresail_evaluation::metrics::{self, Unit};
-use foresail_evaluation::{InputError, clark_west, diebold_mariano};
+use foresail_evaluation::metrics::{self, DateLoss};
+use foresail_evaluation::{InputError, Unit};
 use foresail_runtime_base::RoleError;
 use serde::Serialize;
 
 use super::input::Input;
-use super::judge::Judged;
-use crate::folds::Fold;
+use crate::validation::coverage::coverage;
+use crate::validation::walk_forward::WalkForward;
 
 /// Resamples of the bootstrap.
 const RESAMPLES: usize = 2_000;
@@ -26,15 +28,15 @@ pub struct Report {
     pub naive: Score,
     /// Every kind that was evaluated, by name.
     pub kinds: BTreeMap<String, Score>,
-    /// Sessions ahead of the forecast that is judged.
-    pub horizon: u32,
+    /// Sessions ahead of the last step.
+    pub horizon: usize,
     /// First and last forecast date, `YYYY-MM-DD`.
     pub test: [String; 2],
-    /// Fits per kind.
+    /// Fits per kind, the one that calibrates the first intervals left out.
     pub folds: usize,
     /// Rows of the file and what became of them.
     pub rows: Rows,
-    /// What the leak guard found: features against a changed future, labels against the folds.
+    /// Verdicts of the leak guard.
     pub guards: Vec<Verdict>,
 }
 
@@ -51,70 +53,71 @@ pub struct Rows {
     pub refused: BTreeMap<&'static str, u64>,
 }
 
-/// Scores of one kind. Symbols are averaged per date first.
+/// Scores of one kind. Symbols are averaged per date first. Fields that a manifest has too are the same
+/// numbers, made by the same code.
 #[derive(Clone, Debug, Serialize)]
 pub struct Score {
     /// Model kind.
     pub kind: String,
-    /// Forecasts judged.
+    /// Forecasts scored.
     pub count: usize,
-    /// Root mean squared error of the close, in price units.
+    /// Root mean squared error of the close at the last step, in price units.
     pub rmse: f64,
-    /// Mean absolute error of the close, in price units.
+    /// Mean absolute error of the close at the last step, in price units.
     pub mae: f64,
-    /// MAE relative to the close, over that of the naive forecast on the training rows of the fold.
+    /// MAE relative to the close, all steps, over that of the naive forecast on the training rows of the
+    /// fold.
     pub mase: Option<f64>,
     /// RMSE over that of the naive forecast.
     pub rmse_ratio: Option<f64>,
     /// 95 % block-bootstrap interval of `rmse_ratio`.
     pub rmse_ratio_interval: Option<[f64; 2]>,
-    /// Share of forecasts with the right sign of change, 0..1.
+    /// Share of forecasts with the right sign of change at the last step, 0..1.
     pub directional_accuracy: Option<f64>,
-    /// Share of outcomes inside the 80 % split-conformal interval, 0..1.
+    /// Share of outcomes at the last step inside the 80 % interval, mean over dates, 0..1.
     pub coverage_80: Option<f64>,
-    /// One-sided Diebold-Mariano p-value of "not better than naive" (squared errors, HAC,
-    /// small-sample correction).
+    /// 95 % block-bootstrap interval of `coverage_80`.
+    pub coverage_80_interval: Option<[f64; 2]>,
+    /// One-sided Clark-West p-value of "not better than naive", all steps.
     pub p_value_vs_naive: Option<f64>,
-    /// One-sided Clark-West p-value of the same: the naive forecast is nested in the model.
-    pub p_value_clark_west: Option<f64>,
+    /// One-sided Diebold-Mariano p-value of the same.
+    pub p_value_diebold_mariano: Option<f64>,
 }
 
 /// Scores everything.
 ///
 /// # Errors
-/// User error `NotEnoughRows` when nothing could be judged.
+/// User error `NotEnoughRows` when there was nothing to score.
 pub(super) fn build(
-    judged: Vec<Judged>,
-    (folds, guards): (&[Fold<'_>], Vec<Verdict>),
+    results: &[WalkForward],
+    guards: Vec<Verdict>,
     input: &Input,
+    parameters: &TrainingParameters,
 ) -> Result<Report, RoleError> {
-    let few = |e: InputError| RoleError::user("NotEnoughRows", format!("nothing to judge: {e}"));
-    let scales: Vec<f64> = folds.iter().map(naive_error).collect();
-    let horizon = input.config.training.horizon;
+    let nothing =
+        |e: InputError| RoleError::user("NotEnoughRows", format!("nothing to score: {e}"));
     let mut kinds = BTreeMap::new();
-    for one in &judged {
-        let score = score(one, &scales, horizon).map_err(few)?;
-        kinds.insert(format!("{:?}", one.kind), score);
+    for result in results {
+        let score = score(result, parameters.seed).map_err(nothing)?;
+        kinds.insert(score.kind.clone(), score);
     }
-    let of = |kind: String| {
-        let missing = || RoleError::internal("NoScore", format!("{kind} was not judged"));
-        kinds.get(&kind).cloned().ok_or_else(missing)
+    let of = |kind: ModelKind| {
+        let missing = || RoleError::internal("NoScore", format!("{kind:?} was not evaluated"));
+        kinds.get(&format!("{kind:?}")).cloned().ok_or_else(missing)
     };
-    let times = || {
-        judged
-            .iter()
-            .flat_map(|j| j.records.iter().map(|r| r.event_time))
-    };
-    let date = |time: Option<i64>| {
+    let records = results.iter().flat_map(|result| &result.records);
+    let times: Vec<i64> = records.map(|record| record.event_time).collect();
+    let date = |time: Option<&i64>| {
         let calendar = input.config.calendar;
-        time.map_or_else(String::new, |t| calendar.session_date(t).to_string())
+        time.map_or_else(String::new, |t| calendar.session_date(*t).to_string())
     };
+    let folds = results.first().map_or(0, |r| r.breakdown.folds.len());
     Ok(Report {
-        model: of(format!("{:?}", input.config.training.model.kind))?,
-        naive: of("Naive".to_string())?,
-        horizon,
-        test: [date(times().min()), date(times().max())],
-        folds: folds.len(),
+        model: of(parameters.model.kind)?,
+        naive: of(ModelKind::Naive)?,
+        horizon: parameters.horizon,
+        test: [date(times.iter().min()), date(times.iter().max())],
+        folds,
         rows: Rows {
             read: input.rows,
             bars: input.bars.iter().map(|(_, bars)| bars.len()).sum(),
@@ -126,54 +129,45 @@ pub(super) fn build(
     })
 }
 
-/// Mean absolute change of the training labels at the last step: what the naive forecast errs.
-fn naive_error(fold: &Fold<'_>) -> f64 {
-    let labels = fold.train.iter().filter_map(|s| s.labels.as_ref()?.last());
-    let (sum, count) = labels.fold((0.0, 0usize), |(sum, n), l| (sum + l.abs(), n + 1));
-    sum / count.max(1) as f64
-}
-
-fn score(judged: &Judged, scales: &[f64], horizon: u32) -> Result<Score, InputError> {
-    let records = &judged.records;
-    let scale = |r: &metrics::Record| scales.get(r.fold).copied().unwrap_or(0.0);
-    let price = metrics::metrics(records, Unit::Price, &scale)?;
-    let relative = metrics::metrics(records, Unit::Relative, &scale)?;
-    let dates = metrics::date_losses(records, Unit::Price)?;
-    let horizon = usize::try_from(horizon).unwrap_or(1);
-    let losses = |get: fn(&metrics::DateLoss) -> f64| dates.iter().map(get).collect::<Vec<f64>>();
-    let (model, naive) = (losses(|d| d.model), losses(|d| d.naive));
-    let compared = judged.kind != foresail_crds::pipeline::spec::ModelKind::Naive;
-    let hits = judged.covered.iter().filter(|hit| **hit).count();
+fn score(result: &WalkForward, seed: u64) -> Result<Score, InputError> {
+    let last = result.last_step();
+    let price = metrics::metrics(&last, Unit::Price, &|_| 0.0)?;
+    let losses = metrics::date_losses(&last, Unit::Price)?;
+    let coverage = coverage(result, seed).map(|coverage| coverage.bootstrap);
     Ok(Score {
-        kind: format!("{:?}", judged.kind),
+        kind: format!("{:?}", result.kind),
         count: price.count,
         rmse: price.rmse,
         mae: price.mae,
-        mase: relative.mase,
+        mase: result.breakdown.all.mase,
         rmse_ratio: price.rmse_ratio,
-        rmse_ratio_interval: ratio_interval(&model, &naive, horizon),
+        rmse_ratio_interval: ratio_interval(&losses, result.horizon),
         directional_accuracy: price.directional_accuracy,
-        coverage_80: (!judged.covered.is_empty())
-            .then(|| hits as f64 / judged.covered.len() as f64),
-        p_value_vs_naive: compared.then(|| diebold_mariano(&model, &naive, horizon).p_value),
-        p_value_clark_west: compared.then(|| clark_west(&losses(|d| d.clark_west), horizon)),
+        coverage_80: coverage.map(|interval| interval.estimate),
+        coverage_80_interval: coverage.map(|interval| [interval.lower, interval.upper]),
+        p_value_vs_naive: result.evaluation.p_value_vs_naive,
+        p_value_diebold_mariano: result.evaluation.p_value_diebold_mariano,
     })
 }
 
 /// Interval of the ratio of RMSE: whole blocks of dates are drawn, since labels overlap.
-fn ratio_interval(model: &[f64], naive: &[f64], horizon: usize) -> Option<[f64; 2]> {
+fn ratio_interval(losses: &[DateLoss], horizon: usize) -> Option<[f64; 2]> {
+    let column = |value: fn(&DateLoss) -> f64| losses.iter().map(value).collect::<Vec<f64>>();
+    let (model, naive) = (column(|d| d.model), column(|d| d.naive));
     let settings = Bootstrap {
         resamples: RESAMPLES,
         confidence: 0.95,
-        block: bootstrap::block_length(model, horizon).ok()?,
+        block: bootstrap::block_length(&model, horizon).ok()?,
         seed: 1,
     };
     let sum = |values: &[f64], at: &[usize]| at.iter().filter_map(|i| values.get(*i)).sum::<f64>();
     let interval = bootstrap::interval(model.len(), &settings, |at| {
-        let below = sum(naive, at);
-        (below > 0.0).then(|| (sum(model, at) / below).sqrt())
+        let below = sum(&naive, at);
+        (below > 0.0).then(|| (sum(&model, at) / below).sqrt())
     });
-    interval.ok().map(|found| [found.lower, found.upper])
+    interval
+        .ok()
+        .map(|interval| [interval.lower, interval.upper])
 }
 
 impl fmt::Display for Report {
@@ -181,7 +175,7 @@ impl fmt::Display for Report {
         let [from, to] = &self.test;
         writeln!(
             f,
-            "close {} sessions ahead, forecast dates {from} to {to}, {} fit(s) per kind",
+            "close {0} sessions ahead, forecast dates {from} to {to}, {1} fit(s) per kind; MASE and p: steps 1 to {0}",
             self.horizon, self.folds
         )?;
         writeln!(
@@ -196,8 +190,8 @@ impl fmt::Display for Report {
             "95 %",
             "direct.",
             "cov. 80",
-            "p DM",
-            "p CW"
+            "p CW",
+            "p DM"
         )?;
         for score in self.kinds.values() {
             let mark = if score.kind == self.model.kind {
@@ -224,7 +218,7 @@ impl fmt::Display for Report {
                 number(score.directional_accuracy, 3),
                 number(score.coverage_80, 3),
                 number(score.p_value_vs_naive, 4),
-                number(score.p_value_clark_west, 4),
+                number(score.p_value_diebold_mariano, 4),
             )?;
         }
         for verdict in &self.guards {
@@ -237,7 +231,8 @@ impl fmt::Display for Report {
         }
         write!(
             f,
-            "* declared in the Pipeline; ratio: RMSE over naive; p: one-sided, not better than naive"
+            "* declared in the Pipeline; ratio: RMSE over naive; p: one-sided, not better than naive \
+             (CW: Clark-West, DM: Diebold-Mariano)"
         )
     }
 }

@@ -10,10 +10,12 @@ use foresail_recurrent::InstructionSet;
 use foresail_runtime_base::RoleError;
 use foresail_runtime_store::{S3Uri, Store};
 
-use crate::fit::{fit, not_fittable};
-use crate::{lake, learn};
+use crate::data::split::{Plan, split};
+use crate::fit::{SILENT, fit, not_fittable};
+use crate::inputs::{Declared, baseline_kinds, parameters};
+use crate::lake;
 
-/// What was compared.
+/// Result of a comparison.
 #[derive(Clone, Debug)]
 pub struct Reproduction {
     /// Training run.
@@ -26,7 +28,7 @@ pub struct Reproduction {
     pub equal: bool,
 }
 
-/// Trains again and compares. `config` tells where the lake is; everything else is the manifest's.
+/// Trains again and compares. `config` says where the lake is; everything else is the manifest's.
 ///
 /// # Errors
 /// `NotReproducible` (user) where the version does not say how it was trained, or was trained with other
@@ -55,19 +57,27 @@ pub async fn reproduce(
         manifest.data.delta_version
     ));
     let bars = lake::read(config, manifest.data.delta_version).await?;
-    let kinds = learn::judged_kinds(manifest.kind);
-    let declared = (manifest.features.as_slice(), manifest.adjustment);
-    let data = learn::rows(&bars, declared, &recipe.training, &kinds)?;
-    let rows = learn::parts(&data, recipe).before;
+    let parameters = parameters(&recipe.training)?;
+    let declared = Declared {
+        features: &manifest.features,
+        adjustment: manifest.adjustment,
+        parameters: &parameters,
+    };
+    let data = declared.feature_rows(&bars, &baseline_kinds(manifest.kind))?;
+    let plan = Plan {
+        gate_sessions: recipe.gate_sessions as usize,
+        max_sessions: parameters.max_sessions,
+    };
+    let rows = split(&data, plan).before;
     progress(&format!(
         "fitting {:?} on {} rows",
         manifest.kind,
         rows.len()
     ));
-    let fitted = fit(manifest.kind, &rows, &recipe.training, &|_, _| {})?;
+    let fitted = fit(manifest.kind, &rows, &parameters, SILENT)?;
     let encoded = fitted.encode();
     let encoded = encoded.map_err(|e| not_fittable(manifest.kind, &e))?;
-    let found = encoded.map_or_else(String::new, |bytes| sha256_hex(&bytes));
+    let refitted = encoded.map_or_else(String::new, |bytes| sha256_hex(&bytes));
     let stored = manifest.weights.as_ref();
     let stored = stored.map_or_else(String::new, |file| file.sha256.clone());
     let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
@@ -76,8 +86,8 @@ pub async fn reproduce(
     Ok(Reproduction {
         run_id: manifest.run_id.clone(),
         rows: rows.len(),
-        equal: stored == found && same_scaler && manifest.fingerprint == data.fingerprint,
-        weights: [stored, found],
+        equal: stored == refitted && same_scaler && manifest.fingerprint == data.fingerprint,
+        weights: [stored, refitted],
     })
 }
 
@@ -89,7 +99,7 @@ fn recurrent(manifest: &ModelManifest) -> bool {
 
 impl fmt::Display for Reproduction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [stored, found] = &self.weights;
+        let [stored, refitted] = &self.weights;
         let verdict = if self.equal {
             "equal, bit for bit"
         } else {
@@ -97,7 +107,7 @@ impl fmt::Display for Reproduction {
         };
         writeln!(f, "run      {} ({} rows)", self.run_id, self.rows)?;
         writeln!(f, "stored   {stored}")?;
-        writeln!(f, "now      {found}")?;
+        writeln!(f, "now      {refitted}")?;
         write!(f, "verdict  {verdict}")
     }
 }

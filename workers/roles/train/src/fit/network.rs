@@ -4,12 +4,14 @@
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
-use foresail_crds::pipeline::spec::TrainingSpec;
+use foresail_crds::TrainingParameters;
 use foresail_model::network::{Network, Shape};
 use foresail_runtime_base::RoleError;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
+
+use crate::fit::Progress;
 
 /// Rows to fit, flat: `inputs` is `[count, rows, features]`, `labels` is `[count, steps]`; by time.
 pub(crate) struct Examples {
@@ -22,31 +24,30 @@ pub(crate) struct Examples {
     pub steps: usize,
 }
 
-/// Trains; `progress` hears of every epoch: its number from 1, and the mean loss in it.
+/// Trains; `progress` is called after each epoch.
 ///
 /// # Errors
 /// User error `LossNotFinite` with epoch and batch.
 pub(crate) fn train(
     examples: &Examples,
-    spec: &TrainingSpec,
-    progress: &dyn Fn(u32, f64),
+    parameters: &TrainingParameters,
+    progress: Progress,
 ) -> Result<Network, RoleError> {
     let device = Device::flex().autodiff();
-    let mut random = ChaCha12Rng::seed_from_u64(spec.seed);
+    let model = &parameters.model;
+    let mut random = ChaCha12Rng::seed_from_u64(parameters.seed);
     let shape = Shape {
         features: examples.rows * examples.features,
-        hidden: usize::try_from(spec.model.hidden).unwrap_or(1),
+        hidden: model.hidden,
         steps: examples.steps,
     };
     let mut network = Network::new(shape, &mut || random.random(), &device);
     let deviations = deviations(examples);
     let mut optimizer = AdamConfig::new().init();
-    let rate = spec.model.learning_rate.as_f64().unwrap_or(0.001);
-    let size = usize::try_from(spec.model.batch_size).unwrap_or(1).max(1);
     let mut order: Vec<usize> = (0..examples.count).collect();
-    for epoch in 1..=spec.model.epochs {
+    for epoch in 1..=model.epochs {
         order.shuffle(&mut random);
-        let (mut total, batches) = (0.0, order.chunks(size));
+        let (mut total, batches) = (0.0, order.chunks(model.batch_size));
         for (number, batch) in batches.enumerate() {
             let (input, labels) = tensors(examples, batch, &deviations, &device);
             let loss = (network.forward(input) - labels).square().mean();
@@ -56,7 +57,7 @@ pub(crate) fn train(
             }
             total += value * batch.len() as f64;
             let gradients = GradientsParams::from_grads(loss.backward(), &network);
-            network = optimizer.step(rate, network, gradients);
+            network = optimizer.step(model.learning_rate, network, gradients);
         }
         progress(epoch, total / examples.count.max(1) as f64);
     }
@@ -64,7 +65,7 @@ pub(crate) fn train(
 }
 
 /// User error `LossNotFinite`.
-pub(crate) fn not_finite(loss: f64, batch: usize, epoch: u32) -> RoleError {
+pub(crate) fn not_finite(loss: f64, batch: usize, epoch: usize) -> RoleError {
     let message = format!(
         "the loss of batch {batch} in epoch {epoch} is {loss}; lower training.model.learningRate"
     );
@@ -121,13 +122,13 @@ pub(crate) mod tests {
 
     use super::*;
 
-    pub(crate) fn spec(model: Value) -> TrainingSpec {
+    pub(crate) fn parameters(model: Value) -> TrainingParameters {
         let mut whole =
             json!({"hidden": 12, "epochs": 60, "batchSize": 32, "learningRate": "0.01"});
         for (field, value) in model.as_object().unwrap() {
             whole[field] = value.clone();
         }
-        serde_json::from_value(json!({"model": whole})).unwrap()
+        crate::testing::parameters(json!({"model": whole}))
     }
 
     /// The label is a product of the two rows' first columns: no linear model of the last row fits it.
@@ -162,7 +163,7 @@ pub(crate) mod tests {
         let last = || {
             let losses = std::cell::RefCell::new(Vec::new());
             let progress = |_, loss| losses.borrow_mut().push(loss);
-            let net = train(&flat(), &spec(json!({"kind": "Mlp"})), &progress).unwrap();
+            let net = train(&flat(), &parameters(json!({"kind": "Mlp"})), &progress).unwrap();
             (net.encode().unwrap(), losses.into_inner())
         };
         let (bytes, losses) = last();
@@ -175,7 +176,7 @@ pub(crate) mod tests {
     fn a_loss_that_is_not_finite_names_its_batch() {
         let mut examples = flat();
         examples.inputs[2] = f32::INFINITY;
-        let error = train(&examples, &spec(json!({"kind": "Mlp"})), &|_, _| {}).unwrap_err();
+        let error = train(&examples, &parameters(json!({"kind": "Mlp"})), &|_, _| {}).unwrap_err();
         assert_eq!(error.reason, "LossNotFinite");
         assert!(error.message.contains("epoch 1"), "{}", error.message);
     }

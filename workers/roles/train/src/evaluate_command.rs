@@ -1,0 +1,102 @@
+//! `foresail-trainer evaluate`: anyone's Pipeline on anyone's CSV file, without a cluster. The rows go
+//! through the checks of ingest, the features of the stream worker and the walk-forward of a training run;
+//! what is printed is how the forecasts of later days compare with the naive forecast.
+
+mod input;
+mod report;
+
+use std::path::PathBuf;
+
+use foresail_crds::TrainingParameters;
+use foresail_crds::pipeline::spec::ModelKind;
+use foresail_evaluation::walk_forward::Blocks;
+use foresail_runtime_base::RoleError;
+use jiff::civil::Date;
+
+pub use report::{Report, Rows, Score};
+
+use self::input::Input;
+use crate::data::dataset::Sample;
+use crate::data::split::sessions;
+use crate::inputs::{Declared, parameters};
+use crate::validation::folds::{self, Cut, Folds};
+use crate::validation::leak_guard;
+use crate::validation::walk_forward::walk_forward;
+
+/// What to evaluate.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// File of daily bars; its columns are named by `spec.source.csv` of the Pipeline.
+    pub csv: PathBuf,
+    /// Pipeline as YAML.
+    pub pipeline: PathBuf,
+    /// First forecast date.
+    pub test_from: Date,
+    /// Sessions between two refits; none: one fit on everything before `test_from`.
+    pub refit_every: Option<usize>,
+    /// Kinds beside the declared one and the naive forecast.
+    pub kinds: Vec<ModelKind>,
+}
+
+/// Trains on what was known before each forecast, and scores every forecast from `test_from` on
+/// whose outcome the file holds. `on_progress` is called with a line for people.
+///
+/// # Errors
+/// User errors that name the file, the column or the field.
+pub fn evaluate(request: &Request, on_progress: &dyn Fn(&str)) -> Result<Report, RoleError> {
+    let input = input::read(request)?;
+    on_progress(&input.counts());
+    let parameters = parameters(&input.config.training)?;
+    let mut kinds = vec![ModelKind::Naive, ModelKind::SeasonalNaive];
+    kinds.extend(&request.kinds);
+    kinds.push(parameters.model.kind);
+    kinds.sort_unstable();
+    kinds.dedup();
+    let declared = Declared {
+        features: &input.config.features,
+        adjustment: input.config.source.adjustment,
+        parameters: &parameters,
+    };
+    let data = declared.feature_rows(&input.bars, &kinds)?;
+    let folds = cut(&data.known(), &input, &parameters, request)?;
+    let guards = leak_guard::verdicts(declared, &input.bars, folds.overlap.clone())?;
+    let mut results = Vec::new();
+    for kind in kinds {
+        on_progress(&format!("{kind:?}: {} folds", folds.folds.len()));
+        results.push(walk_forward(kind, &folds, &parameters, &|_| {})?);
+    }
+    report::build(&results, guards, &input, &parameters)
+}
+
+/// One fold from `test_from` on, or one per `refit_every` sessions, with calibration of the first.
+///
+/// # Errors
+/// User error `NotEnoughRows`.
+fn cut<'a>(
+    known: &[&'a Sample],
+    input: &Input,
+    parameters: &TrainingParameters,
+    request: &Request,
+) -> Result<Folds<'a>, RoleError> {
+    let too_few = |cause: String| {
+        let message = format!("cannot test from {}: {cause}", request.test_from);
+        RoleError::user("NotEnoughRows", message)
+    };
+    let from = input.config.calendar.session_end(request.test_from);
+    let sessions = sessions(known);
+    let before = sessions.partition_point(|time| *time < from);
+    if before <= 2 * parameters.horizon {
+        return Err(too_few(format!("{before} sessions lie before it")));
+    }
+    let cut = Cut {
+        horizon: parameters.horizon,
+        tested: sessions.len() - before,
+        blocks: match request.refit_every {
+            Some(sessions) => Blocks::Sessions(sessions),
+            None => Blocks::Count(1),
+        },
+        newest: parameters.max_sessions,
+    };
+    let folds = folds::cut(known, cut).map_err(|e| too_few(e.to_string()))?;
+    Ok(folds.with_calibration())
+}

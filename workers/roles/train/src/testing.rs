@@ -1,0 +1,10 @@
+//! What several tests of this crate need.
+
+use foresail_crds::TrainingParameters;
+use serde_json::Value;
+
+/// Parameters of `spec.training`.
+pub(crate) fn parameters(spec: Value) -> TrainingParameters {
+    let spec = serde_json::from_value(spec).unwrap();
+    TrainingParameters::try_from(&spec).unwrap()
+}
