@@ -41,6 +41,28 @@ pub struct FeatureRecord {
     pub values: Vec<f64>,
 }
 
+/// Longest original kept in a quarantine record, in bytes: the record must fit a Kafka message.
+const LONGEST_ORIGINAL: usize = 256 * 1024;
+
+/// Why a row or a bar is not used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// CamelCase, for the quarantine record and the counts.
+    pub reason: &'static str,
+    /// One sentence with the offending values.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal for `reason`.
+    pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+        }
+    }
+}
+
 /// A source row that was read and refused. Topic `...quarantine`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,8 +75,28 @@ pub struct QuarantineRecord {
     pub reason: String,
     /// One sentence with the offending values.
     pub message: String,
-    /// The row as it was read (UTF-8, invalid bytes replaced).
+    /// The row as it was read (UTF-8, invalid bytes replaced), cut when it is long.
     pub original: String,
+}
+
+impl QuarantineRecord {
+    /// The record of a refused row; `original` is cut to what fits a Kafka message, between characters.
+    pub fn new(provider: &str, source_position: u64, refusal: Refusal, original: &[u8]) -> Self {
+        let mut end = original.len().min(LONGEST_ORIGINAL);
+        let continues = |at: usize| original.get(at).is_some_and(|byte| byte & 0xC0 == 0x80);
+        // A character has at most three continuation bytes; more are not UTF-8 and may be cut anywhere.
+        let first = (end.saturating_sub(3)..=end)
+            .rev()
+            .find(|at| !continues(*at));
+        end = first.unwrap_or(end);
+        Self {
+            provider: provider.to_string(),
+            source_position,
+            reason: refusal.reason.to_string(),
+            message: refusal.message,
+            original: String::from_utf8_lossy(&original[..end]).into_owned(),
+        }
+    }
 }
 
 /// The champion's one forecast for a bar, or a forecast served to a client.
@@ -89,4 +131,28 @@ pub struct StreamSnapshot {
     pub symbol: String,
     /// Serialised `FeatureSet` state.
     pub state: serde_json::Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn original(bytes: &[u8]) -> String {
+        QuarantineRecord::new("csv", 1, Refusal::new("NotABar", "no"), bytes).original
+    }
+
+    #[test]
+    fn a_long_original_is_cut_between_characters() {
+        assert_eq!(original("kurz €".as_bytes()), "kurz €");
+        for padding in 0..4 {
+            let text = "x".repeat(LONGEST_ORIGINAL - padding) + "€€";
+            let kept = original(text.as_bytes());
+            assert!(text.starts_with(&kept), "{padding}");
+            assert_eq!(kept.len(), LONGEST_ORIGINAL - padding % 3, "{padding}");
+        }
+        // Not UTF-8: replaced, and still cut.
+        let damaged = original(&vec![0x80; LONGEST_ORIGINAL + 9]);
+        assert_eq!(damaged.chars().count(), LONGEST_ORIGINAL);
+        assert_eq!(original(b"a\xffb"), "a\u{fffd}b");
+    }
 }

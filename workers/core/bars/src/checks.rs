@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use foresail_crds::RoleError;
+use foresail_crds::records::Refusal;
 use foresail_crds::worker_config::WorkerConfig;
 use foresail_domain::corporate::{self, Action, AdjustedRow};
 use foresail_domain::{Bar, Interval, TradingCalendar};
@@ -20,22 +21,6 @@ pub enum Verdict {
     Refused(Refusal),
     /// Another symbol, or a date outside backfill and replay: not part of this Pipeline.
     OutOfScope,
-}
-
-/// Why a row is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// CamelCase, for the quarantine record and the counts.
-    pub reason: &'static str,
-    /// What is wrong with which value.
-    pub message: String,
-}
-
-fn refuse(reason: &'static str, message: impl Into<String>) -> Refusal {
-    Refusal {
-        reason,
-        message: message.into(),
-    }
 }
 
 /// State over the rows seen so far.
@@ -82,7 +67,7 @@ impl Checker {
 
     fn bar(&mut self, fields: &Fields, now: i64) -> Result<Option<(Bar, Date)>, Refusal> {
         if *fields == Fields::default() {
-            return Err(refuse(
+            return Err(Refusal::new(
                 "Unreadable",
                 "the line does not have the columns of the header",
             ));
@@ -90,16 +75,16 @@ impl Checker {
         let symbol = fields
             .symbol
             .clone()
-            .ok_or_else(|| refuse("MissingSymbol", "symbol is empty"))?;
+            .ok_or_else(|| Refusal::new("MissingSymbol", "symbol is empty"))?;
         let text = fields
             .date
             .as_deref()
-            .ok_or_else(|| refuse("MissingDate", "date is empty"))?;
+            .ok_or_else(|| Refusal::new("MissingDate", "date is empty"))?;
         let date = read_date(text)
-            .ok_or_else(|| refuse("BadDate", format!("date `{text}` must be YYYY-MM-DD")))?;
+            .ok_or_else(|| Refusal::new("BadDate", format!("date `{text}` must be YYYY-MM-DD")))?;
         let event_time = self.calendar.session_end(date);
         if event_time > now {
-            return Err(refuse(
+            return Err(Refusal::new(
                 "InTheFuture",
                 format!("session {date} ends after now"),
             ));
@@ -110,7 +95,7 @@ impl Checker {
         }
         let previous = self.in_order(&symbol, date)?;
         let close = number(fields.close.as_deref(), "close")?
-            .ok_or_else(|| refuse("MissingClose", "close is empty"))?;
+            .ok_or_else(|| Refusal::new("MissingClose", "close is empty"))?;
         let adjusted = adjusted_row(fields, close)?;
         let action = action(fields, previous, adjusted)?;
         let open = number(fields.open.as_deref(), "open")?;
@@ -130,7 +115,7 @@ impl Checker {
             revision: 0,
         };
         bar.check(now)
-            .map_err(|e| refuse(e.reason(), e.to_string()))?;
+            .map_err(|e| Refusal::new(e.reason(), e.to_string()))?;
         self.last.insert(symbol, (date, adjusted));
         Ok(Some((bar, date)))
     }
@@ -138,13 +123,13 @@ impl Checker {
     /// The symbol's last good row, when this date comes after it.
     fn in_order(&self, symbol: &str, date: Date) -> Result<Option<AdjustedRow>, Refusal> {
         match self.last.get(symbol) {
-            Some((last, _)) if *last == date => Err(refuse(
+            Some((last, _)) if *last == date => Err(Refusal::new(
                 "Duplicate",
                 format!("{symbol} already has a bar of {date}"),
             )),
             Some((last, _)) if *last > date => {
                 let message = format!("{symbol} of {date} comes after its bar of {last}");
-                Err(refuse("OutOfOrder", message))
+                Err(Refusal::new("OutOfOrder", message))
             }
             Some((_, adjusted)) => Ok(*adjusted),
             None => Ok(None),
@@ -182,11 +167,11 @@ fn number(text: Option<&str>, field: &'static str) -> Result<Option<f64>, Refusa
     }
     let value: f64 = text
         .parse()
-        .map_err(|_| refuse("NotANumber", format!("{field} `{text}` is not a number")))?;
+        .map_err(|_| Refusal::new("NotANumber", format!("{field} `{text}` is not a number")))?;
     if value.is_finite() {
         Ok(Some(value))
     } else {
-        Err(refuse(
+        Err(Refusal::new(
             "NotFinite",
             format!("{field} `{text}` is not a finite number"),
         ))

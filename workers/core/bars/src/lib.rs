@@ -7,7 +7,7 @@ mod csv_source;
 mod row;
 mod simulator;
 
-pub use checks::{Checker, Refusal, Verdict, date_of};
+pub use checks::{Checker, Verdict, date_of};
 pub use csv_source::CsvRows;
 pub use row::{Fields, RawRow};
 pub use simulator::Simulator;

@@ -1,14 +1,11 @@
-//! Verdicts as Kafka records.
+//! Bars and refused rows as Kafka records.
 
-use foresail_bars::{RawRow, Refusal};
+use foresail_bars::RawRow;
 use foresail_crds::names::Topics;
-use foresail_crds::records::{QuarantineRecord, header};
+use foresail_crds::records::{QuarantineRecord, Refusal, header};
 use foresail_domain::Bar;
 use foresail_runtime_base::RoleError;
 use foresail_runtime_kafka::Record;
-
-/// Longest original kept, in bytes: the record must fit a Kafka message.
-const LONGEST_ORIGINAL: usize = 256 * 1024;
 
 /// Where records go, and what they say of the bars topic.
 pub(crate) struct Target<'a> {
@@ -20,17 +17,14 @@ pub(crate) struct Target<'a> {
 
 /// The record of a good bar.
 pub(crate) fn bar(target: &Target<'_>, row: &RawRow, bar: &Bar) -> Result<Record, RoleError> {
+    let mut headers = headers(row, &bar.provider, bar.ingested_at, target.written);
+    headers.push((header::EVENT_TIME.to_string(), bar.event_time.to_string()));
     Ok(Record {
         topic: target.topics.bars.clone(),
         partition: None,
         key: Some(bar.symbol.clone()),
         value: encode(bar)?,
-        headers: headers(
-            row,
-            &bar.provider,
-            (bar.ingested_at, target.written),
-            Some(bar.event_time),
-        ),
+        headers,
         timestamp: Some(bar.ingested_at),
     })
 }
@@ -43,41 +37,26 @@ pub(crate) fn refused(
     provider: &str,
     now: i64,
 ) -> Result<Record, RoleError> {
-    let end = row.original.floor_char_boundary(LONGEST_ORIGINAL);
-    let value = QuarantineRecord {
-        provider: provider.to_string(),
-        source_position: row.position,
-        reason: refusal.reason.to_string(),
-        message: refusal.message,
-        original: row.original.get(..end).unwrap_or_default().to_string(),
-    };
+    let value = QuarantineRecord::new(provider, row.position, refusal, row.original.as_bytes());
     Ok(Record {
         topic: target.topics.quarantine.clone(),
         partition: None,
         key: row.fields.symbol.clone(),
         value: encode(&value)?,
-        headers: headers(row, provider, (now, target.written), None),
+        headers: headers(row, provider, now, target.written),
         timestamp: Some(now),
     })
 }
 
-fn headers(
-    row: &RawRow,
-    provider: &str,
-    (now, written): (i64, i64),
-    event_time: Option<i64>,
-) -> Vec<(String, String)> {
-    let mut headers = vec![
-        (
-            header::SOURCE_POSITION.to_string(),
-            row.position.to_string(),
-        ),
-        (header::PROVIDER.to_string(), provider.to_string()),
-        (header::INGESTED_AT.to_string(), now.to_string()),
-        (header::BARS_WRITTEN.to_string(), written.to_string()),
-    ];
-    headers.extend(event_time.map(|t| (header::EVENT_TIME.to_string(), t.to_string())));
-    headers
+fn headers(row: &RawRow, provider: &str, now: i64, written: i64) -> Vec<(String, String)> {
+    [
+        (header::SOURCE_POSITION, row.position.to_string()),
+        (header::PROVIDER, provider.to_string()),
+        (header::INGESTED_AT, now.to_string()),
+        (header::BARS_WRITTEN, written.to_string()),
+    ]
+    .map(|(name, value)| (name.to_string(), value))
+    .to_vec()
 }
 
 fn encode(value: &impl serde::Serialize) -> Result<Vec<u8>, RoleError> {

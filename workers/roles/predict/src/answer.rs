@@ -1,58 +1,14 @@
 //! The newest forecast of a symbol: from the process, from Redis, or computed.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use foresail_crds::records::{FeatureRecord, PredictionRecord};
 use foresail_model::{Row, quantiles};
-use serde::{Deserialize, Serialize};
 
+use crate::forecast::{Forecast, Origin};
 use crate::metrics;
 use crate::state::{Loaded, State};
-
-/// Forecast closes of the next sessions of one symbol.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Forecast {
-    /// Instrument code.
-    pub symbol: String,
-    /// End of the bar it was made at, RFC 3339.
-    pub as_of: String,
-    /// Version that made it.
-    pub model_version: u32,
-    /// Close of that bar.
-    pub close: f64,
-    /// Steps forecast.
-    pub horizon: u32,
-    /// Session dates forecast.
-    pub dates: Vec<String>,
-    /// Forecast closes, raw prices as of `as_of`.
-    pub mean_forecast: Vec<f64>,
-    /// Closes per level of the version; empty when it has none.
-    #[serde(default)]
-    pub quantiles: BTreeMap<String, Vec<f64>>,
-    /// Same bar in milliseconds UTC.
-    #[serde(skip_serializing, default)]
-    pub event_time: i64,
-}
-
-/// Where an answer came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    Local,
-    Redis,
-    Computed,
-}
-
-impl Origin {
-    pub(crate) fn header(self) -> &'static str {
-        match self {
-            Self::Local => "hit-local",
-            Self::Redis => "hit-redis",
-            Self::Computed => "miss",
-        }
-    }
-}
 
 /// The forecast at the newest rows, oldest first; `None` when it is not finite.
 pub(crate) async fn forecast(

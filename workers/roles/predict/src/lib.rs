@@ -3,6 +3,7 @@
 //! server or the operator are away. Run by `foresail-worker predict`.
 
 mod answer;
+mod forecast;
 mod metrics;
 mod models;
 mod routes;

@@ -12,7 +12,7 @@ use foresail_domain::TradingCalendar;
 use foresail_model::Predictor;
 use foresail_runtime_cache::Cache;
 
-use crate::answer::Forecast;
+use crate::forecast::Forecast;
 use crate::served::ServedLog;
 use crate::table::Table;
 

@@ -8,6 +8,7 @@ mod mirror;
 mod partition;
 mod records;
 mod recovery;
+mod step;
 mod symbol;
 mod worker;
 

@@ -1,29 +1,26 @@
 //! State of one partition of the bars topic: its symbols, what earlier runs have written, and
-//! the ledger of refusals. Used by `engine` only.
+//! which refusals are in quarantine. Used by `engine` only.
 
 use std::collections::BTreeMap;
 
 use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec};
-use foresail_crds::records::{QuarantineRecord, StreamSnapshot, header};
+use foresail_crds::records::{QuarantineRecord, Refusal, StreamSnapshot};
 use foresail_domain::Bar;
 use foresail_features::FeatureSet;
-use foresail_runtime_kafka::Message;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Output, Step, Totals};
-use crate::symbol::{Refusal, SymbolState, Taken};
+use crate::step::{BarMessage, Output, Step, Totals};
+use crate::symbol::{Outcome, SymbolState};
 
 /// Bars between two snapshots; more where a partition holds many symbols, so that snapshots
 /// stay a small part of what is written.
 const SNAPSHOT_BARS: u64 = 500;
 const SNAPSHOT_BARS_PER_SYMBOL: u64 = 20;
-/// Longest original kept in a quarantine record, in bytes: the record must fit a Kafka message.
-const LONGEST_ORIGINAL: usize = 256 * 1024;
 
 /// The partition's own part of a snapshot, stored under the empty symbol.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Ledger {
+struct PartitionState {
     /// Messages that are no bar.
     unreadable: u64,
     /// Every refusal below this offset is in quarantine, whatever the feature set was.
@@ -37,9 +34,9 @@ pub(crate) struct Partition {
     pub(crate) next_offset: i64,
     /// Rows of bars below were written by an earlier run.
     pub(crate) written_before: i64,
-    /// The ledger contains messages below.
-    ledger_before: i64,
-    ledger: Ledger,
+    /// `state` contains messages below.
+    state_before: i64,
+    state: PartitionState,
     since_snapshot: u64,
     symbols: BTreeMap<String, SymbolState>,
     /// A symbol's snapshot could not be used: its bars are needed from the beginning.
@@ -47,8 +44,8 @@ pub(crate) struct Partition {
 }
 
 impl Partition {
-    /// Takes the next message. `blank` is the state of a symbol seen for the first time.
-    pub(crate) fn push(&mut self, message: &Message, blank: &FeatureSet) -> Option<Step> {
+    /// Takes the next message. `template` is the state of a symbol seen for the first time.
+    pub(crate) fn push(&mut self, message: &BarMessage, template: &FeatureSet) -> Option<Step> {
         let offset = message.offset;
         if offset < self.next_offset {
             return None;
@@ -60,11 +57,11 @@ impl Partition {
             Err(refusal) => return Some(self.unreadable(message, refusal)),
         };
         let entry = self.symbols.entry(bar.symbol.clone());
-        let state = entry.or_insert_with(|| SymbolState::new(blank));
+        let state = entry.or_insert_with(|| SymbolState::new(template));
         let output = match state.push(&bar, offset) {
-            Taken::Known | Taken::WarmUp => return None,
-            Taken::Row(row) => Output::Row(row),
-            Taken::Refused(refusal) => Output::Refused(quarantine(message, Some(&bar), refusal)),
+            Outcome::Known | Outcome::WarmUp => return None,
+            Outcome::Row(row) => Output::Row(row),
+            Outcome::Refused(refusal) => Output::Refused(quarantine(message, Some(&bar), refusal)),
         };
         let fresh = match output {
             Output::Row(_) => offset >= self.written_before,
@@ -90,7 +87,7 @@ impl Partition {
     /// All documents of a snapshot.
     pub(crate) fn snapshots(&mut self, number: i32, fingerprint: &str) -> Vec<StreamSnapshot> {
         self.since_snapshot = 0;
-        let mut documents = vec![self.marker(number, fingerprint)];
+        let mut documents = vec![self.partition_snapshot(number, fingerprint)];
         documents.extend(self.symbols.iter().map(|(symbol, state)| StreamSnapshot {
             partition: number,
             next_offset: self.next_offset.max(state.contains_below()),
@@ -102,27 +99,27 @@ impl Partition {
     }
 
     /// The partition's own document.
-    pub(crate) fn marker(&self, number: i32, fingerprint: &str) -> StreamSnapshot {
+    pub(crate) fn partition_snapshot(&self, number: i32, fingerprint: &str) -> StreamSnapshot {
         StreamSnapshot {
             partition: number,
-            next_offset: self.next_offset.max(self.ledger_before),
+            next_offset: self.next_offset.max(self.state_before),
             fingerprint: fingerprint.to_string(),
             symbol: String::new(),
-            state: serde_json::to_value(&self.ledger).expect("plain numbers always serialise"),
+            state: serde_json::to_value(&self.state).expect("plain numbers always serialise"),
         }
     }
 
     /// Takes over the partition's own document; `ours`: it was made with our feature set.
-    pub(crate) fn restore_marker(&mut self, snapshot: &StreamSnapshot, ours: bool) {
-        let Ok(ledger) = Ledger::deserialize(&snapshot.state) else {
+    pub(crate) fn restore(&mut self, snapshot: &StreamSnapshot, ours: bool) {
+        let Ok(state) = PartitionState::deserialize(&snapshot.state) else {
             return;
         };
         if ours {
-            self.ledger_before = snapshot.next_offset;
+            self.state_before = snapshot.next_offset;
             self.written_before = self.written_before.max(snapshot.next_offset);
-            self.ledger = ledger;
+            self.state = state;
         } else {
-            self.ledger.refused_before = ledger.refused_before;
+            self.state.refused_before = state.refused_before;
         }
     }
 
@@ -161,12 +158,12 @@ impl Partition {
 
     /// Highest offset, plus one, that anything written earlier refers to.
     pub(crate) fn known_end(&self) -> i64 {
-        let known = self.written_before.max(self.ledger_before);
-        known.max(self.next_offset).max(self.ledger.refused_before)
+        let known = self.written_before.max(self.state_before);
+        known.max(self.next_offset).max(self.state.refused_before)
     }
 
     pub(crate) fn add_to(&self, totals: &mut Totals) {
-        totals.bars += self.ledger.unreadable;
+        totals.bars += self.state.unreadable;
         for state in self.symbols.values() {
             totals.bars += state.bars();
             totals.rows += state.rows();
@@ -176,14 +173,14 @@ impl Partition {
 
     /// Records a refusal at `offset`; true when no run has written it.
     fn refuse(&mut self, offset: i64) -> bool {
-        let fresh = offset >= self.ledger.refused_before;
-        self.ledger.refused_before = self.ledger.refused_before.max(offset + 1);
+        let fresh = offset >= self.state.refused_before;
+        self.state.refused_before = self.state.refused_before.max(offset + 1);
         fresh
     }
 
-    fn unreadable(&mut self, message: &Message, refusal: Refusal) -> Step {
-        if message.offset >= self.ledger_before {
-            self.ledger.unreadable += 1;
+    fn unreadable(&mut self, message: &BarMessage, refusal: Refusal) -> Step {
+        if message.offset >= self.state_before {
+            self.state.unreadable += 1;
         }
         Step {
             partition: message.partition,
@@ -196,11 +193,8 @@ impl Partition {
     }
 }
 
-fn read_bar(message: &Message) -> Result<Bar, Refusal> {
-    let refuse = |message: String| Refusal {
-        reason: "NotABar",
-        message,
-    };
+fn read_bar(message: &BarMessage) -> Result<Bar, Refusal> {
+    let refuse = |message| Refusal::new("NotABar", message);
     let bar: Bar = serde_json::from_slice(&message.value)
         .map_err(|error| refuse(format!("the message is not a bar: {error}")))?;
     if bar.symbol.is_empty() {
@@ -209,18 +203,13 @@ fn read_bar(message: &Message) -> Result<Bar, Refusal> {
     Ok(bar)
 }
 
-fn quarantine(message: &Message, bar: Option<&Bar>, refusal: Refusal) -> QuarantineRecord {
+fn quarantine(message: &BarMessage, bar: Option<&Bar>, refusal: Refusal) -> QuarantineRecord {
     let provider = bar.map(|b| b.provider.as_str());
-    let position = message.header(header::SOURCE_POSITION);
-    let end = message.value.len().min(LONGEST_ORIGINAL);
-    QuarantineRecord {
-        provider: provider
-            .or(message.header(header::PROVIDER))
-            .unwrap_or("unknown")
-            .to_string(),
-        source_position: position.and_then(|p| p.parse().ok()).unwrap_or(0),
-        reason: refusal.reason.to_string(),
-        message: refusal.message,
-        original: String::from_utf8_lossy(&message.value[..end]).into_owned(),
-    }
+    let provider = provider.or(message.provider.as_deref());
+    QuarantineRecord::new(
+        provider.unwrap_or("unknown"),
+        message.source_position.unwrap_or(0),
+        refusal,
+        &message.value,
+    )
 }

@@ -1,11 +1,24 @@
-//! Kafka records of what the engine puts out. Everything in them comes from the bar, so that a
-//! restart writes the same bytes. Used by `worker` and the tests.
+//! Kafka records to the engine's input, and its outputs to Kafka records. Everything in an output
+//! comes from the bar, so that a restart writes the same bytes. Used by `worker` and `recovery`.
 
 use foresail_crds::names::Topics;
 use foresail_crds::records::{StreamSnapshot, header};
 use foresail_runtime_kafka::{Message, Record};
 
-use crate::engine::{Output, Step};
+use crate::step::{BarMessage, Output, Step};
+
+/// What the engine reads of a message of the bars topic.
+pub(crate) fn bar_message(message: Message) -> BarMessage {
+    let position = message.header(header::SOURCE_POSITION);
+    BarMessage {
+        source_position: position.and_then(|p| p.parse().ok()),
+        provider: message.header(header::PROVIDER).map(str::to_string),
+        partition: message.partition,
+        offset: message.offset,
+        key: message.key,
+        value: message.value,
+    }
+}
 
 /// Record of one output.
 pub(crate) fn output(topics: &Topics, fingerprint: &str, step: &Step) -> Record {

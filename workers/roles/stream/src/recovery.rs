@@ -9,52 +9,57 @@ use foresail_crds::records::{FeatureRecord, StreamSnapshot};
 use foresail_runtime_base::RoleError;
 use foresail_runtime_kafka::{Reader, Settings, Start, read_tail, recreated};
 
-use crate::engine::{Remains, StreamCore};
+use crate::engine::{Recovered, StreamEngine};
 use crate::records;
 
 const BATCH: usize = 1_000;
 const WAIT: Duration = Duration::from_millis(200);
 
-/// What was found.
+/// What the topics hold of earlier runs.
 #[derive(Default)]
-pub(crate) struct Found {
+pub(crate) struct Recovery {
     /// For the engine.
-    pub(crate) remains: Remains,
+    pub(crate) recovered: Recovered,
     /// Newest rows of our feature set, oldest first per symbol.
     pub(crate) rows: Vec<FeatureRecord>,
 }
 
 /// Reads the features and stream-state topics. `tail` feature rows per partition are looked at
 /// first; a partition whose tail holds only other feature sets is read from its beginning.
-pub(crate) async fn find(
+pub(crate) async fn read(
     settings: &Settings,
     topics: &Topics,
     fingerprint: &str,
     tail: usize,
-) -> Result<Found, RoleError> {
-    let mut found = Found::default();
+) -> Result<Recovery, RoleError> {
+    let mut recovery = Recovery::default();
     let mut foreign = BTreeSet::new();
     for message in read_tail(settings, &topics.features, tail).await? {
         match records::source_offset(&message, fingerprint) {
             Some(offset) => {
-                note(&mut found, message.partition, offset);
-                found.rows.extend(serde_json::from_slice(&message.value));
+                note(&mut recovery, message.partition, offset);
+                recovery.rows.extend(serde_json::from_slice(&message.value));
             }
             None => {
                 foreign.insert(message.partition);
             }
         }
     }
-    let known: BTreeSet<i32> = found.remains.last_source_offsets.keys().copied().collect();
+    let known: BTreeSet<i32> = recovery
+        .recovered
+        .last_source_offsets
+        .keys()
+        .copied()
+        .collect();
     if !foreign.is_subset(&known) {
-        scan(settings, topics, fingerprint, &mut found).await?;
+        scan(settings, topics, fingerprint, &mut recovery).await?;
     }
-    found.remains.snapshots = snapshots(settings, topics).await?;
-    Ok(found)
+    recovery.recovered.snapshots = snapshots(settings, topics).await?;
+    Ok(recovery)
 }
 
-fn note(found: &mut Found, partition: i32, offset: i64) {
-    let last = found.remains.last_source_offsets.entry(partition);
+fn note(recovery: &mut Recovery, partition: i32, offset: i64) {
+    let last = recovery.recovered.last_source_offsets.entry(partition);
     let last = last.or_insert(offset);
     *last = offset.max(*last);
 }
@@ -63,13 +68,13 @@ async fn scan(
     settings: &Settings,
     topics: &Topics,
     fingerprint: &str,
-    found: &mut Found,
+    recovery: &mut Recovery,
 ) -> Result<(), RoleError> {
     let mut reader = Reader::open(settings, &topics.features, Start::Beginning).await?;
     while !reader.caught_up() {
         for message in reader.next_batch(BATCH, WAIT).await? {
             if let Some(offset) = records::source_offset(&message, fingerprint) {
-                note(found, message.partition, offset);
+                note(recovery, message.partition, offset);
             }
         }
     }
@@ -100,11 +105,11 @@ async fn snapshots(settings: &Settings, topics: &Topics) -> Result<Vec<StreamSna
 /// # Errors
 /// User error `TopicRecreated`.
 pub(crate) fn check_same_topic(
-    core: &StreamCore,
+    engine: &StreamEngine,
     topic: &str,
     ends: &BTreeMap<i32, (i64, i64)>,
 ) -> Result<(), RoleError> {
-    for (partition, known) in core.known_ends() {
+    for (partition, known) in engine.known_ends() {
         let end = ends.get(&partition).map_or(0, |(_, high)| *high);
         if end < known {
             return Err(recreated(
@@ -127,17 +132,17 @@ mod tests {
     #[test]
     fn a_topic_that_ends_too_early_is_refused() {
         let specs = [FeatureSpec::new("r", FeatureFunction::LogReturn)];
-        let remains = Remains {
+        let recovered = Recovered {
             last_source_offsets: [(0, 9), (1, 4)].into(),
             snapshots: vec![],
         };
-        let core = StreamCore::recover(&specs, Adjustment::None, &remains).unwrap();
+        let engine = StreamEngine::recover(&specs, Adjustment::None, &recovered).unwrap();
         let same = [(0, (0, 10)), (1, (0, 30))].into();
-        assert_eq!(check_same_topic(&core, "bars", &same), Ok(()));
+        assert_eq!(check_same_topic(&engine, "bars", &same), Ok(()));
         let short = [(0, (0, 9)), (1, (0, 30))].into();
-        let error = check_same_topic(&core, "bars", &short).unwrap_err();
+        let error = check_same_topic(&engine, "bars", &short).unwrap_err();
         assert_eq!(error.reason, "TopicRecreated");
         let fewer = [(0, (0, 10))].into();
-        assert!(check_same_topic(&core, "bars", &fewer).is_err());
+        assert!(check_same_topic(&engine, "bars", &fewer).is_err());
     }
 }

@@ -1,10 +1,10 @@
 //! State of one symbol: its feature set, what was counted, and the newest identities, so that a
-//! repeated bar is told from a late one. Used by `engine` only.
+//! repeated bar can be distinguished from a late one. Used by `engine` only.
 
 use std::collections::VecDeque;
 
 use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec};
-use foresail_crds::records::{FeatureRecord, StreamSnapshot};
+use foresail_crds::records::{FeatureRecord, Refusal, StreamSnapshot};
 use foresail_domain::Bar;
 use foresail_features::FeatureSet;
 use serde::{Deserialize, Serialize};
@@ -13,15 +13,8 @@ use serde_json::Value;
 /// Bars whose identity is remembered. A repeat older than this is refused as out of order.
 const REMEMBERED: usize = 64;
 
-/// Why a bar is not used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) reason: &'static str,
-    pub(crate) message: String,
-}
-
 /// What a bar led to.
-pub(crate) enum Taken {
+pub(crate) enum Outcome {
     /// A repeat, or contained in the restored state.
     Known,
     /// Used; the first rows need more bars.
@@ -56,9 +49,9 @@ pub(crate) struct SymbolState {
 }
 
 impl SymbolState {
-    pub(crate) fn new(blank: &FeatureSet) -> Self {
+    pub(crate) fn new(template: &FeatureSet) -> Self {
         Self {
-            set: blank.clone(),
+            set: template.clone(),
             counts: Counts::default(),
             contains_below: 0,
         }
@@ -100,35 +93,32 @@ impl SymbolState {
         self.counts.last_row_time
     }
 
-    pub(crate) fn push(&mut self, bar: &Bar, offset: i64) -> Taken {
+    pub(crate) fn push(&mut self, bar: &Bar, offset: i64) -> Outcome {
         if offset < self.contains_below {
-            return Taken::Known;
+            return Outcome::Known;
         }
         let identity = (bar.event_time, bar.revision);
         if self.counts.recent.contains(&identity) {
-            return Taken::Known;
+            return Outcome::Known;
         }
         self.counts.bars += 1;
         self.counts.recent.push_back(identity);
         if self.counts.recent.len() > REMEMBERED {
             self.counts.recent.pop_front();
         }
-        // Nothing but the feature set judges a bar, so that the trainer agrees.
+        // Only the feature set decides whether a bar is used, so that the trainer agrees.
         let row = match self.set.push(bar) {
             Ok(row) => row,
             Err(refused) => {
-                return Taken::Refused(Refusal {
-                    reason: refused.reason(),
-                    message: refused.to_string(),
-                });
+                return Outcome::Refused(Refusal::new(refused.reason(), refused.to_string()));
             }
         };
         let Some(row) = row else {
-            return Taken::WarmUp;
+            return Outcome::WarmUp;
         };
         self.counts.rows += 1;
         self.counts.last_row_time = Some(row.event_time);
-        Taken::Row(FeatureRecord {
+        Outcome::Row(FeatureRecord {
             symbol: bar.symbol.clone(),
             event_time: row.event_time,
             close: row.close,

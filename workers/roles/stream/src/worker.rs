@@ -17,7 +17,7 @@ use foresail_runtime_cluster::StatusReporter;
 use foresail_runtime_kafka::{Reader, Record, Settings, Start, TransactionalProducer};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::engine::{Output, Step, StreamCore};
+use crate::engine::{Output, Step, StreamEngine};
 use crate::mirror::Mirror;
 use crate::{metrics, records, recovery};
 
@@ -84,23 +84,24 @@ struct Worker {
 struct Session {
     producer: TransactionalProducer,
     reader: Reader,
-    core: StreamCore,
+    engine: StreamEngine,
     mirror: Mirror,
     last_work: Instant,
 }
 
 impl Worker {
     fn new(config: WorkerConfig, shutdown: Shutdown) -> Result<Self, RoleError> {
-        let core = StreamCore::new(&config.features, config.source.adjustment).map_err(|e| {
-            RoleError::user(
-                "InvalidFeatures",
-                format!("spec.features: {e}; correct the spec"),
-            )
-        })?;
+        let engine =
+            StreamEngine::new(&config.features, config.source.adjustment).map_err(|e| {
+                RoleError::user(
+                    "InvalidFeatures",
+                    format!("spec.features: {e}; correct the spec"),
+                )
+            })?;
         let prefix = config.pipeline.redis_prefix();
         Ok(Self {
             topics: config.topics(),
-            fingerprint: core.fingerprint().to_string(),
+            fingerprint: engine.fingerprint().to_string(),
             cache: config.redis.as_ref().map(|spec| Cache::open(spec, prefix)),
             reporter: StatusReporter::start(&config.pipeline, Role::Stream, shutdown.clone()),
             status: std::sync::Mutex::default(),
@@ -115,16 +116,17 @@ impl Worker {
         let mut session = self.open().await?;
         backoff.reset();
         self.health.set_ready(true);
-        self.report(Some(&session.core), None);
+        self.report(Some(&session.engine), None);
         loop {
             let messages = session.reader.next_batch(BATCH, WAIT).await?;
-            let steps: Vec<Step> = messages
-                .iter()
-                .filter_map(|message| session.core.push(message))
-                .collect();
+            let empty = messages.is_empty();
             metrics::BARS.inc_by(messages.len() as u64);
+            let steps: Vec<Step> = messages
+                .into_iter()
+                .filter_map(|message| session.engine.push(&records::bar_message(message)))
+                .collect();
             let stop = self.shutdown.is_cancelled();
-            if !messages.is_empty() {
+            if !empty {
                 session.last_work = Instant::now();
             }
             let idle = stop || session.last_work.elapsed() >= QUIET;
@@ -137,8 +139,8 @@ impl Worker {
             if let Some(cache) = &self.cache {
                 session.mirror.flush(cache, &self.fingerprint).await;
             }
-            if !messages.is_empty() {
-                self.report(Some(&session.core), None);
+            if !empty {
+                self.report(Some(&session.engine), None);
             }
             if stop {
                 return Ok(());
@@ -153,20 +155,24 @@ impl Worker {
         let producer = TransactionalProducer::open(&settings, &identity).await?;
         let keep = self.config.training.lookback.max(1) as usize;
         let tail = (keep * self.config.instruments.len()).min(LONGEST_TAIL);
-        let found = recovery::find(&settings, &self.topics, &self.fingerprint, tail.max(1)).await?;
+        let recovery =
+            recovery::read(&settings, &self.topics, &self.fingerprint, tail.max(1)).await?;
         let (specs, adjustment) = (&self.config.features, self.config.source.adjustment);
-        let core = StreamCore::recover(specs, adjustment, &found.remains)
+        let engine = StreamEngine::recover(specs, adjustment, &recovery.recovered)
             .map_err(|e| RoleError::internal("FeatureSet", e.to_string()))?;
-        let start = Start::Offsets(core.positions());
+        let start = Start::Offsets(engine.positions());
         let reader = Reader::open(&settings, &self.topics.bars, start).await?;
-        recovery::check_same_topic(&core, &self.topics.bars, &reader.ends().await?)?;
+        recovery::check_same_topic(&engine, &self.topics.bars, &reader.ends().await?)?;
         let mut mirror = Mirror::new(keep);
-        found.rows.into_iter().for_each(|row| mirror.remember(row));
-        tracing::info!(positions = ?core.positions(), "session open");
+        recovery
+            .rows
+            .into_iter()
+            .for_each(|row| mirror.remember(row));
+        tracing::info!(positions = ?engine.positions(), "session open");
         Ok(Session {
             producer,
             reader,
-            core,
+            engine,
             mirror,
             last_work: Instant::now(),
         })
@@ -179,12 +185,12 @@ impl Worker {
         steps: &[Step],
         idle: bool,
     ) -> Result<(), RoleError> {
-        let (mut batch, mut rows, mut marked) = (Vec::<Record>::new(), 0, BTreeSet::new());
+        let (mut batch, mut rows, mut refused_in) = (Vec::<Record>::new(), 0, BTreeSet::new());
         for step in steps.iter().filter(|step| step.fresh) {
             match &step.output {
                 Output::Row(_) => rows += 1,
                 Output::Refused(refused) => {
-                    marked.insert(step.partition);
+                    refused_in.insert(step.partition);
                     let (partition, offset) = (step.partition, step.offset);
                     tracing::warn!(partition, offset, reason = refused.reason, "bar refused");
                 }
@@ -192,14 +198,14 @@ impl Worker {
             batch.push(records::output(&self.topics, &self.fingerprint, step));
         }
         let refused = batch.len() as u64 - rows;
-        for partition in session.core.due(idle) {
-            marked.remove(&partition);
-            let snapshots = session.core.snapshots(partition);
+        for partition in session.engine.due(idle) {
+            refused_in.remove(&partition);
+            let snapshots = session.engine.snapshots(partition);
             batch.extend(snapshots.iter().map(|s| records::snapshot(&self.topics, s)));
         }
-        for partition in marked {
-            let marker = session.core.marker(partition);
-            batch.push(records::snapshot(&self.topics, &marker));
+        for partition in refused_in {
+            let snapshot = session.engine.partition_snapshot(partition);
+            batch.push(records::snapshot(&self.topics, &snapshot));
         }
         if !batch.is_empty() {
             session.producer.commit(batch).await?;
@@ -209,16 +215,16 @@ impl Worker {
         Ok(())
     }
 
-    /// Reports progress of `core`, or the last known one, with the error there is.
-    fn report(&self, core: Option<&StreamCore>, error: Option<WorkerError>) {
+    /// Reports progress of `engine`, or the last known one, with the error there is.
+    fn report(&self, engine: Option<&StreamEngine>, error: Option<WorkerError>) {
         let mut status = self
             .status
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         status.fingerprint.clone_from(&self.fingerprint);
         status.error = error;
-        if let Some(core) = core {
-            let totals = core.totals();
+        if let Some(engine) = engine {
+            let totals = engine.totals();
             status.bars = totals.bars;
             status.rows = totals.rows;
             let newest = totals.last_event_time;

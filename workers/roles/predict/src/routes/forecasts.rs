@@ -6,7 +6,8 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 
 use super::{error, unavailable};
-use crate::answer::{Forecast, Origin, forecast};
+use crate::answer::forecast;
+use crate::forecast::{Forecast, Origin};
 use crate::state::{Loaded, State};
 
 pub(crate) async fn one(state: web::Data<Arc<State>>, symbol: web::Path<String>) -> HttpResponse {

@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 
 use foresail_crds::pipeline::spec::{Adjustment, FeatureFunction, FeatureSpec};
-use foresail_crds::records::StreamSnapshot;
+use foresail_crds::records::{FeatureRecord, StreamSnapshot};
 use foresail_domain::{Bar, Interval};
-use foresail_runtime_kafka::Message;
 
 use super::*;
 
@@ -43,21 +42,19 @@ fn bar(symbol: &str, day: i64, close: f64) -> Bar {
     }
 }
 
-fn message(partition: i32, offset: i64, value: Vec<u8>) -> Message {
-    Message {
-        topic: "bars".into(),
+fn message(partition: i32, offset: i64, value: Vec<u8>) -> BarMessage {
+    BarMessage {
         partition,
         offset,
-        key: None,
         value,
-        headers: vec![("source_position".into(), "7".into())],
-        timestamp: None,
+        source_position: Some(7),
+        ..BarMessage::default()
     }
 }
 
 /// Two partitions, three symbols, with repeats, late bars, poison, and offsets with gaps (as
 /// transaction markers leave them).
-fn bars_topic(days: i64) -> Vec<Message> {
+fn bars_topic(days: i64) -> Vec<BarMessage> {
     let mut messages = Vec::new();
     let mut next = [0_i64, 0];
     let mut put = |partition: usize, value: Vec<u8>| {
@@ -102,26 +99,29 @@ struct Log {
 type Sorted = (Vec<(i32, i64, String, String)>, Vec<(i32, i64, String)>);
 
 impl Log {
-    fn commit(&mut self, core: &mut StreamCore, steps: Vec<Step>, idle: bool) {
-        let mut markers = std::collections::BTreeSet::new();
+    fn commit(&mut self, engine: &mut StreamEngine, steps: Vec<Step>, idle: bool) {
+        let mut refused_in = std::collections::BTreeSet::new();
         for step in steps.into_iter().filter(|s| s.fresh) {
             match step.output {
                 Output::Row(row) => self.rows.push((
                     step.partition,
                     step.offset,
-                    core.fingerprint().to_string(),
+                    engine.fingerprint().to_string(),
                     serde_json::to_string(&row).unwrap(),
                 )),
                 Output::Refused(refused) => {
-                    markers.insert(step.partition);
+                    refused_in.insert(step.partition);
                     let text = serde_json::to_string(&refused).unwrap();
                     self.refused.push((step.partition, step.offset, text));
                 }
             }
         }
-        let mut snapshots: Vec<_> = markers.into_iter().map(|p| core.marker(p)).collect();
-        for partition in core.due(idle) {
-            snapshots.extend(core.snapshots(partition));
+        let mut snapshots: Vec<_> = refused_in
+            .into_iter()
+            .map(|p| engine.partition_snapshot(p))
+            .collect();
+        for partition in engine.due(idle) {
+            snapshots.extend(engine.snapshots(partition));
         }
         for snapshot in snapshots {
             let key = format!("{}/{}", snapshot.partition, snapshot.symbol);
@@ -129,14 +129,14 @@ impl Log {
         }
     }
 
-    fn remains(&self, fingerprint: &str) -> Remains {
+    fn recovered(&self, fingerprint: &str) -> Recovered {
         let mut last_source_offsets = BTreeMap::new();
         for (partition, offset, of, _) in &self.rows {
             if of == fingerprint {
                 last_source_offsets.insert(*partition, *offset);
             }
         }
-        Remains {
+        Recovered {
             last_source_offsets,
             snapshots: self.state.values().cloned().collect(),
         }
@@ -150,39 +150,39 @@ impl Log {
     }
 }
 
-fn recover(log: &Log, specs: &[FeatureSpec]) -> StreamCore {
+fn recover(log: &Log, specs: &[FeatureSpec]) -> StreamEngine {
     let fingerprint = foresail_features::fingerprint(specs, Adjustment::Splits).unwrap();
-    let remains = log.remains(&fingerprint);
-    StreamCore::recover(specs, Adjustment::Splits, &remains).unwrap()
+    let recovered = log.recovered(&fingerprint);
+    StreamEngine::recover(specs, Adjustment::Splits, &recovered).unwrap()
 }
 
-/// Reads what `core` asks for in batches and commits each; stops before batch `crash`, whose
+/// Reads what `engine` asks for in batches and commits each; stops before batch `crash`, whose
 /// work is lost.
 fn run(
     log: &mut Log,
-    topic: &[Message],
+    topic: &[BarMessage],
     specs: &[FeatureSpec],
     crash: Option<usize>,
-) -> StreamCore {
-    let mut core = recover(log, specs);
-    let from = core.positions();
-    let wanted = |m: &&Message| m.offset >= from.get(&m.partition).copied().unwrap_or(0);
-    let messages: Vec<&Message> = topic.iter().filter(wanted).collect();
+) -> StreamEngine {
+    let mut engine = recover(log, specs);
+    let from = engine.positions();
+    let wanted = |m: &&BarMessage| m.offset >= from.get(&m.partition).copied().unwrap_or(0);
+    let messages: Vec<&BarMessage> = topic.iter().filter(wanted).collect();
     for (number, batch) in messages.chunks(3).enumerate() {
-        let steps = batch.iter().filter_map(|m| core.push(m)).collect();
+        let steps = batch.iter().filter_map(|m| engine.push(m)).collect();
         if crash == Some(number) {
-            return core;
+            return engine;
         }
-        log.commit(&mut core, steps, number % 4 == 3);
+        log.commit(&mut engine, steps, number % 4 == 3);
     }
-    core
+    engine
 }
 
 #[test]
 fn rows_equal_a_plain_fold_of_the_bars() {
     let topic = bars_topic(40);
     let mut log = Log::default();
-    let core = run(&mut log, &topic, &specs(), None);
+    let engine = run(&mut log, &topic, &specs(), None);
     let mut expected = Vec::new();
     let mut sets: BTreeMap<String, FeatureSet> = BTreeMap::new();
     for message in &topic {
@@ -210,7 +210,7 @@ fn rows_equal_a_plain_fold_of_the_bars() {
     assert_eq!(log.refused.len(), 9);
     assert!(log.refused.iter().any(|r| r.2.contains("OutOfOrder")));
     assert!(log.refused.iter().any(|r| r.2.contains("NotABar")));
-    let totals = core.totals();
+    let totals = engine.totals();
     assert_eq!(totals.rows as usize, got.len());
     assert_eq!(totals.bars as usize, topic.len() - 6, "all but the repeats");
     assert_eq!(totals.last_event_time, Some(40 * 86_400_000));
@@ -241,15 +241,15 @@ fn a_restart_at_every_point_gives_identical_logs() {
         for first in 0..batches {
             let mut log = Log::default();
             run(&mut log, &topic, &specs(), Some(first));
-            // Refusals are known from the markers alone, so those are kept.
-            let markers: Vec<_> = log.state.clone().into_iter().collect();
+            // Refusals are known from the snapshots of partitions alone, so those are kept.
+            let kept: Vec<_> = log.state.clone().into_iter().collect();
             lose(&mut log);
-            let markers = markers.into_iter().filter(|(_, s)| s.symbol.is_empty());
-            log.state.extend(markers);
+            let kept = kept.into_iter().filter(|(_, s)| s.symbol.is_empty());
+            log.state.extend(kept);
             run(&mut log, &topic, &specs(), Some(2));
-            let core = run(&mut log, &topic, &specs(), None);
+            let engine = run(&mut log, &topic, &specs(), None);
             assert_eq!(log.sorted(), whole.sorted(), "{name}, crash {first}");
-            assert_eq!(core.totals(), totals, "{name}, crash {first}");
+            assert_eq!(engine.totals(), totals, "{name}, crash {first}");
         }
     }
 }
@@ -277,27 +277,27 @@ fn snapshots_move_the_start_forward_and_a_short_topic_is_seen() {
     let topic = bars_topic(29);
     let mut log = Log::default();
     run(&mut log, &topic, &specs(), None);
-    let core = recover(&log, &specs());
-    assert!(core.positions()[&0] > 20, "{:?}", core.positions());
+    let engine = recover(&log, &specs());
+    assert!(engine.positions()[&0] > 20, "{:?}", engine.positions());
     let end = topic.iter().filter(|m| m.partition == 0).map(|m| m.offset);
-    assert_eq!(core.known_ends()[&0], end.max().unwrap() + 1);
+    assert_eq!(engine.known_ends()[&0], end.max().unwrap() + 1);
 }
 
 #[test]
 fn snapshots_are_due_by_count_or_when_idle() {
-    let mut core = StreamCore::new(&specs(), Adjustment::None).unwrap();
-    let push = |core: &mut StreamCore, n: i64| {
+    let mut engine = StreamEngine::new(&specs(), Adjustment::None).unwrap();
+    let push = |engine: &mut StreamEngine, n: i64| {
         let value = serde_json::to_vec(&bar("A", n, 10.0)).unwrap();
-        core.push(&message(3, n, value));
+        engine.push(&message(3, n, value));
     };
-    assert!(core.due(true).is_empty());
-    push(&mut core, 1);
-    assert!(core.due(false).is_empty());
-    assert_eq!(core.due(true), [3]);
+    assert!(engine.due(true).is_empty());
+    push(&mut engine, 1);
+    assert!(engine.due(false).is_empty());
+    assert_eq!(engine.due(true), [3]);
     for n in 2..=500 {
-        push(&mut core, n);
+        push(&mut engine, n);
     }
-    assert_eq!(core.due(false), [3]);
-    assert_eq!(core.snapshots(3).len(), 2);
-    assert!(core.due(true).is_empty());
+    assert_eq!(engine.due(false), [3]);
+    assert_eq!(engine.snapshots(3).len(), 2);
+    assert!(engine.due(true).is_empty());
 }

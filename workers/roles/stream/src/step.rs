@@ -1,0 +1,58 @@
+//! What goes into the engine and what comes out of it: plain data, known to no server. Made by
+//! `records`, `partition` and `engine`.
+
+use foresail_crds::records::{FeatureRecord, QuarantineRecord};
+
+/// One message of the bars topic.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BarMessage {
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+    /// Key, where it has one.
+    pub key: Option<String>,
+    /// The bar as JSON.
+    pub value: Vec<u8>,
+    /// Provider named in the headers, for a bar that cannot be read.
+    pub provider: Option<String>,
+    /// Zero-based index of the row in its source.
+    pub source_position: Option<u64>,
+}
+
+/// Something the worker writes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// A feature row.
+    Row(FeatureRecord),
+    /// A bar that cannot be used.
+    Refused(QuarantineRecord),
+}
+
+/// What one message led to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Partition of the bar, and of the output.
+    pub partition: i32,
+    /// Offset of the bar.
+    pub offset: i64,
+    /// Time the bar was read from its source, the record timestamp of the output.
+    pub timestamp: Option<i64>,
+    /// Key of the output: the symbol, where it is known.
+    pub key: Option<String>,
+    /// Row or refusal.
+    pub output: Output,
+    /// False when an earlier run has written it already.
+    pub fresh: bool,
+}
+
+/// Counts since the start of the topic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Bars read, used or refused; repeats are not counted.
+    pub bars: u64,
+    /// Feature rows made.
+    pub rows: u64,
+    /// Event time of the newest feature row, milliseconds UTC.
+    pub last_event_time: Option<i64>,
+}
