@@ -1,5 +1,6 @@
 //! The newest forecast of a symbol: from the process, from Redis, or computed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ pub(crate) async fn forecast(
     let version = champion.served.version;
     let key = (last.symbol.clone(), last.event_time, version);
     let name = format!("forecast:{version}:{}:{}", last.event_time, last.symbol);
-    let (forecast, origin) = if let Some(known) = state.remembered(&key) {
+    let (forecast, origin) = if let Some(known) = state.local.get(&key) {
         (known, Origin::Local)
     } else if let Some(shared) = from_redis(state, &name, last, champion).await {
         (Arc::new(shared), Origin::Redis)
@@ -30,7 +31,7 @@ pub(crate) async fn forecast(
         (Arc::new(computed), Origin::Computed)
     };
     if origin != Origin::Local {
-        state.remember(key, Arc::clone(&forecast));
+        state.local.insert(key, Arc::clone(&forecast));
     }
     metrics::CACHE.with_label_values(&[origin.header()]).inc();
     log(state, last, &forecast);

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Forecast closes of the next sessions of one symbol.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Forecast {
     /// Instrument code.
     pub symbol: String,
     /// End of the bar it was made at, RFC 3339.
+    #[schema(format = DateTime)]
     pub as_of: String,
     /// Version that made it.
     pub model_version: u32,
@@ -17,15 +19,17 @@ pub(crate) struct Forecast {
     pub close: f64,
     /// Steps forecast.
     pub horizon: u32,
-    /// Session dates forecast.
+    /// Session dates forecast, one per step.
     pub dates: Vec<String>,
     /// Forecast closes, raw prices as of `as_of`.
     pub mean_forecast: Vec<f64>,
-    /// Closes per level of the version; empty when it has none.
+    /// Closes per level of the version, as `"0.1"`; empty when it has none.
     #[serde(default)]
+    #[schema(required)]
     pub quantiles: BTreeMap<String, Vec<f64>>,
     /// Same bar in milliseconds UTC.
     #[serde(skip_serializing, default)]
+    #[schema(ignore)]
     pub event_time: i64,
 }
 

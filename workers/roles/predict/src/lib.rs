@@ -11,5 +11,7 @@ mod served;
 mod server;
 mod state;
 mod table;
+#[cfg(test)]
+mod testing;
 
 pub use server::run;

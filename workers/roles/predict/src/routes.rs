@@ -6,7 +6,6 @@ pub(crate) mod openapi;
 pub(crate) mod timeseries;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use actix_web::body::MessageBody;
@@ -14,22 +13,23 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
 use actix_web::{HttpResponse, web};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::metrics;
 use crate::state::State;
 
-/// Requests worked on at one time; more are told to come again.
-const MOST_IN_FLIGHT: usize = 512;
 /// Largest request body in bytes.
 const LARGEST_BODY: usize = 4 << 20;
+/// Header that says which version answered.
+pub(crate) const VERSION_HEADER: &str = "X-Foresail-Model-Version";
 
-/// All routes.
+/// All routes; `openapi::Document` describes them.
 pub(crate) fn configure(app: &mut web::ServiceConfig) {
     let body = web::JsonConfig::default()
         .limit(LARGEST_BODY)
         .error_handler(|error, _| {
-            let response = bad_request("body", &error.to_string());
+            let response = BadParameter::new("body", error.to_string()).answer();
             actix_web::error::InternalError::from_response(error, response).into()
         });
     app.app_data(body)
@@ -62,26 +62,15 @@ pub(crate) async fn guard(
         .app_data::<web::Data<Arc<State>>>()
         .map(|s| Arc::clone(s));
     let begin = Instant::now();
-    let busy = state
-        .as_ref()
-        .map_or(0, |s| s.in_flight.fetch_add(1, Ordering::Relaxed));
-    let response = if busy >= MOST_IN_FLIGHT {
+    // Returned when it is dropped: also when the handler panics or the client goes away.
+    let permit = state.map(|s| Arc::clone(&s.in_flight).try_acquire_owned());
+    let response = if matches!(permit, Some(Err(_))) {
         let answer = unavailable("too many requests at one time");
         request.into_response(answer).map_into_boxed_body()
     } else {
-        match next.call(request).await {
-            Ok(response) => response.map_into_boxed_body(),
-            Err(error) => {
-                if let Some(state) = &state {
-                    state.in_flight.fetch_sub(1, Ordering::Relaxed);
-                }
-                return Err(error);
-            }
-        }
+        next.call(request).await?.map_into_boxed_body()
     };
-    if let Some(state) = &state {
-        state.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
+    drop(permit);
     metrics::REQUESTS
         .with_label_values(&[route.as_str(), response.status().as_str()])
         .inc();
@@ -91,15 +80,59 @@ pub(crate) async fn guard(
     Ok(response)
 }
 
-/// The error object of the time-series protocol.
-pub(crate) fn error(status: StatusCode, kind: &str, param: &str, message: &str) -> HttpResponse {
-    HttpResponse::build(status).json(json!({"error": {
-        "code": status.as_u16().to_string(), "message": message, "param": param, "type": kind
-    }}))
+/// A request that is not answered, in the shape of the time-series protocol.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ErrorAnswer {
+    error: ErrorObject,
 }
 
-pub(crate) fn bad_request(param: &str, message: &str) -> HttpResponse {
-    error(StatusCode::BAD_REQUEST, "BadRequestError", param, message)
+/// Why.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorObject {
+    /// HTTP status as text.
+    #[schema(example = "400")]
+    code: String,
+    /// What is wrong, in words.
+    message: String,
+    /// Parameter it is about; empty when it is none.
+    #[schema(example = "options.horizon")]
+    param: String,
+    /// Kind of error.
+    #[serde(rename = "type")]
+    #[schema(example = "BadRequestError")]
+    kind: String,
+}
+
+/// A parameter of a request that cannot be used.
+#[derive(Debug)]
+pub(crate) struct BadParameter {
+    param: String,
+    message: String,
+}
+
+impl BadParameter {
+    pub(crate) fn new(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            param: param.into(),
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn answer(&self) -> HttpResponse {
+        let status = StatusCode::BAD_REQUEST;
+        error(status, "BadRequestError", &self.param, &self.message)
+    }
+}
+
+pub(crate) fn error(status: StatusCode, kind: &str, param: &str, message: &str) -> HttpResponse {
+    HttpResponse::build(status).json(ErrorAnswer {
+        error: ErrorObject {
+            code: status.as_u16().to_string(),
+            message: message.into(),
+            param: param.into(),
+            kind: kind.into(),
+        },
+    })
 }
 
 /// Not now; come again.

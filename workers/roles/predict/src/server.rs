@@ -17,7 +17,7 @@ use foresail_runtime_cluster::serving;
 use foresail_runtime_kafka::{LossyProducer, Reader, Settings, Start};
 
 use crate::served::ServedLog;
-use crate::state::State;
+use crate::state::{self, State};
 use crate::table::Table;
 use crate::{models, routes};
 
@@ -84,7 +84,8 @@ pub async fn run(config: WorkerConfig, shutdown: Shutdown) -> Result<(), RoleErr
     served.map_err(|e| RoleError::internal("ServerFailed", e.to_string()))
 }
 
-fn open(config: WorkerConfig) -> Result<State, RoleError> {
+/// What a request sees, before any version is loaded.
+pub(crate) fn open(config: WorkerConfig) -> Result<State, RoleError> {
     let fingerprint = foresail_features::fingerprint(&config.features, config.source.adjustment)
         .map_err(|e| {
             RoleError::user(
@@ -107,10 +108,10 @@ fn open(config: WorkerConfig) -> Result<State, RoleError> {
         champion: Default::default(),
         previous: Default::default(),
         table: Table::new(keep),
-        local: Default::default(),
+        local: state::local_cache(),
         log: log.map(|producer| ServedLog::start(producer, config.topics().served)),
         cache,
-        in_flight: Default::default(),
+        in_flight: state::permits(),
         filled: Default::default(),
         fingerprint,
         config,

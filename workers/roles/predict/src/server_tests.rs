@@ -1,100 +1,13 @@
 use std::collections::BTreeSet;
 
 use actix_web::http::StatusCode;
-use actix_web::test::{TestRequest, call_service, init_service, read_body_json};
-use foresail_crds::model_manifest::{ResidualQuantiles, ScalerParameters};
-use foresail_crds::pipeline::spec::Target;
-use foresail_crds::worker_config::ServedVersion;
-use foresail_model::linear::Linear;
-use foresail_model::{Part, Predictor, Sizes};
+use actix_web::test::{TestRequest, call_service, read_body_json};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::state::Loaded;
+use foresail_crds::pipeline::spec::Target;
 
-fn config(features: Value) -> WorkerConfig {
-    serde_json::from_value(json!({
-        "pipeline": {"namespace": "n", "name": "p"},
-        "instruments": [{"symbol": "X"}], "calendar": "XNYS",
-        "source": {"csv": {"uri": "http://h/f.csv"}},
-        "kafka": {"bootstrapServers": "127.0.0.1:1"},
-        "lake": {"uri": "s3://bucket", "endpoint": "http://s3", "secretName": "s"},
-        "features": features, "training": {"model": {"kind": "Linear"}, "horizon": 2},
-        "drift": {}, "cacheTtlSeconds": 1, "gateWindowSessions": 5, "deletionPolicy": {}
-    }))
-    .unwrap()
-}
-
-fn model(version: u32) -> Arc<Loaded> {
-    changing(version, f64::from(version) / 100.0, Target::Close)
-}
-
-/// A version that always forecasts the same change.
-fn changing(version: u32, change: f64, target: Target) -> Arc<Loaded> {
-    let linear = Linear {
-        intercepts: vec![change; 2],
-        coefficients: vec![vec![0.0]; 2],
-    };
-    let scaler = ScalerParameters {
-        mean: vec![0.0],
-        std: vec![1.0],
-    };
-    let served = ServedVersion {
-        version,
-        manifest_uri: String::new(),
-        manifest_sha256: String::new(),
-    };
-    let sizes = Sizes {
-        features: 1,
-        steps: 2,
-        hidden: 0,
-        layers: 0,
-        sequence: 1,
-        season: 1,
-        target,
-    };
-    Arc::new(Loaded {
-        served,
-        predictor: Predictor::new(Part::Linear(linear), scaler, sizes),
-        quantiles: Some(ResidualQuantiles {
-            levels: vec![0.25, 0.75],
-            steps: vec![vec![-0.5, 0.25], vec![-0.75, 0.5]],
-            count: 8,
-        }),
-    })
-}
-
-fn row(event_time: i64) -> FeatureRecord {
-    FeatureRecord {
-        symbol: "X".into(),
-        event_time,
-        close: 100.0,
-        adjustment_factor: 1.0,
-        values: vec![0.0],
-    }
-}
-
-fn state(features: Value) -> Arc<State> {
-    let mut state = open(config(features)).unwrap();
-    state.log = None;
-    Arc::new(state)
-}
-
-fn returns() -> Value {
-    json!([{"name": "r", "function": "LogReturn"}])
-}
-
-macro_rules! app {
-    ($state:expr) => {
-        init_service(
-            App::new()
-                .app_data(web::Data::new(Arc::clone(&$state)))
-                .wrap(from_fn(routes::guard))
-                .configure(routes::configure),
-        )
-        .await
-    };
-}
+use crate::testing::{app, changing, model, returns, row, state};
 
 #[actix_web::test]
 async fn a_forecast_has_its_version_dates_and_closes() {
@@ -292,20 +205,54 @@ async fn swapping_versions_never_mixes_an_answer() {
 }
 
 #[actix_web::test]
-async fn the_openapi_document_names_every_route() {
+async fn requests_that_are_given_up_make_room_for_others() {
     let state = state(returns());
-    let app = app!(state);
-    let body: Value = read_body_json(
-        call_service(&app, TestRequest::get().uri("/openapi.json").to_request()).await,
+    state.champion.store(Some(model(1)));
+    state.table.push(row(1_199_221_200_000));
+    let endless = web::get().to(std::future::pending::<&'static str>);
+    let app = actix_web::test::init_service(
+        App::new()
+            .app_data(web::Data::new(Arc::clone(&state)))
+            .wrap(from_fn(routes::guard))
+            .route("/endless", endless)
+            .configure(routes::configure),
     )
     .await;
-    for path in [
-        "/v1/forecasts",
-        "/v1/forecasts/{symbol}",
-        "/v1/timeseries/forecast",
-        "/v1/timeseries/models",
-        "/v1/features",
-    ] {
-        assert!(body["paths"][path].is_object(), "{path}");
+    let status = async || {
+        let request = TestRequest::get().uri("/v1/forecasts/X").to_request();
+        call_service(&app, request).await.status()
+    };
+    let mut waiting = Vec::new();
+    for _ in 0..512 {
+        let request = TestRequest::get().uri("/endless").to_request();
+        let mut answer = Box::pin(call_service(&app, request));
+        assert!(futures::poll!(&mut answer).is_pending());
+        waiting.push(answer);
     }
+    assert_eq!(status().await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        status().await,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "a refusal keeps nothing"
+    );
+    // The clients hang up.
+    drop(waiting);
+    assert_eq!(status().await, StatusCode::OK);
+}
+
+#[test]
+fn a_full_cache_forgets_the_oldest_and_keeps_the_rest() {
+    let state = state(returns());
+    let forecast = |event_time| {
+        let key = ("X".to_string(), event_time, 1);
+        (key, Arc::new(crate::forecast::Forecast::default()))
+    };
+    for event_time in 0..10_100 {
+        let (key, value) = forecast(event_time);
+        state.local.insert(key, value);
+    }
+    state.local.run_pending_tasks();
+    let kept = |event_time| state.local.get(&forecast(event_time).0).is_some();
+    assert!((200..10_100).all(kept));
+    assert!(!kept(0));
 }

@@ -1,9 +1,8 @@
 //! What a request sees. The loaded versions are swapped as one: a request takes them once and uses
 //! nothing else.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwapOption;
 use foresail_crds::model_manifest::ResidualQuantiles;
@@ -11,13 +10,17 @@ use foresail_crds::worker_config::{ServedVersion, WorkerConfig};
 use foresail_domain::TradingCalendar;
 use foresail_model::Predictor;
 use foresail_runtime_cache::Cache;
+use moka::policy::EvictionPolicy;
+use tokio::sync::Semaphore;
 
 use crate::forecast::Forecast;
 use crate::served::ServedLog;
 use crate::table::Table;
 
 /// Most forecasts kept in process.
-const LARGEST_CACHE: usize = 10_000;
+const LARGEST_CACHE: u64 = 10_000;
+/// Requests worked on at one time; the others are refused for the moment.
+const MOST_IN_FLIGHT: usize = 512;
 
 /// One loaded, verified and self-tested version.
 #[derive(Debug)]
@@ -40,30 +43,27 @@ pub(crate) struct State {
     /// Kept loaded for instant rollback.
     pub previous: ArcSwapOption<Loaded>,
     pub table: Table,
-    pub local: Mutex<HashMap<Key, Arc<Forecast>>>,
+    pub local: LocalCache,
     pub cache: Option<Cache>,
     pub log: Option<ServedLog>,
-    pub in_flight: AtomicUsize,
+    /// One permit per request worked on.
+    pub in_flight: Arc<Semaphore>,
     /// The table has caught up once.
     pub filled: AtomicBool,
 }
 
-impl State {
-    /// A forecast kept in process.
-    pub(crate) fn remembered(&self, key: &Key) -> Option<Arc<Forecast>> {
-        self.local
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(key)
-            .cloned()
-    }
+/// Forecasts of this process. They stay true for ever, so they have no time to live.
+pub(crate) type LocalCache = moka::sync::Cache<Key, Arc<Forecast>>;
 
-    /// Keeps a forecast; everything is forgotten when there are too many.
-    pub(crate) fn remember(&self, key: Key, forecast: Arc<Forecast>) {
-        let mut local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
-        if local.len() >= LARGEST_CACHE {
-            local.clear();
-        }
-        local.insert(key, forecast);
-    }
+/// An empty cache that forgets what was not asked for the longest.
+pub(crate) fn local_cache() -> LocalCache {
+    moka::sync::Cache::builder()
+        .max_capacity(LARGEST_CACHE)
+        .eviction_policy(EvictionPolicy::lru())
+        .build()
+}
+
+/// Permits of all requests that may be worked on at one time.
+pub(crate) fn permits() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(MOST_IN_FLIGHT))
 }

@@ -3,50 +3,157 @@
 use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
-use foresail_domain::Bar;
+use foresail_domain::{Bar, Interval};
 use foresail_features::FeatureSet;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::bad_request;
+use super::{BadParameter, ErrorAnswer};
 use crate::state::State;
 
-/// Bars of one symbol, oldest first.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Request {
-    bars: Vec<Bar>,
+/// Bars to compute features of.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct FeaturesRequest {
+    /// Bars of one symbol, oldest first.
+    bars: Vec<BarInput>,
 }
 
-pub(crate) async fn compute(
-    state: web::Data<Arc<State>>,
-    request: web::Json<Request>,
-) -> HttpResponse {
-    let config = &state.config;
-    let mut set = match FeatureSet::new(&config.features, config.source.adjustment) {
-        Ok(set) => set,
-        Err(error) => return bad_request("features", &error.to_string()),
-    };
-    let mut rows = Vec::new();
-    for (index, bar) in request.bars.iter().enumerate() {
-        let param = format!("bars[{index}]");
-        if let Err(error) = bar.check(i64::MAX) {
-            return bad_request(&param, &error.to_string());
-        }
-        match set.push(bar) {
-            Ok(Some(row)) => rows.push(json!({
-                "eventTime": row.event_time,
-                "close": row.close,
-                "adjustmentFactor": row.adjustment_factor,
-                "values": row.values,
-            })),
-            Ok(None) => {}
-            Err(refused) => return bad_request(&param, &refused.to_string()),
+/// A bar as traded. The last four fields are those of a bar on Kafka; features do not depend on them.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct BarInput {
+    /// Instrument code.
+    symbol: String,
+    /// End of the bar, milliseconds since the Unix epoch, UTC.
+    event_time: i64,
+    /// First price, where known.
+    open: Option<f64>,
+    /// Highest price, where known.
+    high: Option<f64>,
+    /// Lowest price, where known.
+    low: Option<f64>,
+    /// Last price, positive.
+    close: f64,
+    /// Shares traded, where known.
+    volume: Option<f64>,
+    /// Shares after / shares before a split effective this session.
+    #[serde(default = "no_split")]
+    split_factor: f64,
+    /// Cash per share going ex this session.
+    #[serde(default)]
+    dividend: f64,
+    /// Length of the bar: `1d`.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    interval: Interval,
+    /// When the row was read, milliseconds since the Unix epoch, UTC.
+    #[serde(default)]
+    ingested_at: i64,
+    /// Where it came from.
+    #[serde(default)]
+    provider: String,
+    /// 0 for the first report of a session, higher for corrections.
+    #[serde(default)]
+    revision: u32,
+}
+
+fn no_split() -> f64 {
+    1.0
+}
+
+impl From<BarInput> for Bar {
+    fn from(input: BarInput) -> Self {
+        Self {
+            symbol: input.symbol,
+            interval: input.interval,
+            event_time: input.event_time,
+            open: input.open,
+            high: input.high,
+            low: input.low,
+            close: input.close,
+            volume: input.volume,
+            split_factor: input.split_factor,
+            dividend: input.dividend,
+            ingested_at: input.ingested_at,
+            provider: input.provider,
+            revision: input.revision,
         }
     }
-    HttpResponse::Ok().json(json!({
-        "fingerprint": set.fingerprint(),
-        "names": set.names(),
-        "warmUp": set.warm_up(),
-        "rows": rows,
-    }))
+}
+
+/// Feature rows of the bars; the first bars, which only warm up, have none.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Features {
+    /// Identity of the feature set (hex): models trained on another one are not served.
+    fingerprint: String,
+    /// Names of the features, in the order of `values`.
+    names: Vec<String>,
+    /// Bars needed before the first row, that of the row included.
+    warm_up: u32,
+    /// Rows, oldest first.
+    rows: Vec<Row>,
+}
+
+/// Features at one bar.
+#[derive(Debug, Serialize, ToSchema)]
+struct Row {
+    /// End of the bar, milliseconds since the Unix epoch, UTC.
+    event_time: i64,
+    /// Close of the bar as traded.
+    close: f64,
+    /// Cumulative adjustment: adjusted close = close * factor.
+    adjustment_factor: f64,
+    /// One value per feature.
+    values: Vec<f64>,
+}
+
+/// Feature rows of bars in the request
+///
+/// Computed by the code that the stream worker and the trainer use, with the Pipeline's features.
+#[utoipa::path(
+    post,
+    path = "/v1/features",
+    tag = "Foresail",
+    request_body(content = FeaturesRequest, example = json!({"bars": [
+        {"symbol": "IBM", "event_time": 1_767_387_600_000_i64, "open": 98.5, "high": 99.0, "low": 97.5, "close": 98.0, "volume": 1_200_000.0},
+        {"symbol": "IBM", "event_time": 1_767_646_800_000_i64, "open": 98.0, "high": 100.0, "low": 98.0, "close": 99.5, "volume": 1_500_000.0}
+    ]})),
+    responses(
+        (status = 200, description = "The rows", body = Features),
+        (status = 400, description = "What is wrong, and with which parameter", body = ErrorAnswer),
+        (status = 503, description = "Too busy; Retry-After says when to come again", body = ErrorAnswer)
+    )
+)]
+pub(crate) async fn compute(
+    state: web::Data<Arc<State>>,
+    request: web::Json<FeaturesRequest>,
+) -> HttpResponse {
+    match rows(&state, request.into_inner()) {
+        Ok(features) => HttpResponse::Ok().json(features),
+        Err(refusal) => refusal.answer(),
+    }
+}
+
+fn rows(state: &State, request: FeaturesRequest) -> Result<Features, BadParameter> {
+    let config = &state.config;
+    let mut set = FeatureSet::new(&config.features, config.source.adjustment)
+        .map_err(|error| BadParameter::new("features", error.to_string()))?;
+    let mut rows = Vec::new();
+    for (index, bar) in request.bars.into_iter().map(Bar::from).enumerate() {
+        let refuse = |message| BadParameter::new(format!("bars[{index}]"), message);
+        bar.check(i64::MAX).map_err(|e| refuse(e.to_string()))?;
+        let row = set.push(&bar).map_err(|e| refuse(e.to_string()))?;
+        rows.extend(row.map(|row| Row {
+            event_time: row.event_time,
+            close: row.close,
+            adjustment_factor: row.adjustment_factor,
+            values: row.values,
+        }));
+    }
+    Ok(Features {
+        fingerprint: set.fingerprint().to_string(),
+        names: set.names().to_vec(),
+        warm_up: set.warm_up(),
+        rows,
+    })
 }

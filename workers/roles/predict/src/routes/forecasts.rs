@@ -4,22 +4,46 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{error, unavailable};
+use super::{ErrorAnswer, VERSION_HEADER, error, unavailable};
 use crate::answer::forecast;
 use crate::forecast::{Forecast, Origin};
 use crate::state::{Loaded, State};
 
+/// Newest forecasts.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Forecasts {
+    /// One per symbol that has enough rows, by symbol.
+    #[schema(value_type = Vec<Forecast>)]
+    forecasts: Vec<Arc<Forecast>>,
+}
+
+/// Newest forecast of one symbol
+#[utoipa::path(
+    get,
+    path = "/v1/forecasts/{symbol}",
+    tag = "Foresail",
+    params(("symbol" = String, Path, description = "Instrument code of the Pipeline", example = "IBM")),
+    responses(
+        (status = 200, description = "The forecast", body = Forecast, headers(
+            ("X-Foresail-Model-Version" = u32, description = "Version that made it"),
+            ("X-Foresail-As-Of" = String, description = "End of the bar it was made at, RFC 3339"),
+            ("X-Foresail-Cache" = String, description = "hit-local, hit-redis or miss")
+        )),
+        (status = 404, description = "Not a symbol of the Pipeline", body = ErrorAnswer),
+        (status = 500, description = "The model gives no finite forecast", body = ErrorAnswer),
+        (status = 503, description = "Not ready, or too busy; Retry-After says when to come again", body = ErrorAnswer)
+    )
+)]
 pub(crate) async fn one(state: web::Data<Arc<State>>, symbol: web::Path<String>) -> HttpResponse {
     let Some(champion) = state.champion.load_full() else {
         return unavailable("no version is loaded yet");
     };
     match newest(&state, &champion, &symbol).await {
         Ok((forecast, origin)) => HttpResponse::Ok()
-            .insert_header((
-                "X-Foresail-Model-Version",
-                forecast.model_version.to_string(),
-            ))
+            .insert_header((VERSION_HEADER, forecast.model_version.to_string()))
             .insert_header(("X-Foresail-Cache", origin.header()))
             .insert_header(("X-Foresail-As-Of", forecast.as_of.as_str()))
             .json(&*forecast),
@@ -27,6 +51,19 @@ pub(crate) async fn one(state: web::Data<Arc<State>>, symbol: web::Path<String>)
     }
 }
 
+/// Newest forecast of every symbol
+///
+/// Symbols without enough feature rows are left out.
+#[utoipa::path(
+    get,
+    path = "/v1/forecasts",
+    tag = "Foresail",
+    responses(
+        (status = 200, description = "Forecasts", body = Forecasts,
+         headers(("X-Foresail-Model-Version" = u32, description = "Version that made them"))),
+        (status = 503, description = "Not ready, or too busy; Retry-After says when to come again", body = ErrorAnswer)
+    )
+)]
 pub(crate) async fn all(state: web::Data<Arc<State>>) -> HttpResponse {
     let Some(champion) = state.champion.load_full() else {
         return unavailable("no version is loaded yet");
@@ -38,11 +75,8 @@ pub(crate) async fn all(state: web::Data<Arc<State>>) -> HttpResponse {
         }
     }
     HttpResponse::Ok()
-        .insert_header((
-            "X-Foresail-Model-Version",
-            champion.served.version.to_string(),
-        ))
-        .json(serde_json::json!({ "forecasts": forecasts }))
+        .insert_header((VERSION_HEADER, champion.served.version.to_string()))
+        .json(Forecasts { forecasts })
 }
 
 async fn newest(

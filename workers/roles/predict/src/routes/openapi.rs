@@ -1,42 +1,44 @@
-//! `GET /openapi.json`.
+//! `GET /openapi.json`: the document, made from the routes and the types they take and give. Tests compare
+//! it with the routes registered and with real answers.
 
 use actix_web::HttpResponse;
-use serde_json::{Value, json};
+use utoipa::OpenApi;
 
+use super::{features, forecasts, timeseries};
+
+/// Everything the predictor serves.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Foresail predictor",
+        description = "Forecasts of one Pipeline. Names in JSON are snake_case, times are RFC 3339 or \
+                       milliseconds since the Unix epoch as their description says."
+    ),
+    paths(
+        forecasts::all,
+        forecasts::one,
+        timeseries::models,
+        timeseries::forecast,
+        features::compute,
+        document
+    ),
+    tags(
+        (name = "Foresail", description = "Forecasts and features by symbol"),
+        (name = "KServe time-series protocol", description = "Forecasts from series in the request")
+    )
+)]
+pub(crate) struct Document;
+
+/// This document
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "Foresail",
+    responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value))
+)]
 pub(crate) async fn document() -> HttpResponse {
-    HttpResponse::Ok().json(describe())
+    HttpResponse::Ok().json(Document::openapi())
 }
 
-fn describe() -> Value {
-    let answer = |text: &str| json!({"description": text, "content": {"application/json": {"schema": {"type": "object"}}}});
-    let errors = |base: Value| {
-        let mut all = base;
-        all["503"] = answer("Not ready, or too busy; Retry-After says when to come again");
-        all
-    };
-    let post = |summary: &str, required: Value| {
-        json!({"post": {
-            "summary": summary,
-            "requestBody": {"required": true, "content": {"application/json": {"schema": {"type": "object", "required": required}}}},
-            "responses": errors(json!({"200": answer("The result"), "400": answer("What is wrong, and with which parameter")}))
-        }})
-    };
-    let symbol =
-        json!([{"name": "symbol", "in": "path", "required": true, "schema": {"type": "string"}}]);
-    json!({
-        "openapi": "3.1.0",
-        "info": {"title": "Foresail predictor", "version": env!("CARGO_PKG_VERSION")},
-        "paths": {
-            "/v1/forecasts": {"get": {"summary": "Newest forecast of every symbol", "responses": errors(json!({"200": answer("Forecasts")}))}},
-            "/v1/forecasts/{symbol}": {"get": {
-                "summary": "Newest forecast of one symbol", "parameters": symbol,
-                "responses": errors(json!({"200": answer("symbol, as_of, model_version, close, horizon, dates, mean_forecast, quantiles (closes per level, as \"0.1\")"), "404": answer("Unknown symbol")}))
-            }},
-            "/v1/timeseries/models": {"get": {"summary": "Models served here", "responses": {"200": {
-                "description": "Names", "content": {"application/json": {"schema": {"type": "array", "items": {"type": "string"}}}}
-            }}}},
-            "/v1/timeseries/forecast": post("Forecast from series in the request (KServe time-series protocol)", json!(["inputs"])),
-            "/v1/features": post("Feature rows of bars in the request", json!(["bars"]))
-        }
-    })
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! What the tests of the server share: a configuration, a model that is known to be right, the server.
+
+use std::sync::Arc;
+
+use foresail_crds::model_manifest::{ResidualQuantiles, ScalerParameters};
+use foresail_crds::pipeline::spec::Target;
+use foresail_crds::records::FeatureRecord;
+use foresail_crds::worker_config::{ServedVersion, WorkerConfig};
+use foresail_model::linear::Linear;
+use foresail_model::{Part, Predictor, Sizes};
+use serde_json::{Value, json};
+
+use crate::server::open;
+use crate::state::{Loaded, State};
+
+pub(crate) fn config(features: Value) -> WorkerConfig {
+    serde_json::from_value(json!({
+        "pipeline": {"namespace": "n", "name": "p"},
+        "instruments": [{"symbol": "X"}], "calendar": "XNYS",
+        "source": {"csv": {"uri": "http://h/f.csv"}},
+        "kafka": {"bootstrapServers": "127.0.0.1:1"},
+        "lake": {"uri": "s3://bucket", "endpoint": "http://s3", "secretName": "s"},
+        "features": features, "training": {"model": {"kind": "Linear"}, "horizon": 2},
+        "drift": {}, "cacheTtlSeconds": 1, "gateWindowSessions": 5, "deletionPolicy": {}
+    }))
+    .unwrap()
+}
+
+pub(crate) fn model(version: u32) -> Arc<Loaded> {
+    changing(version, f64::from(version) / 100.0, Target::Close)
+}
+
+/// A version that always forecasts the same change.
+pub(crate) fn changing(version: u32, change: f64, target: Target) -> Arc<Loaded> {
+    let linear = Linear {
+        intercepts: vec![change; 2],
+        coefficients: vec![vec![0.0]; 2],
+    };
+    let scaler = ScalerParameters {
+        mean: vec![0.0],
+        std: vec![1.0],
+    };
+    let served = ServedVersion {
+        version,
+        manifest_uri: String::new(),
+        manifest_sha256: String::new(),
+    };
+    let sizes = Sizes {
+        features: 1,
+        steps: 2,
+        hidden: 0,
+        layers: 0,
+        sequence: 1,
+        season: 1,
+        target,
+    };
+    Arc::new(Loaded {
+        served,
+        predictor: Predictor::new(Part::Linear(linear), scaler, sizes),
+        quantiles: Some(ResidualQuantiles {
+            levels: vec![0.25, 0.75],
+            steps: vec![vec![-0.5, 0.25], vec![-0.75, 0.5]],
+            count: 8,
+        }),
+    })
+}
+
+pub(crate) fn row(event_time: i64) -> FeatureRecord {
+    FeatureRecord {
+        symbol: "X".into(),
+        event_time,
+        close: 100.0,
+        adjustment_factor: 1.0,
+        values: vec![0.0],
+    }
+}
+
+pub(crate) fn state(features: Value) -> Arc<State> {
+    let mut state = open(config(features)).unwrap();
+    state.log = None;
+    Arc::new(state)
+}
+
+pub(crate) fn returns() -> Value {
+    json!([{"name": "r", "function": "LogReturn"}])
+}
+
+/// The server of the tests, with the routes and the guard of the real one.
+macro_rules! app {
+    ($state:expr) => {
+        ::actix_web::test::init_service(
+            ::actix_web::App::new()
+                .app_data(::actix_web::web::Data::new(::std::sync::Arc::clone(
+                    &$state,
+                )))
+                .wrap(::actix_web::middleware::from_fn($crate::routes::guard))
+                .configure($crate::routes::configure),
+        )
+        .await
+    };
+}
+
+pub(crate) use app;
