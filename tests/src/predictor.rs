@@ -118,7 +118,7 @@ impl Answer {
     /// Any answer but 200, a body of another version than the header, closes that are not positive.
     pub fn forecast(&self) -> Result<(u32, Vec<f64>)> {
         ensure!(self.status == 200, "answer {}: {}", self.status, self.body);
-        let closes = deep(&self.body, &["mean_forecast", "forecast"])
+        let closes = deep(&self.body, &["mean_forecast"])
             .and_then(Value::as_array)
             .with_context(|| format!("no forecast in {}", self.body))?;
         let closes: Vec<f64> = closes.iter().filter_map(Value::as_f64).collect();
@@ -126,7 +126,7 @@ impl Answer {
             !closes.is_empty() && closes.iter().all(|c| c.is_finite() && *c > 0.0),
             "closes {closes:?}"
         );
-        let said = deep(&self.body, &["model_version", "modelVersion"])
+        let said = deep(&self.body, &["model_version"])
             .and_then(Value::as_u64)
             .and_then(|v| u32::try_from(v).ok());
         let version = said

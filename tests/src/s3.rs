@@ -1,11 +1,11 @@
-//! Objects of the node's S3 server, fetched by curl with its own request signing: an opinion
-//! independent of the client the product uses.
+//! Objects of the node's S3 server through object_store, another client than the product's.
 
-use std::process::Stdio;
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use tokio::process::Command;
+use futures::TryStreamExt;
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::path::Path;
+use object_store::{Error, ObjectStore, ObjectStoreExt, RetryConfig};
 
 use crate::Cluster;
 
@@ -14,11 +14,11 @@ use crate::Cluster;
 /// # Errors
 /// Any other answer.
 pub async fn get(cluster: &Cluster, key: &str) -> Result<Option<Bytes>> {
-    let (status, body) = request(cluster, key, &["--request", "GET"]).await?;
-    match status.as_str() {
-        "200" => Ok(Some(body)),
-        "404" => Ok(None),
-        other => bail!("GET {key}: {other}: {}", String::from_utf8_lossy(&body)),
+    let found = store(cluster)?.get(&path(key)?).await;
+    match found {
+        Ok(object) => Ok(Some(object.bytes().await?)),
+        Err(Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("GET {key}")),
     }
 }
 
@@ -27,79 +27,60 @@ pub async fn get(cluster: &Cluster, key: &str) -> Result<Option<Bytes>> {
 /// # Errors
 /// When it is refused.
 pub async fn put(cluster: &Cluster, key: &str, text: &str) -> Result<()> {
-    let (status, body) =
-        request(cluster, key, &["--request", "PUT", "--data-binary", text]).await?;
-    if status != "200" {
-        bail!("PUT {key}: {status}: {}", String::from_utf8_lossy(&body));
-    }
-    Ok(())
+    let body = Bytes::copy_from_slice(text.as_bytes());
+    let stored = store(cluster)?.put(&path(key)?, body.into()).await;
+    stored.map(drop).with_context(|| format!("PUT {key}"))
 }
 
-/// Keys below a prefix (of the bucket), first thousand.
+/// Keys below a folder (of the bucket), in order.
 ///
 /// # Errors
 /// When the bucket cannot be listed.
-pub async fn list(cluster: &Cluster, prefix: &str) -> Result<Vec<String>> {
-    let query = format!("?list-type=2&prefix={}", prefix.replace('/', "%2F"));
-    let (status, body) = request(cluster, &query, &["--request", "GET"]).await?;
-    if status != "200" {
-        bail!(
-            "listing {prefix}: {status}: {}",
-            String::from_utf8_lossy(&body)
-        );
-    }
-    let text = String::from_utf8_lossy(&body).into_owned();
-    let keys = text.split("<Key>").skip(1);
-    Ok(keys
-        .filter_map(|part| part.split("</Key>").next().map(str::to_owned))
-        .collect())
+pub async fn list(cluster: &Cluster, folder: &str) -> Result<Vec<String>> {
+    let objects = store(cluster)?.list(Some(&path(folder)?));
+    let keys = objects.map_ok(|object| object.location.to_string());
+    let mut keys: Vec<String> = keys
+        .try_collect()
+        .await
+        .with_context(|| format!("listing {folder}"))?;
+    keys.sort();
+    Ok(keys)
 }
 
-/// Deletes every object below a prefix.
+/// Deletes every object below a folder.
 ///
 /// # Errors
 /// When one is refused, or nothing lies there.
-pub async fn delete_below(cluster: &Cluster, prefix: &str) -> Result<()> {
-    let keys = list(cluster, prefix).await?;
-    if keys.is_empty() {
-        bail!("nothing lies below {prefix}");
-    }
+pub async fn delete_below(cluster: &Cluster, folder: &str) -> Result<()> {
+    let store = store(cluster)?;
+    let keys = list(cluster, folder).await?;
+    ensure!(!keys.is_empty(), "nothing lies below {folder}");
     for key in keys {
-        let (status, body) = request(cluster, &key, &["--request", "DELETE"]).await?;
-        if status != "204" && status != "200" {
-            bail!("DELETE {key}: {status}: {}", String::from_utf8_lossy(&body));
-        }
+        let deleted = store.delete(&path(&key)?).await;
+        deleted.with_context(|| format!("DELETE {key}"))?;
     }
     Ok(())
 }
 
-async fn request(cluster: &Cluster, key: &str, options: &[&str]) -> Result<(String, Bytes)> {
+fn path(key: &str) -> Result<Path> {
+    Path::parse(key).with_context(|| format!("{key} is no key"))
+}
+
+fn store(cluster: &Cluster) -> Result<AmazonS3> {
     let settings = &cluster.settings;
-    let url = format!("{}/{}/{key}", settings.s3_endpoint, settings.s3_bucket);
-    let output = Command::new("curl")
-        .args([
-            "--silent",
-            "--show-error",
-            "--noproxy",
-            "*",
-            "--max-time",
-            "30",
-        ])
-        .args(["--aws-sigv4", "aws:amz:us-east-1:s3", "--user"])
-        .arg(format!("{}:{}", settings.access_key, settings.secret_key))
-        .args(["--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD"])
-        .args(["--write-out", "\n%{http_code}"])
-        .args(options)
-        .arg(&url)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .context("cannot run curl")?;
-    let split = output.stdout.iter().rposition(|byte| *byte == b'\n');
-    let Some(split) = split.filter(|_| output.status.success()) else {
-        bail!("{url}: {}", String::from_utf8_lossy(&output.stderr));
+    // A test that meets a store that is away should say so, not wait it out.
+    let retry = RetryConfig {
+        max_retries: 2,
+        ..RetryConfig::default()
     };
-    let status = String::from_utf8_lossy(&output.stdout[split + 1..]).into_owned();
-    Ok((status, Bytes::copy_from_slice(&output.stdout[..split])))
+    AmazonS3Builder::new()
+        .with_endpoint(&settings.s3_endpoint)
+        .with_bucket_name(&settings.s3_bucket)
+        .with_access_key_id(&settings.access_key)
+        .with_secret_access_key(&settings.secret_key)
+        .with_region("us-east-1")
+        .with_allow_http(true)
+        .with_retry(retry)
+        .build()
+        .context("the S3 client cannot be made")
 }

@@ -189,6 +189,7 @@ fn bars(ledger: &Ledger, symbol: &str) -> Vec<Bar> {
 
 async fn rows_of(predictor: &Predictor, bars: &[Bar]) -> Result<Vec<FeatureRecord>> {
     let symbol = &bars.first().context("no bar")?.symbol;
+    let bars: Vec<Value> = bars.iter().map(as_requested).collect();
     let answer = predictor
         .post("/v1/features", &json!({ "bars": bars }))
         .await?;
@@ -201,13 +202,30 @@ async fn rows_of(predictor: &Predictor, bars: &[Bar]) -> Result<Vec<FeatureRecor
     let rows = answer.body["rows"]
         .as_array()
         .context("no rows in the answer")?;
-    let record = |row: &Value| {
-        // One request is about one symbol, so the rows do not repeat it.
-        let mut row = row.clone();
-        row["symbol"] = json!(symbol);
-        serde_json::from_value(row).context("a row is no feature record")
-    };
-    rows.iter().map(record).collect()
+    rows.iter().map(|row| as_recorded(symbol, row)).collect()
+}
+
+/// A bar as the predictor takes it.
+fn as_requested(bar: &Bar) -> Value {
+    json!({
+        "symbol": bar.symbol, "event_time": bar.event_time,
+        "open": bar.open, "high": bar.high, "low": bar.low, "close": bar.close, "volume": bar.volume,
+        "split_factor": bar.split_factor, "dividend": bar.dividend,
+    })
+}
+
+/// A row of the answer as the stream worker records it. One request is about one symbol, so the rows do
+/// not repeat it.
+fn as_recorded(symbol: &str, row: &Value) -> Result<FeatureRecord> {
+    let number = |field: &str| row[field].as_f64().with_context(|| format!("no {field}"));
+    let event_time = row["event_time"].as_i64();
+    Ok(FeatureRecord {
+        symbol: symbol.into(),
+        event_time: event_time.context("no event_time")?,
+        close: number("close")?,
+        adjustment_factor: number("adjustment_factor")?,
+        values: serde_json::from_value(row["values"].clone()).context("no values")?,
+    })
 }
 
 fn same(row: &FeatureRecord, record: &FeatureRecord) -> Result<()> {

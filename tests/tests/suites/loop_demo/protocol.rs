@@ -15,7 +15,7 @@ const COLUMNS: [&str; 7] = [
     "low",
     "close",
     "volume",
-    "splitFactor",
+    "split_factor",
     "dividend",
 ];
 
@@ -134,6 +134,17 @@ async fn described(predictor: &Predictor) -> Result<String> {
     let paths = document["paths"].as_object().context("no paths")?;
     for path in [ROUTE, "/v1/forecasts/{symbol}", "/v1/features"] {
         ensure!(paths.contains_key(path), "{path} is not described");
+    }
+    let forecast = &document["components"]["schemas"]["Forecast"]["properties"];
+    let answer = predictor.get("/v1/forecasts").await?.body;
+    let one = answer["forecasts"][0]
+        .as_object()
+        .context("no forecast is served")?;
+    for field in one.keys() {
+        ensure!(
+            forecast[field].is_object(),
+            "the field {field} is not described"
+        );
     }
     Ok(format!("{} routes", paths.len()))
 }
