@@ -63,7 +63,7 @@ pub struct PipelineSpec {
     #[schemars(length(min = 1, max = 256))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["symbol".into()]))]
     pub instruments: Vec<Instrument>,
-    /// Trading calendar that horizons, windows and data age are counted in.
+    /// Trading calendar that horizons and windows are counted in.
     #[serde(default)]
     pub calendar: TradingCalendar,
     /// Where bars come from. Exactly one of `csv` and `simulator`.
