@@ -4,7 +4,7 @@ use foresail_artifacts::Loaded;
 use foresail_crds::records::FeatureRecord;
 use foresail_model::{Predictor, Row};
 
-use crate::forecast_lane::{Champion, Forecaster};
+use crate::forecast_tracker::{Champion, Forecaster};
 
 struct Model(Predictor);
 

@@ -4,16 +4,16 @@
 
 use foresail_crds::records::{FeatureRecord, PredictionRecord};
 
-use crate::clock::Reading;
-use crate::drift_lane::DriftLane;
-use crate::forecast_lane::ForecastLane;
+use crate::drift_tracker::DriftTracker;
+use crate::forecast_tracker::ForecastTracker;
+use crate::session_watermark::Reading;
 
 /// See the module.
 pub struct MonitorEngine {
     /// Forecasts and realised error.
-    pub forecasts: ForecastLane,
+    pub forecasts: ForecastTracker,
     /// Drift; absent when the policy does not fit the reference.
-    pub drift: Option<DriftLane>,
+    pub drift: Option<DriftTracker>,
 }
 
 impl MonitorEngine {

@@ -7,7 +7,7 @@ use foresail_crds::records::{PredictionRecord, header};
 use foresail_runtime_base::RoleError;
 use foresail_runtime_kafka::{Message, Reader, Record, Settings, Start};
 
-use crate::forecast_lane::Predicted;
+use crate::forecast_tracker::Predicted;
 
 const BATCH: usize = 1_000;
 const WAIT: Duration = Duration::from_millis(200);

@@ -3,13 +3,13 @@
 //! rebuilt from Kafka at every start. Run by `foresail-worker monitor`.
 
 mod champion;
-mod clock;
-mod drift_lane;
+mod drift_tracker;
 pub mod engine;
-mod forecast_lane;
+mod forecast_tracker;
 mod history;
 mod maturity;
 mod metrics;
+mod session_watermark;
 mod status;
 mod worker;
 

@@ -1,5 +1,5 @@
 //! Losses of forecasts whose labels are known, gathered per forecast date and handed on in
-//! order of date. Driven by `forecast_lane`.
+//! order of date. Driven by `forecast_tracker`.
 
 use std::collections::BTreeMap;
 

@@ -32,21 +32,21 @@ pub(crate) struct MonitorStatus {
 impl MonitorStatus {
     /// What the engine knows now.
     pub(crate) fn of(engine: &MonitorEngine, metric: DriftMetric) -> Self {
-        let lane = engine.drift.as_ref();
-        let drifted = lane.and_then(|lane| Some((lane.version(), lane.latest()?)));
+        let tracker = engine.drift.as_ref();
+        let drifted = tracker.and_then(|t| Some((t.version(), t.latest()?)));
         let (version, seen) = (engine.forecasts.version(), engine.forecasts.latest());
         let mut status = Self {
             drift: drifted.and_then(|(version, seen)| drift(version, metric, seen)),
             performance: seen.and_then(|seen| performance(version, seen)),
             monitor_error: None,
         };
-        // A number that no status can hold is told as an error, not as another number.
-        let untold = match (drifted, seen) {
+        // A number that no status can hold is reported as an error, not as another number.
+        let unreported = match (drifted, seen) {
             (Some((version, _)), _) if status.drift.is_none() => Some((version, "drift score")),
             (_, Some(_)) if status.performance.is_none() => Some((version, "realised error")),
             _ => None,
         };
-        status.monitor_error = untold.map(|(version, what)| not_finite(version, what));
+        status.monitor_error = unreported.map(|(version, what)| not_finite(version, what));
         status
     }
 }

@@ -20,10 +20,10 @@ use foresail_runtime_kafka::{Message, Reader, Record, Settings, Start, Transacti
 use foresail_runtime_store::Store;
 use tokio::sync::watch::Receiver;
 
-use crate::clock::Reading;
-use crate::drift_lane::DriftLane;
+use crate::drift_tracker::DriftTracker;
 use crate::engine::MonitorEngine;
-use crate::forecast_lane::ForecastLane;
+use crate::forecast_tracker::ForecastTracker;
+use crate::session_watermark::Reading;
 use crate::status::MonitorStatus;
 use crate::{champion, history, metrics};
 
@@ -127,7 +127,7 @@ struct Session {
     engine: MonitorEngine,
     reading: Reading,
     /// Why drift is not watched.
-    misfit: Option<WorkerError>,
+    policy_mismatch: Option<WorkerError>,
 }
 
 impl Worker {
@@ -183,14 +183,14 @@ impl Worker {
         };
         let champion = champion::champion(target.champion.version, loaded);
         let symbols = self.config.symbols();
-        let drift = DriftLane::new(
+        let drift = DriftTracker::new(
             target.reference.version,
             &reference,
             self.policy.clone(),
             &symbols,
         );
-        let (drift, misfit) = match drift {
-            Ok(lane) => (Some(lane), None),
+        let (drift, policy_mismatch) = match drift {
+            Ok(tracker) => (Some(tracker), None),
             Err(error) => {
                 let message = format!("drift is not watched: {error}");
                 (None, Some(RoleError::user("DriftPolicyMisfit", message)))
@@ -203,7 +203,7 @@ impl Worker {
         let version = champion.version;
         let predicted = history::read(&settings, &self.topics.predictions, version).await?;
         let window = self.policy.window_sessions;
-        let forecasts = ForecastLane::new(champion, predicted, &symbols, window);
+        let forecasts = ForecastTracker::new(champion, predicted, &symbols, window);
         let reader = Reader::open(&settings, &self.topics.features, Start::Beginning).await?;
         tracing::info!(
             version,
@@ -215,7 +215,7 @@ impl Worker {
             reader,
             engine: MonitorEngine { forecasts, drift },
             reading: Reading::History,
-            misfit: misfit.map(|error| error.to_worker_error()),
+            policy_mismatch: policy_mismatch.map(|error| error.to_worker_error()),
         })
     }
 
@@ -250,14 +250,14 @@ impl Worker {
     /// the present.
     fn observe(&self, session: &Session) {
         let engine = &session.engine;
-        metrics::show_drift(engine.drift.as_ref().and_then(DriftLane::latest));
+        metrics::show_drift(engine.drift.as_ref().and_then(DriftTracker::latest));
         metrics::show_performance(engine.forecasts.latest());
         let failures = engine.forecasts.failures();
         metrics::FAILED.set(i64::try_from(failures).unwrap_or(i64::MAX));
         self.report(|status| {
             *status = MonitorStatus::of(engine, self.policy.metric);
-            if session.misfit.is_some() {
-                status.monitor_error.clone_from(&session.misfit);
+            if session.policy_mismatch.is_some() {
+                status.monitor_error.clone_from(&session.policy_mismatch);
             }
         });
     }

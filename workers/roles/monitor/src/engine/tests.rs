@@ -10,7 +10,7 @@ use foresail_crds::pipeline::spec::{
 use foresail_drift::{DriftObservation, DriftPolicy, Session, Sessions, build_reference};
 
 use super::*;
-use crate::forecast_lane::{Champion, Forecaster, Predicted};
+use crate::forecast_tracker::{Champion, Forecaster, Predicted};
 use crate::status::MonitorStatus;
 
 const SYMBOLS: [&str; 3] = ["A", "B", "C"];
@@ -155,8 +155,8 @@ fn engine(version: u32, strength: f64, log: &Log, manifest: &ModelManifest) -> M
     })
     .unwrap();
     MonitorEngine {
-        forecasts: ForecastLane::new(champion, predicted, &symbols, WINDOW as usize),
-        drift: Some(DriftLane::new(1, manifest, policy, &symbols).unwrap()),
+        forecasts: ForecastTracker::new(champion, predicted, &symbols, WINDOW as usize),
+        drift: Some(DriftTracker::new(1, manifest, policy, &symbols).unwrap()),
     }
 }
 
@@ -399,7 +399,7 @@ fn a_row_the_model_refuses_is_skipped_and_counted() {
     };
     let symbols = SYMBOLS.map(String::from);
     let mut engine = MonitorEngine {
-        forecasts: ForecastLane::new(champion, Predicted::default(), &symbols, 5),
+        forecasts: ForecastTracker::new(champion, Predicted::default(), &symbols, 5),
         drift: None,
     };
     let topic = rows(1, 40, 0.0);

@@ -7,22 +7,22 @@ use foresail_crds::model_manifest::ModelManifest;
 use foresail_crds::records::FeatureRecord;
 use foresail_drift::{DriftError, DriftMonitor, DriftObservation, DriftPolicy, Session};
 
-use crate::clock::{Reading, SessionClock};
+use crate::session_watermark::{Reading, SessionWatermark};
 
 /// Scores of one reference.
-pub struct DriftLane {
+pub struct DriftTracker {
     version: u32,
     fingerprint: String,
     /// Position of each reference feature in a feature row.
     columns: Vec<usize>,
     monitor: DriftMonitor,
-    clock: SessionClock,
+    watermark: SessionWatermark,
     open: BTreeMap<i64, BTreeMap<String, Vec<f64>>>,
     latest: Option<DriftObservation>,
 }
 
-impl DriftLane {
-    /// A lane for the reference stored with `version`. Only sessions after its training data count.
+impl DriftTracker {
+    /// A tracker of the reference stored with `version`. Only sessions after its training data count.
     ///
     /// # Errors
     /// The policy does not fit the reference.
@@ -48,7 +48,7 @@ impl DriftLane {
             fingerprint: manifest.fingerprint.clone(),
             columns,
             monitor: DriftMonitor::new(reference, policy)?,
-            clock: SessionClock::new(symbols, manifest.data.trained_through),
+            watermark: SessionWatermark::new(symbols, manifest.data.trained_through),
             open: BTreeMap::new(),
             latest: None,
         })
@@ -56,7 +56,7 @@ impl DriftLane {
 
     /// Takes a row, whatever feature set it was made with.
     pub fn push(&mut self, fingerprint: &str, row: &FeatureRecord) {
-        if fingerprint != self.fingerprint || !self.clock.seen(&row.symbol, row.event_time) {
+        if fingerprint != self.fingerprint || !self.watermark.seen(&row.symbol, row.event_time) {
             return;
         }
         let values = self.columns.iter().map(|c| row.values.get(*c).copied());
@@ -73,7 +73,7 @@ impl DriftLane {
 
     /// Scores the sessions that are complete.
     pub fn settle(&mut self, reading: Reading) {
-        for event_time in self.clock.close(reading) {
+        for event_time in self.watermark.close(reading) {
             let Some(rows) = self.open.remove(&event_time) else {
                 continue;
             };

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use foresail_crds::records::{FeatureRecord, PredictionRecord};
 use foresail_drift::performance::{PerformanceMonitor, PerformanceObservation};
 
-use crate::clock::{Reading, SessionClock};
 use crate::maturity::{Loss, Maturity};
+use crate::session_watermark::{Reading, SessionWatermark};
 
 /// A model that forecasts closes.
 pub trait Forecaster: Send + Sync {
@@ -64,19 +64,19 @@ struct Series {
 }
 
 /// See the module.
-pub struct ForecastLane {
+pub struct ForecastTracker {
     champion: Champion,
     predicted: Predicted,
     series: BTreeMap<String, Series>,
-    clock: SessionClock,
+    watermark: SessionWatermark,
     maturity: Maturity,
     performance: PerformanceMonitor,
     latest: Option<PerformanceObservation>,
     failures: u64,
 }
 
-impl ForecastLane {
-    /// A lane for one champion. `window` is the number of forecast dates judged together.
+impl ForecastTracker {
+    /// A tracker of one champion. `window` is the number of forecast dates judged together.
     pub fn new(
         champion: Champion,
         predicted: Predicted,
@@ -85,7 +85,7 @@ impl ForecastLane {
     ) -> Self {
         let horizon = champion.forecaster.horizon();
         Self {
-            clock: SessionClock::new(symbols, champion.trained_through),
+            watermark: SessionWatermark::new(symbols, champion.trained_through),
             maturity: Maturity::new(u32::try_from(horizon).unwrap_or(u32::MAX)),
             performance: PerformanceMonitor::new(window, horizon),
             series: symbols
@@ -112,7 +112,7 @@ impl ForecastLane {
         series.newest = Some(row.event_time);
         series.mature(row, &mut self.maturity);
         series.keep(row, self.champion.forecaster.lookback());
-        let in_time = self.clock.seen(&row.symbol, row.event_time);
+        let in_time = self.watermark.seen(&row.symbol, row.event_time);
         if row.event_time <= self.champion.trained_through {
             return None;
         }
@@ -130,7 +130,7 @@ impl ForecastLane {
 
     /// Judges the dates that are complete.
     pub fn settle(&mut self, reading: Reading) {
-        for session in self.clock.close(reading) {
+        for session in self.watermark.close(reading) {
             self.maturity.session_closed(session);
             while let Some(date) = self.maturity.next(session) {
                 let Loss { champion, naive } = date.loss;

@@ -1,7 +1,7 @@
 //! When a session is complete. Rows of one session arrive over several partitions in any
 //! interleaving; a session closes once every symbol has reached it, so that what is computed
 //! per session does not depend on the interleaving. A symbol that has stopped trading is left
-//! out, but never while rows are known to be outstanding. Used by both lanes.
+//! out, but never while rows are known to be outstanding. Used by both trackers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ pub enum Reading {
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub struct SessionClock {
+pub struct SessionWatermark {
     /// Newest event time per declared symbol.
     newest: BTreeMap<String, Option<i64>>,
     /// Sessions not closed yet.
@@ -34,8 +34,8 @@ pub struct SessionClock {
     closed_through: i64,
 }
 
-impl SessionClock {
-    /// A clock for the declared symbols that reports sessions after `starts_after`.
+impl SessionWatermark {
+    /// A watermark of the declared symbols that reports sessions after `starts_after`.
     pub fn new(symbols: &[String], starts_after: i64) -> Self {
         Self {
             newest: symbols.iter().map(|s| (s.clone(), None)).collect(),
@@ -97,52 +97,52 @@ impl SessionClock {
 mod tests {
     use super::*;
 
-    fn clock() -> SessionClock {
-        SessionClock::new(&["A".into(), "B".into()], 0)
+    fn two_symbols() -> SessionWatermark {
+        SessionWatermark::new(&["A".into(), "B".into()], 0)
     }
 
     #[test]
     fn a_session_closes_when_every_symbol_has_reached_it() {
-        let mut clock = clock();
-        assert!(clock.seen("A", 1));
-        assert!(clock.close(Reading::History).is_empty());
-        assert!(clock.seen("A", 2));
-        assert!(clock.seen("B", 1));
-        assert_eq!(clock.close(Reading::History), [1]);
+        let mut watermark = two_symbols();
+        assert!(watermark.seen("A", 1));
+        assert!(watermark.close(Reading::History).is_empty());
+        assert!(watermark.seen("A", 2));
+        assert!(watermark.seen("B", 1));
+        assert_eq!(watermark.close(Reading::History), [1]);
         // B skips session 2.
-        assert!(clock.seen("B", 3));
-        assert_eq!(clock.close(Reading::History), [2]);
-        assert!(!clock.seen("A", 2), "repeat");
-        assert!(!clock.seen("C", 9), "not declared");
-        assert!(clock.seen("A", 3));
-        assert_eq!(clock.close(Reading::History), [3]);
+        assert!(watermark.seen("B", 3));
+        assert_eq!(watermark.close(Reading::History), [2]);
+        assert!(!watermark.seen("A", 2), "repeat");
+        assert!(!watermark.seen("C", 9), "not declared");
+        assert!(watermark.seen("A", 3));
+        assert_eq!(watermark.close(Reading::History), [3]);
     }
 
     #[test]
     fn sessions_before_the_start_are_not_reported_but_move_the_clock() {
-        let mut clock = SessionClock::new(&["A".into(), "B".into()], 10);
-        assert!(!clock.seen("A", 9) && !clock.seen("B", 10));
-        assert!(clock.seen("B", 11));
-        assert!(clock.close(Reading::History).is_empty());
-        assert!(clock.seen("A", 11));
-        assert_eq!(clock.close(Reading::History), [11]);
+        let mut watermark = SessionWatermark::new(&["A".into(), "B".into()], 10);
+        assert!(!watermark.seen("A", 9) && !watermark.seen("B", 10));
+        assert!(watermark.seen("B", 11));
+        assert!(watermark.close(Reading::History).is_empty());
+        assert!(watermark.seen("A", 11));
+        assert_eq!(watermark.close(Reading::History), [11]);
     }
 
     #[test]
     fn a_halted_symbol_is_left_out_only_when_nothing_is_outstanding() {
-        let mut clock = clock();
-        assert!(clock.seen("B", 1));
+        let mut watermark = two_symbols();
+        assert!(watermark.seen("B", 1));
         for t in 1..=300 {
-            clock.seen("A", t);
+            watermark.seen("A", t);
         }
-        assert_eq!(clock.close(Reading::History), [1]);
-        let quiet = clock.clone().close(Reading::Quiet);
+        assert_eq!(watermark.close(Reading::History), [1]);
+        let quiet = watermark.clone().close(Reading::Quiet);
         assert_eq!((quiet.len(), quiet.last()), (299, Some(&300)));
-        let busy = clock.close(Reading::Busy);
+        let busy = watermark.close(Reading::Busy);
         assert_eq!(busy.len(), 299, "B lags by more than {LAG_BUSY}");
-        assert!(!clock.seen("B", 2), "its session is closed");
+        assert!(!watermark.seen("B", 2), "its session is closed");
 
-        let mut close_by = SessionClock::new(&["A".into(), "B".into()], 0);
+        let mut close_by = SessionWatermark::new(&["A".into(), "B".into()], 0);
         close_by.seen("B", 1);
         for t in 1..=100 {
             close_by.seen("A", t);
@@ -152,8 +152,8 @@ mod tests {
 
     #[test]
     fn interleaving_does_not_matter() {
-        let mut in_turn = clock();
-        let mut by_symbol = clock();
+        let mut in_turn = two_symbols();
+        let mut by_symbol = two_symbols();
         let mut first = Vec::new();
         for t in 1..=50 {
             for symbol in ["A", "B"] {
