@@ -1,7 +1,7 @@
 //! Where to go on: the largest source position in what was really committed.
 //!
 //! Every transaction holds consecutive rows of the source, so the newest record of each partition
-//! of bars and quarantine bounds it; out-of-scope rows leave no record and are judged again.
+//! of bars and quarantine bounds it; out-of-scope rows leave no record and are checked again.
 
 use std::str::FromStr;
 
@@ -10,30 +10,30 @@ use foresail_crds::records::header;
 use foresail_runtime_base::RoleError;
 use foresail_runtime_kafka::{Message, Settings, read_tail, recreated, written};
 
-/// Records looked at per quarantine partition.
+/// Newest records read per quarantine partition.
 const QUARANTINE_TAIL: usize = 64;
 
-/// What earlier sessions left.
+/// Where the committed rows end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct Position {
     /// Position of the first row that is not committed.
     pub next: u64,
     /// Offsets the bars topic has given out.
     pub written: i64,
 }
 
-/// Reads it. Must be called after fencing earlier producers.
+/// Must be called after earlier producers are fenced off: what is read can then no longer change.
 ///
 /// # Errors
 /// Those of reading Kafka, and `TopicRecreated` (user).
-pub(crate) async fn find(settings: &Settings, topics: &Topics) -> Result<Found, RoleError> {
+pub(crate) async fn read(settings: &Settings, topics: &Topics) -> Result<Position, RoleError> {
     let mut newest = read_tail(settings, &topics.bars, 1).await?;
-    // The stream worker quarantines here too, with the older position of its bar: look past those.
+    // The stream worker quarantines here too, with the older position of its bar, so one record is not enough.
     newest.extend(read_tail(settings, &topics.quarantine, QUARANTINE_TAIL).await?);
     let written = written(settings, &topics.bars).await?;
     let known = largest(&newest, header::BARS_WRITTEN).unwrap_or(0);
     check_same_topic(&topics.bars, written, known)?;
-    Ok(Found {
+    Ok(Position {
         next: after(&newest),
         written,
     })

@@ -22,14 +22,14 @@ use prometheus::{IntCounterVec, register_int_counter_vec};
 use tokio::sync::watch;
 
 use crate::pace::Pace;
-use crate::position::{self, Found};
+use crate::position::{self, Position};
 use crate::records::{self, Target};
 use crate::source::{self, Rows};
 
 /// Most rows in one transaction of the backfill.
 const BATCH: usize = 500;
 /// How often an open session makes sure that its topic is still the same one.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+const CHECK_TOPIC_EVERY: Duration = Duration::from_secs(30);
 
 static ROWS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     register_int_counter_vec!(
@@ -96,14 +96,14 @@ struct Session {
     next: u64,
     /// Offsets the bars topic has given out, as far as this session knows.
     written: i64,
-    /// When the topic was last looked at.
-    looked: Instant,
+    /// When the topic was last checked.
+    checked: Instant,
     status: IngestStatus,
     /// Last date of the backfill; everything is backfill when absent.
     backfill_to: Option<Date>,
 }
 
-/// A judged batch.
+/// Rows of one transaction, checked.
 #[derive(Default)]
 struct Batch {
     records: Vec<Record>,
@@ -129,19 +129,19 @@ impl Worker {
         }
         while !self.shutdown.is_cancelled() {
             tokio::select! {
-                () = tokio::time::sleep(LOOK_EVERY) => self.look(&mut session).await?,
+                () = tokio::time::sleep(CHECK_TOPIC_EVERY) => self.check_topic(&mut session).await?,
                 () = self.shutdown.cancelled() => {}
             }
         }
         Ok(())
     }
 
-    /// Now and then: is it still the topic that holds what was sent?
-    async fn look(&self, session: &mut Session) -> Result<(), RoleError> {
-        if session.looked.elapsed() < LOOK_EVERY {
+    /// Makes sure, from time to time, that the topic still holds what was sent.
+    async fn check_topic(&self, session: &mut Session) -> Result<(), RoleError> {
+        if session.checked.elapsed() < CHECK_TOPIC_EVERY {
             return Ok(());
         }
-        session.looked = Instant::now();
+        session.checked = Instant::now();
         let written = written(&session.settings, &self.topics.bars).await?;
         position::check_same_topic(&self.topics.bars, written, session.written)?;
         session.written = written;
@@ -154,7 +154,7 @@ impl Worker {
         let identity = self.config.pipeline.kafka_identity(Role::Ingest);
         // First fence off older instances: what is read after it can no longer change.
         let producer = TransactionalProducer::open(&settings, &identity).await?;
-        let Found { next, written } = position::find(&settings, &self.topics).await?;
+        let Position { next, written } = position::read(&settings, &self.topics).await?;
         tracing::info!(next, written, provider, "source open");
         let replays = self.config.source.replay.is_some();
         let to = self
@@ -172,7 +172,7 @@ impl Worker {
             settings,
             next,
             written,
-            looked: Instant::now(),
+            checked: Instant::now(),
             status: IngestStatus::default(),
             backfill_to: date_of(to, "source.backfill.to")?,
         })
@@ -223,13 +223,13 @@ impl Worker {
         Ok(())
     }
 
-    /// Judges rows up to `most` or up to the last row dated at or before `backfill_to`; false when
+    /// Checks rows up to `most` or up to the last row dated at or before `backfill_to`; false when
     /// the next row lies behind it or there is none.
     fn batch(&self, session: &mut Session, most: usize) -> Result<(Batch, bool), RoleError> {
         let mut batch = Batch::default();
         let limit = session.backfill_to;
         while let Some(row) = session.rows.next_if(|row| within(row, limit)) {
-            self.judge(session, &row, &mut batch)?;
+            self.check(session, &row, &mut batch)?;
             if batch.records.len() >= most {
                 return Ok((batch, true));
             }
@@ -237,7 +237,7 @@ impl Worker {
         Ok((batch, false))
     }
 
-    fn judge(
+    fn check(
         &self,
         session: &mut Session,
         row: &RawRow,
@@ -299,7 +299,7 @@ impl Worker {
         {
             self.publish(session);
         }
-        self.look(session).await
+        self.check_topic(session).await
     }
 
     fn publish(&self, session: &Session) {

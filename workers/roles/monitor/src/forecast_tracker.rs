@@ -11,7 +11,7 @@ use crate::session_watermark::{Reading, SessionWatermark};
 
 /// A model that forecasts closes.
 pub trait Forecaster: Send + Sync {
-    /// Feature rows it looks at.
+    /// Feature rows it needs at once.
     fn lookback(&self) -> usize;
     /// Steps it forecasts.
     fn horizon(&self) -> usize;
@@ -76,7 +76,7 @@ pub struct ForecastTracker {
 }
 
 impl ForecastTracker {
-    /// A tracker of one champion. `window` is the number of forecast dates judged together.
+    /// A tracker of one champion. `window` is the number of forecast dates tested together.
     pub fn new(
         champion: Champion,
         predicted: Predicted,

@@ -29,7 +29,7 @@ use crate::{champion, history, metrics};
 
 /// Most feature rows handled together.
 const BATCH: usize = 256;
-/// Longest wait for rows before the loop looks at anything else.
+/// Longest wait for rows before the loop does anything else.
 const WAIT: Duration = Duration::from_millis(200);
 
 /// Runs until shutdown.

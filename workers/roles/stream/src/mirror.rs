@@ -10,7 +10,7 @@ use foresail_crds::records::FeatureRecord;
 use foresail_runtime_cache::Cache;
 use prometheus::{IntCounter, register_int_counter};
 
-/// Time between two looks at whether Redis still has everything, when no rows come.
+/// Time between two checks that Redis still has everything, when no rows come.
 const CHECK_EVERY: Duration = Duration::from_secs(3);
 
 static REPAIRS: LazyLock<IntCounter> = LazyLock::new(|| {
@@ -59,7 +59,7 @@ impl Mirror {
         tail.unsent = (tail.unsent + 1).min(tail.rows.len());
     }
 
-    /// Brings Redis up to date with what is remembered. Now and then also looks whether rows
+    /// Brings Redis up to date with what is remembered. From time to time also checks that rows
     /// confirmed earlier are still there.
     pub(crate) async fn flush(&mut self, cache: &Cache, fingerprint: &str) {
         let now = Instant::now();

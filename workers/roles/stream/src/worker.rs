@@ -23,7 +23,7 @@ use crate::{metrics, records, recovery};
 
 /// Most bars in one transaction.
 const BATCH: usize = 500;
-/// Longest wait for bars before the loop looks at anything else.
+/// Longest wait for bars before the loop does anything else.
 const WAIT: Duration = Duration::from_millis(200);
 /// Quiet time after which state is saved.
 const QUIET: Duration = Duration::from_secs(2);
