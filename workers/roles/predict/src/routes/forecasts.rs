@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::{ErrorAnswer, VERSION_HEADER, error, unavailable};
@@ -17,7 +17,12 @@ use crate::state::{Loaded, State};
 pub(crate) struct Forecasts {
     /// One per symbol that has enough rows, by symbol.
     #[schema(value_type = Vec<Forecast>)]
+    #[serde(serialize_with = "shared")]
     forecasts: Vec<Arc<Forecast>>,
+}
+
+fn shared<S: Serializer>(forecasts: &[Arc<Forecast>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(forecasts.iter().map(|forecast| &**forecast))
 }
 
 /// Newest forecast of one symbol

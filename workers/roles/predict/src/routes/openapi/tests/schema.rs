@@ -27,10 +27,10 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str, faults: &mut
             }
         }
     }
-    if let Some(allowed) = schema["enum"].as_array() {
-        if !allowed.contains(value) {
-            faults.push(format!("{at}: {value} is not one of {allowed:?}"));
-        }
+    if let Some(allowed) = schema["enum"].as_array()
+        && !allowed.contains(value)
+    {
+        faults.push(format!("{at}: {value} is not one of {allowed:?}"));
     }
     let types: Vec<&str> = match &schema["type"] {
         Value::String(one) => vec![one],
@@ -51,10 +51,10 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str, faults: &mut
         faults.push(format!("{at}: {value} is not {types:?}"));
         return;
     }
-    if let (Some(minimum), Some(number)) = (schema["minimum"].as_f64(), value.as_f64()) {
-        if number < minimum {
-            faults.push(format!("{at}: {number} is below {minimum}"));
-        }
+    if let (Some(minimum), Some(number)) = (schema["minimum"].as_f64(), value.as_f64())
+        && number < minimum
+    {
+        faults.push(format!("{at}: {number} is below {minimum}"));
     }
     items(document, schema, value, at, faults);
     fields(document, schema, value, at, faults);
