@@ -33,8 +33,8 @@ impl fmt::Debug for Boosted {
 }
 
 impl Boosted {
-    /// Fits one booster per step: `rows` are scaled features, `labels[i][step]`. On one thread, so that
-    /// equal inputs give equal trees.
+    /// Fits one booster per step: `rows` are scaled features, `[rows][features]`; `labels` are `[rows][steps]`. On
+    /// one thread, so that equal inputs give equal trees.
     ///
     /// # Errors
     /// [`ModelError::Input`] without rows or when the library refuses them.
@@ -73,7 +73,7 @@ impl Boosted {
         Ok(Self(boosters?.into()))
     }
 
-    /// Prediction per step for one scaled row.
+    /// Prediction per step, `[steps]`, for one scaled row, `[features]`.
     pub fn predict(&self, row: &[f64]) -> Vec<f64> {
         let data = Matrix::new(row, 1, row.len());
         let one = |booster: &GradientBooster| booster.predict(&data, false).first().copied();

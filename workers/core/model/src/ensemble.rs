@@ -4,7 +4,8 @@ use foresail_crds::pipeline::spec::ModelKind;
 use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
-use crate::part::{Input, Part, Sizes};
+use crate::single_model::SingleModel;
+use crate::sizes::{Input, Sizes};
 
 /// Most members.
 const MOST: usize = 16;
@@ -17,7 +18,7 @@ pub struct Ensemble(Vec<Member>);
 struct Member {
     kind: ModelKind,
     weight: f64,
-    part: Part,
+    model: SingleModel,
 }
 
 /// A member as stored.
@@ -34,7 +35,7 @@ impl Ensemble {
     ///
     /// # Errors
     /// [`ModelError::Input`] without a weight above zero, or for an ensemble of ensembles.
-    pub fn new(members: Vec<(ModelKind, f64, Part)>) -> Result<Self, ModelError> {
+    pub fn new(members: Vec<(ModelKind, f64, SingleModel)>) -> Result<Self, ModelError> {
         let total: f64 = members.iter().map(|(_, weight, _)| weight).sum();
         let sound = members.iter().all(|(kind, weight, _)| {
             *weight >= 0.0 && weight.is_finite() && *kind != ModelKind::Ensemble
@@ -43,10 +44,10 @@ impl Ensemble {
             let message = format!("{} members with total weight {total}", members.len());
             return Err(ModelError::Input(message));
         }
-        let member = |(kind, weight, part): (ModelKind, f64, Part)| Member {
+        let member = |(kind, weight, model): (ModelKind, f64, SingleModel)| Member {
             kind,
             weight: weight / total,
-            part,
+            model,
         };
         Ok(Self(members.into_iter().map(member).collect()))
     }
@@ -56,15 +57,17 @@ impl Ensemble {
         self.0.iter().map(|m| (m.kind, m.weight)).collect()
     }
 
+    /// Rows that the member which looks back most looks at.
     pub(crate) fn lookback(&self, sizes: &Sizes) -> usize {
-        let each = self.0.iter().map(|m| m.part.lookback(sizes));
+        let each = self.0.iter().map(|m| m.model.lookback(sizes));
         each.max().unwrap_or(1)
     }
 
+    /// The mean of what the members predict, `[steps]`.
     pub(crate) fn predict(&self, input: &Input, sizes: &Sizes) -> Result<Vec<f64>, ModelError> {
         let mut sum = vec![0.0; sizes.steps];
         for member in &self.0 {
-            let changes = member.part.predict(input, sizes)?;
+            let changes = member.model.predict(input, sizes)?;
             for (total, change) in sum.iter_mut().zip(changes) {
                 *total += member.weight * change;
             }
@@ -78,7 +81,7 @@ impl Ensemble {
             stored.push(Stored {
                 kind: member.kind,
                 weight: member.weight,
-                bytes: member.part.encode()?.map(hex::encode),
+                bytes: member.model.encode()?.map(hex::encode),
             });
         }
         serde_json::to_vec(&stored).map_err(|e| ModelError::Weights(e.to_string()))
@@ -90,14 +93,10 @@ impl Ensemble {
             serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
         let mut members = Vec::new();
         for member in stored {
-            // Before its own weights are read: they could hold another ensemble, and so on.
-            if member.kind == ModelKind::Ensemble {
-                return Err(wrong("an ensemble is a member".into()));
-            }
             let bytes = member.bytes.map(hex::decode).transpose();
             let bytes = bytes.map_err(|e| wrong(e.to_string()))?;
-            let part = Part::decode(member.kind, bytes.as_deref(), sizes)?;
-            members.push((member.kind, member.weight, part));
+            let model = SingleModel::decode(member.kind, bytes.as_deref(), sizes)?;
+            members.push((member.kind, member.weight, model));
         }
         Self::new(members).map_err(|e| wrong(e.to_string()))
     }
@@ -126,9 +125,9 @@ mod tests {
             coefficients: vec![vec![2.0]],
         };
         let members = vec![
-            (ModelKind::Naive, 1.0, Part::Naive),
-            (ModelKind::Linear, 2.0, Part::Linear(linear)),
-            (ModelKind::SeasonalNaive, 1.0, Part::Seasonal(2)),
+            (ModelKind::Naive, 1.0, SingleModel::Naive),
+            (ModelKind::Linear, 2.0, SingleModel::Linear(linear)),
+            (ModelKind::SeasonalNaive, 1.0, SingleModel::Seasonal(2)),
         ];
         let ensemble = Ensemble::new(members).unwrap();
         let input = Input {
@@ -146,6 +145,6 @@ mod tests {
         }
         let nested = br#"[{"kind":"Ensemble","weight":1.0,"bytes":"5b5d"}]"#;
         assert!(Ensemble::decode(nested, &sizes).is_err());
-        assert!(Ensemble::new(vec![(ModelKind::Naive, 0.0, Part::Naive)]).is_err());
+        assert!(Ensemble::new(vec![(ModelKind::Naive, 0.0, SingleModel::Naive)]).is_err());
     }
 }

@@ -4,19 +4,23 @@
 pub mod artifact;
 pub mod boosted;
 pub mod ensemble;
+mod fitted_model;
 pub mod linear;
 pub mod network;
-mod part;
 mod predictor;
 pub mod quantiles;
 pub mod recurrent;
 pub mod scaler;
 mod seasonal;
+mod single_model;
+mod sizes;
 
 use thiserror::Error;
 
-pub use part::{Part, Sizes};
+pub use fitted_model::FittedModel;
 pub use predictor::{Predictor, Row};
+pub use single_model::SingleModel;
+pub use sizes::Sizes;
 
 /// Why a model cannot be loaded or asked.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -7,7 +7,7 @@ use crate::ModelError;
 /// Weights of a linear model on scaled features.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Linear {
-    /// One per step.
+    /// `[step]`.
     pub intercepts: Vec<f64>,
     /// `[step][feature]`.
     pub coefficients: Vec<Vec<f64>>,
@@ -15,7 +15,8 @@ pub struct Linear {
 
 impl Linear {
     /// Fits `min sum (y - a - b x)^2 + penalty * n * |b|^2` per step by Cholesky decomposition of the
-    /// normal equations. `rows` are scaled features, `labels[i][step]`; the intercept is not penalised.
+    /// normal equations. `rows` are scaled features, `[rows][features]`; `labels` are `[rows][steps]`; the intercept
+    /// is not penalised.
     ///
     /// # Errors
     /// [`ModelError::Input`] without rows or when the equations have no unique solution.
@@ -60,7 +61,7 @@ impl Linear {
         })
     }
 
-    /// Prediction per step for one scaled row.
+    /// Prediction per step, `[steps]`, for one scaled row, `[features]`.
     pub fn predict(&self, row: &[f64]) -> Vec<f64> {
         let dot = |b: &Vec<f64>| b.iter().zip(row).map(|(b, x)| b * x).sum::<f64>();
         self.intercepts

@@ -68,7 +68,7 @@ impl Network {
         self
     }
 
-    /// Prediction for one row.
+    /// Prediction per step, `[steps]`, for one scaled row, `[features]`.
     ///
     /// # Errors
     /// [`ModelError::NotFinite`] when the backend gives no numbers.

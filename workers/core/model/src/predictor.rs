@@ -4,13 +4,14 @@ use foresail_crds::model_manifest::{ModelManifest, ScalerParameters};
 use foresail_crds::pipeline::spec::Target;
 use foresail_crds::records::FeatureRecord;
 
-use crate::part::{Input, Part, Sizes};
+use crate::fitted_model::FittedModel;
+use crate::sizes::{Input, Sizes};
 use crate::{ModelError, scaler};
 
 /// A model ready to be asked; shared between threads.
 #[derive(Clone, Debug)]
 pub struct Predictor {
-    part: Part,
+    model: FittedModel,
     sizes: Sizes,
     scaler: ScalerParameters,
     lookback: usize,
@@ -19,7 +20,7 @@ pub struct Predictor {
 /// What is known at one bar.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Row<'a> {
-    /// Raw feature values.
+    /// Raw feature values, `[features]`.
     pub values: &'a [f64],
     /// Adjusted close.
     pub close: f64,
@@ -41,21 +42,22 @@ impl Predictor {
     /// [`ModelError::Weights`] when the weights are absent or do not fit.
     pub fn load(manifest: &ModelManifest, weights: Option<&[u8]>) -> Result<Self, ModelError> {
         let sizes = Sizes::of(manifest);
-        let part = Part::decode(manifest.kind, weights, &sizes)?;
-        let model = Self::new(part, manifest.scaler.clone(), sizes);
+        let model = FittedModel::decode(manifest.kind, weights, &sizes)?;
+        let predictor = Self::new(model, manifest.scaler.clone(), sizes);
         let declared = usize::try_from(manifest.lookback).unwrap_or(usize::MAX);
-        if model.lookback != declared.max(1) {
-            let message = format!("they look at {} rows, not {declared}", model.lookback);
+        if predictor.lookback != declared.max(1) {
+            let message = format!("they look at {} rows, not {declared}", predictor.lookback);
             return Err(ModelError::Weights(message));
         }
-        Ok(model)
+        Ok(predictor)
     }
 
     /// A model just fitted.
-    pub fn new(part: Part, scaler: ScalerParameters, sizes: Sizes) -> Self {
+    pub fn new(model: impl Into<FittedModel>, scaler: ScalerParameters, sizes: Sizes) -> Self {
+        let model = model.into();
         Self {
-            lookback: part.lookback(&sizes).max(1),
-            part,
+            lookback: model.lookback(&sizes).max(1),
+            model,
             sizes,
             scaler,
         }
@@ -107,7 +109,7 @@ impl Predictor {
             rows: scaled.collect(),
             closes: rows.iter().map(|row| row.close).collect(),
         };
-        let changes = self.part.predict(&input, &self.sizes)?;
+        let changes = self.model.predict(&input, &self.sizes)?;
         if changes.iter().all(|c| c.is_finite()) {
             Ok(changes)
         } else {
@@ -145,13 +147,14 @@ impl Predictor {
     /// # Errors
     /// [`ModelError::Weights`].
     pub fn encode(&self) -> Result<Option<Vec<u8>>, ModelError> {
-        self.part.encode()
+        self.model.encode()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SingleModel;
     use crate::linear::Linear;
 
     fn sizes(steps: usize, target: Target) -> Sizes {
@@ -175,7 +178,11 @@ mod tests {
             mean: vec![2.0],
             std: vec![4.0],
         };
-        Predictor::new(Part::Linear(model), scaler, sizes(2, Target::LogReturn))
+        Predictor::new(
+            SingleModel::Linear(model),
+            scaler,
+            sizes(2, Target::LogReturn),
+        )
     }
 
     fn row(values: &[f64]) -> Row<'_> {
@@ -194,7 +201,7 @@ mod tests {
             mean: vec![0.0],
             std: vec![1.0],
         };
-        let naive = Predictor::new(Part::Naive, scaler, sizes(3, Target::Close));
+        let naive = Predictor::new(SingleModel::Naive, scaler, sizes(3, Target::Close));
         assert_eq!(naive.forecast(&[row(&[1.0])], 7.0).unwrap(), [7.0; 3]);
     }
 
@@ -240,7 +247,7 @@ mod tests {
             std: vec![1.0],
         };
         let sizes = sizes(1, Target::LogReturn);
-        let broken = Predictor::new(Part::Linear(broken), scaler, sizes);
+        let broken = Predictor::new(SingleModel::Linear(broken), scaler, sizes);
         assert_eq!(
             broken.forecast(&[row(&[1.0])], 1.0),
             Err(ModelError::NotFinite)

@@ -26,7 +26,12 @@ pub fn cell(kind: ModelKind) -> Option<Cell> {
     match kind {
         ModelKind::Lstm => Some(Cell::Lstm),
         ModelKind::Gru => Some(Cell::Gru),
-        _ => None,
+        ModelKind::Naive
+        | ModelKind::SeasonalNaive
+        | ModelKind::Linear
+        | ModelKind::Mlp
+        | ModelKind::GradientBoosting
+        | ModelKind::Ensemble => None,
     }
 }
 
@@ -44,7 +49,7 @@ impl Recurrent {
         })
     }
 
-    /// Prediction for the scaled rows of one input, oldest first.
+    /// Prediction per step, `[steps]`, for the scaled rows of one input, `[rows][features]`, oldest first.
     ///
     /// # Errors
     /// [`ModelError::Input`] for no row or rows of another width.

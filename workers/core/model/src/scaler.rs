@@ -2,7 +2,7 @@
 
 use foresail_crds::model_manifest::ScalerParameters;
 
-/// Fits mean and population standard deviation per column; a constant column gets 1.
+/// Fits mean and population standard deviation per column of `rows`, `[rows][features]`; a constant column gets 1.
 pub fn fit(rows: &[&[f64]]) -> ScalerParameters {
     let columns = rows.first().map_or(0, |r| r.len());
     let count = rows.len().max(1) as f64;
@@ -23,7 +23,7 @@ pub fn fit(rows: &[&[f64]]) -> ScalerParameters {
     }
 }
 
-/// `(x - mean) / std` per column.
+/// `(x - mean) / std` per column: `[features]` to `[features]`.
 pub fn apply(scaler: &ScalerParameters, row: &[f64]) -> Vec<f64> {
     row.iter()
         .zip(&scaler.mean)

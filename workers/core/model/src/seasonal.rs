@@ -3,9 +3,9 @@
 
 use foresail_crds::pipeline::spec::Target;
 
-use crate::part::Sizes;
+use crate::sizes::Sizes;
 
-/// Changes per step from the newest of `closes` (oldest first): step `k` repeats the close `season`
+/// Changes per step, `[steps]`, from the newest of `closes` (`[rows]`, oldest first): step `k` repeats the close `season`
 /// sessions before it, or whole seasons before where `k` exceeds one. `None` for too few closes.
 pub(crate) fn changes(closes: &[f64], season: usize, sizes: &Sizes) -> Option<Vec<f64>> {
     let now = *closes.last()?;

@@ -10,7 +10,7 @@ use foresail_model::boosted::{Boosted, Settings};
 use foresail_model::ensemble::Ensemble;
 use foresail_model::linear::Linear;
 use foresail_model::recurrent::{Recurrent, cell};
-use foresail_model::{Part, Predictor, Row, Sizes, artifact};
+use foresail_model::{FittedModel, Predictor, Row, SingleModel, Sizes, artifact};
 use foresail_recurrent::{Shape, Weights};
 use serde_json::{Value, json};
 
@@ -51,7 +51,7 @@ fn linear() -> Linear {
     }
 }
 
-fn recurrent(kind: ModelKind) -> Part {
+fn recurrent(kind: ModelKind) -> SingleModel {
     let shape = Shape {
         cell: cell(kind).unwrap(),
         features: FEATURES,
@@ -59,10 +59,10 @@ fn recurrent(kind: ModelKind) -> Part {
         layers: 2,
         outputs: STEPS,
     };
-    Part::Recurrent(Recurrent::new(Weights::random(shape, 3).unwrap()).unwrap())
+    SingleModel::Recurrent(Recurrent::new(Weights::random(shape, 3).unwrap()).unwrap())
 }
 
-fn boosted() -> Part {
+fn boosted() -> SingleModel {
     let rows: Vec<Vec<f64>> = (0..40)
         .map(|i| vec![f64::from(i), f64::from(i % 7), 1.0])
         .collect();
@@ -76,26 +76,26 @@ fn boosted() -> Part {
         shrinkage: 0.3,
         seed: 1,
     };
-    Part::Boosted(Boosted::fit(&rows, &labels, settings).unwrap())
+    SingleModel::Boosted(Boosted::fit(&rows, &labels, settings).unwrap())
 }
 
 /// One sound artifact per kind that stores weights.
 fn artifacts() -> Vec<(Value, Vec<u8>)> {
     let members = vec![
-        (ModelKind::Naive, 1.0, Part::Naive),
-        (ModelKind::Linear, 1.0, Part::Linear(linear())),
+        (ModelKind::Naive, 1.0, SingleModel::Naive),
+        (ModelKind::Linear, 1.0, SingleModel::Linear(linear())),
         (ModelKind::GradientBoosting, 1.0, boosted()),
         (ModelKind::Gru, 1.0, recurrent(ModelKind::Gru)),
     ];
     [
-        (ModelKind::Linear, 1, Part::Linear(linear())),
-        (ModelKind::Lstm, 4, recurrent(ModelKind::Lstm)),
-        (ModelKind::Gru, 4, recurrent(ModelKind::Gru)),
-        (ModelKind::GradientBoosting, 1, boosted()),
+        (ModelKind::Linear, 1, SingleModel::Linear(linear()).into()),
+        (ModelKind::Lstm, 4, recurrent(ModelKind::Lstm).into()),
+        (ModelKind::Gru, 4, recurrent(ModelKind::Gru).into()),
+        (ModelKind::GradientBoosting, 1, boosted().into()),
         (
             ModelKind::Ensemble,
             4,
-            Part::Ensemble(Ensemble::new(members).unwrap()),
+            FittedModel::Ensemble(Ensemble::new(members).unwrap()),
         ),
     ]
     .into_iter()
@@ -303,5 +303,5 @@ fn sizes_no_trainer_makes_are_refused() {
         season: 3,
         target: Target::LogReturn,
     };
-    assert!(Part::decode(ModelKind::Lstm, None, &sizes).is_err());
+    assert!(FittedModel::decode(ModelKind::Lstm, None, &sizes).is_err());
 }

@@ -1,19 +1,17 @@
-//! One fitted kind, without its scaler: what is stored in an artifact and asked for changes.
+//! One fitted model that is no mean of others: what an ensemble is made of.
 
-use foresail_crds::model_manifest::ModelManifest;
-use foresail_crds::pipeline::spec::{ModelKind, Target};
-use foresail_recurrent::Shape as RecurrentShape;
+use foresail_crds::pipeline::spec::ModelKind;
 
 use crate::boosted::Boosted;
-use crate::ensemble::Ensemble;
 use crate::linear::Linear;
 use crate::network::{Network, Shape};
-use crate::recurrent::{Recurrent, cell};
+use crate::recurrent::Recurrent;
+use crate::sizes::{Input, Sizes};
 use crate::{ModelError, seasonal};
 
-/// A fitted kind.
+/// A fitted model of one kind, without its scaler.
 #[derive(Clone, Debug)]
-pub enum Part {
+pub enum SingleModel {
     /// Every step equals the last close.
     Naive,
     /// The close one season before, for the given number of sessions in a season.
@@ -26,82 +24,13 @@ pub enum Part {
     Recurrent(Recurrent),
     /// Gradient-boosted trees.
     Boosted(Boosted),
-    /// Weighted mean of other parts.
-    Ensemble(Ensemble),
 }
 
-/// What a part is asked with: as many rows as the model looks back, oldest first.
-pub(crate) struct Input {
-    /// Scaled features.
-    pub rows: Vec<Vec<f64>>,
-    /// Adjusted closes of the same rows.
-    pub closes: Vec<f64>,
-}
-
-/// Sizes that stored weights must have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sizes {
-    /// Columns of a row.
-    pub features: usize,
-    /// Steps forecast.
-    pub steps: usize,
-    /// Units per layer of networks.
-    pub hidden: usize,
-    /// Layers of recurrent networks.
-    pub layers: usize,
-    /// Rows a recurrent network looks at.
-    pub sequence: usize,
-    /// Sessions in a season.
-    pub season: usize,
-    /// What is predicted.
-    pub target: Target,
-}
-
-impl Sizes {
-    /// The sizes a manifest declares.
-    pub fn of(manifest: &ModelManifest) -> Self {
-        let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
-        Self {
-            features: manifest.features.len(),
-            steps: size(manifest.horizon),
-            hidden: size(manifest.hidden),
-            layers: size(manifest.layers),
-            sequence: size(manifest.sequence).max(1),
-            season: size(manifest.season).max(1),
-            target: manifest.target,
-        }
-    }
-
-    /// Shape of a recurrent network of these sizes; `None` for kinds that are not recurrent.
-    pub fn recurrent(&self, kind: ModelKind) -> Option<RecurrentShape> {
-        Some(RecurrentShape {
-            cell: cell(kind)?,
-            features: self.features,
-            hidden: self.hidden,
-            layers: self.layers,
-            outputs: self.steps,
-        })
-    }
-
-    /// Rows a kind looks at. An ensemble looks at what its members do.
-    pub fn lookback(&self, kind: ModelKind) -> usize {
-        match kind {
-            ModelKind::Lstm | ModelKind::Gru => self.sequence,
-            ModelKind::SeasonalNaive => self.season,
-            ModelKind::Naive
-            | ModelKind::Linear
-            | ModelKind::Mlp
-            | ModelKind::GradientBoosting
-            | ModelKind::Ensemble => 1,
-        }
-    }
-}
-
-impl Part {
+impl SingleModel {
     /// Reads the stored weights of a kind.
     ///
     /// # Errors
-    /// [`ModelError::Weights`] when they are absent or do not fit.
+    /// [`ModelError::Weights`] when they are absent, do not fit, or are those of an ensemble.
     pub fn decode(
         kind: ModelKind,
         weights: Option<&[u8]>,
@@ -130,11 +59,14 @@ impl Part {
                 let shape = shape.ok_or_else(|| ModelError::Weights("no shape".into()))?;
                 Self::Recurrent(Recurrent::decode(bytes()?, shape)?)
             }
-            ModelKind::Ensemble => Self::Ensemble(Ensemble::decode(bytes()?, sizes)?),
+            // A member of an ensemble could hold another one, and so on.
+            ModelKind::Ensemble => {
+                return Err(ModelError::Weights("an ensemble is a member".into()));
+            }
         })
     }
 
-    /// As stored; `None` for parts without weights.
+    /// As stored; `None` for kinds without weights.
     ///
     /// # Errors
     /// [`ModelError::Weights`].
@@ -145,21 +77,19 @@ impl Part {
             Self::Perceptron(model) => model.encode().map(Some),
             Self::Recurrent(model) => model.encode().map(Some),
             Self::Boosted(model) => model.encode().map(Some),
-            Self::Ensemble(model) => model.encode().map(Some),
         }
     }
 
-    /// Rows this part looks at.
+    /// Rows it looks at.
     pub(crate) fn lookback(&self, sizes: &Sizes) -> usize {
         match self {
             Self::Seasonal(season) => *season,
             Self::Recurrent(_) => sizes.sequence,
-            Self::Ensemble(model) => model.lookback(sizes),
             Self::Naive | Self::Linear(_) | Self::Perceptron(_) | Self::Boosted(_) => 1,
         }
     }
 
-    /// Changes per step in units of the target. The input holds at least the rows of this part.
+    /// Changes per step, `[steps]`, in units of the target. The input holds at least the rows it looks at.
     pub(crate) fn predict(&self, input: &Input, sizes: &Sizes) -> Result<Vec<f64>, ModelError> {
         let missing = || ModelError::Input("there is no row".into());
         let last = || input.rows.last().ok_or_else(missing);
@@ -175,7 +105,6 @@ impl Part {
                 let from = input.rows.len().saturating_sub(sizes.sequence);
                 model.predict(input.rows.get(from..).unwrap_or_default())?
             }
-            Self::Ensemble(model) => model.predict(input, sizes)?,
         })
     }
 }
