@@ -33,11 +33,6 @@ pub const CIRCLES: &[&[&str]] = &[
         "workers/core/evaluation/src/rank.rs",
     ],
     &[
-        "workers/core/model/src/ensemble.rs",
-        "workers/core/model/src/part.rs",
-        "workers/core/model/src/seasonal.rs",
-    ],
-    &[
         "workers/core/recurrent/src/shard.rs",
         "workers/core/recurrent/src/trainer.rs",
     ],

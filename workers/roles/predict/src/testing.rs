@@ -7,7 +7,7 @@ use foresail_crds::pipeline::spec::Target;
 use foresail_crds::records::FeatureRecord;
 use foresail_crds::worker_config::{ServedVersion, WorkerConfig};
 use foresail_model::linear::Linear;
-use foresail_model::{Part, Predictor, Sizes};
+use foresail_model::{Predictor, SingleModel, Sizes};
 use serde_json::{Value, json};
 
 use crate::server::open;
@@ -56,7 +56,7 @@ pub(crate) fn changing(version: u32, change: f64, target: Target) -> Arc<Loaded>
     };
     Arc::new(Loaded {
         served,
-        predictor: Predictor::new(Part::Linear(linear), scaler, sizes),
+        predictor: Predictor::new(SingleModel::Linear(linear), scaler, sizes),
         quantiles: Some(ResidualQuantiles {
             levels: vec![0.25, 0.75],
             steps: vec![vec![-0.5, 0.25], vec![-0.75, 0.5]],

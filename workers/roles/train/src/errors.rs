@@ -77,7 +77,7 @@ pub(crate) fn relative(label: f64, target: Target) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use foresail_model::Part;
+    use foresail_model::SingleModel;
     use foresail_model::linear::Linear;
 
     use super::*;
@@ -98,7 +98,7 @@ mod tests {
         let scaler = foresail_model::scaler::fit(&[&[0.0]]);
         let spec = serde_json::json!({"model": {"kind": "Naive"}, "horizon": 2});
         let sizes = fit::sizes(&crate::testing::parameters(spec), 1);
-        let naive = Predictor::new(Part::Naive, scaler, sizes);
+        let naive = Predictor::new(SingleModel::Naive, scaler, sizes);
         let found = squared_errors(&naive, &sample, Target::Close).unwrap();
         assert!((found[0] - 0.01).abs() < 1e-12 && (found[1] - 0.09).abs() < 1e-12);
         let records = records(&naive, &sample, Target::Close, 3).unwrap();
@@ -121,7 +121,7 @@ mod tests {
             coefficients: vec![vec![0.0]],
         };
         let scaler = foresail_model::scaler::fit(&[&[0.0]]);
-        let model = Predictor::new(Part::Linear(linear), scaler, sizes);
+        let model = Predictor::new(SingleModel::Linear(linear), scaler, sizes);
         let sample = Sample {
             symbol: 0,
             event_time: 0,

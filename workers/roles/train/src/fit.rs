@@ -10,7 +10,7 @@ use foresail_model::boosted::{self, Boosted};
 use foresail_model::ensemble::Ensemble;
 use foresail_model::linear::Linear;
 use foresail_model::recurrent::Recurrent;
-use foresail_model::{ModelError, Part, Predictor, Sizes, scaler};
+use foresail_model::{FittedModel, ModelError, Predictor, SingleModel, Sizes, scaler};
 use foresail_runtime_base::RoleError;
 
 use crate::data::dataset::Sample;
@@ -58,11 +58,11 @@ pub(crate) fn fit(
         parameters,
         progress,
     };
-    let part = work.part(kind)?;
-    Ok(Predictor::new(part, scaler, sizes))
+    let model = work.model(kind)?;
+    Ok(Predictor::new(model, scaler, sizes))
 }
 
-/// Sizes of every part a Pipeline can ask for.
+/// Sizes of every model a Pipeline can ask for.
 pub(crate) fn sizes(parameters: &TrainingParameters, features: usize) -> Sizes {
     let model = &parameters.model;
     Sizes {
@@ -96,15 +96,22 @@ pub(crate) fn not_fittable(kind: ModelKind, error: &ModelError) -> RoleError {
 }
 
 impl Work<'_> {
-    fn part(&self, kind: ModelKind) -> Result<Part, RoleError> {
+    fn model(&self, kind: ModelKind) -> Result<FittedModel, RoleError> {
+        if kind == ModelKind::Ensemble {
+            return self.ensemble().map(FittedModel::from);
+        }
+        self.single(kind).map(FittedModel::from)
+    }
+
+    fn single(&self, kind: ModelKind) -> Result<SingleModel, RoleError> {
         let model = &self.parameters.model;
         let to_error = |e: ModelError| not_fittable(kind, &e);
         Ok(match kind {
-            ModelKind::Naive => Part::Naive,
-            ModelKind::SeasonalNaive => Part::Seasonal(self.sizes.season),
+            ModelKind::Naive => SingleModel::Naive,
+            ModelKind::SeasonalNaive => SingleModel::Seasonal(self.sizes.season),
             ModelKind::Linear => {
                 let (rows, labels) = self.rows();
-                Part::Linear(Linear::fit(&rows, &labels, model.ridge).map_err(to_error)?)
+                SingleModel::Linear(Linear::fit(&rows, &labels, model.ridge).map_err(to_error)?)
             }
             ModelKind::GradientBoosting => {
                 let (rows, labels) = self.rows();
@@ -114,15 +121,18 @@ impl Work<'_> {
                     shrinkage: model.shrinkage as f32,
                     seed: self.parameters.seed,
                 };
-                Part::Boosted(Boosted::fit(&rows, &labels, settings).map_err(to_error)?)
+                SingleModel::Boosted(Boosted::fit(&rows, &labels, settings).map_err(to_error)?)
             }
             ModelKind::Mlp => {
                 let examples = self.examples(self.samples, 1);
                 let network = network::train(&examples, self.parameters, self.progress)?;
-                Part::Perceptron(Box::new(network))
+                SingleModel::Perceptron(Box::new(network))
             }
             ModelKind::Lstm | ModelKind::Gru => self.recurrent(kind)?,
-            ModelKind::Ensemble => self.ensemble()?,
+            ModelKind::Ensemble => {
+                let error = ModelError::Input("an ensemble is a member".into());
+                return Err(to_error(error));
+            }
         })
     }
 
@@ -135,7 +145,7 @@ impl Work<'_> {
         known.unzip()
     }
 
-    fn recurrent(&self, kind: ModelKind) -> Result<Part, RoleError> {
+    fn recurrent(&self, kind: ModelKind) -> Result<SingleModel, RoleError> {
         let of = |samples: &[&Sample]| self.examples(samples, self.sizes.sequence);
         let shape = self.sizes.recurrent(kind);
         let shape = shape.ok_or_else(|| RoleError::internal("NoShape", format!("{kind:?}")))?;
@@ -151,24 +161,28 @@ impl Work<'_> {
         };
         let weights = recurrent::train(&data, shape, self.parameters, self.progress)?;
         let network = Recurrent::new(weights).map_err(|e| not_fittable(kind, &e))?;
-        Ok(Part::Recurrent(network))
+        Ok(SingleModel::Recurrent(network))
     }
 
     /// Weights are inverse to the squared error on the newest dates (Bates and Granger 1969), by members
     /// fitted on the dates before them; then every member is fitted on all rows.
-    fn ensemble(&self) -> Result<Part, RoleError> {
+    fn ensemble(&self) -> Result<Ensemble, RoleError> {
         let parts = hold_out(self.samples, WEIGHING);
         let mut members = Vec::new();
         for kind in &self.parameters.model.members {
             let trial = fit(*kind, &parts.older, self.parameters, self.progress)?;
             let error = errors::mean_squared_error(&trial, &parts.newer, self.parameters.target)
                 .map_err(|e| not_fittable(*kind, &e))?;
-            members.push((*kind, 1.0 / error.max(f64::MIN_POSITIVE), self.part(*kind)?));
+            members.push((
+                *kind,
+                1.0 / error.max(f64::MIN_POSITIVE),
+                self.single(*kind)?,
+            ));
         }
         let ensemble = Ensemble::new(members);
         let ensemble = ensemble.map_err(|e| not_fittable(ModelKind::Ensemble, &e))?;
         tracing::info!(weights = ?ensemble.weights(), "ensemble weighed");
-        Ok(Part::Ensemble(ensemble))
+        Ok(ensemble)
     }
 
     /// Scaled inputs of `rows` rows and labels, flat.

@@ -162,7 +162,7 @@ mod tests {
     use foresail_crds::model_manifest::ScalerParameters;
     use foresail_crds::pipeline::spec::Target;
     use foresail_model::linear::Linear;
-    use foresail_model::{Part, Predictor};
+    use foresail_model::{Predictor, SingleModel};
     use serde_json::json;
 
     use super::*;
@@ -185,7 +185,7 @@ mod tests {
         };
         let sizes = fit::sizes(&parameters(), 1);
         assert_eq!(sizes.target, Target::Close);
-        Predictor::new(Part::Linear(linear), scaler, sizes)
+        Predictor::new(SingleModel::Linear(linear), scaler, sizes)
     }
 
     fn champion(predictor: Predictor) -> Champion {
