@@ -9,10 +9,10 @@ export CARGO_TARGET_DIR ?= $(FORESAIL_CACHE)/target
 XTASK := cargo xtask
 CLUSTER := $(if $(CONTEXT),--context $(CONTEXT) --registry "$(REGISTRY)" --kafka "$(KAFKA)" --s3 "$(S3)" --redis "$(REDIS)")
 
-.PHONY: help demo test soak bench-loop bench-features bench-train check generate down status rust
+.PHONY: help demo test soak bench-loop bench-features bench-train check check-charts generate down status rust
 
 help: ## Lists the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 rust:
 	@command -v cargo >/dev/null || { echo "error: Rust is missing: install Rust >= 1.95 from https://rustup.rs" >&2; exit 1; }
@@ -33,8 +33,11 @@ soak: rust ## The same with the long versions: ten idle minutes, twenty calm yea
 bench-loop: rust ## Times, memory and sizes of the whole loop, with released (dist) images
 	@$(XTASK) bench-loop
 
-check: rust ## Formatting, lints, generated files, layers, charts, unit tests
+check: rust ## Formatting, layers, dependencies, lints, generated files, unit tests: no root, no node
 	@$(XTASK) check
+
+check-charts: rust ## The charts, judged by Helm and a real API server
+	@$(XTASK) check-charts
 
 generate: rust ## Writes the CRDs from their Rust types
 	@$(XTASK) generate

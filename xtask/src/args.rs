@@ -78,10 +78,14 @@ pub enum Command {
     },
     /// Writes `crds/yaml` from the Rust types.
     Generate,
-    /// Formatting, lints, generated files, arrows, charts and unit tests.
+    /// Formatting, arrows, dependencies, lints, generated files and unit tests: no root, no node.
     Check,
-    /// Checks that every arrow between packages points down.
+    /// The charts, judged by Helm and the API server of the node `test`.
+    CheckCharts,
+    /// Checks that every arrow between packages points down, and that no files need each other in a circle.
     Arrows,
+    /// Licences, sources, duplicates and namers of dependencies (deny.toml).
+    Deny,
     /// The whole demo, from nothing to forecasts.
     Demo(Options),
     /// Measures the whole loop with released (`dist`) images on the node `test`.

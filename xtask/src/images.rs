@@ -126,12 +126,13 @@ pub fn load(node: &Node, image: &Image) -> Result<()> {
     })
 }
 
-/// Runs cargo. The tests' profile always builds the whole workspace: another package set would mean other features, and a second build.
+/// Builds the programs. In the tests' profile those of the whole workspace: another set of packages would mean
+/// other features of what they share, and a second build.
 pub fn compile(paths: &Paths, profile: Profile) -> Result<()> {
     let mut command = exec::cargo(paths);
     command.args(["build", "--profile", profile.name()]);
     match profile {
-        Profile::Ci => command.args(["--workspace", "--all-targets"]),
+        Profile::Ci => command.args(["--workspace", "--bins"]),
         Profile::Dist => command.args(["--bins"]).args(
             PROGRAMS
                 .iter()

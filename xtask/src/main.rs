@@ -6,11 +6,15 @@
 mod args;
 mod arrows;
 mod bench;
+mod cargo_tools;
+mod charts;
 mod check;
 mod data;
 mod demo;
+mod deny;
 mod diagnostics;
 mod exec;
+mod generate;
 mod images;
 mod install;
 mod node;
@@ -64,8 +68,10 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         Command::Data { name } => data::upload(&paths, &Node::new(&paths, name))?,
         Command::Install { name } => install::on_node(&Node::new(&paths, name))?,
-        Command::Generate => check::generate(&paths)?,
+        Command::Generate => generate::generate(&paths)?,
         Command::Check => check::run(&paths)?,
+        Command::CheckCharts => charts::run(&paths)?,
+        Command::Deny => deny::check(&paths)?,
         Command::Arrows => arrows::check(&paths)?,
         Command::Demo(options) => demo::run(&paths, &options)?,
         Command::BenchLoop => bench::run_loop(&paths)?,

@@ -43,6 +43,20 @@ pub fn all(paths: &Paths) -> Result<()> {
     })
 }
 
+/// What every build of the workspace needs: Rust, and the C compilers and headers of librdkafka.
+///
+/// # Errors
+/// What is missing, with the command that installs it.
+pub fn require_compilers() -> Result<()> {
+    require_rust()?;
+    let missing = apt::missing_for_builds();
+    if !missing.is_empty() {
+        let names = missing.join(" ");
+        bail!("missing: {names}. On Debian or Ubuntu: sudo apt-get install {names}");
+    }
+    Ok(())
+}
+
 /// The node makes network namespaces, mounts and cgroups.
 pub fn require_root() -> Result<()> {
     let uid = fs::metadata("/proc/self")

@@ -16,6 +16,8 @@ pub const KUBECONFORM: &str = "0.8.0";
 pub const VERSITYGW: &str = "1.8.0";
 /// Kafka; `tests/node/kafka/pom.xml` names the same.
 pub const KAFKA: &str = "4.3.1";
+/// Licences, duplicates and namers of dependencies.
+pub const CARGO_DENY: &str = "0.20.2";
 /// The Debian release our images are made of.
 pub const DEBIAN: &str = "bookworm";
 /// The Python package that holds the real bars.

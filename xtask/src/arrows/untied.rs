@@ -1,13 +1,15 @@
 //! What `arrows` still lets pass. It fails when an entry here is no longer needed, so the lists only shrink.
 
 /// Arrows between packages, from folder to folder.
-pub const ARROWS: &[(&str, &str)] = &[("workers/core/bars", "workers/runtime/base")];
+pub const ARROWS: &[(&str, &str)] = &[];
 
 /// Circles of files, as paths from the root of the repository.
 pub const CIRCLES: &[&[&str]] = &[
     &[
+        "crds/src/names.rs",
         "crds/src/pipeline/spec/mod.rs",
         "crds/src/pipeline/status.rs",
+        "crds/src/role.rs",
         "crds/src/worker_config.rs",
     ],
     &[
@@ -16,8 +18,8 @@ pub const CIRCLES: &[&[&str]] = &[
         "operator/src/pipeline/status/conditions.rs",
     ],
     &[
-        "operator/src/pipeline/build.rs",
-        "operator/src/pipeline/build/config_map.rs",
+        "operator/src/pipeline/children.rs",
+        "operator/src/pipeline/children/config_map.rs",
         "operator/src/pipeline/dereference.rs",
         "operator/src/pipeline/plan.rs",
         "operator/src/pipeline/plan/finish.rs",
@@ -25,24 +27,8 @@ pub const CIRCLES: &[&[&str]] = &[
     ],
     &["tests/src/cluster.rs", "tests/src/diagnostics.rs"],
     &[
-        "workers/core/evaluation/src/bootstrap.rs",
-        "workers/core/evaluation/src/conformal.rs",
-    ],
-    &[
-        "workers/core/evaluation/src/metrics.rs",
-        "workers/core/evaluation/src/rank.rs",
-    ],
-    &[
         "workers/core/recurrent/src/shard.rs",
         "workers/core/recurrent/src/trainer.rs",
-    ],
-    &[
-        "workers/roles/predict/src/answer.rs",
-        "workers/roles/predict/src/state.rs",
-    ],
-    &[
-        "workers/roles/stream/src/engine.rs",
-        "workers/roles/stream/src/partition.rs",
     ],
     &[
         "xtask/src/data.rs",

@@ -39,15 +39,33 @@ const NEEDED: &[(&str, &str)] = &[
     ("zlib1g-dev", "/usr/include/zlib.h"),
 ];
 
+/// Those of [`NEEDED`] that building the workspace takes.
+const FOR_BUILDS: [&str; 6] = [
+    "g++",
+    "gcc",
+    "libssl-dev",
+    "make",
+    "pkg-config",
+    "zlib1g-dev",
+];
+
 const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// Packages without which the workspace does not build.
+pub fn missing_for_builds() -> Vec<&'static str> {
+    let mut missing = missing();
+    missing.retain(|package| FOR_BUILDS.contains(package));
+    missing
+}
+
+fn missing() -> Vec<&'static str> {
+    let missing = NEEDED.iter().filter(|(_, proof)| !is_there(proof));
+    missing.map(|(package, _)| *package).collect()
+}
 
 /// Installs the packages that are missing.
 pub fn install_missing(paths: &Paths) -> Result<()> {
-    let missing: Vec<&str> = NEEDED
-        .iter()
-        .filter(|(_, proof)| !is_there(proof))
-        .map(|(package, _)| *package)
-        .collect();
+    let missing = missing();
     if missing.is_empty() {
         return Ok(());
     }

@@ -29,7 +29,11 @@ fn part_of(folder: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn remove(folder: &Path) -> Result<()> {
+/// Removes a folder, where there is one.
+///
+/// # Errors
+/// When something in it cannot be removed.
+pub fn remove(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)
             .with_context(|| format!("cannot remove {}", folder.display()))?;

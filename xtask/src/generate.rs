@@ -1,0 +1,56 @@
+//! `make generate`: the files that are written from Rust types, and whether the committed ones are these.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::exec;
+use crate::images::{self, Profile};
+use crate::paths::Paths;
+
+/// Kinds, as `crdgen` and the files are called.
+const KINDS: [&str; 2] = ["modelversions", "pipelines"];
+
+/// Writes the CRDs from their Rust types.
+pub fn generate(paths: &Paths) -> Result<()> {
+    images::compile(paths, Profile::Ci)?;
+    for kind in KINDS {
+        let text = generated(paths, kind)?;
+        for place in committed(paths, kind) {
+            exec::write(&place, &text)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the committed files are those.
+///
+/// # Errors
+/// The first that is not.
+pub fn compare(paths: &Paths) -> Result<()> {
+    images::compile(paths, Profile::Ci)?;
+    for kind in KINDS {
+        let text = generated(paths, kind)?;
+        for file in committed(paths, kind) {
+            if fs::read_to_string(&file).ok().as_ref() != Some(&text) {
+                bail!(
+                    "{} is not what the Rust types say: run `make generate` and commit the result",
+                    file.display()
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// For readers and `kubectl apply`, and for Helm, whose charts cannot hold links.
+fn committed(paths: &Paths, kind: &str) -> [PathBuf; 2] {
+    ["crds/yaml", "charts/foresail-crds/templates"]
+        .map(|folder| paths.repo.join(folder).join(format!("{kind}.yaml")))
+}
+
+fn generated(paths: &Paths, kind: &str) -> Result<String> {
+    exec::capture(Command::new(paths.target.join(Profile::Ci.name()).join("crdgen")).arg(kind))
+}
