@@ -16,7 +16,7 @@ mod window;
 
 pub use feature::Feature;
 pub use fingerprint::fingerprint;
-pub use set::{FeatureRow, FeatureSet, Refused};
+pub use set::{FeatureRow, FeatureSet, PushError};
 pub use spec::{FeatureError, check, needs_close_only};
 
 /// Changes whenever the same specs would give other numbers; part of the fingerprint.

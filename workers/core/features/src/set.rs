@@ -1,6 +1,7 @@
 //! All features of one symbol: the one place where a bar becomes a feature row.
 
 use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec};
+use foresail_crds::records::Refusal;
 use foresail_domain::{Bar, BarError};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -70,7 +71,7 @@ struct Stored {
 
 /// Why a bar was not taken; the state is unchanged.
 #[derive(Clone, Debug, PartialEq, Error)]
-pub enum Refused {
+pub enum PushError {
     /// Not after the last bar of the symbol (a repeat, or out of order).
     #[error("bar at {event_time} ms is not after the last one at {last} ms")]
     OutOfOrder {
@@ -97,14 +98,14 @@ pub enum Refused {
     },
 }
 
-impl Refused {
-    /// CamelCase reason for the quarantine record.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::OutOfOrder { .. } => "OutOfOrder",
-            Self::WrongSymbol { .. } => "WrongSymbol",
-            Self::NonFinite { .. } => "NonFinite",
-        }
+impl From<PushError> for Refusal {
+    fn from(error: PushError) -> Self {
+        let reason = match &error {
+            PushError::OutOfOrder { .. } => "OutOfOrder",
+            PushError::WrongSymbol { .. } => "WrongSymbol",
+            PushError::NonFinite { .. } => "NonFinite",
+        };
+        Self::new(reason, error.to_string())
     }
 }
 
@@ -137,8 +138,8 @@ impl FeatureSet {
     /// is allocated but the row.
     ///
     /// # Errors
-    /// [`Refused`]; the state is as before.
-    pub fn push(&mut self, bar: &Bar) -> Result<Option<FeatureRow>, Refused> {
+    /// [`PushError`]; the state is as before.
+    pub fn push(&mut self, bar: &Bar) -> Result<Option<FeatureRow>, PushError> {
         self.admit(bar)?;
         let state = &mut self.state;
         let adjusted = state.adjuster.push(bar);
@@ -170,17 +171,17 @@ impl FeatureSet {
     }
 
     /// Everything that can refuse a bar, before the state changes.
-    fn admit(&self, bar: &Bar) -> Result<(), Refused> {
+    fn admit(&self, bar: &Bar) -> Result<(), PushError> {
         if let Some(expected) = self.state.symbol.as_ref().filter(|s| **s != bar.symbol) {
             let (expected, got) = (expected.clone(), bar.symbol.clone());
-            return Err(Refused::WrongSymbol { expected, got });
+            return Err(PushError::WrongSymbol { expected, got });
         }
         let event_time = bar.event_time;
         if let Some(last) = self.state.last_event_time.filter(|l| event_time <= *l) {
-            return Err(Refused::OutOfOrder { event_time, last });
+            return Err(PushError::OutOfOrder { event_time, last });
         }
         bar.check_numbers()
-            .map_err(|source| Refused::NonFinite { event_time, source })
+            .map_err(|source| PushError::NonFinite { event_time, source })
     }
 
     /// Names in the order of the values.

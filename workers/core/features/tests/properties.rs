@@ -7,7 +7,7 @@ mod catalogue;
 use catalogue::{LEVELS, Noise, bars, bits, catalogue, columns, run, spec, with_needs};
 use foresail_crds::pipeline::spec::{Adjustment, FeatureFunction as F, FeatureSpec, History};
 use foresail_domain::Bar;
-use foresail_features::{FeatureRow, FeatureSet, Refused, check};
+use foresail_features::{FeatureRow, FeatureSet, PushError, check};
 
 #[test]
 fn the_first_row_comes_exactly_after_the_warm_up() {
@@ -253,7 +253,7 @@ fn refused_bars_leave_no_trace() {
     let before = set.snapshot();
     assert!(matches!(
         set.push(&series[29]),
-        Err(Refused::OutOfOrder { .. })
+        Err(PushError::OutOfOrder { .. })
     ));
     let stranger = Bar {
         symbol: "Y".into(),
@@ -261,7 +261,7 @@ fn refused_bars_leave_no_trace() {
     };
     assert!(matches!(
         set.push(&stranger),
-        Err(Refused::WrongSymbol { .. })
+        Err(PushError::WrongSymbol { .. })
     ));
     let broken = [
         Bar {
@@ -290,7 +290,7 @@ fn refused_bars_leave_no_trace() {
         },
     ];
     for bar in broken {
-        assert!(matches!(set.push(&bar), Err(Refused::NonFinite { .. })));
+        assert!(matches!(set.push(&bar), Err(PushError::NonFinite { .. })));
     }
     assert_eq!(set.snapshot(), before);
     assert!(set.push(&series[30]).unwrap().is_some());

@@ -1,5 +1,6 @@
-//! HTTP routes and what they share: errors as JSON, the in-flight limit, metrics.
+//! HTTP routes and what they share: the in-flight limit, metrics.
 
+pub(crate) mod errors;
 pub(crate) mod features;
 pub(crate) mod forecasts;
 pub(crate) mod openapi;
@@ -12,10 +13,9 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
-use actix_web::{HttpResponse, web};
-use serde::Serialize;
-use utoipa::ToSchema;
+use actix_web::web;
 
+use self::errors::{BadParameter, error, unavailable};
 use crate::metrics;
 use crate::state::State;
 
@@ -78,74 +78,4 @@ pub(crate) async fn guard(
         .with_label_values(&[route.as_str()])
         .observe(begin.elapsed().as_secs_f64());
     Ok(response)
-}
-
-/// A request that is not answered, in the shape of the time-series protocol.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct ErrorAnswer {
-    error: ErrorObject,
-}
-
-/// Why.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ErrorObject {
-    /// HTTP status as text.
-    #[schema(example = "400")]
-    code: String,
-    /// What is wrong, in words.
-    message: String,
-    /// Parameter it is about; empty when it is none.
-    #[schema(example = "options.horizon")]
-    param: String,
-    /// Kind of error.
-    #[serde(rename = "type")]
-    #[schema(example = "BadRequestError")]
-    kind: String,
-}
-
-/// A parameter of a request that cannot be used.
-#[derive(Debug)]
-pub(crate) struct BadParameter {
-    param: String,
-    message: String,
-}
-
-impl BadParameter {
-    pub(crate) fn new(param: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            param: param.into(),
-            message: message.into(),
-        }
-    }
-
-    pub(crate) fn answer(&self) -> HttpResponse {
-        let status = StatusCode::BAD_REQUEST;
-        error(status, "BadRequestError", &self.param, &self.message)
-    }
-}
-
-pub(crate) fn error(status: StatusCode, kind: &str, param: &str, message: &str) -> HttpResponse {
-    HttpResponse::build(status).json(ErrorAnswer {
-        error: ErrorObject {
-            code: status.as_u16().to_string(),
-            message: message.into(),
-            param: param.into(),
-            kind: kind.into(),
-        },
-    })
-}
-
-/// Not now; come again.
-pub(crate) fn unavailable(message: &str) -> HttpResponse {
-    let mut response = error(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "ServiceUnavailableError",
-        "",
-        message,
-    );
-    let after = actix_web::http::header::HeaderValue::from_static("1");
-    response
-        .headers_mut()
-        .insert(actix_web::http::header::RETRY_AFTER, after);
-    response
 }

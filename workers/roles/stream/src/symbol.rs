@@ -109,9 +109,7 @@ impl SymbolState {
         // Only the feature set decides whether a bar is used, so that the trainer agrees.
         let row = match self.set.push(bar) {
             Ok(row) => row,
-            Err(refused) => {
-                return Outcome::Refused(Refusal::new(refused.reason(), refused.to_string()));
-            }
+            Err(error) => return Outcome::Refused(Refusal::from(error)),
         };
         let Some(row) = row else {
             return Outcome::WarmUp;

@@ -8,7 +8,7 @@ use foresail_features::FeatureSet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{BadParameter, ErrorAnswer};
+use super::errors::{BadParameter, ErrorAnswer};
 use crate::state::State;
 
 /// Bars to compute features of.

@@ -7,7 +7,8 @@ use actix_web::{HttpResponse, web};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use super::{ErrorAnswer, VERSION_HEADER, error, unavailable};
+use super::VERSION_HEADER;
+use super::errors::{ErrorAnswer, error, unavailable};
 use crate::answer::forecast;
 use crate::forecast::{Forecast, Origin};
 use crate::state::{Loaded, State};

@@ -13,7 +13,8 @@ use foresail_model::quantiles::QuantileError;
 
 use self::body::{SeriesForecast, SeriesForecasts, SeriesOutput, SeriesRequest, SeriesType};
 use self::series::Series;
-use super::{BadParameter, ErrorAnswer, VERSION_HEADER, unavailable};
+use super::VERSION_HEADER;
+use super::errors::{BadParameter, ErrorAnswer, unavailable};
 use crate::answer::rfc3339;
 use crate::state::{Loaded, State};
 

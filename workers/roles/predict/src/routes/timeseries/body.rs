@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::routes::ErrorObject;
+use crate::routes::errors::ErrorObject;
 
 /// Series to forecast from. Fields the protocol has and Foresail does not use are allowed.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -5,7 +5,7 @@ use foresail_features::needs_close_only;
 use serde::de::DeserializeOwned;
 
 use super::body::{Column, SeriesInput};
-use crate::routes::BadParameter;
+use crate::routes::errors::BadParameter;
 use crate::state::State;
 
 /// One series, and its place in the request for the messages.
