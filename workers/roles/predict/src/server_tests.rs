@@ -240,8 +240,8 @@ async fn requests_that_are_given_up_make_room_for_others() {
     assert_eq!(status().await, StatusCode::OK);
 }
 
-#[test]
-fn a_full_cache_forgets_the_oldest_and_keeps_the_rest() {
+#[actix_web::test]
+async fn a_full_cache_forgets_the_oldest_and_keeps_the_rest() {
     let state = state(returns());
     let forecast = |event_time| {
         let key = ("X".to_string(), event_time, 1);
