@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::model_manifest::{GateResult, LeakGuardResult};
 use crate::pipeline::spec::ModelKind;
 use crate::pipeline::status::{NamedNumber, Trigger};
+use crate::worker_config::ServedVersion;
 
 /// One immutable trained model: what data, what code, what scores, where its weights are.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -73,6 +74,17 @@ pub struct ModelVersionSpec {
     /// What the leak guard found; a version whose guard failed is Rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leak_guard: Option<LeakGuardResult>,
+}
+
+impl ModelVersionSpec {
+    /// What it takes to load the version.
+    pub fn served(&self) -> ServedVersion {
+        ServedVersion {
+            version: self.version,
+            manifest_uri: self.manifest_uri.clone(),
+            manifest_sha256: self.manifest_sha256.clone(),
+        }
+    }
 }
 
 /// Observed state of a ModelVersion. Written by foresail-operator.

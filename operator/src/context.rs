@@ -6,6 +6,8 @@ use foresail_crds::MANAGER;
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
 
+use crate::retries::Retries;
+
 /// Longest wait for a predictor's answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -30,6 +32,8 @@ pub struct Context {
     pub recorder: Recorder,
     /// Asks predictors.
     pub http: reqwest::Client,
+    /// When failed reconciles are tried again.
+    pub retries: Retries,
 }
 
 impl Context {
@@ -50,6 +54,7 @@ impl Context {
                 .build()?,
             client,
             images,
+            retries: Retries::default(),
         })
     }
 }

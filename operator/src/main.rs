@@ -4,6 +4,7 @@ mod args;
 mod context;
 mod leader;
 mod pipeline;
+mod retries;
 mod watch;
 
 use std::process::ExitCode;

@@ -3,7 +3,8 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use foresail_crds::{ModelVersion, Pipeline};
+use foresail_crds::ModelVersion;
+use foresail_crds::names::PipelineName;
 use foresail_runtime_base::Shutdown;
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -12,6 +13,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Config as ControllerConfig, Controller};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
@@ -19,7 +21,7 @@ use kube::{Api, Client, ResourceExt};
 use prometheus::{IntCounterVec, register_int_counter_vec};
 
 use crate::context::Context;
-use crate::pipeline::{self, labels};
+use crate::pipeline::{self, Guarded, labels};
 
 /// Reconciles at one time.
 const CONCURRENCY: u16 = 8;
@@ -46,7 +48,7 @@ pub async fn run(context: Arc<Context>, namespace: Option<&str>, shutdown: Shutd
         .debounce(DEBOUNCE);
     let stop = shutdown.clone();
     let controller = Controller::new(
-        api::<Pipeline>(&client, namespace),
+        api::<Guarded>(&client, namespace),
         watcher::Config::default().page_size(50),
     )
     .with_config(config)
@@ -63,36 +65,48 @@ pub async fn run(context: Arc<Context>, namespace: Option<&str>, shutdown: Shutd
     )
     .owns(api::<PodDisruptionBudget>(&client, namespace), ours.clone())
     .watches(
-        api::<ModelVersion>(&client, namespace),
+        api::<DeserializeGuard<ModelVersion>>(&client, namespace),
         watcher::Config::default(),
-        |version: ModelVersion| {
-            let reference = ObjectRef::new(&version.spec.pipeline);
-            version.namespace().map(|ns| reference.within(&ns))
-        },
+        pipeline_of,
     )
     .watches(api::<Pod>(&client, namespace), ours, |pod: Pod| {
         let name = pod.labels().get(labels::PIPELINE).cloned()?;
         Some(ObjectRef::new(&name).within(&pod.namespace()?))
     })
     .graceful_shutdown_on(async move { stop.cancelled().await });
+    let retries = context.clone();
     controller
         .run(pipeline::reconcile, pipeline::error_policy, context)
-        .for_each(|result| async move {
+        .for_each(|result| async {
             match result {
                 Ok(_) => RECONCILES.with_label_values(&["ok"]).inc(),
                 Err(kube::runtime::controller::Error::ReconcilerFailed(error, object)) => {
                     RECONCILES.with_label_values(&[error.category()]).inc();
                     if error.is_conflict() {
-                        // Somebody wrote meanwhile; the next look follows at once.
-                        return tracing::debug!(%error, pipeline = %object, "looking again");
+                        // Somebody wrote meanwhile; the next try follows at once.
+                        return tracing::debug!(%error, pipeline = %object, "conflict, trying again");
                     }
                     tracing::warn!(%error, category = error.category(), pipeline = %object, "reconcile failed");
+                }
+                Err(kube::runtime::controller::Error::ObjectNotFound(object)) => {
+                    let namespace = object.namespace.clone().unwrap_or_default();
+                    retries.retries.forget(&PipelineName::new(namespace, object.name.clone()));
                 }
                 // A queue error names an object that is gone by now, or a watch that restarts.
                 Err(error) => tracing::debug!(%error, "controller queue"),
             }
         })
         .await;
+}
+
+/// The Pipeline of a version; of one that does not decode, by its name.
+fn pipeline_of(version: DeserializeGuard<ModelVersion>) -> Option<ObjectRef<Guarded>> {
+    let namespace = version.namespace()?;
+    let pipeline = match version.0 {
+        Ok(version) => version.spec.pipeline,
+        Err(invalid) => invalid.metadata.name?.rsplit_once("-v")?.0.to_string(),
+    };
+    Some(ObjectRef::new(&pipeline).within(&namespace))
 }
 
 fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>

@@ -1,244 +1,184 @@
-//! Writes: the new version first, then children in order (only those that differ), then what is no
-//! longer wanted. Every write passes the effects layer.
+//! Writes: the new version first, then children in order (only those that differ), then roles, then
+//! what is no longer wanted goes. Every write passes the effects layer.
 
-use foresail_crds::model_version::{ModelVersionStatus, VersionRole};
+mod prune;
+
+use foresail_crds::model_version::ModelVersionStatus;
 use foresail_crds::{API_VERSION, MANAGER, ModelVersion, ModelVersionSpec};
 use foresail_runtime_base::effects;
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
-use super::Error;
-use super::children::{self, Child, Resources};
-use super::dereference::Observed;
+use super::condition::{Claim, Conditions};
+use super::decided::Decided;
+use super::error::Error;
 use super::matching::covers;
-use super::plan::Plan;
-use crate::context::Context;
+use super::plan::types::AssignedRole;
+use super::resources::{Child, Prepared, Resources};
 
-/// What is true after applying; status can be made from nothing else.
-#[derive(Debug, Default)]
-pub struct Applied {
-    /// Live children.
-    pub children: Vec<DynamicObject>,
-}
+/// Children as they live. Only [`apply`] has a value of it, so that status can be made from nothing
+/// that was not applied.
+#[derive(Debug)]
+pub struct Applied(());
 
+#[cfg(test)]
 impl Applied {
-    /// Live object of a kind.
-    pub fn find(&self, kind: &str, name: &str) -> Option<&DynamicObject> {
-        self.children.iter().find(|c| {
-            c.types.as_ref().is_some_and(|t| t.kind == kind)
-                && c.metadata.name.as_deref() == Some(name)
-        })
+    /// No children, for tests of what is made from them.
+    pub fn nothing() -> Resources<Self> {
+        Resources::new(Vec::new(), Self(()))
     }
 }
 
-/// Applies.
+/// Makes the cluster hold what is prepared.
 pub async fn apply(
-    resources: Resources,
-    plan: &Plan,
-    observed: &Observed,
-    context: &Context,
-) -> Result<Applied, Error> {
-    let namespace = resources
-        .children
-        .first()
-        .map(|c| c.namespace.clone())
-        .unwrap_or_default();
-    if let Some(spec) = &plan.create {
-        create_version(spec, &namespace, resources.children.first(), context).await?;
+    at: Decided<'_>,
+    prepared: &Resources<Prepared>,
+) -> Result<Resources<Applied>, Error> {
+    if let Some(spec) = at.plan.create() {
+        create_version(at, spec).await?;
     }
-    let mut applied = Applied::default();
-    for child in &resources.children {
-        applied.children.push(one(child, observed, context).await?);
+    let mut applied = Resources::new(Vec::with_capacity(prepared.children.len()), Applied(()));
+    for child in &prepared.children {
+        applied.children.push(apply_child(at, child).await?);
     }
-    roles(plan, observed, &namespace, context).await?;
-    prune(&resources, &applied, observed, (plan.prepared, context)).await?;
+    for assigned in &at.plan.roles {
+        assign_role(at, assigned).await?;
+    }
+    prune::prune(at, prepared, &applied).await?;
     Ok(applied)
 }
 
-async fn one(
-    child: &Child,
-    observed: &Observed,
-    context: &Context,
-) -> Result<DynamicObject, Error> {
-    let live = observed.children.iter().find(|l| same(l, child));
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(context.client.clone(), &child.namespace, &child.kind);
-    let wrong = |source| Error::Apply {
-        object: format!("{} {}", child.kind.kind, child.name),
-        source,
+/// The child as it lives; written only when it differs.
+async fn apply_child(at: Decided<'_>, child: &Child) -> Result<Child, Error> {
+    let live = at.observed.children.iter().find(|live| is(live, child));
+    let Some(live) = live else {
+        return server_side(at, child).await;
     };
-    if let Some(live) = live {
-        // A Job's template cannot change: only whether it is suspended.
-        let wanted = if child.kind.kind == "Job" {
-            suspension(&child.value)
-        } else {
-            child.value.clone()
-        };
-        let found = serde_json::to_value(live).unwrap_or_default();
-        if covers(&found, &wanted) {
-            return Ok(live.clone());
-        }
-        if child.kind.kind == "Job" {
-            let (params, merge) = (PatchParams::default(), Patch::Merge(&wanted));
-            let patch = api.patch(&child.name, &params, &merge);
-            return effects::perform("kubernetes", "patch-job", patch)
-                .await
-                .map_err(wrong);
-        }
+    // A Job's template cannot change: only whether it is suspended.
+    let is_job = child.kind.kind == "Job";
+    let wanted = if is_job {
+        suspension(&child.value)
+    } else {
+        child.value.clone()
+    };
+    let value = serde_json::to_value(live).unwrap_or_default();
+    if covers(&value, &wanted) {
+        return Ok(Child {
+            value,
+            ..child.clone()
+        });
     }
+    if !is_job {
+        return server_side(at, child).await;
+    }
+    let (params, patch) = (PatchParams::default(), Patch::Merge(&wanted));
+    let api = api(at, child);
+    let write = api.patch(&child.name, &params, &patch);
+    written(
+        child,
+        effects::perform("kubernetes", "patch-job", write).await,
+    )
+}
+
+async fn server_side(at: Decided<'_>, child: &Child) -> Result<Child, Error> {
     let params = PatchParams::apply(MANAGER).force();
     let patch = Patch::Apply(&child.value);
+    let api = api(at, child);
     let write = api.patch(&child.name, &params, &patch);
-    effects::perform("kubernetes", "apply", write)
-        .await
-        .map_err(wrong)
+    written(child, effects::perform("kubernetes", "apply", write).await)
+}
+
+fn api(at: Decided<'_>, child: &Child) -> Api<DynamicObject> {
+    Api::namespaced_with(at.context.client.clone(), &child.namespace, &child.kind)
+}
+
+fn written(child: &Child, answer: Result<DynamicObject, kube::Error>) -> Result<Child, Error> {
+    let live = answer.map_err(|source| failed(child.title(), source))?;
+    Ok(Child {
+        value: serde_json::to_value(live).unwrap_or_default(),
+        ..child.clone()
+    })
+}
+
+fn failed(object: String, source: kube::Error) -> Error {
+    Error::Apply { object, source }
 }
 
 fn suspension(job: &Value) -> Value {
     json!({"spec": {"suspend": job["spec"]["suspend"].as_bool().unwrap_or(false)}})
 }
 
-fn same(live: &DynamicObject, child: &Child) -> bool {
-    live.types
-        .as_ref()
-        .is_some_and(|t| t.kind == child.kind.kind)
-        && live.metadata.name.as_deref() == Some(child.name.as_str())
+/// The live object is this child.
+fn is(live: &DynamicObject, child: &Child) -> bool {
+    let kind = live.types.as_ref().map(|t| t.kind.as_str());
+    kind == Some(&child.kind.kind) && live.metadata.name.as_deref() == Some(&child.name)
 }
 
 /// A version is created, never applied: a name that is taken is another operator's work.
-async fn create_version(
-    spec: &ModelVersionSpec,
-    namespace: &str,
-    sibling: Option<&Child>,
-    context: &Context,
-) -> Result<(), Error> {
-    let name = format!("{}-v{}", spec.pipeline, spec.version);
+async fn create_version(at: Decided<'_>, spec: &ModelVersionSpec) -> Result<(), Error> {
+    let name = at.pipeline.name.model_version(spec.version);
     let mut version = ModelVersion::new(&name, spec.clone());
-    let owner = sibling.and_then(|c| c.value["metadata"]["ownerReferences"].as_array().cloned());
-    version.metadata.owner_references =
-        owner.and_then(|o| serde_json::from_value(Value::Array(o)).ok());
-    let api: Api<ModelVersion> = Api::namespaced(context.client.clone(), namespace);
+    version.metadata.owner_references = Some(vec![at.pipeline.owner.clone()]);
     let params = PostParams::default();
+    let api = versions(at);
     let create = api.create(&params, &version);
-    let object = format!("ModelVersion {name}");
     effects::perform("kubernetes", "create-version", create)
         .await
         .map(drop)
-        .map_err(|source| Error::Apply { object, source })
+        .map_err(|source| failed(format!("ModelVersion {name}"), source))
 }
 
-async fn roles(
-    plan: &Plan,
-    observed: &Observed,
-    namespace: &str,
-    context: &Context,
-) -> Result<(), Error> {
-    let api: Api<ModelVersion> = Api::namespaced(context.client.clone(), namespace);
-    for (number, role, reason) in &plan.roles {
-        let Some(version) = observed.versions.iter().find(|v| v.spec.version == *number) else {
-            continue;
-        };
-        let wanted = version_status(version, *role, reason);
-        if version.status.as_ref() == Some(&wanted) {
-            continue;
-        }
-        let name = version.name_any();
-        let patch = json!({
-            "apiVersion": API_VERSION, "kind": "ModelVersion",
-            "metadata": {"name": name}, "status": wanted
-        });
-        let params = PatchParams::apply(MANAGER).force();
-        let patch = Patch::Apply(&patch);
-        let write = api.patch_status(&name, &params, &patch);
-        let object = format!("status of ModelVersion {name}");
-        effects::perform("kubernetes", "version-status", write)
-            .await
-            .map_err(|source| Error::Apply { object, source })?;
+fn versions(at: Decided<'_>) -> Api<ModelVersion> {
+    Api::namespaced(at.context.client.clone(), &at.pipeline.name.namespace)
+}
+
+/// Writes the role of a version that was there when the decision was taken; that of a new one
+/// follows in the next reconcile.
+async fn assign_role(at: Decided<'_>, assigned: &AssignedRole) -> Result<(), Error> {
+    let Some(version) = at.observed.version(assigned.version) else {
+        return Ok(());
+    };
+    let wanted = version_status(at, version, assigned);
+    if version.status.as_ref() == Some(&wanted) {
+        return Ok(());
     }
-    Ok(())
+    let name = version.name_any();
+    let patch = json!({
+        "apiVersion": API_VERSION, "kind": "ModelVersion",
+        "metadata": {"name": name}, "status": wanted
+    });
+    let params = PatchParams::apply(MANAGER).force();
+    let patch = Patch::Apply(&patch);
+    let api = versions(at);
+    let write = api.patch_status(&name, &params, &patch);
+    effects::perform("kubernetes", "version-status", write)
+        .await
+        .map(drop)
+        .map_err(|source| failed(format!("status of ModelVersion {name}"), source))
 }
 
-fn version_status(version: &ModelVersion, role: VersionRole, reason: &str) -> ModelVersionStatus {
-    let old = version.status.clone().unwrap_or_default();
-    let condition = super::status::condition(
-        &old.conditions,
-        (
-            "Ready",
-            true,
-            "Usable",
-            "complete and immutable".to_string(),
-        ),
-        version.metadata.generation,
-    );
+fn version_status(
+    at: Decided<'_>,
+    version: &ModelVersion,
+    assigned: &AssignedRole,
+) -> ModelVersionStatus {
+    let old = version.status.as_ref();
+    let conditions = Conditions {
+        old: old.map_or(&[], |s| s.conditions.as_slice()),
+        generation: version.metadata.generation,
+        now: at.now,
+    };
+    let usable = conditions.claim(Claim {
+        type_: "Ready",
+        truth: true,
+        reason: "Usable",
+        message: "complete and immutable".into(),
+    });
     ModelVersionStatus {
         observed_generation: version.metadata.generation,
-        conditions: vec![condition],
-        role: Some(role),
-        reason: reason.to_string(),
+        conditions: vec![usable],
+        role: Some(assigned.role),
+        reason: assigned.reason.clone(),
     }
-}
-
-/// Removes children that are no longer wanted: confirmed live, and only the object that was seen.
-async fn prune(
-    wanted: &Resources,
-    applied: &Applied,
-    observed: &Observed,
-    (prepared, context): (bool, &Context),
-) -> Result<(), Error> {
-    for live in &observed.children {
-        let kept = wanted.children.iter().any(|child| same(live, child));
-        if kept || live.metadata.deletion_timestamp.is_some() || in_use(live, applied, prepared) {
-            continue;
-        }
-        let Some(kind) = children::kinds()
-            .into_iter()
-            .find(|k| live.types.as_ref().is_some_and(|t| t.kind == k.kind))
-        else {
-            continue;
-        };
-        let namespace = live.namespace().unwrap_or_default();
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(context.client.clone(), &namespace, &kind);
-        let params = DeleteParams {
-            preconditions: Some(Preconditions {
-                uid: live.metadata.uid.clone(),
-                resource_version: None,
-            }),
-            ..DeleteParams::background()
-        };
-        let name = live.name_any();
-        match effects::perform("kubernetes", "delete", api.delete(&name, &params)).await {
-            Ok(_) => tracing::info!(kind = kind.kind, name, "removed"),
-            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
-            Err(source) => {
-                return Err(Error::Apply {
-                    object: format!("{} {name}", kind.kind),
-                    source,
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Old configuration stays until no rollout needs it, and the workers that run until a changed
-/// configuration is prepared; finished Jobs end by their own clock.
-fn in_use(live: &DynamicObject, applied: &Applied, prepared: bool) -> bool {
-    let kind = live.types.as_ref().map_or("", |t| t.kind.as_str());
-    match kind {
-        "Job" => !live.name_any().contains("-prepare-"),
-        "ConfigMap" | "Deployment" if !prepared => true,
-        "ConfigMap" => applied.children.iter().any(|child| rolling(&child.data)),
-        _ => false,
-    }
-}
-
-/// A Deployment that has not finished its rollout.
-fn rolling(deployment: &Value) -> bool {
-    let (spec, status) = (&deployment["spec"], &deployment["status"]);
-    spec["template"].is_object()
-        && spec["strategy"].is_object()
-        && (status["updatedReplicas"].as_i64() != status["replicas"].as_i64()
-            || status["unavailableReplicas"].as_i64().unwrap_or(0) > 0)
 }

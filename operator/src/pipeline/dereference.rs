@@ -1,119 +1,156 @@
 //! Reads everything a decision needs, live: lists by label, never from a cache that may be stale.
 
 use foresail_crds::names::PipelineName;
-use foresail_crds::pipeline::status::WorkerError;
 use foresail_crds::worker_config::{SERVING_FILE, ServingConfig};
-use foresail_crds::{ModelVersion, Pipeline, PipelineStatus};
+use foresail_crds::{ModelVersion, PipelineStatus};
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
 use kube::api::{DynamicObject, ListParams};
-use kube::core::ObjectList;
-use kube::{Api, Client, ResourceExt};
+use kube::core::DeserializeGuard;
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
 
-use super::Error;
-use super::{children, labels, predictors};
+use super::error::Error;
+use super::observed::Observed;
+use super::resources::kinds;
+use super::{labels, predictors};
 use crate::context::Context;
 
-/// What exists.
-#[derive(Clone, Debug, Default)]
-pub struct Observed {
-    /// Status as stored.
-    pub status: PipelineStatus,
-    /// Versions of this Pipeline, ascending.
-    pub versions: Vec<ModelVersion>,
-    /// Content of the `-serving` ConfigMap.
-    pub serving: Option<ServingConfig>,
-    /// Training Jobs.
-    pub jobs: Vec<Job>,
-    /// Pods of all roles.
-    pub pods: Vec<Pod>,
-    /// Warning events about those pods that never started.
-    pub events: Vec<Event>,
-    /// What predictors say stands in their way, by pod.
-    pub predictors: Vec<(String, WorkerError)>,
-    /// Every child of a kind the operator makes.
-    pub children: Vec<DynamicObject>,
-}
-
-/// Reads them.
-pub async fn dereference(object: &Pipeline, context: &Context) -> Result<Observed, Error> {
-    let name = PipelineName::new(object.namespace().unwrap_or_default(), object.name_any());
-    let client = &context.client;
-    let ours = ListParams::default().labels(&labels::selector(&name));
-    let namespace = name.namespace.as_str();
-    let mut versions: Vec<ModelVersion> = list(
-        &Api::namespaced(client.clone(), namespace),
-        &ListParams::default(),
-    )
-    .await?
-    .items;
-    versions.retain(|v| v.spec.pipeline == name.name);
-    versions.sort_by_key(|v| v.spec.version);
-    let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    let serving = maps
-        .get_opt(&name.serving())
-        .await
-        .map_err(Error::Dereference)?;
-    let pods = list(&pods, &ours).await?.items;
+/// Everything that exists of one Pipeline.
+pub async fn dereference(
+    name: &PipelineName,
+    status: PipelineStatus,
+    context: &Context,
+) -> Result<Observed, Error> {
+    let reader = Reader { name, context };
+    let ours = ListParams::default().labels(&labels::selector(name));
+    let Versions {
+        readable,
+        unreadable,
+    } = reader.versions().await?;
+    let pods: Vec<Pod> = reader.list(&ours).await?;
     Ok(Observed {
-        status: object.status.clone().unwrap_or_default(),
-        versions,
-        serving: serving.and_then(|m| serde_json::from_str(m.data?.get(SERVING_FILE)?).ok()),
-        jobs: list(&jobs, &ours).await?.items,
-        events: mount_failures(client, namespace, &pods).await?,
+        status,
+        versions: readable,
+        unreadable_versions: unreadable,
+        serving: reader.serving().await?,
+        jobs: reader.list::<Job>(&ours).await?,
+        events: reader.mount_failures(&pods).await?,
         predictors: predictors::errors(&pods, &context.http).await,
         pods,
-        children: live_children(client, namespace, &ours).await?,
+        children: reader.children(&ours).await?,
     })
 }
 
-async fn live_children(
-    client: &Client,
-    namespace: &str,
-    ours: &ListParams,
-) -> Result<Vec<DynamicObject>, Error> {
-    let mut all = Vec::new();
-    for kind in children::kinds() {
-        let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &kind);
-        let found = list(&api, ours).await?;
-        // Items of a list come without their type.
-        all.extend(found.items.into_iter().map(|mut item| {
-            item.types = Some(kube::core::TypeMeta {
-                api_version: kind.api_version.clone(),
-                kind: kind.kind.clone(),
-            });
-            item
-        }));
-    }
-    Ok(all)
+struct Reader<'a> {
+    name: &'a PipelineName,
+    context: &'a Context,
 }
 
-/// A pod that waits for a missing Secret says so only in events.
-async fn mount_failures(
-    client: &Client,
-    namespace: &str,
-    pods: &[Pod],
-) -> Result<Vec<Event>, Error> {
-    let stuck = pods.iter().any(|p| {
-        let phase = p.status.as_ref().and_then(|s| s.phase.as_deref());
-        phase == Some("Pending")
-    });
-    if !stuck {
-        return Ok(Vec::new());
-    }
-    let api: Api<Event> = Api::namespaced(client.clone(), namespace);
-    Ok(
-        list(&api, &ListParams::default().fields("reason=FailedMount"))
-            .await?
-            .items,
-    )
+struct Versions {
+    readable: Vec<ModelVersion>,
+    unreadable: Vec<u32>,
 }
 
-async fn list<K>(api: &Api<K>, params: &ListParams) -> Result<ObjectList<K>, Error>
-where
-    K: Clone + serde::de::DeserializeOwned + std::fmt::Debug,
-{
-    api.list(params).await.map_err(Error::Dereference)
+impl Reader<'_> {
+    fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        Api::namespaced(self.context.client.clone(), &self.name.namespace)
+    }
+
+    async fn list<K>(&self, params: &ListParams) -> Result<Vec<K>, Error>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug,
+    {
+        let list = self.api::<K>().list(params).await;
+        let list = list.map_err(|source| failed(&K::kind(&()), source))?;
+        Ok(list.items)
+    }
+
+    /// Versions of this Pipeline. One that does not decode, written by another release perhaps, is
+    /// counted by its name and keeps nobody from being read.
+    async fn versions(&self) -> Result<Versions, Error> {
+        let all = self.list(&ListParams::default()).await?;
+        let (mut readable, mut unreadable) = (Vec::new(), Vec::new());
+        for DeserializeGuard(version) in all {
+            match version {
+                Ok(version) => readable.push(version),
+                Err(invalid) => {
+                    let name = invalid.metadata.name.clone().unwrap_or_default();
+                    if let Some(number) = self.number(&name) {
+                        tracing::error!(
+                            version = name,
+                            error = invalid.error,
+                            "this ModelVersion does not decode and is left as it is; upgrade the operator or correct the object"
+                        );
+                        unreadable.push(number);
+                    }
+                }
+            }
+        }
+        readable.retain(|v: &ModelVersion| v.spec.pipeline == self.name.name);
+        readable.sort_by_key(|v| v.spec.version);
+        Ok(Versions {
+            readable,
+            unreadable,
+        })
+    }
+
+    /// The number in the name of a version of this Pipeline.
+    fn number(&self, version: &str) -> Option<u32> {
+        let number = version.strip_prefix(&self.name.name)?.strip_prefix("-v")?;
+        number.parse().ok()
+    }
+
+    async fn serving(&self) -> Result<Option<ServingConfig>, Error> {
+        let name = self.name.serving();
+        let map = self.api::<ConfigMap>().get_opt(&name).await;
+        let map = map.map_err(|source| failed(&format!("ConfigMap {name}"), source))?;
+        Ok(map.and_then(|m| serde_json::from_str(m.data?.get(SERVING_FILE)?).ok()))
+    }
+
+    async fn children(&self, ours: &ListParams) -> Result<Vec<DynamicObject>, Error> {
+        let mut all = Vec::new();
+        for kind in kinds() {
+            let client = self.context.client.clone();
+            let api: Api<DynamicObject> = Api::namespaced_with(client, &self.name.namespace, &kind);
+            let list = api.list(ours).await;
+            let list = list.map_err(|source| failed(&kind.kind, source))?;
+            // Items of a list come without their type.
+            all.extend(list.items.into_iter().map(|mut item| {
+                item.types = Some(kube::core::TypeMeta {
+                    api_version: kind.api_version.clone(),
+                    kind: kind.kind.clone(),
+                });
+                item
+            }));
+        }
+        Ok(all)
+    }
+
+    /// A pod that waits for a missing Secret says so only in events.
+    async fn mount_failures(&self, pods: &[Pod]) -> Result<Vec<Event>, Error> {
+        let stuck = pods.iter().any(|pod| {
+            let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
+            phase == Some("Pending")
+        });
+        if !stuck {
+            return Ok(Vec::new());
+        }
+        let mounts = ListParams::default().fields("reason=FailedMount");
+        self.list(&mounts).await
+    }
+}
+
+fn failed(object: &str, source: kube::Error) -> Error {
+    Error::Dereference {
+        object: object.to_string(),
+        source,
+    }
 }

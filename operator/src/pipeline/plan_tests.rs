@@ -2,12 +2,14 @@ use foresail_crds::model_manifest::{GateResult, LeakCheck, LeakGuardResult};
 use foresail_crds::model_version::ModelVersionStatus;
 use foresail_crds::pipeline::spec::{DriftMetric, ModelKind};
 use foresail_crds::pipeline::status::{
-    AlarmEpisode, DriftStatus, ErrorClass, IngestStatus, LakeStatus, PrepareStatus, TrainingResult,
-    TrainingStatus, Trigger, WorkerError,
+    Action, AlarmEpisode, DriftStatus, ErrorClass, IngestStatus, LakeStatus, PrepareStatus, Reason,
+    RunState, TrainingResult, TrainingStatus, Trigger, WorkerError,
 };
-use foresail_crds::{Decimal, ModelVersion};
+use foresail_crds::{Decimal, ModelVersion, ModelVersionSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
+use super::types::AssignedRole;
 use super::*;
 use crate::pipeline::validate::tests::pipeline;
 
@@ -118,28 +120,28 @@ fn drift(version: u32, sessions: u32) -> DriftStatus {
 
 /// Follows one plan into the next observation, as apply and status would.
 fn follow(mut observed: Observed, p: &ValidatedPipeline, plan: &Plan) -> Observed {
-    if let Some(spec) = &plan.create {
+    if let Some(spec) = plan.create() {
         let mut created = version(p, spec.version, &spec.run_id, None);
         created.spec = spec.clone();
         observed.versions.push(created);
     }
-    for (number, role, _) in &plan.roles {
+    for AssignedRole { version, role, .. } in &plan.roles {
         if let Some(found) = observed
             .versions
             .iter_mut()
-            .find(|v| v.spec.version == *number)
+            .find(|v| v.spec.version == *version)
         {
             found.status.get_or_insert_default().role = Some(*role);
         }
     }
     let status = &mut observed.status;
-    status.champion = plan.champion.clone();
-    status.previous = plan.previous.clone();
-    status.drift_reference = plan.drift_reference.clone();
+    status.champion = plan.serving.champion.clone();
+    status.previous = plan.serving.previous.clone();
+    status.drift_reference = plan.serving.drift_reference.clone();
     status.rollback = plan.rollback.clone();
     status.run = plan.run.clone();
-    status.last_decision = plan.decision.clone().or(status.last_decision.take());
-    observed.serving = Some(plan.serving());
+    status.last_decision = plan.decision(now()).or(status.last_decision.take());
+    observed.serving = Some(plan.serving.clone());
     observed
 }
 
@@ -150,7 +152,7 @@ fn with_champion(p: &ValidatedPipeline) -> Observed {
     let mut observed = follow(first, p, &started);
     observed.status.training = Some(result(p, started.run.as_ref().unwrap(), None));
     let finished = plan(p, &observed, now());
-    assert_eq!(finished.decision.as_ref().unwrap().reason, Reason::First);
+    assert_eq!(finished.decision(now()).unwrap().reason, Reason::First);
     let mut observed = follow(observed, p, &finished);
     observed.status.lake.as_mut().unwrap().last_event_time = Some(day(2000));
     observed
@@ -193,10 +195,14 @@ fn the_first_version_is_promoted_and_made_once() {
     assert_eq!(observed.versions.len(), 1);
     let again = plan(&p, &observed, now());
     assert_eq!(
-        (again.create, again.decision, again.training),
+        (
+            again.create(),
+            again.decision(now()),
+            again.training.clone()
+        ),
         (None, None, None)
     );
-    assert_eq!(again.champion.unwrap().version, 1);
+    assert_eq!(again.serving.champion.unwrap().version, 1);
 }
 
 #[test]
@@ -208,13 +214,13 @@ fn a_crash_after_making_the_version_makes_no_second_one() {
     observed.status.training = Some(result(&p, started.run.as_ref().unwrap(), None));
     let finished = plan(&p, &observed, now());
     // The version exists, nothing else was written.
-    let spec = finished.create.clone().unwrap();
+    let spec = finished.create().unwrap().clone();
     let mut created = version(&p, 1, &spec.run_id, None);
     created.spec = spec;
     observed.versions.push(created);
     let again = plan(&p, &observed, now());
-    assert_eq!(again.create, None);
-    assert_eq!(again.champion, finished.champion);
+    assert_eq!(again.create(), None);
+    assert_eq!(again.serving.champion, finished.serving.champion);
 }
 
 #[test]
@@ -227,7 +233,7 @@ fn a_result_that_is_not_ours_is_refused() {
     training.result.as_mut().unwrap().manifest_uri = "s3://elsewhere/manifest.json".into();
     observed.status.training = Some(training);
     let refused = plan(&p, &observed, now());
-    assert_eq!(refused.champion, None);
+    assert_eq!(refused.serving.champion, None);
     assert_eq!(refused.run.unwrap().error.unwrap().reason, "ResultRefused");
 }
 
@@ -259,10 +265,10 @@ fn drift_starts_one_run_after_settling_and_only_for_the_right_version() {
     let observed = follow(observed, &p, &started);
     let again = plan(&p, &observed, now());
     assert_eq!(
-        again.training.unwrap().run_id,
+        again.training.as_ref().unwrap().run_id,
         started.training.unwrap().run_id
     );
-    assert_eq!(again.decision, None);
+    assert_eq!(again.decision(now()), None);
 }
 
 #[test]
@@ -272,13 +278,13 @@ fn cooldown_and_max_per_day_count_event_time_in_replay_and_say_so_once() {
     observed.status.drift = Some(drift(1, 0));
     let held = plan(&p, &observed, now());
     assert!(held.training.is_none());
-    let decision = held.decision.clone().unwrap();
+    let decision = held.decision(now()).unwrap();
     assert_eq!(
         (decision.action, decision.reason),
         (Action::RetrainSkipped, Reason::Cooldown)
     );
     let mut observed = follow(observed, &p, &held);
-    assert_eq!(plan(&p, &observed, now()).decision, None);
+    assert_eq!(plan(&p, &observed, now()).decision(now()), None);
     observed.status.lake.as_mut().unwrap().last_event_time = Some(day(2002));
     assert!(
         plan(&p, &observed, now()).training.is_some(),
@@ -301,10 +307,10 @@ fn a_better_challenger_replaces_and_a_worse_one_rebases_the_alarm() {
         ));
         let judged = plan(&p, &observed, now());
         assert_eq!(
-            judged.champion.as_ref().unwrap().version,
+            judged.serving.champion.as_ref().unwrap().version,
             if promoted { 2 } else { 1 }
         );
-        assert_eq!(judged.drift_reference.is_none(), promoted);
+        assert_eq!(judged.serving.drift_reference.is_none(), promoted);
         let observed = follow(observed, &p, &judged);
         // The alarm of v1's reference is still in status: it must not start another run.
         assert!(plan(&p, &observed, now()).training.is_none());
@@ -345,10 +351,10 @@ fn a_leak_is_never_promoted_first_version_or_not() {
         observed.status.training = Some(training);
         let judged = plan(&p, &observed, now());
         assert_eq!(
-            judged.champion.as_ref().map(|c| c.version),
+            judged.serving.champion.as_ref().map(|c| c.version),
             champion.then_some(1)
         );
-        let decision = judged.decision.clone().unwrap();
+        let decision = judged.decision(now()).unwrap();
         assert_eq!(
             (decision.action, decision.reason),
             (Action::ModelRejected, Reason::LeakFound)
@@ -358,13 +364,13 @@ fn a_leak_is_never_promoted_first_version_or_not() {
             "{}",
             decision.message
         );
-        let created = judged.create.as_ref().unwrap().version;
+        let created = judged.create().unwrap().version;
         let role = judged
             .roles
             .iter()
-            .find(|(number, ..)| *number == created)
+            .find(|assigned| assigned.version == created)
             .unwrap();
-        assert_eq!(role.1, VersionRole::Rejected);
+        assert_eq!(role.role, VersionRole::Rejected);
         // The same data would leak again: nothing starts by itself.
         let observed = follow(observed, &p, &judged);
         assert!(plan(&p, &observed, now()).training.is_none());
@@ -378,8 +384,8 @@ fn rollback_happens_once_per_annotation_value() {
     observed
         .versions
         .push(version(&base, 2, "r2", Some(VersionRole::Champion)));
-    observed.status.champion = Some(served(&observed.versions[1]));
-    observed.status.previous = Some(served(&observed.versions[0]));
+    observed.status.champion = Some(observed.versions[1].spec.served());
+    observed.status.previous = Some(observed.versions[0].spec.served());
     let p = pipeline(|v| {
         v["spec"]["retraining"] = json!({"cooldown": "1d"});
         v["metadata"]["annotations"] = json!({"foresail.dev/rollback": "1"});
@@ -387,14 +393,20 @@ fn rollback_happens_once_per_annotation_value() {
     let rolled = plan(&p, &observed, now());
     assert_eq!(
         (
-            rolled.champion.as_ref().unwrap().version,
-            rolled.previous.as_ref().unwrap().version
+            rolled.serving.champion.as_ref().unwrap().version,
+            rolled.serving.previous.as_ref().unwrap().version
         ),
         (1, 2)
     );
     let observed = follow(observed, &p, &rolled);
     let again = plan(&p, &observed, now());
-    assert_eq!((again.champion.unwrap().version, again.decision), (1, None));
+    assert_eq!(
+        (
+            again.serving.champion.as_ref().unwrap().version,
+            again.decision(now())
+        ),
+        (1, None)
+    );
 }
 
 #[test]
@@ -406,7 +418,7 @@ fn a_pin_promotes_without_the_gate_and_a_missing_one_is_said() {
     observed.versions.push(version(&p, 2, "r2", None));
     let pinned = plan(&p, &observed, now());
     assert_eq!(
-        (pinned.champion.unwrap().version, pinned.missing_pin),
+        (pinned.serving.champion.unwrap().version, pinned.missing_pin),
         (2, None)
     );
 }
@@ -427,13 +439,13 @@ fn a_lost_status_is_rebuilt_from_the_objects() {
         ..Default::default()
     };
     let rebuilt = plan(&p, &observed, now());
-    assert_eq!(rebuilt.champion.as_ref().unwrap().version, 1);
+    assert_eq!(rebuilt.serving.champion.as_ref().unwrap().version, 1);
     assert!(
         rebuilt.training.is_none(),
         "a lost status must not train again"
     );
     observed.serving = None;
-    assert_eq!(plan(&p, &observed, now()).champion.unwrap().version, 1);
+    assert_eq!(plan(&p, &observed, now()).champion().unwrap().version, 1);
 }
 
 #[test]
@@ -444,7 +456,7 @@ fn a_run_recorded_by_an_older_operator_is_not_repeated() {
     run.spec_hash = Some(format!("{}:{}", run.model_hash, run.run_hash));
     (run.model_hash, run.run_hash) = (String::new(), String::new());
     let plan = plan(&p, &observed, now());
-    assert!(!plan.starts);
+    assert!(!plan.starts());
     let run = plan.run.unwrap();
     assert_eq!((run.model_hash, run.spec_hash), (p.model_hash, None));
 }
@@ -516,7 +528,13 @@ fn an_alarm_that_ended_between_two_looks_is_answered_once() {
     observed.status.drift = Some(ended(10));
     let seen = plan(&p, &observed, now());
     assert_eq!(seen.training.as_ref().unwrap().trigger, Trigger::Drift);
-    assert!(seen.new_alarm.unwrap().contains("alarm since 1975"));
+    assert!(
+        seen.new_alarm
+            .as_ref()
+            .unwrap()
+            .message
+            .contains("alarm since 1975")
+    );
     // The run ends without a new reference, as after a rollback: the same alarm is no news.
     let mut run = seen.run.unwrap();
     assert_eq!(run.alarm_answered, Some(day(1990)));
@@ -562,18 +580,18 @@ fn a_schedule_starts_a_run_once_per_time_and_only_on_new_bars() {
     run.started_time = Time(at("2026-01-01T21:00:00Z"));
     let (before, after) = (at("2026-01-01T21:59:59Z"), at("2026-01-01T22:00:00Z"));
     assert!(
-        !plan(&p, &observed, after).starts,
+        !plan(&p, &observed, after).starts(),
         "no bar since the last run"
     );
     observed.status.lake.as_mut().unwrap().version += 1;
-    assert!(!plan(&p, &observed, before).starts);
+    assert!(!plan(&p, &observed, before).starts());
     let started = plan(&p, &observed, after);
-    let decision = started.decision.unwrap();
+    let decision = started.decision(now()).unwrap();
     assert!(
-        started.starts && decision.reason == Reason::Schedule,
+        started.starts() && decision.reason == Reason::Schedule,
         "{decision:?}"
     );
     observed.status.run.as_mut().unwrap().started_time = Time(after);
     observed.status.lake.as_mut().unwrap().version += 1;
-    assert!(!plan(&p, &observed, at("2026-01-02T21:00:00Z")).starts);
+    assert!(!plan(&p, &observed, at("2026-01-02T21:00:00Z")).starts());
 }

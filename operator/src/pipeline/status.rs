@@ -1,25 +1,29 @@
 //! Status: made from what was applied, written only when it changed, with Events for decisions.
 
 mod conditions;
+mod events;
 
 use foresail_crds::names::PipelineName;
-use foresail_crds::pipeline::status::{Action, PipelineStatus};
+use foresail_crds::pipeline::conditions as names;
+use foresail_crds::pipeline::status::PipelineStatus;
 use foresail_crds::{API_VERSION, MANAGER, Pipeline, Role};
 use foresail_runtime_base::effects;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kube::api::{Patch, PatchParams};
-use kube::runtime::events::{Event, EventType};
-use kube::{Api, Resource, ResourceExt};
+use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::core::ApiResource;
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use super::apply::Applied;
-use super::dereference::Observed;
-use super::plan::Plan;
-use super::validate::{Invalid, ValidatedPipeline};
-use super::{Error, cleanup};
+use super::condition::{Claim, Conditions};
+use super::decided::Decided;
+use super::error::Error;
+use super::plan::types::Plan;
+use super::resources::Resources;
 use crate::context::Context;
+use conditions::Facts;
 
 /// Fields of status the operator owns.
 const OWNED: &[&str] = &[
@@ -37,214 +41,135 @@ const OWNED: &[&str] = &[
 ];
 
 /// Writes status and Events; true when the Pipeline is Ready.
-pub async fn write(
-    object: &Pipeline,
-    pipeline: &ValidatedPipeline,
-    plan: &Plan,
-    applied: &Applied,
-    observed: &Observed,
-    context: &Context,
-) -> Result<bool, Error> {
-    cleanup::keep_finalizer(object, context).await?;
-    let old = &observed.status;
-    let conditions = conditions::all(
-        pipeline,
-        plan,
+pub async fn write(at: Decided<'_>, applied: &Resources<Applied>) -> Result<bool, Error> {
+    let (generation, old) = (at.object.metadata.generation, &at.observed.status);
+    let facts = Facts {
+        pipeline: at.pipeline,
+        plan: at.plan,
+        observed: at.observed,
         applied,
-        observed,
-        object.metadata.generation,
-    );
-    let ready = conditions
-        .iter()
-        .any(|c| c.type_ == "Ready" && c.status == "True");
-    let serving = applied
-        .find("Service", &pipeline.name.child(Role::Predict.name()))
-        .is_some();
-    let url = format!(
-        "http://{}.{}.svc",
-        pipeline.name.child(Role::Predict.name()),
-        pipeline.name.namespace
-    );
-    let new = PipelineStatus {
-        observed_generation: object.metadata.generation,
-        conditions,
-        last_trained_time: if plan.trained {
-            Some(Time(Timestamp::now()))
-        } else {
-            old.last_trained_time.clone()
-        },
-        serving_url: serving.then_some(url),
-        ..decided(plan, old)
     };
-    patch(object, &new, context).await?;
-    announce(object, plan, context).await;
+    let conditions = conditions::all(facts, generation, at.now);
+    let is_true = |c: &Condition| c.type_ == names::READY && c.status == "True";
+    let ready = conditions.iter().any(is_true);
+    let service = at.pipeline.name.child(Role::Predict.name());
+    let url = format!("http://{service}.{}.svc", at.pipeline.name.namespace);
+    let trained = at.plan.finishes().then_some(Time(at.now));
+    let new = PipelineStatus {
+        observed_generation: generation,
+        conditions,
+        last_trained_time: trained.or_else(|| old.last_trained_time.clone()),
+        serving_url: applied.find::<Service>(&service).map(|_| url),
+        ..decided(at.plan, old, at.now)
+    };
+    let new = owned(&json(&new));
+    let unchanged = at.object.status.as_ref().map(|old| owned(&json(old)));
+    if unchanged.as_ref() != Some(&new) {
+        let metadata = json!({"name": at.object.name_any()});
+        patch(&at.pipeline.name, metadata, new, at.context).await?;
+    }
+    events::announce(at).await;
     Ok(ready)
 }
 
-/// An object that cannot be run: says why, and waits for an edit.
-pub async fn explain_invalid(
-    object: &Pipeline,
-    invalid: &Invalid,
-    context: &Context,
-) -> Result<(), Error> {
-    let old = object.status.clone().unwrap_or_default();
-    let message = format!("{invalid}; edit the Pipeline");
-    let make = |type_, truth| {
-        condition(
-            &old.conditions,
-            (type_, truth, "InvalidSpec", message.clone()),
-            object.metadata.generation,
-        )
-    };
-    let new = PipelineStatus {
-        observed_generation: object.metadata.generation,
-        conditions: vec![make("Ready", false), make("Stalled", true)],
-        ..old.clone()
-    };
-    patch(object, &new, context).await
+/// Records a run that starts now, and nothing else. The resource version makes sure that it follows
+/// from the newest record: of two operators, one gets a conflict and reconciles again.
+pub async fn record_start(at: Decided<'_>) -> Result<(), Error> {
+    let new = decided(at.plan, &at.observed.status, at.now);
+    let metadata = json!({
+        "name": at.object.name_any(), "resourceVersion": at.object.resource_version()
+    });
+    patch(&at.pipeline.name, metadata, owned(&json(&new)), at.context).await?;
+    events::announce(at).await;
+    Ok(())
 }
 
-/// A condition; its transition time moves only with its status.
-pub(crate) fn condition(
-    old: &[Condition],
-    (type_, truth, reason, message): (&str, bool, &str, String),
-    generation: Option<i64>,
-) -> Condition {
-    let status = if truth { "True" } else { "False" };
-    let before = old.iter().find(|c| c.type_ == type_ && c.status == status);
-    Condition {
-        type_: type_.into(),
-        status: status.into(),
-        reason: reason.into(),
-        message: message.chars().take(2_000).collect(),
-        observed_generation: generation,
-        last_transition_time: before.map_or_else(
-            || Time(Timestamp::now()),
-            |c| c.last_transition_time.clone(),
-        ),
+/// Why a Pipeline cannot be run until a person acts.
+pub struct Stall<'a> {
+    /// The Pipeline.
+    pub name: &'a PipelineName,
+    /// Its generation.
+    pub generation: Option<i64>,
+    /// Status as stored, which need not decode.
+    pub status: &'a Value,
+    /// CamelCase reason.
+    pub reason: &'a str,
+    /// Sentence with what to do.
+    pub message: String,
+}
+
+/// Says why a Pipeline cannot be run; true when that is news. What was decided before stays.
+pub async fn explain(stall: Stall<'_>, context: &Context, now: Timestamp) -> Result<bool, Error> {
+    let old = owned(stall.status);
+    let before: Vec<Condition> =
+        serde_json::from_value(old["conditions"].clone()).unwrap_or_default();
+    let conditions = Conditions {
+        old: &before,
+        generation: stall.generation,
+        now,
+    };
+    let claim = |type_, truth| {
+        conditions.claim(Claim {
+            type_,
+            truth,
+            reason: stall.reason,
+            message: stall.message.clone(),
+        })
+    };
+    let mut new = old.clone();
+    new["observedGeneration"] = json!(stall.generation);
+    new["conditions"] = json!([claim(names::READY, false), claim(names::STALLED, true)]);
+    if new == old {
+        return Ok(false);
     }
+    let metadata = json!({"name": stall.name.name});
+    patch(stall.name, metadata, new, context).await?;
+    Ok(true)
+}
+
+fn json(status: &PipelineStatus) -> Value {
+    serde_json::to_value(status).unwrap_or_default()
 }
 
 /// Only the fields the operator owns.
-fn owned(status: &PipelineStatus) -> Value {
-    let all = serde_json::to_value(status).unwrap_or_default();
-    let pick = |key: &&str| Some(((*key).to_string(), all.get(*key)?.clone()));
+fn owned(status: &Value) -> Value {
+    let pick = |key: &&str| Some(((*key).to_string(), status.get(*key)?.clone()));
     Value::Object(OWNED.iter().filter_map(pick).collect())
 }
 
-async fn patch(object: &Pipeline, new: &PipelineStatus, context: &Context) -> Result<(), Error> {
-    let new = owned(new);
-    if object.status.as_ref().is_some_and(|old| owned(old) == new) {
-        return Ok(());
-    }
-    apply(object, json!({"name": object.name_any()}), new, context).await
-}
-
 /// The status as it was, with what the next plan recalls of this one.
-fn decided(plan: &Plan, old: &PipelineStatus) -> PipelineStatus {
+fn decided(plan: &Plan, old: &PipelineStatus, now: Timestamp) -> PipelineStatus {
     PipelineStatus {
-        champion: plan.champion.clone(),
-        previous: plan.previous.clone(),
-        drift_reference: plan.drift_reference.clone(),
+        champion: plan.serving.champion.clone(),
+        previous: plan.serving.previous.clone(),
+        drift_reference: plan.serving.drift_reference.clone(),
         alarm_announced: plan.alarm_announced.clone(),
         rollback: plan.rollback.clone(),
-        last_decision: plan.decision.clone().or_else(|| old.last_decision.clone()),
+        last_decision: plan.decision(now).or_else(|| old.last_decision.clone()),
         run: plan.run.clone(),
         ..old.clone()
     }
 }
 
-/// Records a run that starts now, and nothing else. The resource version makes sure that it follows
-/// from the newest record: of two operators, one gets a conflict and looks again.
-pub async fn record_start(object: &Pipeline, plan: &Plan, context: &Context) -> Result<(), Error> {
-    let new = decided(plan, &object.status.clone().unwrap_or_default());
-    let metadata = json!({
-        "name": object.name_any(), "resourceVersion": object.resource_version()
-    });
-    apply(object, metadata, owned(&new), context).await?;
-    announce(object, plan, context).await;
-    Ok(())
-}
-
-async fn apply(
-    object: &Pipeline,
+async fn patch(
+    name: &PipelineName,
     metadata: Value,
     status: Value,
     context: &Context,
 ) -> Result<(), Error> {
-    let api: Api<Pipeline> = Api::namespaced(
-        context.client.clone(),
-        &object.namespace().unwrap_or_default(),
-    );
+    let kind = ApiResource::erase::<Pipeline>(&());
+    // The answer is not looked at, and need not decode.
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(context.client.clone(), &name.namespace, &kind);
     let patch = json!({
         "apiVersion": API_VERSION, "kind": "Pipeline",
         "metadata": metadata, "status": status
     });
     let params = PatchParams::apply(MANAGER).force();
     let patch = Patch::Apply(&patch);
-    let name = object.name_any();
-    let write = api.patch_status(&name, &params, &patch);
+    let write = api.patch_status(&name.name, &params, &patch);
     effects::perform("kubernetes", "status", write)
         .await
         .map(drop)
         .map_err(Error::Status)
-}
-
-/// Events are for people: one that cannot be published changes nothing.
-async fn announce(object: &Pipeline, plan: &Plan, context: &Context) {
-    let mut events = Vec::new();
-    if let Some(alarm) = &plan.new_alarm {
-        events.push(Event {
-            type_: EventType::Warning,
-            reason: "DriftDetected".into(),
-            note: Some(alarm.clone()),
-            action: "Reconcile".into(),
-            secondary: None,
-        });
-    }
-    if let Some(decision) = &plan.decision {
-        let warning = matches!(decision.action, Action::RolledBack | Action::RetrainSkipped);
-        events.push(Event {
-            type_: if warning {
-                EventType::Warning
-            } else {
-                EventType::Normal
-            },
-            reason: decision.action.to_string(),
-            note: Some(format!("{}: {}", decision.reason, decision.message)),
-            action: "Reconcile".into(),
-            secondary: subject(object, plan, decision.action),
-        });
-    }
-    let reference = object.object_ref(&());
-    for event in events {
-        let publish = context.recorder.publish(&event, &reference);
-        if let Err(error) = effects::perform("kubernetes", "event", publish).await {
-            tracing::warn!(%error, "event not published");
-        }
-    }
-}
-
-/// What a decision is about. Two Events that differ in nothing but their note would be merged, and
-/// the later note lost.
-fn subject(object: &Pipeline, plan: &Plan, action: Action) -> Option<ObjectReference> {
-    let pipeline = PipelineName::new(object.namespace().unwrap_or_default(), object.name_any());
-    let version = |number| (API_VERSION, "ModelVersion", pipeline.model_version(number));
-    let run = plan.run.as_ref();
-    let (api_version, kind, name) = match action {
-        Action::TrainingStarted => {
-            let job = pipeline.child(&format!("{}-{}", Role::Train, run?.id));
-            ("batch/v1", "Job", job)
-        }
-        Action::ModelPromoted | Action::RolledBack => version(plan.champion.as_ref()?.version),
-        Action::ModelRejected | Action::ModelWaiting => version(run?.version?),
-        Action::RetrainSkipped => return None,
-    };
-    Some(ObjectReference {
-        api_version: Some(api_version.into()),
-        kind: Some(kind.into()),
-        name: Some(name),
-        namespace: object.namespace(),
-        ..ObjectReference::default()
-    })
 }

@@ -1,13 +1,14 @@
-//! The raw spec, parsed once. Nothing after this looks at the raw spec again.
+//! The raw spec, parsed once; nothing after this sees the raw spec again.
 
 mod rules;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use foresail_crds::names::{PipelineName, hash8};
+use foresail_crds::names::{PipelineName, Places, hash8};
 use foresail_crds::pipeline::conditions::{RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION};
-use foresail_crds::pipeline::spec::{PipelineSpec, RetrainTrigger};
-use foresail_crds::worker_config::WorkerConfig;
+use foresail_crds::pipeline::spec::{PipelineSpec, PromotionMode, RetrainTrigger, ServingSpec};
+use foresail_crds::worker_config::{WorkerConfig, secret};
 use foresail_crds::{Pipeline, Role, TrainingParameters};
 use foresail_drift::DriftPolicy;
 use jiff::tz::TimeZone;
@@ -24,8 +25,6 @@ pub struct ValidatedPipeline {
     pub name: PipelineName,
     /// For children.
     pub owner: OwnerReference,
-    /// Spec, now known to be good.
-    pub spec: PipelineSpec,
     /// What workers get.
     pub config: WorkerConfig,
     /// Name of the immutable ConfigMap.
@@ -36,31 +35,78 @@ pub struct ValidatedPipeline {
     pub model_hash: String,
     /// Hash of everything a training run depends on, resources included.
     pub run_hash: String,
-    /// Shortest time between two runs.
-    pub cooldown: Duration,
-    /// Smallest relative improvement that promotes.
-    pub minimum_effect: f64,
+    /// Places on S3.
+    pub places: Places,
+    /// Secrets by outside system, as named; the operator never reads them.
+    pub secrets: BTreeMap<&'static str, String>,
+    /// Ingest, stream and new runs stand still.
+    pub suspend: bool,
+    /// The deletion removes something outside the cluster.
+    pub deletes_outside: bool,
     /// Sessions per second of the declared replay.
     pub replay_speed: Option<f64>,
-    /// Times at which runs start.
-    pub schedule: Option<Schedule>,
+    /// When runs start.
+    pub retraining: Retraining,
+    /// Who becomes the champion.
+    pub promotion: Promotion,
+    /// How the Job of a run runs.
+    pub training_job: TrainingJob,
+    /// How predictors run and scale.
+    pub serving: ServingSpec,
     /// Value of the retrain annotation.
     pub retrain: Option<String>,
     /// Value of the rollback annotation.
     pub rollback: Option<String>,
 }
 
+/// When training runs start.
+#[derive(Clone, Debug)]
+pub struct Retraining {
+    /// Observations that start one.
+    pub triggers: Vec<RetrainTrigger>,
+    /// Shortest time between two.
+    pub cooldown: Duration,
+    /// Most within a day.
+    pub max_per_day: usize,
+    /// Sessions to wait after an alarm.
+    pub settle_sessions: u32,
+    /// Times at which one starts.
+    pub schedule: Option<Schedule>,
+}
+
+/// When a challenger becomes the champion.
+#[derive(Clone, Debug)]
+pub struct Promotion {
+    /// By the gate, or by a person.
+    pub mode: PromotionMode,
+    /// Smallest relative improvement that promotes.
+    pub minimum_effect: f64,
+    /// Pinned version.
+    pub champion_version: Option<u32>,
+}
+
+/// How the Job of a training run runs; no model depends on it.
+#[derive(Clone, Debug)]
+pub struct TrainingJob {
+    /// CPU and memory.
+    pub resources: Option<ResourceRequirements>,
+    /// Longest time of a run.
+    pub active_deadline_seconds: i64,
+    /// Pods that may fail before the run has.
+    pub backoff_limit: i32,
+}
+
 impl ValidatedPipeline {
     /// Whether `spec.suspend` stops a role now.
     pub fn suspends(&self, role: Role) -> bool {
-        self.spec.suspend && role.facts().stops_on_suspend
+        self.suspend && role.facts().stops_on_suspend
     }
 
     /// CPU and memory of a role's pods, where the spec says them.
     pub fn declared_resources(&self, role: Role) -> Option<ResourceRequirements> {
         match role {
-            Role::Train => self.spec.training.resources.clone(),
-            Role::Predict => self.spec.serving.resources.clone(),
+            Role::Train => self.training_job.resources.clone(),
+            Role::Predict => self.serving.resources.clone(),
             _ => None,
         }
     }
@@ -88,7 +134,7 @@ fn invalid(field: &str, message: impl Into<String>) -> Invalid {
 /// # Errors
 /// The first field that cannot be used, with what it must be.
 pub fn validate(object: &Pipeline) -> Result<ValidatedPipeline, Invalid> {
-    let spec = object.spec.clone();
+    let spec = &object.spec;
     let owner = object.controller_owner_ref(&()).ok_or_else(|| {
         invalid(
             "metadata",
@@ -100,22 +146,14 @@ pub fn validate(object: &Pipeline) -> Result<ValidatedPipeline, Invalid> {
         .map_err(|e| invalid("spec.features", e.to_string()))?;
     DriftPolicy::try_from(&spec.drift).map_err(|e| invalid("spec.drift", e.to_string()))?;
     TrainingParameters::try_from(&spec.training).map_err(|e| invalid(e.field, e.message))?;
-    rules::check(&spec)?;
-    let schedule = schedule(&spec)?;
-    let cooldown = spec.retraining.cooldown.as_duration();
-    let cooldown = cooldown.ok_or_else(|| {
-        invalid(
-            "spec.retraining.cooldown",
-            "must be a duration such as 12h or 5d",
-        )
-    })?;
-    let minimum_effect = spec.promotion.minimum_effect.as_f64().unwrap_or(0.0);
+    rules::check(spec)?;
+    let retraining = retraining(spec)?;
     let replay_speed = spec
         .source
         .replay
         .as_ref()
         .and_then(|r| r.sessions_per_second.as_f64());
-    let config = WorkerConfig::new(name.clone(), &spec);
+    let config = WorkerConfig::new(name.clone(), spec);
     let annotation = |key: &str| object.annotations().get(key).cloned();
     Ok(ValidatedPipeline {
         config_name: config.config_map_name(),
@@ -123,16 +161,57 @@ pub fn validate(object: &Pipeline) -> Result<ValidatedPipeline, Invalid> {
         run_hash: hash8(&serde_json::to_vec(&(&config, &spec.training)).unwrap_or_default()),
         retrain: annotation(RETRAIN_ANNOTATION),
         rollback: annotation(ROLLBACK_ANNOTATION),
+        places: name.places(&spec.lake.uri),
+        secrets: secrets(spec),
+        suspend: spec.suspend,
+        deletes_outside: spec.deletion_policy.deletes_anything(),
+        promotion: Promotion {
+            mode: spec.promotion.mode,
+            minimum_effect: spec.promotion.minimum_effect.as_f64().unwrap_or(0.0),
+            champion_version: spec.promotion.champion_version,
+        },
+        training_job: TrainingJob {
+            resources: spec.training.resources.clone(),
+            active_deadline_seconds: spec.training.active_deadline_seconds,
+            backoff_limit: spec.training.backoff_limit,
+        },
+        serving: spec.serving.clone(),
         name,
         owner,
         config,
         fingerprint,
-        cooldown,
-        minimum_effect,
         replay_speed,
-        schedule,
-        spec,
+        retraining,
     })
+}
+
+fn retraining(spec: &PipelineSpec) -> Result<Retraining, Invalid> {
+    let declared = &spec.retraining;
+    let cooldown = declared.cooldown.as_duration().ok_or_else(|| {
+        let message = "must be a duration such as 12h or 5d";
+        invalid("spec.retraining.cooldown", message)
+    })?;
+    Ok(Retraining {
+        triggers: declared.triggers.clone(),
+        cooldown,
+        max_per_day: usize::try_from(declared.max_per_day).unwrap_or(usize::MAX),
+        settle_sessions: declared.settle_sessions,
+        schedule: schedule(spec)?,
+    })
+}
+
+fn secrets(spec: &PipelineSpec) -> BTreeMap<&'static str, String> {
+    let csv = spec.source.csv.as_ref();
+    let redis = spec.serving.cache.redis.as_ref();
+    [
+        (secret::LAKE, Some(spec.lake.secret_name.clone())),
+        (secret::SOURCE, csv.and_then(|c| c.secret_name.clone())),
+        (secret::KAFKA, spec.kafka.secret_name.clone()),
+        (secret::REDIS, redis.and_then(|r| r.secret_name.clone())),
+    ]
+    .into_iter()
+    .filter_map(|(system, name)| Some((system, name?)))
+    .collect()
 }
 
 /// The schedule, when runs are triggered by it; a line that cannot be read is refused in any case.

@@ -7,11 +7,12 @@ use k8s_openapi::api::autoscaling::v2::{
     MetricTarget, ResourceMetricSource,
 };
 
-use super::{Resources, meta};
+use super::meta;
+use crate::pipeline::resources::{Prepared, Resources};
 use crate::pipeline::validate::ValidatedPipeline;
 
-pub(super) fn add(out: &mut Resources, pipeline: &ValidatedPipeline, role: Role) {
-    let serving = &pipeline.spec.serving;
+pub(super) fn add(out: &mut Resources<Prepared>, pipeline: &ValidatedPipeline, role: Role) {
+    let serving = &pipeline.serving;
     let name = pipeline.name.child(role.name());
     let resource = match serving.scale_metric {
         ScaleMetric::Cpu => "cpu",

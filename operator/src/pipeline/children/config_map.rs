@@ -3,11 +3,12 @@
 use foresail_crds::worker_config::{CONFIG_FILE, SERVING_FILE};
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::{Resources, meta};
-use crate::pipeline::plan::Plan;
+use super::meta;
+use crate::pipeline::plan::types::Plan;
+use crate::pipeline::resources::{Prepared, Resources};
 use crate::pipeline::validate::ValidatedPipeline;
 
-pub(super) fn add(resources: &mut Resources, pipeline: &ValidatedPipeline, plan: &Plan) {
+pub(super) fn add(resources: &mut Resources<Prepared>, pipeline: &ValidatedPipeline, plan: &Plan) {
     let data = |key: &str, text: String| Some([(key.to_string(), text)].into());
     resources.add(&ConfigMap {
         metadata: meta(pipeline, pipeline.config_name.clone(), "config"),
@@ -15,7 +16,7 @@ pub(super) fn add(resources: &mut Resources, pipeline: &ValidatedPipeline, plan:
         immutable: Some(true),
         ..ConfigMap::default()
     });
-    let serving = serde_json::to_string_pretty(&plan.serving()).unwrap_or_default();
+    let serving = serde_json::to_string_pretty(&plan.serving).unwrap_or_default();
     resources.add(&ConfigMap {
         metadata: meta(pipeline, pipeline.name.serving(), "serving"),
         data: data(SERVING_FILE, serving),

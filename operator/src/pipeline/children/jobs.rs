@@ -69,7 +69,7 @@ pub fn cleanup(pipeline: &ValidatedPipeline, images: &Images) -> (ConfigMap, Job
 
 /// One training run.
 pub(super) fn train_job(pipeline: &ValidatedPipeline, run: &TrainingRun, images: &Images) -> Job {
-    let (role, training) = (Role::Train, &pipeline.spec.training);
+    let (role, training) = (Role::Train, &pipeline.training_job);
     let label = (labels::RUN.to_string(), run.run_id.clone());
     let shape = Shape {
         args: vec![

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use foresail_crds::Role;
 use foresail_crds::role::{ADMIN_PORT, DefaultResources, HTTP_PORT, Image, Workload};
-use foresail_crds::worker_config::{CONFIG_DIR, SECRETS_DIR, SERVING_DIR, secret};
+use foresail_crds::worker_config::{CONFIG_DIR, SECRETS_DIR, SERVING_DIR};
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource,
     HTTPGetAction, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements,
@@ -252,18 +252,7 @@ fn config_map(volume: &str, name: String, optional: bool) -> Volume {
 
 /// Secrets a role needs, by system; the operator names them and never reads them.
 fn secrets(pipeline: &ValidatedPipeline, role: Role) -> BTreeMap<&'static str, String> {
-    let spec = &pipeline.spec;
-    let source = spec.source.csv.as_ref().and_then(|c| c.secret_name.clone());
-    let redis = spec.serving.cache.redis.as_ref();
-    let redis = redis.and_then(|r| r.secret_name.clone());
-    [
-        (secret::LAKE, Some(spec.lake.secret_name.clone())),
-        (secret::SOURCE, source),
-        (secret::KAFKA, spec.kafka.secret_name.clone()),
-        (secret::REDIS, redis),
-    ]
-    .into_iter()
-    .filter(|(system, _)| role.facts().secrets.contains(system))
-    .filter_map(|(system, name)| Some((system, name?)))
-    .collect()
+    let mut needed = pipeline.secrets.clone();
+    needed.retain(|system, _| role.facts().secrets.contains(system));
+    needed
 }

@@ -5,10 +5,11 @@ use foresail_crds::{GROUP, Role};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role as Rights, RoleBinding, RoleRef, Subject};
 
-use super::{Resources, meta};
+use super::meta;
+use crate::pipeline::resources::{Prepared, Resources};
 use crate::pipeline::validate::ValidatedPipeline;
 
-pub(super) fn add(resources: &mut Resources, pipeline: &ValidatedPipeline) {
+pub(super) fn add(resources: &mut Resources<Prepared>, pipeline: &ValidatedPipeline) {
     for role in Role::ALL.iter().filter(|role| role.has_rights()) {
         let name = pipeline.name.child(role.name());
         let metadata = || meta(pipeline, name.clone(), role.name());

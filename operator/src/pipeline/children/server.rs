@@ -11,13 +11,19 @@ use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec}
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::meta;
 use super::pod::{Shape, template};
-use super::{Resources, meta};
 use crate::context::Images;
 use crate::pipeline::labels;
+use crate::pipeline::resources::{Prepared, Resources};
 use crate::pipeline::validate::ValidatedPipeline;
 
-pub(super) fn add(out: &mut Resources, pipeline: &ValidatedPipeline, role: Role, images: &Images) {
+pub(super) fn add(
+    out: &mut Resources<Prepared>,
+    pipeline: &ValidatedPipeline,
+    role: Role,
+    images: &Images,
+) {
     let name = pipeline.name.child(role.name());
     let selector = LabelSelector {
         match_labels: Some(labels::pods(&pipeline.name, role)),

@@ -1,9 +1,10 @@
 use foresail_crds::pipeline::status::Trigger;
-use foresail_crds::worker_config::{ServedVersion, TrainingRun};
-use serde_json::json;
+use foresail_crds::worker_config::{ServedVersion, ServingConfig, TrainingRun};
+use serde_json::{Value, json};
 
 use super::*;
 use crate::pipeline::labels;
+use crate::pipeline::resources::Child;
 use crate::pipeline::validate::tests::pipeline;
 
 fn images() -> Images {
@@ -22,11 +23,14 @@ fn everything() -> Vec<Child> {
 fn children_of(p: &ValidatedPipeline) -> Vec<Child> {
     let plan = Plan {
         prepared: true,
-        champion: Some(ServedVersion {
-            version: 1,
-            manifest_uri: "s3://b/k".into(),
-            manifest_sha256: "a".into(),
-        }),
+        serving: ServingConfig {
+            champion: Some(ServedVersion {
+                version: 1,
+                manifest_uri: "s3://b/k".into(),
+                manifest_sha256: "a".into(),
+            }),
+            ..ServingConfig::default()
+        },
         training: Some(TrainingRun {
             run_id: "r1".into(),
             trigger: Trigger::Initial,

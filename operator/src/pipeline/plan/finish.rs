@@ -2,40 +2,27 @@
 
 use foresail_crds::ModelVersionSpec;
 use foresail_crds::model_manifest::LeakGuardResult;
-use foresail_crds::pipeline::status::{
-    Action, ErrorClass, Reason, RunState, TrainingResult, TrainingStatus, Trigger, WorkerError,
-};
-use foresail_crds::worker_config::ServedVersion;
-use jiff::Timestamp;
+use foresail_crds::pipeline::status::{ErrorClass, Reason, RunRecord, TrainingResult, WorkerError};
 
-use super::{Plan, served, served_spec};
-use crate::pipeline::decide::{Verdict, judge};
-use crate::pipeline::dereference::Observed;
+use super::gate::{Verdict, evaluate_gate};
+use super::types::{Plan, Situation, Step};
+use crate::pipeline::observed::Observed;
 use crate::pipeline::pods;
 use crate::pipeline::validate::ValidatedPipeline;
 
-/// Records the end of the run in flight, when it has ended.
-pub(super) fn finish(
-    plan: &mut Plan,
-    pipeline: &ValidatedPipeline,
-    observed: &Observed,
-    now: Timestamp,
-) {
-    let Some(run) = plan.run.clone() else { return };
-    let training = observed
-        .status
-        .training
-        .clone()
-        .filter(|t| t.run_id == run.id);
-    let TrainingStatus { result, error, .. } = training.unwrap_or_default();
-    if let Some(result) = result {
-        match check(&result, pipeline, run.delta_version) {
-            Ok(()) => succeed(plan, pipeline, observed, &result, now),
-            Err(message) => fail(plan, internal(message)),
-        }
-    } else if let Some(failure) = job_failure(observed, &run.id, error) {
-        fail(plan, failure);
-    }
+/// The end of the run in flight, when it has ended.
+pub(super) fn finish(plan: &Plan, at: Situation<'_>) -> Option<Step> {
+    let run = plan.running()?;
+    let training = at.observed.status.training.as_ref();
+    let training = training.filter(|t| t.run_id == run.id);
+    let Some(result) = training.and_then(|t| t.result.as_ref()) else {
+        let reported = training.and_then(|t| t.error.clone());
+        return job_failure(at.observed, &run.id, reported).map(Step::Fail);
+    };
+    Some(match check(result, at.pipeline, run.delta_version) {
+        Ok(()) => succeed(plan, at, run, result),
+        Err(message) => Step::Fail(internal(message)),
+    })
 }
 
 /// A worker may write anything into its part of status; this is what it must have written.
@@ -44,7 +31,7 @@ fn check(
     pipeline: &ValidatedPipeline,
     delta_version: u64,
 ) -> Result<(), String> {
-    let places = pipeline.name.places(&pipeline.spec.lake.uri);
+    let places = &pipeline.places;
     if !places.is_artifact(&result.manifest_uri) {
         return Err(format!(
             "manifest {} is not below {}",
@@ -70,13 +57,6 @@ fn internal(message: String) -> WorkerError {
         class: ErrorClass::Internal,
         reason: "ResultRefused".into(),
         message,
-    }
-}
-
-fn fail(plan: &mut Plan, error: WorkerError) {
-    if let Some(run) = &mut plan.run {
-        run.state = RunState::Failed;
-        run.error = Some(error);
     }
 }
 
@@ -124,135 +104,94 @@ fn job_failure(
     }))
 }
 
-fn succeed(
-    plan: &mut Plan,
-    pipeline: &ValidatedPipeline,
-    observed: &Observed,
-    result: &TrainingResult,
-    now: Timestamp,
-) {
-    let Some(run) = plan.run.clone() else { return };
-    let existing = observed.versions.iter().find(|v| v.spec.run_id == run.id);
-    let version = match existing {
-        Some(version) => served(version),
+fn succeed(plan: &Plan, at: Situation<'_>, run: &RunRecord, result: &TrainingResult) -> Step {
+    let existing = at
+        .observed
+        .versions
+        .iter()
+        .find(|v| v.spec.run_id == run.id);
+    let (version, create) = match existing {
+        Some(version) => (version.spec.served(), None),
         None => {
-            let spec = new_version(pipeline, observed, result, &run.id, run.trigger);
-            let version = served_spec(&spec);
-            plan.create = Some(spec);
-            version
+            let spec = new_version(at, run, result);
+            (spec.served(), Some(Box::new(spec)))
         }
     };
-    plan.trained = true;
-    if let Some(run) = &mut plan.run {
-        run.state = RunState::Succeeded;
-        run.version = Some(version.version);
-        run.error = None;
+    Step::Finish {
+        verdict: verdict(plan, at, result, version.version),
+        version,
+        create,
     }
-    promote_or_reject(plan, pipeline, observed, result, (version, now));
 }
 
-fn promote_or_reject(
-    plan: &mut Plan,
-    pipeline: &ValidatedPipeline,
-    observed: &Observed,
-    result: &TrainingResult,
-    (version, now): (ServedVersion, Timestamp),
-) {
-    let number = version.version;
+fn verdict(plan: &Plan, at: Situation<'_>, result: &TrainingResult, number: u32) -> Verdict {
+    let guard = result.leak_guard.as_ref();
     // Numbers that a leak has made are worth nothing, whatever the gate says.
-    if let Some(failure) = result
-        .leak_guard
-        .as_ref()
-        .and_then(LeakGuardResult::failure)
-    {
-        if plan.champion.is_some() {
-            plan.drift_reference = Some(version);
-        }
+    if let Some(failure) = guard.and_then(LeakGuardResult::failure) {
         let message = format!(
             "v{number} is not promoted, its leak guard failed: {failure}; its report shows the evidence"
         );
-        return plan.decide(now, Action::ModelRejected, Reason::LeakFound, message);
+        return Verdict::Reject {
+            reason: Reason::LeakFound,
+            message,
+        };
     }
-    let Some(champion) = plan.champion.clone() else {
-        plan.promote(version);
-        let message = format!("v{number} is the first version");
-        return plan.decide(now, Action::ModelPromoted, Reason::First, message);
+    let Some(champion) = plan.champion() else {
+        return Verdict::Promote {
+            reason: Reason::First,
+            message: format!("v{number} is the first version"),
+        };
     };
-    let fingerprint = |v: &ServedVersion| {
-        let found = observed
-            .versions
-            .iter()
-            .find(|m| m.spec.version == v.version);
-        found.map(|m| m.spec.fingerprint.clone())
-    };
+    let declared = &at.pipeline.fingerprint;
+    let served = at.observed.version(champion.version);
     // A champion of other features cannot be served any more: there is nothing to compare with.
-    if fingerprint(&champion).is_some_and(|f| f != pipeline.fingerprint)
-        && result.fingerprint == pipeline.fingerprint
-    {
-        plan.promote(version);
+    if served.is_some_and(|v| v.spec.fingerprint != *declared) && result.fingerprint == *declared {
         let message = format!(
             "v{number} has the features the Pipeline declares now, v{} has not",
             champion.version
         );
-        return plan.decide(now, Action::ModelPromoted, Reason::SpecChanged, message);
+        return Verdict::Promote {
+            reason: Reason::SpecChanged,
+            message,
+        };
     }
-    let mode = pipeline.spec.promotion.mode;
-    match judge(result.gate.as_ref(), mode, pipeline.minimum_effect) {
-        Verdict::Promote { reason, message } => {
-            plan.promote(version);
-            plan.decide(
-                now,
-                Action::ModelPromoted,
-                reason,
-                format!("v{number} {message}"),
-            );
-        }
-        Verdict::Reject { message } => {
-            plan.drift_reference = Some(version);
-            plan.decide(
-                now,
-                Action::ModelRejected,
-                Reason::GateFailed,
-                format!("v{number} {message}"),
-            );
-        }
-        Verdict::Wait { message } => {
-            plan.decide(
-                now,
-                Action::ModelWaiting,
-                Reason::Manual,
-                format!("v{number} {message}; set promotion.championVersion to serve it"),
-            );
-        }
+    let promotion = &at.pipeline.promotion;
+    let gate = result.gate.as_ref();
+    match evaluate_gate(gate, promotion.mode, promotion.minimum_effect) {
+        Verdict::Promote { reason, message } => Verdict::Promote {
+            reason,
+            message: format!("v{number} {message}"),
+        },
+        Verdict::Reject { reason, message } => Verdict::Reject {
+            reason,
+            message: format!("v{number} {message}"),
+        },
+        Verdict::Wait { message } => Verdict::Wait {
+            message: format!("v{number} {message}; set promotion.championVersion to serve it"),
+        },
     }
 }
 
-fn new_version(
-    pipeline: &ValidatedPipeline,
-    observed: &Observed,
-    result: &TrainingResult,
-    run_id: &str,
-    trigger: Trigger,
-) -> ModelVersionSpec {
-    let status = &observed.status;
+/// The version of a run; its number is above every number that was ever given.
+fn new_version(at: Situation<'_>, run: &RunRecord, result: &TrainingResult) -> ModelVersionSpec {
+    let status = &at.observed.status;
     let in_status = [&status.champion, &status.previous, &status.drift_reference];
-    let highest = observed
-        .versions
-        .iter()
-        .map(|v| v.spec.version)
+    let versions = at.observed.versions.iter().map(|v| v.spec.version);
+    let highest = versions
+        .chain(at.observed.unreadable_versions.iter().copied())
         .chain(in_status.into_iter().flatten().map(|v| v.version))
         .chain(status.run.as_ref().and_then(|r| r.version))
         .max()
         .unwrap_or(0);
     ModelVersionSpec {
-        pipeline: pipeline.name.name.clone(),
+        pipeline: at.pipeline.name.name.clone(),
         version: highest + 1,
         manifest_uri: result.manifest_uri.clone(),
         manifest_sha256: result.manifest_sha256.clone(),
         kind: result.kind,
         fingerprint: result.fingerprint.clone(),
-        trigger,
-        run_id: run_id.to_string(),
+        trigger: run.trigger,
+        run_id: run.id.clone(),
         delta_version: result.delta_version,
         trained_through: result.trained_through.clone(),
         metrics: result.metrics.clone(),

@@ -12,9 +12,7 @@ use foresail_crds::pipeline::status::{
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::Plan;
-use crate::pipeline::dereference::Observed;
-use crate::pipeline::validate::ValidatedPipeline;
+use super::types::{Plan, Situation, Step};
 
 const DAY_MS: i64 = 86_400_000;
 /// First wait before a failed run is tried again; doubles with each attempt.
@@ -46,61 +44,45 @@ impl Wanted {
 }
 
 /// Starts a run when one is due.
-pub(super) fn start(
-    plan: &mut Plan,
-    pipeline: &ValidatedPipeline,
-    observed: &Observed,
-    now: Timestamp,
-) {
-    // A run that has just ended is judged with what the workers report after it.
-    let busy = plan
-        .run
-        .as_ref()
-        .is_some_and(|r| r.state == RunState::Running);
-    if busy || plan.create.is_some() || plan.trained || !complete(observed) {
-        return;
+pub(super) fn start(plan: &Plan, at: Situation<'_>) -> Option<Step> {
+    // What the workers report after a run that has just ended is worth waiting for.
+    if plan.running().is_some() || plan.finishes() || !complete(at) {
+        return None;
     }
-    let Some(wanted) = wanted(plan, pipeline, observed, now) else {
-        return;
-    };
-    let clock = clock(pipeline, observed, now);
+    let wanted = wanted(plan, at)?;
+    let clock = clock(at);
     if !wanted.at_once
-        && let Some(reason) = held_back(plan, pipeline, clock)
+        && let Some(reason) = held_back(plan, at, clock)
     {
-        return skip(plan, observed, &wanted, reason, now);
+        return hold(plan, at, &wanted, reason);
     }
-    let run = record(plan, pipeline, observed, &wanted, (clock, now));
+    let run = record(plan, at, &wanted, clock);
     let message = format!(
         "run {} on Delta version {}: {}",
         run.id, run.delta_version, wanted.message
     );
-    plan.decide(now, Action::TrainingStarted, wanted.trigger.into(), message);
-    plan.run = Some(run);
-    plan.starts = true;
+    Some(Step::Train { run, message })
 }
 
 /// Every bar of the backfill is in the lake.
-fn complete(observed: &Observed) -> bool {
-    match (&observed.status.ingest, &observed.status.lake) {
+fn complete(at: Situation<'_>) -> bool {
+    let status = &at.observed.status;
+    match (&status.ingest, &status.lake) {
         (Some(ingest), Some(lake)) => {
             ingest.backfill_complete
                 && lake.rows > 0
-                && (lake.rows >= ingest.rows_sent || observed.status.champion.is_some())
+                && (lake.rows >= ingest.rows_sent || status.champion.is_some())
         }
         _ => false,
     }
 }
 
-fn wanted(
-    plan: &Plan,
-    pipeline: &ValidatedPipeline,
-    observed: &Observed,
-    now: Timestamp,
-) -> Option<Wanted> {
+fn wanted(plan: &Plan, at: Situation<'_>) -> Option<Wanted> {
+    let pipeline = at.pipeline;
     let Some(run) = &plan.run else {
-        if plan.champion.is_some() {
+        if plan.champion().is_some() {
             // Status was lost; the next trigger starts the next run.
-            return triggered(plan, pipeline, (observed, now));
+            return triggered(plan, at);
         }
         return Some(Wanted::new(
             Trigger::Initial,
@@ -116,7 +98,7 @@ fn wanted(
         ));
     }
     if run.state == RunState::Failed {
-        return retry(run, differs(&run.run_hash, &pipeline.run_hash), now);
+        return retry(run, differs(&run.run_hash, &pipeline.run_hash), at.now);
     }
     if differs(&run.model_hash, &pipeline.model_hash) {
         return Some(Wanted::new(
@@ -125,7 +107,7 @@ fn wanted(
             true,
         ));
     }
-    triggered(plan, pipeline, (observed, now))
+    triggered(plan, at)
 }
 
 /// A record without a hash, as under a CRD of an older release, says nothing about the spec: to take
@@ -159,17 +141,14 @@ fn retry(run: &RunRecord, edited: bool, now: Timestamp) -> Option<Wanted> {
     })
 }
 
-fn triggered(
-    plan: &Plan,
-    pipeline: &ValidatedPipeline,
-    (observed, now): (&Observed, Timestamp),
-) -> Option<Wanted> {
-    let champion = plan.champion.as_ref()?;
-    let retraining = &pipeline.spec.retraining;
+fn triggered(plan: &Plan, at: Situation<'_>) -> Option<Wanted> {
+    let champion = plan.champion()?;
+    let (status, retraining) = (&at.observed.status, &at.pipeline.retraining);
     let enabled = |t| retraining.triggers.contains(&t);
-    let reference = plan.drift_reference.as_ref().unwrap_or(champion);
+    let rebased = plan.serving.drift_reference.as_ref();
+    let reference = rebased.unwrap_or(champion);
     if enabled(RetrainTrigger::Drift)
-        && let Some(drift) = &observed.status.drift
+        && let Some(drift) = &status.drift
         && drift.model_version == reference.version
         && let Some(alarm) = settled(drift, retraining.settle_sessions, answered(plan))
     {
@@ -186,12 +165,12 @@ fn triggered(
         });
     }
     if enabled(RetrainTrigger::Performance)
-        && let Some(performance) = &observed.status.performance
+        && let Some(performance) = &status.performance
         && performance.worse_than_naive
         && performance.model_version == champion.version
         && performance.sessions_since_worse >= retraining.settle_sessions
         // A challenger trained on the same weakness was just rejected: wait for new evidence.
-        && plan.drift_reference.is_none()
+        && rebased.is_none()
     {
         let message = format!(
             "realised RMSE {} against naive {}, excess at least {}",
@@ -199,7 +178,7 @@ fn triggered(
         );
         return Some(Wanted::new(Trigger::Performance, message, false));
     }
-    scheduled(plan, pipeline, observed, now)
+    scheduled(plan, at)
 }
 
 /// Start of an alarm that lasted long enough to be answered: the one that holds, or one that has
@@ -218,75 +197,56 @@ fn answered(plan: &Plan) -> Option<&Time> {
 }
 
 /// A time of the schedule has passed since the last run. Without new bars there is nothing to learn.
-fn scheduled(
-    plan: &Plan,
-    pipeline: &ValidatedPipeline,
-    observed: &Observed,
-    now: Timestamp,
-) -> Option<Wanted> {
-    let due = pipeline.schedule.as_ref()?.last(now)?;
+fn scheduled(plan: &Plan, at: Situation<'_>) -> Option<Wanted> {
+    let due = at.pipeline.retraining.schedule.as_ref()?.last(at.now)?;
     let run = plan.run.as_ref()?;
-    let version = observed.status.lake.as_ref()?.version;
+    let version = at.observed.status.lake.as_ref()?.version;
     (due > run.started_time.0 && version > run.delta_version).then(|| {
-        Wanted::new(
-            Trigger::Schedule,
-            format!("training.schedule named {due}"),
-            true,
-        )
+        let message = format!("training.schedule named {due}");
+        Wanted::new(Trigger::Schedule, message, true)
     })
 }
 
 /// Milliseconds on the clock that cooldown and maxPerDay use.
-fn clock(pipeline: &ValidatedPipeline, observed: &Observed, now: Timestamp) -> i64 {
-    let newest = observed
-        .status
-        .lake
-        .as_ref()
-        .and_then(|l| l.last_event_time.as_ref());
-    match (pipeline.replay_speed, newest) {
+fn clock(at: Situation<'_>) -> i64 {
+    let lake = at.observed.status.lake.as_ref();
+    let newest = lake.and_then(|l| l.last_event_time.as_ref());
+    match (at.pipeline.replay_speed, newest) {
         (Some(_), Some(newest)) => newest.0.as_millisecond(),
-        _ => now.as_millisecond(),
+        _ => at.now.as_millisecond(),
     }
 }
 
-fn held_back(plan: &Plan, pipeline: &ValidatedPipeline, clock: i64) -> Option<Reason> {
+fn held_back(plan: &Plan, at: Situation<'_>, clock: i64) -> Option<Reason> {
     let run = plan.run.as_ref()?;
-    let cooldown = i64::try_from(pipeline.cooldown.as_millis()).unwrap_or(i64::MAX);
+    let retraining = &at.pipeline.retraining;
+    let cooldown = i64::try_from(retraining.cooldown.as_millis()).unwrap_or(i64::MAX);
     if clock.saturating_sub(run.event_time) < cooldown {
         return Some(Reason::Cooldown);
     }
-    let today = run
-        .recent_starts
-        .iter()
-        .filter(|start| clock - **start < DAY_MS)
-        .count();
-    let most = usize::try_from(pipeline.spec.retraining.max_per_day).unwrap_or(usize::MAX);
-    (today >= most).then_some(Reason::MaxPerDay)
+    let today = run.recent_starts.iter();
+    let today = today.filter(|start| clock - **start < DAY_MS).count();
+    (today >= retraining.max_per_day).then_some(Reason::MaxPerDay)
 }
 
 /// Says once that a trigger is held back.
-fn skip(plan: &mut Plan, observed: &Observed, wanted: &Wanted, reason: Reason, now: Timestamp) {
-    let last = observed.status.last_decision.as_ref();
-    if last.is_some_and(|d| d.action == Action::RetrainSkipped && d.reason == reason)
-        || plan.decision.is_some()
-    {
-        return;
+fn hold(plan: &Plan, at: Situation<'_>, wanted: &Wanted, reason: Reason) -> Option<Step> {
+    let last = at.observed.status.last_decision.as_ref();
+    let said = last.is_some_and(|d| d.action == Action::RetrainSkipped && d.reason == reason);
+    if said || plan.decision(at.now).is_some() {
+        return None;
     }
     let message = format!(
         "{}: {}, held back by {reason}",
         wanted.trigger, wanted.message
     );
-    plan.decide(now, Action::RetrainSkipped, reason, message);
+    Some(Step::Hold { reason, message })
 }
 
-fn record(
-    plan: &Plan,
-    pipeline: &ValidatedPipeline,
-    observed: &Observed,
-    wanted: &Wanted,
-    (clock, now): (i64, Timestamp),
-) -> RunRecord {
-    let delta_version = observed.status.lake.as_ref().map_or(0, |l| l.version);
+fn record(plan: &Plan, at: Situation<'_>, wanted: &Wanted, clock: i64) -> RunRecord {
+    let pipeline = at.pipeline;
+    let lake = at.observed.status.lake.as_ref();
+    let delta_version = lake.map_or(0, |l| l.version);
     // The uid: a Pipeline of the same name, made again, must not find the old one's artifact.
     let identity = format!(
         "{}:{}:{delta_version}:{}:{}:{}",
@@ -296,16 +256,9 @@ fn record(
         wanted.attempt,
         pipeline.retrain.as_deref().unwrap_or_default()
     );
-    let before = plan
-        .run
-        .as_ref()
-        .map(|r| r.recent_starts.as_slice())
-        .unwrap_or_default();
-    let mut recent_starts: Vec<i64> = before
-        .iter()
-        .copied()
-        .filter(|start| clock - start < DAY_MS)
-        .collect();
+    let before = plan.run.as_ref().map(|r| r.recent_starts.as_slice());
+    let before = before.unwrap_or_default().iter().copied();
+    let mut recent_starts: Vec<i64> = before.filter(|start| clock - start < DAY_MS).collect();
     recent_starts.push(clock);
     // The schema holds a hundred; maxPerDay allows no more.
     recent_starts.drain(..recent_starts.len().saturating_sub(100));
@@ -315,7 +268,7 @@ fn record(
         attempt: wanted.attempt,
         delta_version,
         event_time: clock,
-        started_time: Time(now),
+        started_time: Time(at.now),
         state: RunState::Running,
         version: None,
         annotation: pipeline.retrain.clone(),

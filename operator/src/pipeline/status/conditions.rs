@@ -3,18 +3,21 @@
 use foresail_crds::Role;
 use foresail_crds::pipeline::conditions as names;
 use foresail_crds::pipeline::status::{ErrorClass, RunState, WorkerError};
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::condition;
 use crate::pipeline::apply::Applied;
-use crate::pipeline::dereference::Observed;
-use crate::pipeline::plan::Plan;
+use crate::pipeline::condition::{Claim, Conditions};
+use crate::pipeline::observed::{Observed, PredictorError};
+use crate::pipeline::plan::types::Plan;
 use crate::pipeline::pods;
+use crate::pipeline::resources::Resources;
 use crate::pipeline::validate::ValidatedPipeline;
 
 const DAY_MS: f64 = 86_400_000.0;
 
-/// One judgement.
+/// One part of a Pipeline, judged.
 struct Judgement {
     type_: &'static str,
     truth: bool,
@@ -63,24 +66,42 @@ impl Judgement {
     }
 }
 
+/// What conditions are made from.
+#[derive(Clone, Copy)]
+pub(super) struct Facts<'a> {
+    /// What is declared.
+    pub pipeline: &'a ValidatedPipeline,
+    /// What was decided.
+    pub plan: &'a Plan,
+    /// What exists.
+    pub observed: &'a Observed,
+    /// Children as they live.
+    pub applied: &'a Resources<Applied>,
+}
+
+impl Facts<'_> {
+    fn deployment(&self, role: Role) -> DeploymentStatus {
+        let name = self.pipeline.name.child(role.name());
+        let deployment = self.applied.find::<Deployment>(&name);
+        deployment.and_then(|d| d.status).unwrap_or_default()
+    }
+
+    fn is_available(&self, role: Role) -> bool {
+        self.deployment(role).available_replicas.unwrap_or(0) > 0
+    }
+}
+
 /// All conditions in a fixed order.
-pub(super) fn all(
-    pipeline: &ValidatedPipeline,
-    plan: &Plan,
-    applied: &Applied,
-    observed: &Observed,
-    generation: Option<i64>,
-) -> Vec<Condition> {
+pub(super) fn all(facts: Facts<'_>, generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
     let parts = [
-        sources(pipeline, plan, applied, observed),
-        features(pipeline, plan, applied, observed),
-        training(plan),
-        serving(pipeline, plan, applied, observed),
-        fresh(pipeline, observed),
+        sources(facts),
+        features(facts),
+        training(facts.plan),
+        serving(facts),
+        fresh(facts),
     ];
-    let old = &observed.status.conditions;
     let summary = match parts.iter().find(|p| !p.truth) {
-        None if pipeline.spec.suspend => {
+        None if facts.pipeline.suspend => {
             ("Suspended", "suspended; predictors serve on".to_string())
         }
         None => ("AllReady", "every part is ready".to_string()),
@@ -91,43 +112,35 @@ pub(super) fn all(
     };
     let ready = parts.iter().all(|p| p.truth);
     let stalled = parts.iter().any(|p| p.stalled);
-    let mut conditions = vec![condition(
-        old,
-        (names::READY, ready, summary.0, summary.1.clone()),
-        generation,
-    )];
-    for part in &parts {
-        let what = (
-            part.type_,
-            part.truth,
-            part.reason.as_str(),
-            part.message.clone(),
-        );
-        conditions.push(condition(old, what, generation));
-    }
+    let summary = |type_, truth| Claim {
+        type_,
+        truth,
+        reason: summary.0,
+        message: summary.1.clone(),
+    };
+    let mut claims = vec![summary(names::READY, ready)];
+    claims.extend(parts.iter().map(|part| Claim {
+        type_: part.type_,
+        truth: part.truth,
+        reason: &part.reason,
+        message: part.message.clone(),
+    }));
     // kstatus: present while they apply, removed otherwise.
     if stalled {
-        conditions.push(condition(
-            old,
-            (names::STALLED, true, summary.0, summary.1),
-            generation,
-        ));
+        claims.push(summary(names::STALLED, true));
     } else if !ready {
-        conditions.push(condition(
-            old,
-            (names::RECONCILING, true, summary.0, summary.1),
-            generation,
-        ));
+        claims.push(summary(names::RECONCILING, true));
     }
-    conditions
+    let conditions = Conditions {
+        old: &facts.observed.status.conditions,
+        generation,
+        now,
+    };
+    claims.into_iter().map(|c| conditions.claim(c)).collect()
 }
 
-fn sources(
-    p: &ValidatedPipeline,
-    plan: &Plan,
-    applied: &Applied,
-    observed: &Observed,
-) -> Judgement {
+fn sources(facts: Facts<'_>) -> Judgement {
+    let (p, plan, observed) = (facts.pipeline, facts.plan, facts.observed);
     let type_ = names::SOURCES_READY;
     if !plan.prepared {
         if let Some(trouble) = pods::trouble(&observed.pods, &observed.events, Role::Prepare) {
@@ -156,11 +169,11 @@ fn sources(
     if let Some(bad) = worker_trouble(type_, &errors, observed) {
         return bad;
     }
-    if p.spec.suspend {
+    if p.suspend {
         return Judgement::good(type_, "Suspended", "ingest is suspended");
     }
     match status {
-        Some(s) if available(p, applied, Role::Ingest) && available(p, applied, Role::Lake) => {
+        Some(s) if facts.is_available(Role::Ingest) && facts.is_available(Role::Lake) => {
             let message = format!(
                 "{} rows read, {} in quarantine",
                 thousands(s.rows_read),
@@ -185,12 +198,8 @@ fn sources(
     }
 }
 
-fn features(
-    p: &ValidatedPipeline,
-    plan: &Plan,
-    applied: &Applied,
-    observed: &Observed,
-) -> Judgement {
+fn features(facts: Facts<'_>) -> Judgement {
+    let (p, plan, observed) = (facts.pipeline, facts.plan, facts.observed);
     let type_ = names::FEATURES_READY;
     if !plan.prepared {
         return Judgement::waiting(type_, "Preparing", "waits for prepare");
@@ -200,14 +209,12 @@ fn features(
     if let Some(bad) = worker_trouble(type_, &errors, observed) {
         return bad;
     }
-    if p.spec.suspend {
+    if p.suspend {
         return Judgement::good(type_, "Suspended", "stream is suspended");
     }
     match status {
         Some(s)
-            if s.rows > 0
-                && s.fingerprint == p.fingerprint
-                && available(p, applied, Role::Stream) =>
+            if s.rows > 0 && s.fingerprint == p.fingerprint && facts.is_available(Role::Stream) =>
         {
             Judgement::good(type_, "Producing", "feature rows are produced")
         }
@@ -247,12 +254,8 @@ fn training(plan: &Plan) -> Judgement {
     }
 }
 
-fn serving(
-    p: &ValidatedPipeline,
-    plan: &Plan,
-    applied: &Applied,
-    observed: &Observed,
-) -> Judgement {
+fn serving(facts: Facts<'_>) -> Judgement {
+    let (p, plan, observed) = (facts.pipeline, facts.plan, facts.observed);
     let type_ = names::SERVING_READY;
     if let Some(version) = plan.missing_pin {
         let message = format!(
@@ -264,14 +267,11 @@ fn serving(
             ..Judgement::waiting(type_, "ChampionVersionMissing", message)
         };
     }
-    let Some(champion) = &plan.champion else {
+    let Some(champion) = plan.champion() else {
         return Judgement::waiting(type_, "NoChampion", "waits for the first trained version");
     };
-    let ready = applied.find("Deployment", &p.name.child(Role::Predict.name()));
-    let ready = ready
-        .and_then(|d| d.data["status"]["readyReplicas"].as_i64())
-        .unwrap_or(0);
-    if let Some((pod, error)) = observed.predictors.first() {
+    let ready = facts.deployment(Role::Predict).ready_replicas.unwrap_or(0);
+    if let Some(PredictorError { pod, error }) = observed.predictors.first() {
         let goes_on = if ready > 0 {
             "; the version before serves on"
         } else {
@@ -298,9 +298,9 @@ fn serving(
 
 /// In a replay, data is fresh when lake and features keep up with ingest; the tolerance is some
 /// seconds of replay, so that the condition does not flap.
-fn fresh(p: &ValidatedPipeline, observed: &Observed) -> Judgement {
+fn fresh(facts: Facts<'_>) -> Judgement {
     let type_ = names::DATA_FRESH;
-    let status = &observed.status;
+    let status = &facts.observed.status;
     let newest = |time: Option<&Time>| time.map(|t| t.0.as_millisecond());
     let sent = newest(
         status
@@ -323,7 +323,7 @@ fn fresh(p: &ValidatedPipeline, observed: &Observed) -> Judgement {
     let (Some(sent), Some(stored), Some(featured)) = (sent, stored, featured) else {
         return Judgement::waiting(type_, "NoData", "no bar has passed all stages yet");
     };
-    let days = 4.0 + p.replay_speed.unwrap_or(0.0) * 30.0;
+    let days = 4.0 + facts.pipeline.replay_speed.unwrap_or(0.0) * 30.0;
     let behind = (sent - stored.min(featured)) as f64 / DAY_MS;
     if behind <= days {
         Judgement::good(type_, "KeepingUp", "lake and features keep up with ingest")
@@ -357,14 +357,6 @@ fn worker_trouble(
     None
 }
 
-fn available(p: &ValidatedPipeline, applied: &Applied, role: Role) -> bool {
-    let deployment = applied.find("Deployment", &p.name.child(role.name()));
-    deployment
-        .and_then(|d| d.data["status"]["availableReplicas"].as_i64())
-        .unwrap_or(0)
-        > 0
-}
-
 fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
@@ -380,10 +372,21 @@ fn thousands(n: u64) -> String {
 #[cfg(test)]
 mod tests {
     use foresail_crds::pipeline::status::PrepareStatus;
-    use foresail_crds::worker_config::ServedVersion;
+    use foresail_crds::worker_config::{ServedVersion, ServingConfig};
 
     use super::*;
     use crate::pipeline::validate::tests::pipeline;
+
+    /// Of a Pipeline of which nothing is applied yet.
+    fn conditions_of(p: &ValidatedPipeline, plan: &Plan, observed: &Observed) -> Vec<Condition> {
+        let facts = Facts {
+            pipeline: p,
+            plan,
+            observed,
+            applied: &Applied::nothing(),
+        };
+        all(facts, Some(1), Timestamp::UNIX_EPOCH)
+    }
 
     fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
         conditions.iter().find(|c| c.type_ == type_)
@@ -392,13 +395,7 @@ mod tests {
     #[test]
     fn a_new_pipeline_is_reconciling_and_says_what_it_waits_for() {
         let p = pipeline(|_| {});
-        let conditions = all(
-            &p,
-            &Plan::default(),
-            &Applied::default(),
-            &Observed::default(),
-            Some(1),
-        );
+        let conditions = conditions_of(&p, &Plan::default(), &Observed::default());
         let ready = find(&conditions, "Ready").unwrap();
         assert_eq!(
             (ready.status.as_str(), ready.reason.as_str()),
@@ -425,13 +422,7 @@ mod tests {
                 complete: false,
                 error: Some(error),
             });
-            let conditions = all(
-                &p,
-                &Plan::default(),
-                &Applied::default(),
-                &observed,
-                Some(1),
-            );
+            let conditions = conditions_of(&p, &Plan::default(), &observed);
             assert_eq!(find(&conditions, "Ready").unwrap().reason, "S3AccessDenied");
             assert_eq!(find(&conditions, "Stalled").is_some(), stalled);
             assert_eq!(find(&conditions, "Reconciling").is_some(), !stalled);
@@ -439,15 +430,18 @@ mod tests {
     }
 
     #[test]
-    fn what_a_predictor_cannot_load_is_told() {
+    fn what_a_predictor_cannot_load_is_in_the_condition() {
         let p = pipeline(|_| {});
         let plan = Plan {
             prepared: true,
-            champion: Some(ServedVersion {
-                version: 2,
-                manifest_uri: String::new(),
-                manifest_sha256: String::new(),
-            }),
+            serving: ServingConfig {
+                champion: Some(ServedVersion {
+                    version: 2,
+                    manifest_uri: String::new(),
+                    manifest_sha256: String::new(),
+                }),
+                ..ServingConfig::default()
+            },
             ..Plan::default()
         };
         let error = WorkerError {
@@ -456,13 +450,17 @@ mod tests {
             message: "m".into(),
         };
         let observed = Observed {
-            predictors: vec![("pod".into(), error)],
+            predictors: vec![PredictorError {
+                pod: "pod".into(),
+                error,
+            }],
             ..Observed::default()
         };
-        let found = serving(&p, &plan, &Applied::default(), &observed);
+        let conditions = conditions_of(&p, &plan, &observed);
+        let serving = find(&conditions, "ServingReady").unwrap();
         assert_eq!(
-            (found.truth, found.reason.as_str()),
-            (false, "DigestMismatch")
+            (serving.status.as_str(), serving.reason.as_str()),
+            ("False", "DigestMismatch")
         );
     }
 

@@ -16,6 +16,8 @@ pub enum Verdict {
     },
     /// Does not.
     Reject {
+        /// Why.
+        reason: Reason,
         /// Sentence with the numbers.
         message: String,
     },
@@ -26,12 +28,19 @@ pub enum Verdict {
     },
 }
 
-/// Judges a challenger. Automatic promotion asks for a relative RMSE improvement of at least
+/// Compares a challenger with the champion. Automatic promotion asks for a relative RMSE improvement of at least
 /// `minimum_effect` on the gate window, and never for a challenger that is worse than the champion.
-pub fn judge(gate: Option<&GateResult>, mode: PromotionMode, minimum_effect: f64) -> Verdict {
+pub fn evaluate_gate(
+    gate: Option<&GateResult>,
+    mode: PromotionMode,
+    minimum_effect: f64,
+) -> Verdict {
     let Some(gate) = gate else {
         let message = "no comparison with the champion was reported, so it is not promoted".into();
-        return Verdict::Reject { message };
+        return Verdict::Reject {
+            reason: Reason::GateFailed,
+            message,
+        };
     };
     let message = numbers(gate, minimum_effect);
     if mode == PromotionMode::Manual {
@@ -50,7 +59,10 @@ pub fn judge(gate: Option<&GateResult>, mode: PromotionMode, minimum_effect: f64
             message,
         }
     } else {
-        Verdict::Reject { message }
+        Verdict::Reject {
+            reason: Reason::GateFailed,
+            message,
+        }
     }
 }
 
@@ -103,7 +115,7 @@ mod tests {
             ),
         ];
         for (gate, minimum, promoted) in cases {
-            let verdict = judge(Some(&gate), PromotionMode::Automatic, minimum);
+            let verdict = evaluate_gate(Some(&gate), PromotionMode::Automatic, minimum);
             assert_eq!(
                 matches!(verdict, Verdict::Promote { .. }),
                 promoted,
@@ -111,10 +123,10 @@ mod tests {
             );
         }
         assert!(matches!(
-            judge(None, PromotionMode::Automatic, 0.0),
+            evaluate_gate(None, PromotionMode::Automatic, 0.0),
             Verdict::Reject { .. }
         ));
-        let manual = judge(
+        let manual = evaluate_gate(
             Some(&gate("0.02", "0.03", "0.33")),
             PromotionMode::Manual,
             0.0,
@@ -139,7 +151,7 @@ mod tests {
     #[test]
     fn errors_that_are_not_finite_never_promote() {
         let promoted = |gate: Option<&GateResult>| {
-            let verdict = judge(gate, PromotionMode::Automatic, 0.0);
+            let verdict = evaluate_gate(gate, PromotionMode::Automatic, 0.0);
             matches!(verdict, Verdict::Promote { .. })
         };
         assert!(promoted(reported(0.02, 0.03).as_ref()));

@@ -1,0 +1,47 @@
+//! What exists, as one reconcile saw it.
+
+use foresail_crds::pipeline::status::WorkerError;
+use foresail_crds::worker_config::ServingConfig;
+use foresail_crds::{ModelVersion, PipelineStatus};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::api::DynamicObject;
+
+/// Everything a decision needs, read once.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// Status as stored.
+    pub status: PipelineStatus,
+    /// Versions of this Pipeline, ascending.
+    pub versions: Vec<ModelVersion>,
+    /// Numbers of versions of this Pipeline that exist and do not decode.
+    pub unreadable_versions: Vec<u32>,
+    /// Content of the `-serving` ConfigMap.
+    pub serving: Option<ServingConfig>,
+    /// Jobs of this Pipeline.
+    pub jobs: Vec<Job>,
+    /// Pods of all roles.
+    pub pods: Vec<Pod>,
+    /// Warning events about those pods that never started.
+    pub events: Vec<Event>,
+    /// What keeps predictors from serving, as they say themselves.
+    pub predictors: Vec<PredictorError>,
+    /// Every child of a kind the operator makes.
+    pub children: Vec<DynamicObject>,
+}
+
+impl Observed {
+    /// The version of a number.
+    pub fn version(&self, number: u32) -> Option<&ModelVersion> {
+        self.versions.iter().find(|v| v.spec.version == number)
+    }
+}
+
+/// Why one predictor pod does not serve what it should.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PredictorError {
+    /// Name of the pod.
+    pub pod: String,
+    /// Its error.
+    pub error: WorkerError,
+}

@@ -1,0 +1,240 @@
+//! What a plan is made of.
+
+use foresail_crds::ModelVersionSpec;
+use foresail_crds::model_version::VersionRole;
+use foresail_crds::pipeline::status::{Action, Decision, Reason, RunRecord, RunState, WorkerError};
+use foresail_crds::worker_config::{ServedVersion, ServingConfig, TrainingRun};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::gate::Verdict;
+use crate::pipeline::observed::Observed;
+use crate::pipeline::validate::ValidatedPipeline;
+
+/// What every decision is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    /// What is declared.
+    pub pipeline: &'a ValidatedPipeline,
+    /// What exists.
+    pub observed: &'a Observed,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// One thing that is decided now. A plan without steps holds everything as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// A run starts: it is recorded before its Job is made.
+    Train {
+        /// The record.
+        run: RunRecord,
+        /// Sentence with the numbers.
+        message: String,
+    },
+    /// A run is wanted and held back; said once.
+    Hold {
+        /// What holds it back.
+        reason: Reason,
+        /// Sentence with the numbers.
+        message: String,
+    },
+    /// The run in flight has failed.
+    Fail(WorkerError),
+    /// The run in flight has ended with a version.
+    Finish {
+        /// The version.
+        version: ServedVersion,
+        /// The version as it is made; absent where it exists already.
+        create: Option<Box<ModelVersionSpec>>,
+        /// Whether it becomes the champion.
+        verdict: Verdict,
+    },
+    /// The declared version becomes the champion.
+    Pin(ServedVersion),
+    /// The previous champion comes back.
+    RollBack {
+        /// The previous champion.
+        to: ServedVersion,
+        /// Number of the present one; 0 for none.
+        from: u32,
+    },
+}
+
+impl Step {
+    /// The decision that status and Events speak of; none for a failure, which is an error.
+    pub fn decision(&self, now: Timestamp) -> Option<Decision> {
+        let (action, reason, message) = match self {
+            Self::Train { run, message } => {
+                (Action::TrainingStarted, run.trigger.into(), message.clone())
+            }
+            Self::Hold { reason, message } => (Action::RetrainSkipped, *reason, message.clone()),
+            Self::Fail(_) => return None,
+            Self::Finish { verdict, .. } => match verdict {
+                Verdict::Promote { reason, message } => {
+                    (Action::ModelPromoted, *reason, message.clone())
+                }
+                Verdict::Reject { reason, message } => {
+                    (Action::ModelRejected, *reason, message.clone())
+                }
+                Verdict::Wait { message } => {
+                    (Action::ModelWaiting, Reason::Manual, message.clone())
+                }
+            },
+            Self::Pin(version) => {
+                let message = format!(
+                    "v{} is pinned by promotion.championVersion",
+                    version.version
+                );
+                (Action::ModelPromoted, Reason::Pinned, message)
+            }
+            Self::RollBack { to, from } => {
+                let message = format!(
+                    "champion v{from} replaced by v{} as the annotation asks",
+                    to.version
+                );
+                (Action::RolledBack, Reason::Annotation, message)
+            }
+        };
+        Some(Decision {
+            action,
+            reason,
+            message,
+            time: Time(now),
+        })
+    }
+}
+
+/// A drift alarm that was not announced yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewAlarm {
+    /// Its start.
+    pub since: Time,
+    /// Sentence with the numbers.
+    pub message: String,
+}
+
+/// Role of one version, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AssignedRole {
+    /// Number of the version.
+    pub version: u32,
+    /// Role.
+    pub role: VersionRole,
+    /// Why it has that role.
+    pub reason: String,
+}
+
+/// What the operator will make true.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// What is decided now, in order; mostly nothing, or one thing.
+    pub steps: Vec<Step>,
+    /// Which versions serve: content of the `-serving` ConfigMap.
+    pub serving: ServingConfig,
+    /// Run in flight or last finished.
+    pub run: Option<RunRecord>,
+    /// Job of the run in flight.
+    pub training: Option<TrainingRun>,
+    /// Role of each version.
+    pub roles: Vec<AssignedRole>,
+    /// Drift alarm that is announced now.
+    pub new_alarm: Option<NewAlarm>,
+    /// Start of the drift alarm that is, or now will be, announced.
+    pub alarm_announced: Option<Time>,
+    /// Consumed rollback annotation.
+    pub rollback: Option<String>,
+    /// The prepare Job has succeeded for the present configuration.
+    pub prepared: bool,
+    /// The pinned version does not exist.
+    pub missing_pin: Option<u32>,
+}
+
+impl Plan {
+    /// Version that serves.
+    pub fn champion(&self) -> Option<&ServedVersion> {
+        self.serving.champion.as_ref()
+    }
+
+    /// The run in flight.
+    pub fn running(&self) -> Option<&RunRecord> {
+        let run = self.run.as_ref();
+        run.filter(|run| run.state == RunState::Running)
+    }
+
+    /// A run starts now.
+    pub fn starts(&self) -> bool {
+        let is_start = |step: &Step| matches!(step, Step::Train { .. });
+        self.steps.iter().any(is_start)
+    }
+
+    /// A run ended with a version now.
+    pub fn finishes(&self) -> bool {
+        let is_end = |step: &Step| matches!(step, Step::Finish { .. });
+        self.steps.iter().any(is_end)
+    }
+
+    /// Version to make from a finished run.
+    pub fn create(&self) -> Option<&ModelVersionSpec> {
+        self.steps.iter().find_map(|step| match step {
+            Step::Finish { create, .. } => create.as_deref(),
+            _ => None,
+        })
+    }
+
+    /// Newest decision, when one is taken now.
+    pub fn decision(&self, now: Timestamp) -> Option<Decision> {
+        let mut decisions = self
+            .steps
+            .iter()
+            .rev()
+            .filter_map(|step| step.decision(now));
+        decisions.next()
+    }
+
+    /// Takes a step: the only place where a decision changes what will be true.
+    pub(super) fn take(&mut self, step: Option<Step>) {
+        let Some(step) = step else { return };
+        match &step {
+            Step::Train { run, .. } => self.run = Some(run.clone()),
+            Step::Hold { .. } => {}
+            Step::Fail(error) => {
+                if let Some(run) = &mut self.run {
+                    run.state = RunState::Failed;
+                    run.error = Some(error.clone());
+                }
+            }
+            Step::Finish {
+                version, verdict, ..
+            } => self.finish(version, verdict),
+            Step::Pin(version) => self.promote(version),
+            Step::RollBack { to, .. } => self.promote(to),
+        }
+        self.steps.push(step);
+    }
+
+    fn finish(&mut self, version: &ServedVersion, verdict: &Verdict) {
+        if let Some(run) = &mut self.run {
+            run.state = RunState::Succeeded;
+            run.version = Some(version.version);
+            run.error = None;
+        }
+        match verdict {
+            Verdict::Promote { .. } => self.promote(version),
+            // The alarm that led to the run is measured against the newer data from now on.
+            Verdict::Reject { .. } if self.serving.champion.is_some() => {
+                self.serving.drift_reference = Some(version.clone());
+            }
+            Verdict::Reject { .. } | Verdict::Wait { .. } => {}
+        }
+    }
+
+    /// Makes `next` the champion and keeps the present one loaded. Alarms are measured against the
+    /// champion's own reference again.
+    fn promote(&mut self, next: &ServedVersion) {
+        if self.serving.champion.as_ref() != Some(next) {
+            self.serving.previous = self.serving.champion.replace(next.clone());
+        }
+        self.serving.drift_reference = None;
+    }
+}

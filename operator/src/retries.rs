@@ -1,0 +1,73 @@
+//! When a Pipeline whose reconcile failed is tried again: later each time, each Pipeline by itself.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use foresail_crds::names::PipelineName;
+use foresail_runtime_base::retry::Backoff;
+
+/// Bound of the first wait after an error.
+const FIRST: Duration = Duration::from_secs(4);
+/// Bound of every wait after an error.
+const MOST: Duration = Duration::from_secs(60);
+/// Bound of the wait after a conflict: the newer object is there already.
+const CONFLICT: Duration = Duration::from_millis(400);
+
+/// Waits of the Pipelines whose last reconcile failed.
+#[derive(Debug, Default)]
+pub struct Retries(Mutex<HashMap<PipelineName, Backoff>>);
+
+impl Retries {
+    /// Wait before the next try.
+    pub fn after_error(&self, pipeline: &PipelineName) -> Duration {
+        let mut failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = || Backoff::new(FIRST, MOST);
+        let backoff = failing.entry(pipeline.clone()).or_insert_with(first);
+        backoff.next_wait()
+    }
+
+    /// Wait after somebody else wrote meanwhile; it does not grow.
+    pub fn after_conflict() -> Duration {
+        Backoff::new(CONFLICT, CONFLICT).next_wait()
+    }
+
+    /// Starts over after a success, and once the Pipeline is gone.
+    pub fn forget(&self, pipeline: &PipelineName) {
+        let mut failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        failing.remove(pipeline);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_for_each_pipeline_by_itself_until_a_success() {
+        let (bad, other) = (
+            PipelineName::new("n", "bad"),
+            PipelineName::new("n", "other"),
+        );
+        let retries = Retries::default();
+        let waits: Vec<f64> = (0..6)
+            .map(|_| retries.after_error(&bad).as_secs_f64())
+            .collect();
+        for (wait, bound) in waits.iter().zip([4.0, 8.0, 16.0, 32.0, 60.0, 60.0]) {
+            assert!((bound / 2.0..=bound).contains(wait), "{waits:?}");
+        }
+        assert!(retries.after_error(&other) <= FIRST);
+        retries.forget(&bad);
+        assert!(retries.after_error(&bad) <= FIRST);
+    }
+
+    #[test]
+    fn many_pipelines_do_not_come_back_at_once() {
+        let retries = Retries::default();
+        let wait = |n| retries.after_error(&PipelineName::new("n", format!("p{n}")));
+        let mut waits: Vec<Duration> = (0..20).map(wait).collect();
+        waits.sort();
+        waits.dedup();
+        assert!(waits.len() > 10, "{waits:?}");
+    }
+}
