@@ -27,10 +27,6 @@ pub const CIRCLES: &[&[&str]] = &[
     ],
     &["tests/src/cluster.rs", "tests/src/diagnostics.rs"],
     &[
-        "workers/core/recurrent/src/shard.rs",
-        "workers/core/recurrent/src/trainer.rs",
-    ],
-    &[
         "xtask/src/data.rs",
         "xtask/src/images.rs",
         "xtask/src/node.rs",

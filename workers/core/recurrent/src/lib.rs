@@ -50,6 +50,7 @@ mod error;
 mod head;
 mod inference;
 mod kernel;
+mod network;
 mod optimizer;
 mod packed;
 mod pool;

@@ -6,10 +6,10 @@ use crate::aligned::Aligned;
 use crate::dropout::{self, Random};
 use crate::head;
 use crate::kernel::forward::{self, Step};
+use crate::network::Network;
 use crate::packed::{Layer, LayerGradient};
 use crate::shape::{Cell, Shape};
 use crate::simd::{InstructionSet, PANEL, SLOTS, UNITS};
-use crate::trainer::Network;
 
 /// What one layer keeps between forward and backward; `t` counts steps, a row is a sample.
 struct Kept {

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::dropout::Random;
 use crate::error::Error;
+use crate::network::Network;
 use crate::packed::Layer;
 use crate::pool::Pool;
 use crate::shape::{Shape, limit};
@@ -52,24 +53,6 @@ pub enum Mode {
     },
     /// Without dropout.
     Evaluate,
-}
-
-/// What all shards share.
-pub(crate) struct Network {
-    pub shape: Shape,
-    pub steps: usize,
-    pub set: InstructionSet,
-    pub dropout: f32,
-    pub input_gradient: bool,
-    pub layers: Vec<Layer>,
-    pub head: (Vec<f32>, Vec<f32>),
-}
-
-impl Network {
-    /// Whether the gradient of a layer's input is worked out.
-    pub fn wants_dx(&self, layer: usize) -> bool {
-        layer > 0 || self.input_gradient
-    }
 }
 
 /// A network with room for one batch. After [`Trainer::new`] nothing is allocated.

@@ -5,9 +5,9 @@ use crate::head::{self, Gradients};
 use crate::kernel::gates::{self, GateStep};
 use crate::kernel::outer::{self, Outer};
 use crate::kernel::product::{self, Ahead, Product};
+use crate::network::Network;
 use crate::shape::Cell;
 use crate::simd::{InstructionSet, PANEL, SLOTS, UNITS};
-use crate::trainer::Network;
 
 /// Samples times steps in one sum of outer products: the block of gate gradients (32 KiB) stays in the first-level
 /// cache.

@@ -2,79 +2,17 @@
 
 use std::arch::x86_64::*;
 
-use super::Lanes;
+use super::vector::vector;
 
-#[derive(Clone, Copy)]
-pub(crate) struct Avx2(__m256);
-
-// SAFETY of every block below: the trait's contract; the caller has checked the processor, and the pointers.
-#[allow(clippy::undocumented_unsafe_blocks)]
-impl Lanes for Avx2 {
-    const N: usize = 8;
-    const ROWS: usize = 3;
-    #[inline(always)]
-    unsafe fn load(p: *const f32) -> Self {
-        Self(unsafe { _mm256_loadu_ps(p) })
-    }
-    #[inline(always)]
-    unsafe fn store(self, p: *mut f32) {
-        unsafe { _mm256_storeu_ps(p, self.0) }
-    }
-    #[inline(always)]
-    unsafe fn splat(x: f32) -> Self {
-        Self(unsafe { _mm256_set1_ps(x) })
-    }
-    #[inline(always)]
-    unsafe fn add(self, other: Self) -> Self {
-        Self(unsafe { _mm256_add_ps(self.0, other.0) })
-    }
-    #[inline(always)]
-    unsafe fn sub(self, other: Self) -> Self {
-        Self(unsafe { _mm256_sub_ps(self.0, other.0) })
-    }
-    #[inline(always)]
-    unsafe fn mul(self, other: Self) -> Self {
-        Self(unsafe { _mm256_mul_ps(self.0, other.0) })
-    }
-    #[inline(always)]
-    unsafe fn div(self, other: Self) -> Self {
-        Self(unsafe { _mm256_div_ps(self.0, other.0) })
-    }
-    #[inline(always)]
-    unsafe fn sqrt(self) -> Self {
-        Self(unsafe { _mm256_sqrt_ps(self.0) })
-    }
-    #[inline(always)]
-    unsafe fn fma(self, a: Self, b: Self) -> Self {
-        Self(unsafe { _mm256_fmadd_ps(a.0, b.0, self.0) })
-    }
-    #[inline(always)]
-    unsafe fn clamp(self, limit: f32) -> Self {
-        // The second operand wins where one is NaN, so the value must stand second.
-        unsafe {
-            let low = _mm256_max_ps(_mm256_set1_ps(-limit), self.0);
-            Self(_mm256_min_ps(_mm256_set1_ps(limit), low))
-        }
-    }
-    #[inline(always)]
-    unsafe fn flush(self, limit: f32) -> Self {
-        unsafe {
-            let size = _mm256_andnot_ps(_mm256_set1_ps(-0.0), self.0);
-            let keep = _mm256_cmp_ps::<_CMP_NLT_UQ>(size, _mm256_set1_ps(limit));
-            Self(_mm256_and_ps(keep, self.0))
-        }
-    }
-    #[inline(always)]
-    unsafe fn prefetch<const WRITE: bool>(p: *const f32) {
-        unsafe { super::prefetch::<WRITE>(p) }
-    }
-    #[inline(always)]
-    #[allow(clippy::pointers_in_nomem_asm_block)] // Nothing is read through it.
-    fn opaque(mut p: *const f32) -> *const f32 {
-        // No instruction, and no memory: only the register is named.
-        unsafe {
-            std::arch::asm!("/* {0} */", inout(reg) p, options(pure, nomem, nostack, preserves_flags))
-        };
-        p
+vector! {
+    Avx2(__m256), 8 floats, 3 rows,
+    load _mm256_loadu_ps, store _mm256_storeu_ps, splat _mm256_set1_ps,
+    add _mm256_add_ps, sub _mm256_sub_ps, mul _mm256_mul_ps,
+    div _mm256_div_ps, sqrt _mm256_sqrt_ps,
+    fma _mm256_fmadd_ps, min _mm256_min_ps, max _mm256_max_ps,
+    flush |value, limit| {
+        let size = _mm256_andnot_ps(_mm256_set1_ps(-0.0), value);
+        let keep = _mm256_cmp_ps::<_CMP_NLT_UQ>(size, limit);
+        _mm256_and_ps(keep, value)
     }
 }
