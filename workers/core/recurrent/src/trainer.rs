@@ -55,7 +55,8 @@ pub enum Mode {
     Evaluate,
 }
 
-/// A network with room for one batch. After [`Trainer::new`] nothing is allocated.
+/// A network with room for one batch. After [`Trainer::new`] nothing is allocated but a job per
+/// thread and pass.
 pub struct Trainer {
     network: Network,
     options: Options,
