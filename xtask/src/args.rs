@@ -4,9 +4,9 @@ use clap::{Parser, Subcommand};
 
 use crate::demo::Options;
 use crate::images::Profile;
-use crate::node::Name;
-use crate::node::component::Component;
-use crate::node::control::Action;
+use foresail_node::node::Name;
+use foresail_node::node::component::Component;
+use foresail_node::node::control::Action;
 
 /// Sets up, runs and tests Foresail on one machine.
 #[derive(Parser)]

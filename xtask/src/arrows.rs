@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use crate::exec;
-use crate::paths::Paths;
 use circles::Circle;
+use foresail_node::Paths;
+use foresail_node::exec;
 use modules::Tree;
 
 #[derive(Deserialize)]

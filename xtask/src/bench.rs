@@ -6,11 +6,12 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::images::{self, Profile};
-use crate::node::component::ctr;
-use crate::node::{self, Node};
-use crate::paths::Paths;
-use crate::progress::step;
-use crate::{exec, test_run};
+use crate::test_run;
+use foresail_node::Paths;
+use foresail_node::exec;
+use foresail_node::node::component::ctr;
+use foresail_node::node::{self, Node};
+use foresail_node::progress::step;
 
 /// Sets everything up and prints one line per figure.
 pub fn run_loop(paths: &Paths) -> Result<()> {
@@ -29,7 +30,7 @@ pub fn run_loop(paths: &Paths) -> Result<()> {
 
 /// Sizes of the loaded images, compressed layers included as a registry would hold them.
 fn print_sizes(node: &Node) -> Result<()> {
-    let references = images::loaded(node).context("no images are loaded")?;
+    let references = foresail_node::images::loaded(node).context("no images are loaded")?;
     let table = exec::capture(ctr(node).args(["images", "ls"]))?;
     for reference in [
         &references.operator,

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::exec;
-use crate::paths::Paths;
-use crate::progress::step;
-use crate::setup::stamp;
-use crate::versions;
+use foresail_node::Paths;
+use foresail_node::exec;
+use foresail_node::progress::step;
+use foresail_node::setup::stamp;
+use foresail_node::versions;
 
 const LIMIT: Duration = Duration::from_secs(45 * 60);
 

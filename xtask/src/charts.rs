@@ -5,11 +5,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::node::{self, Name, Node};
-use crate::paths::Paths;
-use crate::progress::step;
-use crate::setup::tools;
-use crate::{exec, setup};
+use foresail_node::Paths;
+use foresail_node::node::{self, Name, Node};
+use foresail_node::progress::step;
+use foresail_node::setup::tools;
+use foresail_node::{exec, setup};
 
 /// Sets the node up and checks the charts on it.
 ///
@@ -18,7 +18,7 @@ use crate::{exec, setup};
 pub fn run(paths: &Paths) -> Result<()> {
     setup::all(paths)?;
     let node = Node::new(paths, Name::Test);
-    node::up(&node)?;
+    node::up::up(&node)?;
     step("charts", || charts(&node))
 }
 

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 
-use crate::paths::Paths;
-use crate::progress::step;
-use crate::{arrows, deny, exec, generate, setup};
+use crate::{arrows, deny, generate};
+use foresail_node::Paths;
+use foresail_node::progress::step;
+use foresail_node::{exec, setup};
 
 /// Formatting, arrows, dependencies, lints, generated files, unit tests.
 ///

@@ -2,42 +2,38 @@
 
 mod bars;
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use flate2::read::GzDecoder;
 
-use crate::exec;
-use crate::node::{Node, env};
-use crate::paths::Paths;
-use crate::progress::{say, step};
-use crate::s3::{BUCKET, Server};
-use crate::setup::stamp;
-use crate::versions::{SAMPLE_DATA, SAMPLE_DATA_SHA256};
+use foresail_node::Paths;
+use foresail_node::exec;
+use foresail_node::node::{Node, env};
+use foresail_node::progress::{say, step};
+use foresail_node::s3::{BUCKET, Server};
+use foresail_node::setup::stamp;
+use foresail_node::versions::{SAMPLE_DATA, SAMPLE_DATA_SHA256};
 
 /// Where the input lies in the bucket.
 pub const KEY: &str = "input/demo-bars.csv";
 
 const RECIPE: &str = "demo-bars 1";
 
-/// Folder of `demo-bars.csv` and `demo-bars.expected.json`.
-pub fn folder(paths: &Paths) -> PathBuf {
-    paths.cache.join("data/demo-bars")
-}
-
 /// Makes the files unless they are cached.
 pub fn make(paths: &Paths) -> Result<()> {
     let source = source(paths)?;
     stamp::folder(
-        &folder(paths),
+        &paths.demo_bars(),
         &format!("{RECIPE} from {SAMPLE_DATA_SHA256}"),
         |part| {
-            let text = exec::capture(
-                Command::new("gzip")
-                    .args(["--decompress", "--stdout"])
-                    .arg(&source),
-            )?;
+            let mut text = String::new();
+            GzDecoder::new(File::open(&source)?)
+                .read_to_string(&mut text)
+                .with_context(|| format!("cannot unpack {}", source.display()))?;
             let made = bars::make(&text)?;
             exec::write(&part.join("demo-bars.csv"), &made.csv)?;
             exec::write(
@@ -66,7 +62,7 @@ pub fn upload(paths: &Paths, node: &Node) -> Result<()> {
 /// Makes the files and puts the bars into a bucket, unless it holds the same bytes. What was stored is read back and compared.
 pub fn upload_to(paths: &Paths, server: &Server, bucket: &str, readback: &Path) -> Result<()> {
     make(paths)?;
-    let file = folder(paths).join("demo-bars.csv");
+    let file = paths.demo_bars().join("demo-bars.csv");
     if !same(server, bucket, &file, readback) {
         step(&format!("uploading s3://{bucket}/{KEY}"), || {
             server.upload(bucket, KEY, &file)

@@ -13,11 +13,12 @@ use serde_json::Value;
 
 use crate::images::{self, Profile};
 use crate::install::{self, Cluster};
-use crate::node::{self, Name, Node};
-use crate::paths::Paths;
-use crate::progress::{say, step};
-use crate::s3::{BUCKET, Server};
-use crate::{data, diagnostics, exec, setup, template};
+use crate::{data, diagnostics};
+use foresail_node::Paths;
+use foresail_node::node::{self, Name, Node};
+use foresail_node::progress::{say, step};
+use foresail_node::s3::{BUCKET, Server};
+use foresail_node::{exec, setup, template};
 
 /// Namespace of the demo's Pipelines.
 pub const NAMESPACE: &str = "demo";
@@ -63,7 +64,7 @@ pub fn run(paths: &Paths, options: &Options) -> Result<()> {
 
 fn on_node(paths: &Paths, profile: Profile) -> Result<()> {
     let node = Node::new(paths, Name::Demo);
-    node::up(&node)?;
+    node::up::up(&node)?;
     let references = images::for_node(&node, profile)?;
     node::env::write(&node)?;
     data::upload(paths, &node)?;

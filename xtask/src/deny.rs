@@ -4,12 +4,12 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::cargo_tools::DENY;
-use crate::exec;
-use crate::paths::Paths;
-use crate::setup::stamp;
+use foresail_node::Paths;
+use foresail_node::exec;
+use foresail_node::setup::stamp;
 
 /// Exceptions that nobody needs any more are errors too.
 const OUTDATED: [&str; 4] = [
@@ -48,47 +48,41 @@ fn deny(program: &Path, config: &Path, workspace: &Path) -> Command {
     command
 }
 
-/// A package without code.
+/// A package without code, and the packages it uses.
 struct Planted {
     name: &'static str,
     version: &'static str,
     licence: &'static str,
-    uses: Option<&'static str>,
+    uses: &'static [Planted],
 }
 
-/// A workspace of such packages.
 struct Fault {
-    packages: &'static [Planted],
+    package: Planted,
     /// What cargo-deny has to say; nothing when all is well.
     said: Option<&'static str>,
 }
 
-const RDKAFKA: Planted = planted("rdkafka", "0.39.0", "MIT", None);
+const RDKAFKA: &[Planted] = &[planted("rdkafka", "0.39.0", "MIT", &[])];
+const TWICE: &[Planted] = &[
+    planted("twice", "1.0.0", "MIT", &[]),
+    planted("twice", "2.0.0", "MIT", &[]),
+];
 
 const FAULTS: &[Fault] = &[
     Fault {
-        packages: &[
-            planted("foresail-runtime-kafka", "0.1.0", "MIT", Some("rdkafka")),
-            RDKAFKA,
-        ],
+        package: planted("foresail-runtime-kafka", "0.1.0", "MIT", RDKAFKA),
         said: None,
     },
     Fault {
-        packages: &[
-            planted("foresail-stream", "0.1.0", "MIT", Some("rdkafka")),
-            RDKAFKA,
-        ],
+        package: planted("foresail-stream", "0.1.0", "MIT", RDKAFKA),
         said: Some("error[banned]"),
     },
     Fault {
-        packages: &[planted("foresail-feed", "0.1.0", "AGPL-3.0-only", None)],
+        package: planted("foresail-feed", "0.1.0", "AGPL-3.0-only", &[]),
         said: Some("error[rejected]"),
     },
     Fault {
-        packages: &[
-            planted("twice", "1.0.0", "MIT", None),
-            planted("twice", "2.0.0", "MIT", None),
-        ],
+        package: planted("foresail-feed", "0.1.0", "MIT", TWICE),
         said: Some("error[duplicate]"),
     },
 ];
@@ -97,7 +91,7 @@ const fn planted(
     name: &'static str,
     version: &'static str,
     licence: &'static str,
-    uses: Option<&'static str>,
+    uses: &'static [Planted],
 ) -> Planted {
     Planted {
         name,
@@ -110,41 +104,42 @@ const fn planted(
 fn prove(paths: &Paths, program: &Path, config: &Path, fault: &Fault) -> Result<()> {
     let folder = paths.cache.join(format!("deny-{}", std::process::id()));
     stamp::remove(&folder)?;
-    plant(&folder, fault)?;
-    let answer = exec::capture(deny(program, config, &folder).args(CHECKS));
+    plant(&folder, &fault.package)?;
+    let mut command = deny(program, config, &folder);
+    let answer = command.args(CHECKS).output();
     stamp::remove(&folder)?;
-    match (fault.said, answer) {
-        (None, Ok(_)) => Ok(()),
-        (None, Err(error)) => Err(error.context("cargo-deny refuses what deny.toml allows")),
-        (Some(said), Err(error)) if format!("{error:#}").contains(said) => Ok(()),
-        (Some(said), Err(error)) => Err(error.context(format!("cargo-deny did not say {said}"))),
-        (Some(said), Ok(_)) => bail!("deny.toml lets a planted fault pass: no {said}"),
+    let answer = answer.with_context(|| format!("cannot start {}", program.display()))?;
+    let text = String::from_utf8_lossy(&answer.stderr);
+    match fault.said {
+        None if answer.status.success() => Ok(()),
+        None => bail!("cargo-deny refuses what deny.toml allows: {text}"),
+        Some(said) if !answer.status.success() && text.contains(said) => Ok(()),
+        Some(said) => bail!("deny.toml lets a planted fault pass: no {said} in: {text}"),
     }
 }
 
-fn plant(folder: &Path, fault: &Fault) -> Result<()> {
-    for package in fault.packages {
-        let used = package.uses.and_then(|name| {
-            let used = fault.packages.iter().find(|other| other.name == name)?;
-            Some(format!("{name} = {{ path = \"../{}\" }}\n", used.folder()))
-        });
-        let manifest = format!(
-            "[package]\nname = \"{}\"\nversion = \"{}\"\nedition = \"2024\"\nlicense = \"{}\"\n\n[dependencies]\n{}",
-            package.name,
-            package.version,
-            package.licence,
-            used.unwrap_or_default()
+fn plant(folder: &Path, package: &Planted) -> Result<()> {
+    let (mut uses, mut workspace) = (String::new(), String::new());
+    for (number, used) in package.uses.iter().enumerate() {
+        plant(&folder.join(used.version), used)?;
+        uses += &format!(
+            "used-{number} = {{ package = \"{}\", path = \"{}\" }}\n",
+            used.name, used.version
         );
-        let own = folder.join(package.folder());
-        exec::write(&own.join("Cargo.toml"), manifest)?;
-        exec::write(&own.join("src/lib.rs"), "")?;
     }
-    let workspace = "[workspace]\nresolver = \"3\"\nmembers = [\"*-*\"]\n";
-    exec::write(&folder.join("Cargo.toml"), workspace)
-}
-
-impl Planted {
-    fn folder(&self) -> String {
-        format!("{}-{}", self.name, self.version)
+    if package.name.starts_with("foresail-") {
+        // Members of a workspace could not share a name.
+        let outside = package
+            .uses
+            .iter()
+            .map(|used| format!("{:?}", used.version));
+        let outside: Vec<String> = outside.collect();
+        workspace = format!("[workspace]\nexclude = [{}]\n\n", outside.join(", "));
     }
+    let manifest = format!(
+        "{workspace}[package]\nname = \"{}\"\nversion = \"{}\"\nedition = \"2024\"\nlicense = \"{}\"\n\n[dependencies]\n{uses}",
+        package.name, package.version, package.licence,
+    );
+    exec::write(&folder.join("Cargo.toml"), manifest)?;
+    exec::write(&folder.join("src/lib.rs"), "")
 }

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::exec;
 use crate::install::NAMESPACE;
-use crate::node::Node;
-use crate::progress::say;
+use foresail_node::Node;
+use foresail_node::exec;
+use foresail_node::progress::say;
 
 const QUERIES: &[(&str, &[&str])] = &[
     (

@@ -6,9 +6,9 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::exec;
 use crate::images::{self, Profile};
-use crate::paths::Paths;
+use foresail_node::Paths;
+use foresail_node::exec;
 
 /// Kinds, as `crdgen` and the files are called.
 const KINDS: [&str; 2] = ["modelversions", "pipelines"];

@@ -1,19 +1,14 @@
 //! The images of the three programs: built once, named by their content, loaded only where they are missing.
 
-pub mod buildah;
-
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::exec;
-use crate::node::Node;
-use crate::node::component::ctr;
-use crate::paths::Paths;
-use crate::progress::{say, step};
-use crate::setup::BASE_IMAGE;
+use foresail_node::images::{Image, References, build, load, references_file};
+use foresail_node::progress::{say, step};
+use foresail_node::setup::BASE_IMAGE;
+use foresail_node::{Node, Paths, buildah, exec};
 
 /// Cargo profile of the programs inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -36,29 +31,6 @@ impl Profile {
 
 /// The three programs; the image is called like the part after `foresail-`.
 const PROGRAMS: [&str; 3] = ["operator", "worker", "trainer"];
-
-/// An image to be loaded.
-pub struct Image {
-    /// Full name with its tag.
-    pub reference: String,
-    /// File under `images/`.
-    pub dockerfile: String,
-    /// The program that goes in.
-    pub program: PathBuf,
-    /// Whether it stands on the common base or on nothing.
-    pub on_base: bool,
-}
-
-/// Full names of the three images.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub struct References {
-    /// The operator.
-    pub operator: String,
-    /// The worker.
-    pub worker: String,
-    /// The trainer.
-    pub trainer: String,
-}
 
 /// Builds the programs and loads their images into a node.
 pub fn for_node(node: &Node, profile: Profile) -> Result<References> {
@@ -94,36 +66,6 @@ pub fn for_registry(paths: &Paths, profile: Profile, registry: &str) -> Result<R
         pushed.push(target);
     }
     references(pushed)
-}
-
-/// The images last loaded into a node, when there are any.
-pub fn loaded(node: &Node) -> Option<References> {
-    serde_json::from_str(&fs::read_to_string(references_file(node)).ok()?).ok()
-}
-
-/// Loads an image into a node unless it is there.
-pub fn load(node: &Node, image: &Image) -> Result<()> {
-    let present = exec::capture(ctr(node).args(["images", "ls", "--quiet"]))?;
-    if present.lines().any(|line| line == image.reference) {
-        return Ok(());
-    }
-    step(&format!("loading {}", image.reference), || {
-        build(&node.paths, image)?;
-        let archive = node.state.join("image.tar");
-        if archive.exists() {
-            fs::remove_file(&archive)
-                .with_context(|| format!("cannot remove {}", archive.display()))?;
-        }
-        buildah::export(&node.paths, &image.reference, &archive)?;
-        buildah::remove(&node.paths, &image.reference)?;
-        exec::run(
-            ctr(node)
-                .args(["images", "import", "--local"])
-                .arg(&archive),
-        )
-        .with_context(|| format!("cannot load {}", image.reference))?;
-        fs::remove_file(&archive).with_context(|| format!("cannot remove {}", archive.display()))
-    })
 }
 
 /// Builds the programs. In the tests' profile those of the whole workspace: another set of packages would mean
@@ -182,7 +124,7 @@ fn pack(paths: &Paths, profile: Profile, name: &str) -> Result<Image> {
         exec::sha256(&stripped)?,
         exec::sha256(&paths.repo.join("images").join(&dockerfile))?
     );
-    let digest = exec::feed(&mut Command::new("sha256sum"), &recipe)?;
+    let digest = exec::sha256_of(recipe.as_bytes());
     let reference = format!("localhost/foresail/{name}:{}", &digest[..12]);
     say(format!(
         "  {reference}: {:.1} MB",
@@ -196,27 +138,6 @@ fn pack(paths: &Paths, profile: Profile, name: &str) -> Result<Image> {
     })
 }
 
-fn build(paths: &Paths, image: &Image) -> Result<()> {
-    let file_name = image
-        .program
-        .file_name()
-        .map(Path::new)
-        .with_context(|| format!("{} is no file", image.program.display()))?;
-    let context = buildah::context(paths, &file_name.display().to_string())?;
-    fs::copy(&image.program, context.join(file_name))
-        .with_context(|| format!("cannot copy {}", image.program.display()))?;
-    let base = image.on_base.then_some(BASE_IMAGE);
-    buildah::build(
-        paths,
-        &buildah::Build {
-            dockerfile: &image.dockerfile,
-            context: &context,
-            base,
-            tag: &image.reference,
-        },
-    )
-}
-
 fn references(names: impl IntoIterator<Item = String>) -> Result<References> {
     let mut names = names.into_iter();
     let mut next = || names.next().context("an image is missing");
@@ -225,8 +146,4 @@ fn references(names: impl IntoIterator<Item = String>) -> Result<References> {
         worker: next()?,
         trainer: next()?,
     })
-}
-
-fn references_file(node: &Node) -> PathBuf {
-    node.state.join("images.json")
 }

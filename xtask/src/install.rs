@@ -5,12 +5,12 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::exec;
-use crate::images::{self, References};
-use crate::node::Node;
-use crate::paths::Paths;
-use crate::progress::step;
-use crate::setup::tools;
+use foresail_node::Node;
+use foresail_node::Paths;
+use foresail_node::exec;
+use foresail_node::images::{self, References};
+use foresail_node::progress::step;
+use foresail_node::setup::tools;
 
 /// Namespace of the operator.
 pub const NAMESPACE: &str = "foresail-system";

@@ -13,26 +13,17 @@ mod data;
 mod demo;
 mod deny;
 mod diagnostics;
-mod exec;
 mod generate;
 mod images;
 mod install;
-mod node;
-mod paths;
-mod progress;
-mod s3;
-mod setup;
-mod template;
 mod test_run;
-mod versions;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use args::{Args, Command};
-use node::Node;
-use paths::Paths;
+use foresail_node::{Node, Paths, node, progress, setup};
 
 fn main() -> ExitCode {
     progress::start();
@@ -49,7 +40,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
     let paths = Paths::from_environment()?;
     match args.command {
         Command::Setup => setup::all(&paths)?,
-        Command::Up { name } => node::up(&Node::new(&paths, name))?,
+        Command::Up { name } => node::up::up(&Node::new(&paths, name))?,
         Command::Down { name } => node::down::all(&paths, name)?,
         Command::Component {
             name,

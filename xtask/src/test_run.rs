@@ -8,10 +8,11 @@ use std::process::{ExitCode, Stdio};
 use anyhow::{Context, Result};
 
 use crate::images::{self, Profile};
-use crate::node::{self, Name, Node};
-use crate::paths::Paths;
-use crate::progress::{say, step};
-use crate::{data, diagnostics, exec, install, setup};
+use crate::{data, diagnostics, install};
+use foresail_node::Paths;
+use foresail_node::node::{self, Name, Node};
+use foresail_node::progress::{say, step};
+use foresail_node::{exec, setup};
 
 /// Passed and failed tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,7 +53,7 @@ pub fn run(paths: &Paths, wanted: &Wanted) -> ExitCode {
 pub fn ready_node(paths: &Paths, profile: Profile) -> Result<Node> {
     let node = Node::new(paths, Name::Test);
     setup::all(paths)?;
-    node::up(&node)?;
+    node::up::up(&node)?;
     images::for_node(&node, profile)?;
     data::upload(paths, &node)?;
     install::on_node(&node).inspect_err(|_| diagnostics::collect(&node))?;

@@ -26,17 +26,4 @@ pub const CIRCLES: &[&[&str]] = &[
         "operator/src/pipeline/plan/trigger.rs",
     ],
     &["tests/src/cluster.rs", "tests/src/diagnostics.rs"],
-    &[
-        "xtask/src/data.rs",
-        "xtask/src/images.rs",
-        "xtask/src/node.rs",
-        "xtask/src/node/addons.rs",
-        "xtask/src/node/component.rs",
-        "xtask/src/node/control.rs",
-        "xtask/src/node/env.rs",
-        "xtask/src/node/launch.rs",
-        "xtask/src/node/network.rs",
-        "xtask/src/node/pki.rs",
-        "xtask/src/node/process.rs",
-    ],
 ];

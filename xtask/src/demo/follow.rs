@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use super::facts::{self, Fact};
 use super::{NAMESPACE, report};
-use crate::exec;
 use crate::install::Cluster;
-use crate::progress::say;
+use foresail_node::exec;
+use foresail_node::progress::say;
 
 const LIMIT: Duration = Duration::from_secs(45 * 60);
 const POLL: Duration = Duration::from_secs(1);

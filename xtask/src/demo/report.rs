@@ -6,9 +6,9 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::{NAMESPACE, facts};
-use crate::exec;
 use crate::install::Cluster;
-use crate::node::{Node, env};
+use foresail_node::exec;
+use foresail_node::node::{Node, env};
 
 /// Prints forecasts and states.
 pub fn print(cluster: &Cluster<'_>, pipelines: &[Value]) -> Result<()> {

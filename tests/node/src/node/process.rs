@@ -12,11 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Node;
 use super::cgroup;
-use super::launch::Launch;
+use super::launch::{Launch, PATH};
 use crate::exec;
-
-/// Where the node's programs find others.
-pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 const LOG_LIMIT_BYTES: u64 = 64 << 20;
 

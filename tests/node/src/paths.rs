@@ -21,12 +21,15 @@ pub struct Paths {
 impl Paths {
     /// Reads the environment.
     pub fn from_environment() -> Result<Self> {
-        let manifest = env::var_os("CARGO_MANIFEST_DIR")
-            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-        let repo = manifest
-            .parent()
+        // Set by `cargo xtask`; a program started by itself uses the checkout it was built in.
+        let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let package =
+            env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| own.to_path_buf(), PathBuf::from);
+        let repo = package
+            .ancestors()
+            .find(|folder| folder.join("Cargo.lock").is_file())
             .map(Path::to_path_buf)
-            .context("xtask's manifest folder has no parent")?;
+            .with_context(|| format!("{} lies in no checkout", package.display()))?;
         let cache = match env::var_os("FORESAIL_CACHE") {
             Some(folder) => PathBuf::from(folder),
             None => {
@@ -50,6 +53,11 @@ impl Paths {
     /// Folder of one cached tool.
     pub fn tool(&self, name: &str, version: &str) -> PathBuf {
         self.cache.join("tools").join(format!("{name}-{version}"))
+    }
+
+    /// Folder of `demo-bars.csv` and `demo-bars.expected.json`.
+    pub fn demo_bars(&self) -> PathBuf {
+        self.cache.join("data/demo-bars")
     }
 
     /// Log of a set-up step.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::stamp;
+use crate::buildah;
 use crate::exec;
-use crate::images::buildah;
 use crate::paths::Paths;
 use crate::progress::step;
 use crate::versions;

@@ -6,12 +6,15 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use super::Node;
-use super::addons;
 use super::component::Component;
+use super::own_images;
 use crate::exec;
 use crate::s3;
 use crate::setup::{self, tools};
 use crate::template;
+
+/// Where the node's programs find others.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What to start. Equal launches have equal digests, so a changed one is noticed.
 #[derive(Debug, Hash)]
@@ -155,7 +158,7 @@ fn scheduler(node: &Node) -> Launch {
 
 fn containerd(node: &Node) -> Result<Launch> {
     let folder = tools::CONTAINERD.folder(&node.paths);
-    let path = format!("{}:{}", folder.display(), super::process::PATH);
+    let path = format!("{}:{}", folder.display(), PATH);
     let mut launch =
         launch(folder.join("containerd")).flag("--config", state(node, "etc/containerd.toml"));
     launch.env.push(("PATH", path));
@@ -265,8 +268,8 @@ pub fn values(node: &Node) -> Vec<(&'static str, String)> {
         ("CGROUP", node.isolation_name()),
         ("STATE", node.state.display().to_string()),
         ("RUN", node.run.display().to_string()),
-        ("PAUSE_IMAGE", addons::pause(node).reference),
-        ("IMAGE", addons::metrics_server(node).reference),
+        ("PAUSE_IMAGE", own_images::pause(node).reference),
+        ("IMAGE", own_images::metrics_server(node).reference),
     ]
 }
 

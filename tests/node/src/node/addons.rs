@@ -1,44 +1,19 @@
-//! What a node needs inside the cluster: the pause image, the DNS Service, metrics-server.
+//! What a node needs inside the cluster: the DNS Service, metrics-server, a bucket.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{Node, env, launch};
+use super::{Node, env, launch, own_images};
 use crate::exec;
-use crate::images::{self, Image};
+use crate::images;
 use crate::s3;
-use crate::setup::tools;
 use crate::template;
-use crate::versions;
-
-/// Holds each pod's namespaces.
-pub fn pause(node: &Node) -> Image {
-    Image {
-        reference: format!("localhost/foresail/pause:{}", versions::KUBERNETES),
-        dockerfile: "pause.Dockerfile".into(),
-        program: tools::pause_folder(&node.paths).join("pause"),
-        on_base: false,
-    }
-}
-
-/// What autoscalers and `kubectl top` read.
-pub fn metrics_server(node: &Node) -> Image {
-    Image {
-        reference: format!(
-            "localhost/foresail/metrics-server:{}",
-            versions::METRICS_SERVER
-        ),
-        dockerfile: "metrics-server.Dockerfile".into(),
-        program: tools::METRICS_SERVER.program(&node.paths, "metrics-server"),
-        on_base: false,
-    }
-}
 
 /// Loads both images.
 pub fn load_images(node: &Node) -> Result<()> {
-    images::load(node, &pause(node))?;
-    images::load(node, &metrics_server(node))
+    images::load(node, &own_images::pause(node))?;
+    images::load(node, &own_images::metrics_server(node))
 }
 
 /// Applies the manifests and makes the bucket.

@@ -2,13 +2,14 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
 
 use crate::paths::Paths;
 use crate::progress::say;
@@ -184,12 +185,16 @@ pub fn tail_of(file: &Path, lines: usize) -> String {
 
 /// SHA-256 of a file, in hexadecimal.
 pub fn sha256(file: &Path) -> Result<String> {
-    let printed = capture(Command::new("sha256sum").arg(file))?;
-    printed
-        .split_whitespace()
-        .next()
-        .map(str::to_owned)
-        .with_context(|| format!("sha256sum printed nothing for {}", file.display()))
+    let mut source = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut digest = Sha256::new();
+    io::copy(&mut source, &mut digest)
+        .with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(hex::encode(digest.finalize()))
+}
+
+/// SHA-256 of bytes, in hexadecimal.
+pub fn sha256_of(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// Makes the folder a file is to lie in.

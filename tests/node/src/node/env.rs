@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::Node;
-use crate::data;
 use crate::exec;
 use crate::images;
 use crate::s3;
@@ -52,7 +51,7 @@ pub fn variables(node: &Node) -> Vec<(&'static str, String)> {
         ("FORESAIL_S3_BUCKET", s3::BUCKET.to_owned()),
         (
             "FORESAIL_DATA_DIR",
-            data::folder(&node.paths).display().to_string(),
+            node.paths.demo_bars().display().to_string(),
         ),
         ("AWS_ACCESS_KEY_ID", server.access_key),
         ("AWS_SECRET_ACCESS_KEY", server.secret_key),
