@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::Cluster;
+use crate::settings::NeedsNode;
 
 /// One finished request that was not a read.
 #[derive(Clone, Debug)]
@@ -30,11 +31,7 @@ pub struct Write {
 /// # Errors
 /// When there is no audit log.
 pub fn writes(cluster: &Cluster, namespace: &str) -> Result<Vec<Write>> {
-    let log = cluster
-        .settings
-        .audit_log
-        .as_ref()
-        .context("FORESAIL_AUDIT_LOG is not set")?;
+    let log = cluster.settings.audit_log.as_ref().ok_or(NeedsNode)?;
     let mut found = Vec::new();
     for file in files(log)? {
         let text =

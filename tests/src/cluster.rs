@@ -1,24 +1,19 @@
-//! The shared cluster and a namespace per test. Tests that run pods take a permit, since the node
-//! has two cores.
+//! The shared cluster, and the namespace of a test.
 
 use std::fmt::Debug;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use foresail_crds::{ModelVersion, Pipeline};
-use futures::FutureExt;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::sync::{RwLock, Semaphore};
 
 use crate::settings::Settings;
-use crate::{diagnostics, repo, until};
+use crate::{repo, until};
 
 /// Field manager of everything the tests apply.
 pub const MANAGER: &str = "foresail-tests";
@@ -26,12 +21,6 @@ pub const MANAGER: &str = "foresail-tests";
 pub const S3_SECRET: &str = "s3-credentials";
 /// Namespace of the operator.
 pub const OPERATOR_NAMESPACE: &str = "foresail-system";
-
-static PIPELINES: Semaphore = Semaphore::const_new(4);
-/// Held for writing by tests that break what all of them share.
-static SHARED: RwLock<()> = RwLock::const_new(());
-/// Tests that wait for [`SHARED`] or read it.
-static SHARING: AtomicUsize = AtomicUsize::new(0);
 
 /// A client and the addresses of the node.
 #[derive(Clone)]
@@ -189,98 +178,4 @@ impl Space {
         )
         .await
     }
-}
-
-/// Runs `body` when there is a cluster.
-///
-/// # Errors
-/// Those of `body`.
-pub async fn on_cluster(body: impl AsyncFnOnce(Cluster) -> Result<()>) -> Result<()> {
-    match Cluster::connect().await? {
-        None => {
-            println!("skipped: no cluster");
-            Ok(())
-        }
-        Some(cluster) => body(cluster).await,
-    }
-}
-
-/// Runs `body` in a namespace of its own, tells what went on there when it fails, and removes it.
-///
-/// # Errors
-/// Those of `body`; a panic in it is one.
-pub async fn in_namespace(test: &str, body: impl AsyncFnOnce(Space) -> Result<()>) -> Result<()> {
-    on_cluster(async |cluster| {
-        let _sharing = Sharing::new();
-        let _shared = SHARED.read().await;
-        let _permit = PIPELINES.acquire().await.context("the permits are gone")?;
-        in_space(cluster, test, body).await
-    })
-    .await
-}
-
-/// The same for tests that break Kafka, Redis, S3 or the operator: no other test runs meanwhile.
-///
-/// # Errors
-/// Those of `body`; a panic in it is one.
-pub async fn alone_in_namespace(
-    test: &str,
-    body: impl AsyncFnOnce(Space) -> Result<()>,
-) -> Result<()> {
-    on_cluster(async |cluster| {
-        // The tests that can run beside each other go first: a writer in the queue would hold them up.
-        while SHARING.load(Ordering::Relaxed) > 0 {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        let _alone = SHARED.write().await;
-        in_space(cluster, test, body).await
-    })
-    .await
-}
-
-/// Counts while it lives.
-struct Sharing;
-
-impl Sharing {
-    fn new() -> Self {
-        SHARING.fetch_add(1, Ordering::Relaxed);
-        Self
-    }
-}
-
-impl Drop for Sharing {
-    fn drop(&mut self) {
-        SHARING.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-async fn in_space(
-    cluster: Cluster,
-    test: &str,
-    body: impl AsyncFnOnce(Space) -> Result<()>,
-) -> Result<()> {
-    let space = cluster.make_space(test).await?;
-    let result = AssertUnwindSafe(body(space.clone()))
-        .catch_unwind()
-        .await
-        .unwrap_or_else(|panic| Err(anyhow!("panicked: {}", message(&*panic))));
-    if result.is_err() {
-        diagnostics::print(&space).await;
-        if cluster.settings.keep {
-            println!("kept: namespace {}", space.name);
-            return result;
-        }
-    }
-    if let Err(error) = space.remove().await {
-        println!("namespace {} is not removed: {error:#}", space.name);
-    }
-    result
-}
-
-fn message(panic: &(dyn std::any::Any + Send)) -> String {
-    panic
-        .downcast_ref::<String>()
-        .cloned()
-        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-        .unwrap_or_else(|| "no message".into())
 }

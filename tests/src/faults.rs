@@ -11,6 +11,7 @@ use kube::Api;
 use kube::api::ListParams;
 use tokio::process::Command;
 
+use crate::settings::NeedsNode;
 use crate::{Cluster, Space, until};
 
 /// Asks the node helper to do something with a part of the node: `kill`, `start`, `freeze`, `thaw`.
@@ -19,10 +20,7 @@ use crate::{Cluster, Space, until};
 /// Its own words.
 pub async fn component(cluster: &Cluster, action: &str, part: &str) -> Result<()> {
     let settings = &cluster.settings;
-    let program = settings
-        .xtask
-        .as_ref()
-        .context("FORESAIL_XTASK is not set")?;
+    let program = settings.xtask.as_ref().ok_or(NeedsNode)?;
     let output = Command::new(program)
         .args(["component", "--name", &settings.node, action, part])
         .stdin(Stdio::null())

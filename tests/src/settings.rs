@@ -1,6 +1,8 @@
 //! Addresses of the test node, from the variables `cargo xtask test` sets.
 
 use std::env;
+use std::error::Error;
+use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
 
 /// Where everything is.
@@ -18,7 +20,7 @@ pub struct Settings {
     pub access_key: String,
     /// S3 secret key.
     pub secret_key: String,
-    /// Name of the node (`test`), for `xtask component`.
+    /// Name of the node (`test`), for `xtask component`; of the context elsewhere.
     pub node: String,
     /// The node helper's program, for faults.
     pub xtask: Option<PathBuf>,
@@ -33,9 +35,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads them; `None` when there is no node.
+    /// Reads them; `None` when there is no cluster.
     pub fn read() -> Option<Self> {
-        text("FORESAIL_NODE_IP")?;
         Some(Self {
             kafka: text("FORESAIL_KAFKA")?,
             redis: text("FORESAIL_REDIS")?,
@@ -62,6 +63,18 @@ impl Settings {
         ]
     }
 }
+
+/// What a test needs that only the node of `make test` has: an audit log, parts that can be killed.
+#[derive(Clone, Copy, Debug)]
+pub struct NeedsNode;
+
+impl Display for NeedsNode {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.write_str("needs the node of `make test`")
+    }
+}
+
+impl Error for NeedsNode {}
 
 /// The long value in `make soak`, the short one otherwise.
 pub fn in_soak<T>(short: T, long: T) -> T {

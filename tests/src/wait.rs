@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 use tokio::time::sleep;
 
+use crate::settings::NeedsNode;
+
 const POLL: Duration = Duration::from_millis(500);
 const TELL_EVERY: Duration = Duration::from_secs(15);
 
@@ -27,6 +29,7 @@ pub async fn until<T>(
                 }
                 return Ok(found);
             }
+            Err(missing) if missing.is::<NeedsNode>() => return Err(missing),
             Err(missing) => missing,
         };
         if begin.elapsed() >= limit {

@@ -1,4 +1,5 @@
-//! All suites in one program: they share one link, one cluster and its permits.
+//! All suites in one program, linked once. Each test runs in a process of its own; who runs beside whom is decided
+//! by the turns they take (foresail_tests::turns).
 
 mod admission;
 mod charts;
