@@ -97,8 +97,9 @@ fn is_conflict(error: &TransactionError) -> bool {
 }
 
 fn kind_in_store(error: &StoreError) -> Option<Kind> {
+    let text = error.to_string();
     // Servers differ in the HTTP status of these two; the code in the body is what S3 defines.
-    match s3_code(&error.to_string()) {
+    match s3_code(&text) {
         Some("NoSuchBucket") => return Some(Kind::BucketMissing),
         Some(
             "AccessDenied" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "XAdminUserNotFound",
@@ -110,8 +111,18 @@ fn kind_in_store(error: &StoreError) -> Option<Kind> {
         StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => {
             Some(Kind::AccessDenied)
         }
+        // Listing gives no other kind, and the type that holds its HTTP status is private.
+        StoreError::Generic { .. } => {
+            matches!(http_status(&text), Some("401" | "403")).then_some(Kind::AccessDenied)
+        }
         _ => None,
     }
+}
+
+/// The HTTP status in the text of a request that failed.
+fn http_status(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("status code: ")?;
+    rest.get(..3)
 }
 
 /// `<Code>` of the XML that S3 answers errors with.

@@ -145,7 +145,8 @@ impl Store {
         if let Some(bytes) = declared.filter(|bytes| *bytes > most) {
             return Ok(Bounded::TooLong(bytes));
         }
-        let mut whole = BytesMut::new();
+        let capacity = declared.and_then(|bytes| usize::try_from(bytes).ok());
+        let mut whole = BytesMut::with_capacity(capacity.unwrap_or(0));
         while let Some(chunk) = answer.body.next().await {
             whole.extend_from_slice(&chunk.map_err(|e| self.broke_off(uri, &e))?);
             // A server may send more than it has declared.
