@@ -24,8 +24,8 @@ rust:
 demo: rust ## From nothing to forecasts; CONTEXT=name REGISTRY=host/repo KAFKA= S3= REDIS= for an existing cluster
 	@$(XTASK) demo $(CLUSTER)
 
-test: rust ## Every test: unit tests, and a real node with Kafka, Redis and S3
-	@$(XTASK) test
+test: rust ## Every test on a real node with Kafka, Redis and S3; with CONTEXT= and the rest the suites on that cluster
+	@$(XTASK) test $(CLUSTER)
 
 soak: rust ## The same with the long versions: ten idle minutes, twenty calm years, more kills
 	@$(XTASK) test --soak

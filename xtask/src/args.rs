@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::demo::Options;
+use crate::external::External;
 use crate::images::Profile;
 use foresail_node::node::Name;
 use foresail_node::node::component::Component;
@@ -92,10 +93,12 @@ pub enum Command {
     BenchLoop,
     /// Every test: unit tests and the ones that need the node `test`.
     Test {
+        #[command(flatten)]
+        cluster: External,
         /// The long versions of those that have one.
         #[arg(long)]
         soak: bool,
-        /// Handed to `cargo test` (a test name, or `-p package`).
+        /// Handed to cargo-nextest (a test name, or `-p package`).
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         filter: Vec<String>,
     },

@@ -27,6 +27,13 @@ pub const DENY: CargoTool = CargoTool {
     features: &[],
 };
 
+/// Runs tests, each in a process of its own, and writes JUnit.
+pub const NEXTEST: CargoTool = CargoTool {
+    name: "cargo-nextest",
+    version: versions::CARGO_NEXTEST,
+    features: &["--no-default-features", "--features=default-no-update"],
+};
+
 impl CargoTool {
     /// The program; builds it when it is not there.
     ///

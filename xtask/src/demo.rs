@@ -4,20 +4,20 @@ mod facts;
 mod follow;
 mod report;
 
-use std::env;
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::external::{Backing, External};
 use crate::images::{self, Profile};
 use crate::install::{self, Cluster};
 use crate::{data, diagnostics};
 use foresail_node::Paths;
 use foresail_node::node::{self, Name, Node};
 use foresail_node::progress::{say, step};
-use foresail_node::s3::{BUCKET, Server};
+use foresail_node::s3::BUCKET;
 use foresail_node::{exec, setup, template};
 
 /// Namespace of the demo's Pipelines.
@@ -26,43 +26,25 @@ pub const NAMESPACE: &str = "demo";
 /// Where the demo runs. Without options: on a node of its own.
 #[derive(clap::Args)]
 pub struct Options {
-    /// Context of an existing cluster in the current kubeconfig; needs the options below as well.
-    #[arg(long, requires_all = ["registry", "kafka", "s3", "redis"])]
-    context: Option<String>,
-    /// Where the images are pushed (`host/repo`); the cluster must be able to pull from there.
-    #[arg(long, requires = "context")]
-    registry: Option<String>,
-    /// Kafka bootstrap servers, as pods see them.
-    #[arg(long, requires = "context")]
-    kafka: Option<String>,
-    /// S3 endpoint, as pods and this machine see it; keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. A bucket `foresail` is made.
-    #[arg(long, requires = "context")]
-    s3: Option<String>,
-    /// Redis URL, as pods see it.
-    #[arg(long, requires = "context")]
-    redis: Option<String>,
+    #[command(flatten)]
+    cluster: External,
     /// Cargo profile of the programs.
     #[arg(long, value_enum, default_value = "ci")]
     profile: Profile,
 }
 
-/// Addresses of the systems the demo uses.
-pub struct Backing {
-    kafka: String,
-    redis: String,
-    s3: Server,
-}
-
 /// Runs it and leaves everything running.
 pub fn run(paths: &Paths, options: &Options) -> Result<()> {
-    setup::all(paths)?;
-    match &options.context {
-        Some(context) => on_cluster(paths, options, context),
-        None => on_node(paths, options.profile),
+    if options.cluster.context().is_none() {
+        return on_node(paths, options.profile);
     }
+    let (cluster, backing, _) = options.cluster.install(paths, options.profile)?;
+    let pipelines = play(paths, &cluster, &backing)?;
+    report::print(&cluster, &pipelines)
 }
 
 fn on_node(paths: &Paths, profile: Profile) -> Result<()> {
+    setup::all(paths)?;
     let node = Node::new(paths, Name::Demo);
     node::up::up(&node)?;
     let references = images::for_node(&node, profile)?;
@@ -79,45 +61,6 @@ fn on_node(paths: &Paths, profile: Profile) -> Result<()> {
     report::print(&cluster, &pipelines)?;
     report::print_node(&node);
     Ok(())
-}
-
-fn on_cluster(paths: &Paths, options: &Options, context: &str) -> Result<()> {
-    let (Some(registry), Some(kafka), Some(endpoint), Some(redis)) = (
-        &options.registry,
-        &options.kafka,
-        &options.s3,
-        &options.redis,
-    ) else {
-        bail!("an existing cluster needs --registry, --kafka, --s3 and --redis");
-    };
-    let key = |name: &str| {
-        env::var(name)
-            .with_context(|| format!("{name} is not set: the demo stores bars and models on S3"))
-    };
-    let s3 = Server {
-        endpoint: endpoint.clone(),
-        access_key: key("AWS_ACCESS_KEY_ID")?,
-        secret_key: key("AWS_SECRET_ACCESS_KEY")?,
-    };
-    let cluster = Cluster::of_context(paths, context);
-    exec::run(cluster.kubectl().args(["get", "--raw", "/readyz"]))
-        .with_context(|| format!("the cluster of context {context} does not answer"))?;
-    let references = images::for_registry(paths, options.profile, registry)?;
-    s3.create_bucket(BUCKET)?;
-    data::upload_to(
-        paths,
-        &s3,
-        BUCKET,
-        &paths.cache.join("demo-bars.readback.csv"),
-    )?;
-    install::on(&cluster, &references)?;
-    let backing = Backing {
-        kafka: kafka.clone(),
-        redis: redis.clone(),
-        s3,
-    };
-    let pipelines = play(paths, &cluster, &backing)?;
-    report::print(&cluster, &pipelines)
 }
 
 /// Applies the examples and follows them to the end.

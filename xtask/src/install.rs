@@ -1,6 +1,6 @@
 //! Installs the charts with Helm and waits for the operator.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -19,6 +19,7 @@ pub const NAMESPACE: &str = "foresail-system";
 pub struct Cluster<'a> {
     paths: &'a Paths,
     selection: Vec<(&'static str, String)>,
+    is_ours: bool,
 }
 
 impl<'a> Cluster<'a> {
@@ -27,6 +28,7 @@ impl<'a> Cluster<'a> {
         Self {
             paths: &node.paths,
             selection: vec![("--kubeconfig", node.kubeconfig().display().to_string())],
+            is_ours: true,
         }
     }
 
@@ -35,12 +37,21 @@ impl<'a> Cluster<'a> {
         Self {
             paths,
             selection: vec![("context", context.to_owned())],
+            is_ours: false,
+        }
+    }
+
+    fn program(&self, tool: &tools::Tool, name: &str) -> PathBuf {
+        if self.is_ours {
+            tool.program(self.paths, name)
+        } else {
+            tools::own_or_built(self.paths, tool, name)
         }
     }
 
     /// `kubectl` for it, with a limit on every call.
     pub fn kubectl(&self) -> Command {
-        let mut command = exec::bounded(330, tools::KUBERNETES.program(self.paths, "kubectl"));
+        let mut command = exec::bounded(330, self.program(&tools::KUBERNETES, "kubectl"));
         for (flag, value) in &self.selection {
             command
                 .arg(if *flag == "context" {
@@ -55,7 +66,7 @@ impl<'a> Cluster<'a> {
 
     /// `helm` for it.
     fn helm(&self) -> Command {
-        let mut command = exec::bounded(330, tools::HELM.program(self.paths, "helm"));
+        let mut command = exec::bounded(330, self.program(&tools::HELM, "helm"));
         for (flag, value) in &self.selection {
             command
                 .arg(if *flag == "context" {

@@ -13,9 +13,11 @@ mod data;
 mod demo;
 mod deny;
 mod diagnostics;
+mod external;
 mod generate;
 mod images;
 mod install;
+mod junit;
 mod test_run;
 
 use std::process::ExitCode;
@@ -66,8 +68,17 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Arrows => arrows::check(&paths)?,
         Command::Demo(options) => demo::run(&paths, &options)?,
         Command::BenchLoop => bench::run_loop(&paths)?,
-        Command::Test { soak, filter } => {
-            return Ok(test_run::run(&paths, &test_run::Wanted { soak, filter }));
+        Command::Test {
+            cluster,
+            soak,
+            filter,
+        } => {
+            let wanted = test_run::Wanted {
+                soak,
+                cluster,
+                filter,
+            };
+            return Ok(test_run::run(&paths, &wanted));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,45 +1,56 @@
-//! `cargo xtask test`: a node, the product on it, every test, and one line that counts them.
+//! `cargo xtask test`: a cluster, the product on it, every test, and one line that counts them. The tests are run
+//! by cargo-nextest, each in a process of its own.
 
 use std::env;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::{ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
-
-use crate::images::{self, Profile};
-use crate::{data, diagnostics, install};
-use foresail_node::Paths;
-use foresail_node::node::{self, Name, Node};
 use foresail_node::progress::{say, step};
-use foresail_node::{exec, setup};
+use foresail_node::{Name, Node, Paths, exec, node, setup};
 
-/// Passed and failed tests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Counts {
-    passed: u64,
-    failed: u64,
-}
+use crate::cargo_tools::NEXTEST;
+use crate::external::External;
+use crate::images::{self, Profile};
+use crate::junit::Counts;
+use crate::{data, diagnostics, install};
+
+/// The suites that drive a cluster; everything else needs a server or two at most.
+const SUITES: &str = "package(foresail-tests) & kind(test)";
 
 /// Which tests.
 pub struct Wanted {
     /// The long versions of those that have one.
     pub soak: bool,
-    /// Handed to `cargo test`.
+    /// Another cluster than our own node.
+    pub cluster: External,
+    /// Handed to nextest (a test name, or `-p package`).
     pub filter: Vec<String>,
 }
 
 /// Runs everything that is wanted. The last line counts, whatever happened before.
 pub fn run(paths: &Paths, wanted: &Wanted) -> ExitCode {
-    let counts = everything(paths, wanted).unwrap_or_else(|error| {
+    let everything = match wanted.cluster.context() {
+        None => on_node(paths, wanted),
+        Some(_) => on_cluster(paths, wanted),
+    };
+    let counts = everything.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        Counts {
-            passed: 0,
-            failed: 1,
-        }
+        Counts::default().with_runner(false)
     });
-    println!("{} passed, {} failed", counts.passed, counts.failed);
-    if counts.failed == 0 {
+    for test in &counts.skipped {
+        println!("skipped: {test}");
+    }
+    // A cluster that is not ours has no parts to kill; there those tests may be missing.
+    let may_skip = wanted.cluster.context().is_some();
+    let all_ran = counts.skipped.is_empty() || may_skip;
+    if !all_ran {
+        eprintln!(
+            "error: tests that found no server showed nothing: a run with skipped tests fails"
+        );
+    }
+    println!("{}", counts.line());
+    if counts.failed == 0 && all_ran {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -61,137 +72,110 @@ pub fn ready_node(paths: &Paths, profile: Profile) -> Result<Node> {
     Ok(node)
 }
 
-fn everything(paths: &Paths, wanted: &Wanted) -> Result<Counts> {
+fn on_node(paths: &Paths, wanted: &Wanted) -> Result<Counts> {
     let node = ready_node(paths, Profile::Ci)?;
-    let (counts, cargo_succeeded) = step("cargo test", || cargo_test(&node, wanted))?;
-    let counts = counts.with_cargo(cargo_succeeded);
+    let run = Run {
+        paths,
+        wanted,
+        variables: node::env::variables(&node),
+        path: node::env::program_path(&node),
+    };
+    let mut counts = step("unit and integration tests", || {
+        run.nextest("default", &format!("not ({SUITES})"))
+    })?;
+    if wanted.filter.is_empty() {
+        counts.add(step("examples in the documentation", || run.doc_tests())?);
+    }
+    counts.add(step("suites", || run.nextest("suites", SUITES))?);
     if counts.failed > 0 {
         diagnostics::collect(&node);
     }
     Ok(counts)
 }
 
-fn cargo_test(node: &Node, wanted: &Wanted) -> Result<(Counts, bool)> {
-    let mut command = exec::cargo(&node.paths);
-    command.args(["test", "--profile", Profile::Ci.name(), "--no-fail-fast"]);
-    if !wanted
-        .filter
-        .iter()
-        .any(|word| word == "-p" || word.starts_with("--package"))
-    {
-        command.arg("--workspace");
-    }
-    command
-        .args(&wanted.filter)
-        .env("RUST_LIB_BACKTRACE", "0")
-        // Cluster tests wait much and take permits of their own: all start at once.
-        .env("RUST_TEST_THREADS", "64")
-        .envs(node::env::variables(node));
-    if wanted.soak {
-        command.env("FORESAIL_SOAK", "1");
-    }
-    let path = env::var("PATH").unwrap_or_default();
-    // Only the test programs get the node's tools on PATH: build scripts watch it, and another PATH
-    // would build every native dependency, and with them DataFusion, again.
-    let runner = format!("/usr/bin/env PATH={}:{path}", node::env::program_path(node));
-    command.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER", runner);
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot start cargo")?;
-    let mut counts = Counts::default();
-    let output = child.stdout.take().context("cargo has no output")?;
-    let log = node.log("cargo-test");
-    let mut text = String::new();
-    for line in BufReader::new(output).split(b'\n') {
-        let line = String::from_utf8_lossy(&line?).into_owned();
-        println!("{line}");
-        counts.add(&line);
-        text.push_str(&line);
-        text.push('\n');
-    }
-    fs::write(&log, text).with_context(|| format!("cannot write {}", log.display()))?;
-    let status = child.wait()?;
-    if !status.success() {
-        say(format!(
-            "cargo test ended with {status}; its output is in {}",
-            log.display()
-        ));
-    }
-    Ok((counts, status.success()))
+/// The suites alone: everything else is the same on any cluster.
+fn on_cluster(paths: &Paths, wanted: &Wanted) -> Result<Counts> {
+    let variables = wanted.cluster.prepare(paths, Profile::Ci)?;
+    let run = Run {
+        paths,
+        wanted,
+        variables,
+        path: setup::tools::folders_for_clusters(paths),
+    };
+    step("suites", || run.nextest("suites", SUITES))
 }
 
-impl Counts {
-    /// Adds the summary of one test program, such as `test result: ok. 3 passed; 0 failed; 1 ignored; ...`.
-    fn add(&mut self, line: &str) {
-        let Some(summary) = line.trim_start().strip_prefix("test result:") else {
-            return;
+struct Run<'a> {
+    paths: &'a Paths,
+    wanted: &'a Wanted,
+    variables: Vec<(&'static str, String)>,
+    /// Folders of kubectl, helm and the like.
+    path: String,
+}
+
+impl Run<'_> {
+    /// One run of nextest: a profile of `.config/nextest.toml`, and which tests.
+    fn nextest(&self, profile: &str, which: &str) -> Result<Counts> {
+        let report = self
+            .paths
+            .repo
+            .join("target/nextest")
+            .join(profile)
+            .join("junit.xml");
+        if report.exists() {
+            fs::remove_file(&report)
+                .with_context(|| format!("cannot remove {}", report.display()))?;
+        }
+        let mut command = exec::like_a_person(self.paths, NEXTEST.program(self.paths)?);
+        command
+            .args(["nextest", "run", "--cargo-profile", Profile::Ci.name()])
+            .args(["--profile", profile, "--no-tests", "pass", "-E", which]);
+        self.select(&mut command);
+        let succeeded = self.finish(&mut command)?;
+        Ok(Counts::read(&report)?.with_runner(succeeded))
+    }
+
+    /// nextest runs none of these. Together they count as one test.
+    fn doc_tests(&self) -> Result<Counts> {
+        let mut command = exec::cargo(self.paths);
+        command.args(["test", "--profile", Profile::Ci.name()]);
+        command.args(["--workspace", "--doc", "--quiet"]);
+        let succeeded = self.finish(&mut command)?;
+        let counts = Counts {
+            passed: u64::from(succeeded),
+            ..Counts::default()
         };
-        let numbers = summary.split([';', '.']).map(str::trim);
-        for part in numbers {
-            let mut words = part.split(' ');
-            let (Some(number), Some(word)) = (
-                words.next().and_then(|text| text.parse::<u64>().ok()),
-                words.next(),
-            ) else {
-                continue;
-            };
-            match word {
-                "passed" => self.passed += number,
-                "failed" => self.failed += number,
-                _ => {}
-            }
+        Ok(counts.with_runner(succeeded))
+    }
+
+    fn select(&self, command: &mut Command) {
+        let filter = &self.wanted.filter;
+        let names_package = |word: &String| word == "-p" || word.starts_with("--package");
+        if !filter.iter().any(names_package) {
+            command.arg("--workspace");
         }
+        command.args(filter);
     }
 
-    /// A test program that does not compile or dies prints no summary: cargo's failure counts as one.
-    fn with_cargo(mut self, succeeded: bool) -> Self {
-        if !succeeded && self.failed == 0 {
-            self.failed = 1;
+    fn finish(&self, command: &mut Command) -> Result<bool> {
+        command
+            .env("RUST_LIB_BACKTRACE", "0")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
+        if self.wanted.soak {
+            command.env("FORESAIL_SOAK", "1");
         }
-        self
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sums_the_summaries() {
-        let mut counts = Counts::default();
-        counts.add("test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s");
-        counts.add("test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.20s");
-        counts.add("test this_is_no_summary ... ok");
-        assert_eq!(
-            counts,
-            Counts {
-                passed: 15,
-                failed: 2
-            }
-        );
-    }
-
-    #[test]
-    fn a_crash_without_summary_is_a_failure() {
-        assert_eq!(
-            Counts {
-                passed: 4,
-                failed: 0
-            }
-            .with_cargo(false)
-            .failed,
-            1
-        );
-        assert_eq!(
-            Counts {
-                passed: 4,
-                failed: 2
-            }
-            .with_cargo(false)
-            .failed,
-            2
-        );
+        // Only the test programs get the cluster's tools on PATH: build scripts watch it, and another PATH
+        // would build every native dependency, and with them DataFusion, again.
+        let path = env::var("PATH").unwrap_or_default();
+        let runner = format!("/usr/bin/env PATH={}:{path}", self.path);
+        command.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER", runner);
+        let status = command
+            .stdin(Stdio::null())
+            .status()
+            .context("cannot start the tests")?;
+        if !status.success() {
+            say(format!("the tests ended with {status}"));
+        }
+        Ok(status.success())
     }
 }

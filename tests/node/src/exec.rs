@@ -1,8 +1,9 @@
 //! Running other programs: short ones with their output, long ones with a heartbeat, a log and a limit.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -20,7 +21,12 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 /// own package set, which build scripts (ring's among them) watch: with them, every start from here
 /// would build half of the dependencies again.
 pub fn cargo(paths: &Paths) -> Command {
-    let mut command = Command::new("cargo");
+    like_a_person(paths, "cargo")
+}
+
+/// The same for a program that starts cargo.
+pub fn like_a_person(paths: &Paths, program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
     command
         .current_dir(&paths.repo)
         .env("CARGO_TARGET_DIR", &paths.target);
@@ -209,6 +215,17 @@ pub fn create_parent(file: &Path) -> Result<()> {
 pub fn write(file: &Path, text: impl AsRef<[u8]>) -> Result<()> {
     create_parent(file)?;
     fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Writes a file that only its owner may read.
+pub fn write_private(file: &Path, text: &str) -> Result<()> {
+    create_parent(file)?;
+    let mut options = OpenOptions::new();
+    options.create(true).write(true).truncate(true).mode(0o600);
+    let written = options
+        .open(file)
+        .and_then(|mut open| open.write_all(text.as_bytes()));
+    written.with_context(|| format!("cannot write {}", file.display()))
 }
 
 fn output(command: &mut Command) -> Result<Output> {

@@ -27,14 +27,7 @@ pub fn all(paths: &Paths) -> Result<()> {
     require_root()?;
     require_rust()?;
     go::require()?;
-    fs::create_dir_all(&paths.cache).with_context(|| {
-        format!(
-            "cannot create the cache {}: set FORESAIL_CACHE to a writable folder",
-            paths.cache.display()
-        )
-    })?;
-    let lock = File::create(paths.cache.join("setup.lock"))?;
-    lock.lock().context("cannot lock the cache")?;
+    let _lock = lock(paths)?;
     step("set-up", || {
         apt::install_missing(paths)?;
         tools::build_all(paths)?;
@@ -55,6 +48,33 @@ pub fn require_compilers() -> Result<()> {
         bail!("missing: {names}. On Debian or Ubuntu: sudo apt-get install {names}");
     }
     Ok(())
+}
+
+/// What it takes to build images and to drive a cluster that is not ours: no node, and no root unless packages
+/// are missing.
+///
+/// # Errors
+/// What is missing or does not build.
+pub fn for_clusters(paths: &Paths) -> Result<()> {
+    require_rust()?;
+    let _lock = lock(paths)?;
+    step("set-up", || {
+        apt::install_for_images(paths)?;
+        tools::build_for_clusters(paths)?;
+        base::build(paths)
+    })
+}
+
+fn lock(paths: &Paths) -> Result<File> {
+    fs::create_dir_all(&paths.cache).with_context(|| {
+        format!(
+            "cannot create the cache {}: set FORESAIL_CACHE to a writable folder",
+            paths.cache.display()
+        )
+    })?;
+    let lock = File::create(paths.cache.join("setup.lock"))?;
+    lock.lock().context("cannot lock the cache")?;
+    Ok(lock)
 }
 
 /// The node makes network namespaces, mounts and cgroups.

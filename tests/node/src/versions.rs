@@ -18,6 +18,8 @@ pub const VERSITYGW: &str = "1.8.0";
 pub const KAFKA: &str = "4.3.1";
 /// Licences, duplicates and namers of dependencies.
 pub const CARGO_DENY: &str = "0.20.2";
+/// Runs the tests.
+pub const CARGO_NEXTEST: &str = "0.9.151";
 /// The Debian release our images are made of.
 pub const DEBIAN: &str = "bookworm";
 /// The Python package that holds the real bars.

@@ -63,9 +63,22 @@ fn missing() -> Vec<&'static str> {
     missing.map(|(package, _)| *package).collect()
 }
 
+/// Those that images and data take beside it.
+const FOR_IMAGES: [&str; 5] = ["binutils", "buildah", "curl", "mmdebstrap", "python3-pip"];
+
+/// Installs what building and packing take, where it is missing.
+pub fn install_for_images(paths: &Paths) -> Result<()> {
+    let mut missing = missing();
+    missing.retain(|package| FOR_BUILDS.contains(package) || FOR_IMAGES.contains(package));
+    install(paths, &missing)
+}
+
 /// Installs the packages that are missing.
 pub fn install_missing(paths: &Paths) -> Result<()> {
-    let missing = missing();
+    install(paths, &missing())
+}
+
+fn install(paths: &Paths, missing: &[&str]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
@@ -79,7 +92,7 @@ pub fn install_missing(paths: &Paths) -> Result<()> {
         let quiet = Quiet::begin()?;
         apt_get(paths, "apt-update", &["update"])?;
         let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
-        arguments.extend(&missing);
+        arguments.extend(missing);
         apt_get(paths, "apt-install", &arguments)?;
         drop(quiet);
         if missing.contains(&"redis-server") {

@@ -1,5 +1,6 @@
 //! The node's programs, built from Go modules by version.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -89,6 +90,35 @@ impl Tool {
     pub fn program(&self, paths: &Paths, program: &str) -> PathBuf {
         self.folder(paths).join(program)
     }
+}
+
+/// Folders of kubectl, helm and kubeconform.
+pub fn folders_for_clusters(paths: &Paths) -> String {
+    let folders = [KUBERNETES, HELM, KUBECONFORM].map(|tool| tool.folder(paths));
+    folders.map(|folder| folder.display().to_string()).join(":")
+}
+
+/// A program for clusters that are not ours: this machine's own, or else the one we build.
+pub fn own_or_built(paths: &Paths, tool: &Tool, program: &str) -> PathBuf {
+    find(program).unwrap_or_else(|| tool.program(paths, program))
+}
+
+/// Builds what clusters that are not ours are driven with, where this machine has none.
+pub fn build_for_clusters(paths: &Paths) -> Result<()> {
+    go::require()?;
+    if find("kubectl").is_none() {
+        build_kubernetes(paths)?;
+    }
+    if find("helm").is_none() {
+        install(paths, &HELM)?;
+    }
+    install(paths, &KUBECONFORM)
+}
+
+fn find(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    let mut candidates = env::split_paths(&path).map(|folder| folder.join(program));
+    candidates.find(|candidate| candidate.is_file())
 }
 
 /// Builds what is missing.
