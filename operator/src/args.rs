@@ -33,4 +33,7 @@ pub struct Args {
     /// Name of this instance in the Lease.
     #[arg(long, env = "POD_NAME", default_value = "foresail-operator")]
     pub identity: String,
+    /// What a test does to one write.
+    #[arg(long, env = "FORESAIL_FAULT", hide = true)]
+    pub fault: Option<String>,
 }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use foresail_crds::MANAGER;
+use foresail_runtime_base::effects::Effects;
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
 
+use crate::metrics::Metrics;
 use crate::retries::Retries;
 
 /// Longest wait for a predictor's answer.
@@ -34,6 +36,10 @@ pub struct Context {
     pub http: reqwest::Client,
     /// When failed reconciles are tried again.
     pub retries: Retries,
+    /// The layer every write passes.
+    pub effects: Effects,
+    /// What is counted beside the writes.
+    pub metrics: Metrics,
 }
 
 impl Context {
@@ -41,7 +47,13 @@ impl Context {
     ///
     /// # Errors
     /// When no HTTP client can be made.
-    pub fn new(client: Client, images: Images, identity: &str) -> reqwest::Result<Self> {
+    pub fn new(
+        client: Client,
+        images: Images,
+        identity: &str,
+        effects: Effects,
+        metrics: Metrics,
+    ) -> reqwest::Result<Self> {
         let reporter = Reporter {
             controller: MANAGER.into(),
             instance: Some(identity.to_string()),
@@ -52,6 +64,8 @@ impl Context {
                 .timeout(PATIENCE)
                 .no_proxy()
                 .build()?,
+            effects,
+            metrics,
             client,
             images,
             retries: Retries::default(),

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use foresail_runtime_base::{Shutdown, effects};
+use foresail_runtime_base::Shutdown;
+use foresail_runtime_base::effects::Effects;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease as LeaseObject, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -20,14 +21,16 @@ const RETRY: Duration = Duration::from_secs(2);
 pub struct Lease {
     api: Api<LeaseObject>,
     identity: String,
+    effects: Effects,
 }
 
 impl Lease {
     /// A claim not yet made.
-    pub fn new(client: Client, namespace: &str, identity: &str) -> Self {
+    pub fn new(client: Client, namespace: &str, identity: &str, effects: Effects) -> Self {
         Self {
             api: Api::namespaced(client, namespace),
             identity: identity.into(),
+            effects,
         }
     }
 
@@ -60,7 +63,7 @@ impl Lease {
                 Ok(Ok(true)) => renewed = tokio::time::Instant::now(),
                 Ok(Ok(false)) => {
                     tracing::error!("another instance holds the lease, stopping");
-                    return shutdown.trigger();
+                    return shutdown.cancel();
                 }
                 // Without an API server nobody can take it either: go on until it is back.
                 _ => tracing::warn!(since = ?renewed.elapsed(), "lease not renewed, trying again"),
@@ -80,7 +83,7 @@ impl Lease {
             );
             let params = PostParams::default();
             let create = self.api.create(&params, &lease);
-            effects::perform("kubernetes", "lease", create).await?;
+            self.effects.perform("kubernetes", "lease", create).await?;
             return Ok(true);
         };
         let spec = current.spec.unwrap_or_default();
@@ -95,7 +98,7 @@ impl Lease {
         let lease = self.claim(current.metadata, now);
         let params = PostParams::default();
         let replace = self.api.replace(NAME, &params, &lease);
-        match effects::perform("kubernetes", "lease", replace).await {
+        match self.effects.perform("kubernetes", "lease", replace).await {
             Ok(_) => Ok(true),
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
             Err(error) => Err(error),
@@ -129,7 +132,10 @@ impl Lease {
             lease.metadata.managed_fields = None;
             let params = PostParams::default();
             let replace = self.api.replace(NAME, &params, &lease);
-            effects::perform("kubernetes", "lease", replace).await.ok();
+            self.effects
+                .perform("kubernetes", "lease", replace)
+                .await
+                .ok();
         }
     }
 }

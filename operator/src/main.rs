@@ -3,6 +3,7 @@
 mod args;
 mod context;
 mod leader;
+mod metrics;
 mod pipeline;
 mod retries;
 mod watch;
@@ -11,10 +12,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use foresail_runtime_base::effects::{Effects, Fault};
+use foresail_runtime_base::metrics::Registry;
 use foresail_runtime_base::{Health, Shutdown, admin};
 
 use args::Args;
 use context::{Context, Images};
+use metrics::Metrics;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -37,21 +41,32 @@ async fn run(args: Args) -> anyhow::Result<()> {
         admin_bind,
         lease_namespace,
         identity,
+        fault,
     } = args;
     let shutdown = Shutdown::on_signal();
     let health = Health::new();
-    admin::serve(admin_bind, health.clone(), shutdown.clone()).await?;
+    let registry = Registry::default();
+    let fault = fault.as_deref().and_then(Fault::parse);
+    let effects = Effects::new(&registry, fault);
+    let scraped = registry.clone();
+    admin::serve(admin_bind, health.clone(), scraped, shutdown.clone()).await?;
     let client = kube::Client::try_default().await?;
     let images = Images {
         worker: worker_image,
         trainer: trainer_image,
         pull_policy: image_pull_policy,
     };
-    let context = Arc::new(Context::new(client.clone(), images, &identity)?);
+    let context = Arc::new(Context::new(
+        client.clone(),
+        images,
+        &identity,
+        effects.clone(),
+        Metrics::new(&registry),
+    )?);
     // Ready as soon as it could take over: a standby is healthy too.
     health.set_ready(true);
     if let Some(namespace) = lease_namespace {
-        let lease = leader::Lease::new(client, &namespace, &identity);
+        let lease = leader::Lease::new(client, &namespace, &identity, effects);
         if !lease.acquire(&shutdown).await {
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! Which changes lead to which reconcile.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use foresail_crds::ModelVersion;
@@ -18,7 +18,6 @@ use kube::runtime::controller::{Config as ControllerConfig, Controller};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
-use prometheus::{IntCounterVec, register_int_counter_vec};
 
 use crate::context::Context;
 use crate::pipeline::{self, Guarded, labels};
@@ -27,15 +26,6 @@ use crate::pipeline::{self, Guarded, labels};
 const CONCURRENCY: u16 = 8;
 /// Changes within this time are one reconcile.
 const DEBOUNCE: Duration = Duration::from_millis(200);
-
-static RECONCILES: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    register_int_counter_vec!(
-        "foresail_operator_reconciles_total",
-        "Reconciles of Pipelines by result.",
-        &["result"]
-    )
-    .expect("the metric is registered once, with a valid name")
-});
 
 /// Runs the controller until shutdown.
 pub async fn run(context: Arc<Context>, namespace: Option<&str>, shutdown: Shutdown) {
@@ -47,6 +37,7 @@ pub async fn run(context: Arc<Context>, namespace: Option<&str>, shutdown: Shutd
         .concurrency(CONCURRENCY)
         .debounce(DEBOUNCE);
     let stop = shutdown.clone();
+    let reconciles = context.metrics.reconciles.clone();
     let controller = Controller::new(
         api::<Guarded>(&client, namespace),
         watcher::Config::default().page_size(50),
@@ -79,9 +70,11 @@ pub async fn run(context: Arc<Context>, namespace: Option<&str>, shutdown: Shutd
         .run(pipeline::reconcile, pipeline::error_policy, context)
         .for_each(|result| async {
             match result {
-                Ok(_) => RECONCILES.with_label_values(&["ok"]).inc(),
+                Ok(_) => {
+                    reconciles.with(["ok"]).inc();
+                }
                 Err(kube::runtime::controller::Error::ReconcilerFailed(error, object)) => {
-                    RECONCILES.with_label_values(&[error.category()]).inc();
+                    reconciles.with([error.category()]).inc();
                     if error.is_conflict() {
                         // Somebody wrote meanwhile; the next try follows at once.
                         return tracing::debug!(%error, pipeline = %object, "conflict, trying again");

@@ -5,7 +5,6 @@ mod prune;
 
 use foresail_crds::model_version::ModelVersionStatus;
 use foresail_crds::{API_VERSION, MANAGER, ModelVersion, ModelVersionSpec};
-use foresail_runtime_base::effects;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
@@ -77,7 +76,10 @@ async fn apply_child(at: Decided<'_>, child: &Child) -> Result<Child, Error> {
     let write = api.patch(&child.name, &params, &patch);
     written(
         child,
-        effects::perform("kubernetes", "patch-job", write).await,
+        at.context
+            .effects
+            .perform("kubernetes", "patch-job", write)
+            .await,
     )
 }
 
@@ -86,7 +88,13 @@ async fn server_side(at: Decided<'_>, child: &Child) -> Result<Child, Error> {
     let patch = Patch::Apply(&child.value);
     let api = api(at, child);
     let write = api.patch(&child.name, &params, &patch);
-    written(child, effects::perform("kubernetes", "apply", write).await)
+    written(
+        child,
+        at.context
+            .effects
+            .perform("kubernetes", "apply", write)
+            .await,
+    )
 }
 
 fn api(at: Decided<'_>, child: &Child) -> Api<DynamicObject> {
@@ -123,7 +131,9 @@ async fn create_version(at: Decided<'_>, spec: &ModelVersionSpec) -> Result<(), 
     let params = PostParams::default();
     let api = versions(at);
     let create = api.create(&params, &version);
-    effects::perform("kubernetes", "create-version", create)
+    at.context
+        .effects
+        .perform("kubernetes", "create-version", create)
         .await
         .map(drop)
         .map_err(|source| failed(format!("ModelVersion {name}"), source))
@@ -152,7 +162,9 @@ async fn assign_role(at: Decided<'_>, assigned: &AssignedRole) -> Result<(), Err
     let patch = Patch::Apply(&patch);
     let api = versions(at);
     let write = api.patch_status(&name, &params, &patch);
-    effects::perform("kubernetes", "version-status", write)
+    at.context
+        .effects
+        .perform("kubernetes", "version-status", write)
         .await
         .map(drop)
         .map_err(|source| failed(format!("status of ModelVersion {name}"), source))

@@ -6,7 +6,6 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use foresail_crds::{MANAGER, Pipeline, Role};
-use foresail_runtime_base::effects;
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -101,7 +100,11 @@ where
     let reference = object.object_ref(&());
     let publish = context.recorder.publish(&event, &reference);
     // Events are for people: one that cannot be published changes nothing.
-    effects::perform("kubernetes", "event", publish).await.ok();
+    context
+        .effects
+        .perform("kubernetes", "event", publish)
+        .await
+        .ok();
     finalizer::release(object, context).await?;
     Ok(Action::await_change())
 }
@@ -156,7 +159,9 @@ impl Cleanup<'_> {
         let (params, patch) = (PatchParams::apply(MANAGER).force(), Patch::Apply(object));
         let (api, name) = (self.api::<K>(), object.name_any());
         let write = api.patch(&name, &params, &patch);
-        effects::perform("kubernetes", "apply", write)
+        self.context
+            .effects
+            .perform("kubernetes", "apply", write)
             .await
             .map(drop)
             .map_err(|source| failed::<K>(&name, source))
@@ -192,7 +197,12 @@ impl Cleanup<'_> {
 
     async fn remove<K: Kind>(&self, name: &str) -> Result<(), Error> {
         let (api, params) = (self.api::<K>(), DeleteParams::background());
-        match effects::perform("kubernetes", "delete", api.delete(name, &params)).await {
+        match self
+            .context
+            .effects
+            .perform("kubernetes", "delete", api.delete(name, &params))
+            .await
+        {
             Ok(_) => Ok(()),
             Err(error) if code(&error) == Some(404) => Ok(()),
             Err(source) => Err(failed::<K>(name, source)),

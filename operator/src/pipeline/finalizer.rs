@@ -2,7 +2,6 @@
 
 use foresail_crds::Pipeline;
 use foresail_crds::pipeline::conditions::CLEANUP_FINALIZER;
-use foresail_runtime_base::effects;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
@@ -55,7 +54,11 @@ where
     let name = object.name_any();
     // Only the metadata is asked for: the rest of the object need not decode.
     let write = api.patch_metadata(&name, &params, &patch);
-    match effects::perform("kubernetes", "finalizer", write).await {
+    match context
+        .effects
+        .perform("kubernetes", "finalizer", write)
+        .await
+    {
         Ok(_) => Ok(()),
         Err(error) if code(&error) == Some(404) => Ok(()),
         Err(error) => Err(Error::Finalizer(error)),

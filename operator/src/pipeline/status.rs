@@ -7,7 +7,6 @@ use foresail_crds::names::PipelineName;
 use foresail_crds::pipeline::conditions as names;
 use foresail_crds::pipeline::status::PipelineStatus;
 use foresail_crds::{API_VERSION, MANAGER, Pipeline, Role};
-use foresail_runtime_base::effects;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -168,7 +167,9 @@ async fn patch(
     let params = PatchParams::apply(MANAGER).force();
     let patch = Patch::Apply(&patch);
     let write = api.patch_status(&name.name, &params, &patch);
-    effects::perform("kubernetes", "status", write)
+    context
+        .effects
+        .perform("kubernetes", "status", write)
         .await
         .map(drop)
         .map_err(Error::Status)

@@ -2,7 +2,6 @@
 //! in its conditions and as an Event. Its children run on untouched.
 
 use foresail_crds::Pipeline;
-use foresail_runtime_base::effects;
 use jiff::Timestamp;
 use kube::api::DynamicObject;
 use kube::core::ApiResource;
@@ -75,7 +74,11 @@ async fn announce(object: &Guarded, note: String, context: &Context) {
     };
     let reference = object.object_ref(&());
     let publish = context.recorder.publish(&event, &reference);
-    if let Err(error) = effects::perform("kubernetes", "event", publish).await {
+    if let Err(error) = context
+        .effects
+        .perform("kubernetes", "event", publish)
+        .await
+    {
         tracing::warn!(%error, "event not published");
     }
 }

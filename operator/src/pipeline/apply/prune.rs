@@ -1,7 +1,6 @@
 //! Removes children that are no longer wanted: only the object that was seen, by its uid.
 
 use foresail_crds::Role;
-use foresail_runtime_base::effects;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{DeleteParams, DynamicObject, Preconditions};
 use kube::{Api, ResourceExt};
@@ -61,7 +60,12 @@ async fn remove(at: Decided<'_>, live: &DynamicObject) -> Result<(), Error> {
         ..DeleteParams::background()
     };
     let name = live.name_any();
-    match effects::perform("kubernetes", "delete", api.delete(&name, &params)).await {
+    match at
+        .context
+        .effects
+        .perform("kubernetes", "delete", api.delete(&name, &params))
+        .await
+    {
         Ok(_) => {
             tracing::info!(kind = kind.kind, name, "removed");
             Ok(())

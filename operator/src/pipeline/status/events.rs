@@ -3,7 +3,6 @@
 
 use foresail_crds::pipeline::status::{Action, Decision};
 use foresail_crds::{API_VERSION, Role};
-use foresail_runtime_base::effects;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
 use kube::runtime::events::{Event, EventType};
@@ -26,7 +25,12 @@ pub(super) async fn announce(at: Decided<'_>) {
     let reference = at.object.object_ref(&());
     for event in alarm.chain(steps) {
         let publish = at.context.recorder.publish(&event, &reference);
-        if let Err(error) = effects::perform("kubernetes", "event", publish).await {
+        if let Err(error) = at
+            .context
+            .effects
+            .perform("kubernetes", "event", publish)
+            .await
+        {
             tracing::warn!(%error, "event not published");
         }
     }

@@ -6,10 +6,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use foresail_crds::Role;
 use foresail_crds::pipeline::spec::ModelKind;
-use foresail_crds::worker_config::TrainingRun;
-use foresail_runtime_base::{RoleError, Shutdown, config};
+use foresail_crds::worker_config::{SECRETS_DIR, TrainingRun, WorkerConfig};
+use foresail_runtime_base::metrics::Registry;
+use foresail_runtime_base::{
+    Health, Outside, Reporter, RoleContext, RoleError, Secrets, Shutdown, admin_address, config,
+    role_span,
+};
+use foresail_runtime_cluster::StatusWriter;
 use foresail_train::evaluate_command;
+use tracing::{Instrument, Span};
 
 /// Trains models from a Pipeline's lake.
 #[derive(Parser)]
@@ -17,6 +24,12 @@ use foresail_train::evaluate_command;
 struct Args {
     #[command(subcommand)]
     command: Command,
+    /// Folder below which the Secrets are mounted.
+    #[arg(long, global = true, env = "FORESAIL_SECRETS_DIR", default_value = SECRETS_DIR)]
+    secrets: PathBuf,
+    /// What a test does to one write.
+    #[arg(long, global = true, env = "FORESAIL_FAULT", hide = true)]
+    fault: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -103,20 +116,26 @@ enum Output {
 #[tokio::main]
 async fn main() -> ExitCode {
     foresail_runtime_base::init("trainer");
-    match run(Args::parse().command).await {
+    match run(Args::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => foresail_runtime_base::exit_code_for(&error),
     }
 }
 
-async fn run(command: Command) -> Result<(), RoleError> {
-    match command {
+async fn run(args: Args) -> Result<(), RoleError> {
+    let registry = Registry::default();
+    let secrets = Secrets::at(args.secrets);
+    let outside = Outside::new(secrets, &registry, args.fault.as_deref());
+    match args.command {
         Command::Train { config, run } => {
             let config = config::load(&config)?;
             let run: TrainingRun = serde_json::from_str(&run).map_err(|e| {
                 RoleError::internal("BadRun", format!("--run is no training run: {e}"))
             })?;
-            foresail_train::run(config, run, Shutdown::on_signal()).await
+            let span = role_span(&config.pipeline, Role::Train);
+            train(config, run, outside, registry, span.clone())
+                .instrument(span)
+                .await
         }
         Command::Dump {
             config,
@@ -124,7 +143,7 @@ async fn run(command: Command) -> Result<(), RoleError> {
             output,
         } => {
             let config = config::load(&config)?;
-            let rows = foresail_train::dump(&config, delta_version, &output).await?;
+            let rows = foresail_train::dump(&config, &outside, delta_version, &output).await?;
             print(&format!("{rows} rows in {}", output.display()));
             Ok(())
         }
@@ -142,13 +161,14 @@ async fn run(command: Command) -> Result<(), RoleError> {
                 output,
                 rows,
             };
-            print(&foresail_train::sql(&config, &request).await?);
+            print(&foresail_train::sql(&config, &outside, &request).await?);
             Ok(())
         }
         Command::Reproduce { config, manifest } => {
             let config = config::load(&config)?;
             let on_progress = |line: &str| eprintln!("{line}");
-            let reproduction = foresail_train::reproduce(&config, &manifest, &on_progress).await?;
+            let reproduction =
+                foresail_train::reproduce(&config, &outside, &manifest, &on_progress).await?;
             print(&reproduction.to_string());
             if reproduction.equal {
                 return Ok(());
@@ -182,6 +202,31 @@ async fn run(command: Command) -> Result<(), RoleError> {
             refuse_leaks(&report)
         }
     }
+}
+
+async fn train(
+    config: WorkerConfig,
+    run: TrainingRun,
+    outside: Outside,
+    registry: Registry,
+    span: Span,
+) -> Result<(), RoleError> {
+    let shutdown = Shutdown::on_signal();
+    let (reporter, observations) = Reporter::channel(Role::Train);
+    let api = foresail_runtime_cluster::client().await;
+    StatusWriter::new(api, &config.pipeline, Role::Train, &outside)
+        .start(observations, shutdown.clone());
+    let context = RoleContext {
+        config,
+        outside,
+        registry,
+        health: Health::new(),
+        reporter,
+        shutdown,
+        span,
+        admin: admin_address(),
+    };
+    foresail_train::run(context, run).await
 }
 
 fn kind(text: &str) -> Result<ModelKind, String> {

@@ -3,7 +3,7 @@
 
 use foresail_crds::pipeline::spec::Deletion;
 use foresail_crds::worker_config::WorkerConfig;
-use foresail_runtime_base::RoleError;
+use foresail_runtime_base::{RoleContext, RoleError};
 use foresail_runtime_cache::Cache;
 use foresail_runtime_kafka::{Settings, admin};
 use foresail_runtime_store::{S3Uri, Store};
@@ -12,11 +12,17 @@ use foresail_runtime_store::{S3Uri, Store};
 ///
 /// # Errors
 /// The first store that refuses or does not answer.
-pub async fn run(config: WorkerConfig) -> Result<(), RoleError> {
+pub async fn run(context: RoleContext<WorkerConfig, ()>) -> Result<(), RoleError> {
+    let RoleContext {
+        config,
+        outside,
+        registry,
+        ..
+    } = &context;
     let policy = &config.deletion_policy;
     if policy.topics == Deletion::Delete {
         let topics = config.topics();
-        admin::delete_topics(&Settings::new(&config.kafka)?, &topics.all()).await?;
+        admin::delete_topics(&Settings::new(&config.kafka, outside)?, &topics.all()).await?;
         tracing::info!("topics removed");
     }
     let places = config.places();
@@ -26,11 +32,13 @@ pub async fn run(config: WorkerConfig) -> Result<(), RoleError> {
     ];
     for (_, folder) in folders.into_iter().filter(|(p, _)| *p == Deletion::Delete) {
         let folder = S3Uri::parse(&folder)?;
-        let removed = Store::of_lake(&config.lake)?.delete_folder(&folder).await?;
+        let removed = Store::of_lake(&config.lake, outside)?
+            .delete_folder(&folder)
+            .await?;
         tracing::info!(%folder, removed, "objects removed");
     }
     if let (Deletion::Delete, Some(redis)) = (policy.cache, &config.redis) {
-        Cache::open(redis, config.pipeline.redis_prefix())
+        Cache::open(redis, config.pipeline.redis_prefix(), outside, registry)
             .delete_prefix()
             .await?;
         tracing::info!("cache removed");

@@ -10,7 +10,14 @@ use clap::Parser;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use foresail_crds::Role;
 use foresail_crds::role::Image;
-use foresail_runtime_base::{RoleError, Shutdown, config};
+use foresail_crds::worker_config::{SECRETS_DIR, WorkerConfig};
+use foresail_runtime_base::metrics::Registry;
+use foresail_runtime_base::{
+    Health, Outside, Reporter, RoleContext, RoleError, RoleStatus, Secrets, Shutdown,
+    admin_address, config, role_span,
+};
+use foresail_runtime_cluster::{Api, StatusWriter, serving};
+use tracing::{Instrument, Span};
 
 /// Runs one role of a Pipeline.
 #[derive(Parser)]
@@ -22,6 +29,12 @@ struct Args {
     /// Worker configuration.
     #[arg(long, default_value = "/etc/foresail/config/config.json")]
     config: PathBuf,
+    /// Folder below which the Secrets are mounted.
+    #[arg(long, env = "FORESAIL_SECRETS_DIR", default_value = SECRETS_DIR)]
+    secrets: PathBuf,
+    /// What a test does to one write.
+    #[arg(long, env = "FORESAIL_FAULT", hide = true)]
+    fault: Option<String>,
 }
 
 /// The roles of this program, as the table of roles names and explains them.
@@ -36,29 +49,94 @@ fn roles() -> impl TypedValueParser<Value = Role> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Args { role, config } = Args::parse();
-    foresail_runtime_base::init(role.name());
-    match run(role, &config).await {
+    let args = Args::parse();
+    foresail_runtime_base::init(args.role.name());
+    match run(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => foresail_runtime_base::exit_code_for(&error),
     }
 }
 
-async fn run(role: Role, path: &std::path::Path) -> Result<(), RoleError> {
-    let config = config::load(path)?;
-    let shutdown = Shutdown::on_signal();
-    match role {
-        Role::Prepare => prepare::run(config, shutdown).await,
-        Role::Ingest => foresail_ingest::run(config, shutdown).await,
-        Role::Lake => foresail_lake::run(config, shutdown).await,
-        Role::Stream => foresail_stream::run(config, shutdown).await,
-        Role::Predict => foresail_predict::run(config, shutdown).await,
-        Role::Monitor => foresail_monitor::run(config, shutdown).await,
-        Role::Cleanup => cleanup::run(config).await,
-        Role::Train => Err(RoleError::internal(
-            "WrongProgram",
-            "train is a role of foresail-trainer",
-        )),
+async fn run(args: Args) -> Result<(), RoleError> {
+    let config = config::load(&args.config)?;
+    let span = role_span(&config.pipeline, args.role);
+    Start::new(args, config, span.clone())
+        .role()
+        .instrument(span)
+        .await
+}
+
+/// What every role is started with.
+struct Start {
+    role: Role,
+    config: WorkerConfig,
+    outside: Outside,
+    registry: Registry,
+    span: Span,
+}
+
+impl Start {
+    fn new(args: Args, config: WorkerConfig, span: Span) -> Self {
+        let registry = Registry::default();
+        let secrets = Secrets::at(args.secrets);
+        Self {
+            role: args.role,
+            config,
+            outside: Outside::new(secrets, &registry, args.fault.as_deref()),
+            registry,
+            span,
+        }
+    }
+
+    async fn role(self) -> Result<(), RoleError> {
+        let api = if self.role.has_rights() {
+            foresail_runtime_cluster::client().await
+        } else {
+            None
+        };
+        let watched = api.clone();
+        let serving = || serving::watch(watched, &self.config.pipeline);
+        match self.role {
+            Role::Prepare => prepare::run(self.context(api)).await,
+            Role::Ingest => {
+                let serving = serving();
+                foresail_ingest::run(self.context(api), serving).await
+            }
+            Role::Lake => foresail_lake::run(self.context(api)).await,
+            Role::Stream => foresail_stream::run(self.context(api)).await,
+            Role::Predict => {
+                let serving = serving();
+                foresail_predict::run(self.context(api), serving).await
+            }
+            Role::Monitor => {
+                let serving = serving();
+                foresail_monitor::run(self.context(api), serving).await
+            }
+            Role::Cleanup => cleanup::run(self.context(api)).await,
+            Role::Train => Err(RoleError::internal(
+                "WrongProgram",
+                "train is a role of foresail-trainer",
+            )),
+        }
+    }
+
+    fn context<S: RoleStatus>(self, api: Api) -> RoleContext<WorkerConfig, S> {
+        let shutdown = Shutdown::on_signal();
+        let (reporter, observations) = Reporter::channel(self.role);
+        if self.role.reports() {
+            let writer = StatusWriter::new(api, &self.config.pipeline, self.role, &self.outside);
+            writer.start(observations, shutdown.clone());
+        }
+        RoleContext {
+            reporter,
+            shutdown,
+            config: self.config,
+            outside: self.outside,
+            registry: self.registry,
+            span: self.span,
+            health: Health::new(),
+            admin: admin_address(),
+        }
     }
 }
 

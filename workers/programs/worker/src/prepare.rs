@@ -3,13 +3,11 @@
 
 use std::time::Duration;
 
-use foresail_crds::Role;
 use foresail_crds::pipeline::status::PrepareStatus;
 use foresail_crds::worker_config::WorkerConfig;
 use foresail_runtime_base::retry::Backoff;
-use foresail_runtime_base::{RoleError, Shutdown};
+use foresail_runtime_base::{RoleContext, RoleError};
 use foresail_runtime_cache::Cache;
-use foresail_runtime_cluster::StatusReporter;
 use foresail_runtime_kafka::Settings;
 use foresail_runtime_kafka::admin::{Topic, ensure_topics};
 use foresail_runtime_store::{S3Uri, Store};
@@ -18,12 +16,14 @@ use foresail_runtime_store::{S3Uri, Store};
 ///
 /// # Errors
 /// Outside error `NotReported` when the result cannot be written to status.
-pub async fn run(config: WorkerConfig, shutdown: Shutdown) -> Result<(), RoleError> {
-    let reporter = StatusReporter::start(&config.pipeline, Role::Prepare, shutdown.clone());
-    let name = config.config_map_name();
+pub async fn run(context: RoleContext<WorkerConfig, PrepareStatus>) -> Result<(), RoleError> {
+    let RoleContext {
+        reporter, shutdown, ..
+    } = &context;
+    let name = context.config.config_map_name();
     let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
     while !shutdown.is_cancelled() {
-        let error = probe(&config).await.err();
+        let error = probe(&context).await.err();
         let status = PrepareStatus {
             config: name.clone(),
             complete: error.is_none(),
@@ -42,28 +42,35 @@ pub async fn run(config: WorkerConfig, shutdown: Shutdown) -> Result<(), RoleErr
         };
         tracing::warn!(
             reason = error.reason,
-            message = error.message,
+            cause = error.message,
             "probe failed, trying again"
         );
-        backoff.wait(&shutdown).await;
+        backoff.wait(shutdown).await;
     }
     Ok(())
 }
 
-async fn probe(config: &WorkerConfig) -> Result<(), RoleError> {
+async fn probe(context: &RoleContext<WorkerConfig, PrepareStatus>) -> Result<(), RoleError> {
+    let RoleContext {
+        config,
+        outside,
+        registry,
+        ..
+    } = context;
     let folder = S3Uri::parse(&config.places().folder)?;
-    Store::of_lake(&config.lake)?.probe(&folder).await?;
+    let store = Store::of_lake(&config.lake, outside)?;
+    store.probe(&folder).await?;
     tracing::info!(%folder, "S3 probed");
-    ensure_topics(&Settings::new(&config.kafka)?, &topics(config)).await?;
+    let kafka = Settings::new(&config.kafka, outside)?;
+    ensure_topics(&kafka, &topics(config)).await?;
     tracing::info!("topics exist");
     if let Some(redis) = &config.redis {
-        Cache::open(redis, config.pipeline.redis_prefix())
-            .ping()
-            .await?;
+        let prefix = config.pipeline.redis_prefix();
+        Cache::open(redis, prefix, outside, registry).ping().await?;
         tracing::info!("Redis answers");
     }
     if let Some(csv) = &config.source.csv {
-        foresail_ingest::reachable(csv).await?;
+        foresail_ingest::reachable(csv, outside).await?;
         tracing::info!("source answers");
     }
     Ok(())

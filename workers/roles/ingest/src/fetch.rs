@@ -6,7 +6,7 @@ use std::time::Duration;
 use flate2::read::MultiGzDecoder;
 use foresail_crds::pipeline::spec::CsvSource;
 use foresail_crds::worker_config::secret as system;
-use foresail_runtime_base::{RoleError, config};
+use foresail_runtime_base::{Outside, RoleError};
 use foresail_runtime_store::{S3Uri, Store};
 
 /// Largest file, packed and unpacked. The file is held in memory while it is read.
@@ -16,16 +16,16 @@ const LARGEST: u64 = 1 << 30;
 ///
 /// # Errors
 /// S3 and HTTP failures by class; user errors `SourceTooLarge` and `SourceUnreadable`.
-pub(crate) async fn all(spec: &CsvSource) -> Result<Vec<u8>, RoleError> {
+pub(crate) async fn all(spec: &CsvSource, outside: &Outside) -> Result<Vec<u8>, RoleError> {
     let packed = if spec.uri.starts_with("s3://") {
         let uri = S3Uri::parse(&spec.uri)?;
-        let store = open_store(spec)?;
+        let store = open_store(spec, outside)?;
         if let Some(size) = store.size(&uri).await?.filter(|size| *size > LARGEST) {
             return Err(too_large(&spec.uri, size));
         }
         store.get(&uri).await?.to_vec()
     } else {
-        http(spec).await?
+        http(spec, outside).await?
     };
     if !spec.uri.ends_with(".gz") {
         return Ok(packed);
@@ -50,24 +50,24 @@ pub(crate) async fn all(spec: &CsvSource) -> Result<Vec<u8>, RoleError> {
 ///
 /// # Errors
 /// As ingest would meet them.
-pub async fn reachable(spec: &CsvSource) -> Result<(), RoleError> {
+pub async fn reachable(spec: &CsvSource, outside: &Outside) -> Result<(), RoleError> {
     if !spec.uri.starts_with("s3://") {
-        return request(spec, true).await.map(drop);
+        return request(spec, outside, true).await.map(drop);
     }
     let uri = S3Uri::parse(&spec.uri)?;
-    if open_store(spec)?.size(&uri).await?.is_none() {
+    if open_store(spec, outside)?.size(&uri).await?.is_none() {
         let message = format!("{uri} does not exist; upload it or correct source.csv.uri");
         return Err(RoleError::outside("SourceMissing", message));
     }
     Ok(())
 }
 
-fn open_store(spec: &CsvSource) -> Result<Store, RoleError> {
+fn open_store(spec: &CsvSource, outside: &Outside) -> Result<Store, RoleError> {
     let endpoint = spec.endpoint.as_deref().ok_or_else(|| {
         let message = "source.csv.endpoint must be set when source.csv.uri starts with s3://";
         RoleError::user("NoSourceEndpoint", message)
     })?;
-    Store::open(endpoint, &spec.region, system::SOURCE)
+    Store::open(endpoint, &spec.region, system::SOURCE, outside)
 }
 
 fn too_large(uri: &str, size: u64) -> RoleError {
@@ -77,8 +77,8 @@ fn too_large(uri: &str, size: u64) -> RoleError {
     )
 }
 
-async fn http(spec: &CsvSource) -> Result<Vec<u8>, RoleError> {
-    let mut answer = request(spec, false).await?;
+async fn http(spec: &CsvSource, outside: &Outside) -> Result<Vec<u8>, RoleError> {
+    let mut answer = request(spec, outside, false).await?;
     let mut bytes = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|e| unreachable(spec, &e))? {
         bytes.extend_from_slice(&chunk);
@@ -89,7 +89,11 @@ async fn http(spec: &CsvSource) -> Result<Vec<u8>, RoleError> {
     Ok(bytes)
 }
 
-async fn request(spec: &CsvSource, head: bool) -> Result<reqwest::Response, RoleError> {
+async fn request(
+    spec: &CsvSource,
+    outside: &Outside,
+    head: bool,
+) -> Result<reqwest::Response, RoleError> {
     let client = reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(5))
         .read_timeout(Duration::from_secs(30))
@@ -100,7 +104,7 @@ async fn request(spec: &CsvSource, head: bool) -> Result<reqwest::Response, Role
     } else {
         client.get(&spec.uri)
     };
-    if let Some(token) = config::secret(system::SOURCE, "token")? {
+    if let Some(token) = outside.secrets.get(system::SOURCE, "token")? {
         request = request.bearer_auth(token);
     }
     let answer = request.send().await.map_err(|e| unreachable(spec, &e))?;

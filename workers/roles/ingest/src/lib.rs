@@ -3,6 +3,7 @@
 //! speed, on one schema. Rows read = sent + quarantined, always. Run by `foresail-worker ingest`.
 
 mod fetch;
+mod metrics;
 mod pace;
 mod position;
 mod records;

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use foresail_crds::names::Topics;
 use foresail_crds::records::header;
 use foresail_runtime_base::RoleError;
-use foresail_runtime_kafka::{Message, Settings, read_tail, recreated, written};
+use foresail_runtime_kafka::{Message, Settings, end_offset_sum, read_tail, recreated};
 
 /// Newest records read per quarantine partition.
 const QUARANTINE_TAIL: usize = 64;
@@ -30,7 +30,7 @@ pub(crate) async fn read(settings: &Settings, topics: &Topics) -> Result<Positio
     let mut newest = read_tail(settings, &topics.bars, 1).await?;
     // The stream worker quarantines here too, with the older position of its bar, so one record is not enough.
     newest.extend(read_tail(settings, &topics.quarantine, QUARANTINE_TAIL).await?);
-    let written = written(settings, &topics.bars).await?;
+    let written = end_offset_sum(settings, &topics.bars).await?;
     let known = largest(&newest, header::BARS_WRITTEN).unwrap_or(0);
     check_same_topic(&topics.bars, written, known)?;
     Ok(Position {

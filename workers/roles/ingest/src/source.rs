@@ -2,7 +2,7 @@
 
 use foresail_bars::{CsvRows, RawRow, Simulator};
 use foresail_crds::worker_config::WorkerConfig;
-use foresail_runtime_base::RoleError;
+use foresail_runtime_base::{Outside, RoleError};
 
 use crate::fetch;
 
@@ -13,7 +13,10 @@ pub(crate) type Rows = Box<dyn Iterator<Item = RawRow> + Send>;
 ///
 /// # Errors
 /// Those of fetching the file; user error `CsvHeader` when a needed column is absent.
-pub(crate) async fn open(config: &WorkerConfig) -> Result<(Rows, &'static str), RoleError> {
+pub(crate) async fn open(
+    config: &WorkerConfig,
+    outside: &Outside,
+) -> Result<(Rows, &'static str), RoleError> {
     if let Some(spec) = &config.source.simulator {
         let simulator = Simulator::new(spec, &config.symbols(), config.calendar)?;
         return Ok((Box::new(simulator), "simulator"));
@@ -24,6 +27,6 @@ pub(crate) async fn open(config: &WorkerConfig) -> Result<(Rows, &'static str), 
             "source must have exactly one of csv and simulator",
         )
     })?;
-    let bytes = fetch::all(spec).await?;
+    let bytes = fetch::all(spec, outside).await?;
     Ok((Box::new(CsvRows::new(&bytes, spec)?), "csv"))
 }

@@ -1,26 +1,21 @@
 //! The IO loop: open (fence, find the position), then batches of rows, one transaction each. Any
-//! failure ends the session; the next one finds its position again in what was committed.
+//! failure ends the connection; the next one finds its position again in what was committed.
 
 use std::iter::Peekable;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use foresail_bars::{Checker, RawRow, Verdict, date_of};
 use foresail_crds::Role;
 use foresail_crds::names::Topics;
 use foresail_crds::pipeline::status::IngestStatus;
-use foresail_crds::role::ADMIN_PORT;
 use foresail_crds::worker_config::{ServingConfig, WorkerConfig};
-use foresail_runtime_base::retry::Backoff;
-use foresail_runtime_base::{Health, RoleError, Shutdown, admin, clock};
-use foresail_runtime_cluster::{StatusReporter, serving};
-use foresail_runtime_kafka::{Record, Settings, TransactionalProducer, written};
+use foresail_runtime_base::{Connecting, RoleContext, RoleError, Supervised, clock, supervise};
+use foresail_runtime_kafka::{Record, Settings, TransactionalProducer, end_offset_sum};
 use jiff::civil::Date;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use prometheus::{IntCounterVec, register_int_counter_vec};
 use tokio::sync::watch;
 
+use crate::metrics::Metrics;
 use crate::pace::Pace;
 use crate::position::{self, Position};
 use crate::records::{self, Target};
@@ -28,65 +23,35 @@ use crate::source::{self, Rows};
 
 /// Most rows in one transaction of the backfill.
 const BATCH: usize = 500;
-/// How often an open session makes sure that its topic is still the same one.
+/// How often an open connection makes sure that its topic is still the same one.
 const CHECK_TOPIC_EVERY: Duration = Duration::from_secs(30);
-
-static ROWS: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    register_int_counter_vec!(
-        "foresail_ingest_rows_total",
-        "Source rows committed by this process: sent, quarantined, or out of scope.",
-        &["outcome"]
-    )
-    .expect("the metric is registered once, with a valid name")
-});
 
 /// Runs until shutdown, also after the source is exhausted.
 ///
 /// # Errors
 /// The admin port in use. Everything else is reported in status and waited out.
-pub async fn run(config: WorkerConfig, shutdown: Shutdown) -> Result<(), RoleError> {
-    let bind = SocketAddr::from((Ipv4Addr::UNSPECIFIED, ADMIN_PORT));
-    let health = Health::new();
-    admin::serve(bind, health.clone(), shutdown.clone()).await?;
+pub async fn run(
+    context: RoleContext<WorkerConfig, IngestStatus>,
+    serving: watch::Receiver<ServingConfig>,
+) -> Result<(), RoleError> {
     let worker = Worker {
-        topics: config.topics(),
-        reporter: StatusReporter::start(&config.pipeline, Role::Ingest, shutdown.clone()),
-        serving: serving::watch(&config.pipeline, shutdown.clone()),
-        status: Mutex::default(),
-        health,
-        config,
-        shutdown,
+        topics: context.config.topics(),
+        metrics: Metrics::new(&context.registry),
+        serving,
+        context,
     };
-    let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
-    while !worker.shutdown.is_cancelled() {
-        let Err(error) = worker.session(&mut backoff).await else {
-            break;
-        };
-        worker.health.set_ready(false);
-        tracing::error!(
-            reason = error.reason,
-            message = error.message,
-            "session failed"
-        );
-        worker.report(|status| status.error = Some(error.to_worker_error()));
-        backoff.wait(&worker.shutdown).await;
-    }
-    worker.reporter.flush().await;
-    Ok(())
+    supervise(&worker, &worker.context).await
 }
 
 struct Worker {
-    config: WorkerConfig,
+    context: RoleContext<WorkerConfig, IngestStatus>,
     topics: Topics,
-    reporter: StatusReporter<IngestStatus>,
     serving: watch::Receiver<ServingConfig>,
-    status: Mutex<IngestStatus>,
-    health: Health,
-    shutdown: Shutdown,
+    metrics: Metrics,
 }
 
-/// An open session.
-struct Session {
+/// An open connection: source, position and producer.
+struct Connection {
     producer: TransactionalProducer,
     rows: Peekable<Rows>,
     checker: Checker,
@@ -94,7 +59,7 @@ struct Session {
     settings: Settings,
     /// First position that is not committed.
     next: u64,
-    /// Offsets the bars topic has given out, as far as this session knows.
+    /// Offsets the bars topic has given out, as far as this connection knows.
     written: i64,
     /// When the topic was last checked.
     checked: Instant,
@@ -111,63 +76,67 @@ struct Batch {
     out_of_scope: u64,
 }
 
-impl Worker {
-    async fn session(&self, backoff: &mut Backoff) -> Result<(), RoleError> {
-        let mut session = self.open().await?;
-        backoff.reset();
-        self.health.set_ready(true);
-        self.report(|_| ());
-        self.backfill(&mut session).await?;
-        if session.rows.peek().is_some() && !self.shutdown.is_cancelled() {
+impl Supervised for Worker {
+    type Status = IngestStatus;
+
+    async fn run_connected(&self, connecting: &Connecting<'_>) -> Result<(), RoleError> {
+        let mut connection = self.open().await?;
+        connecting.opened();
+        self.context.reporter.update(|_| ());
+        self.backfill(&mut connection).await?;
+        if connection.rows.peek().is_some() && !self.context.shutdown.is_cancelled() {
             self.champion().await;
-            self.replay(&mut session).await?;
+            self.replay(&mut connection).await?;
         }
-        if session.rows.peek().is_none() {
-            session.status.source_complete = true;
-            self.publish(&session);
-            tracing::info!(rows = session.status.rows_read, "source complete");
+        if connection.rows.peek().is_none() {
+            connection.status.source_complete = true;
+            self.publish(&connection);
+            tracing::info!(rows = connection.status.rows_read, "source complete");
         }
-        while !self.shutdown.is_cancelled() {
+        while !self.context.shutdown.is_cancelled() {
             tokio::select! {
-                () = tokio::time::sleep(CHECK_TOPIC_EVERY) => self.check_topic(&mut session).await?,
-                () = self.shutdown.cancelled() => {}
+                () = tokio::time::sleep(CHECK_TOPIC_EVERY) => self.check_topic(&mut connection).await?,
+                () = self.context.shutdown.cancelled() => {}
             }
         }
         Ok(())
     }
+}
 
+impl Worker {
     /// Makes sure, from time to time, that the topic still holds what was sent.
-    async fn check_topic(&self, session: &mut Session) -> Result<(), RoleError> {
-        if session.checked.elapsed() < CHECK_TOPIC_EVERY {
+    async fn check_topic(&self, connection: &mut Connection) -> Result<(), RoleError> {
+        if connection.checked.elapsed() < CHECK_TOPIC_EVERY {
             return Ok(());
         }
-        session.checked = Instant::now();
-        let written = written(&session.settings, &self.topics.bars).await?;
-        position::check_same_topic(&self.topics.bars, written, session.written)?;
-        session.written = written;
+        connection.checked = Instant::now();
+        let written = end_offset_sum(&connection.settings, &self.topics.bars).await?;
+        position::check_same_topic(&self.topics.bars, written, connection.written)?;
+        connection.written = written;
         Ok(())
     }
 
-    async fn open(&self) -> Result<Session, RoleError> {
-        let settings = Settings::new(&self.config.kafka)?;
-        let (rows, provider) = source::open(&self.config).await?;
-        let identity = self.config.pipeline.kafka_identity(Role::Ingest);
+    async fn open(&self) -> Result<Connection, RoleError> {
+        let settings = Settings::new(&self.context.config.kafka, &self.context.outside)?;
+        let (rows, provider) = source::open(&self.context.config, &self.context.outside).await?;
+        let identity = self.context.config.pipeline.kafka_identity(Role::Ingest);
         // First fence off older instances: what is read after it can no longer change.
         let producer = TransactionalProducer::open(&settings, &identity).await?;
         let Position { next, written } = position::read(&settings, &self.topics).await?;
         tracing::info!(next, written, provider, "source open");
-        let replays = self.config.source.replay.is_some();
+        let replays = self.context.config.source.replay.is_some();
         let to = self
+            .context
             .config
             .source
             .backfill
             .to
             .as_deref()
             .filter(|_| replays);
-        Ok(Session {
+        Ok(Connection {
             producer,
             rows: rows.peekable(),
-            checker: Checker::new(&self.config, provider)?,
+            checker: Checker::new(&self.context.config, provider)?,
             provider,
             settings,
             next,
@@ -178,17 +147,17 @@ impl Worker {
         })
     }
 
-    async fn backfill(&self, session: &mut Session) -> Result<(), RoleError> {
-        while !self.shutdown.is_cancelled() {
-            let (batch, more) = self.batch(session, BATCH)?;
-            self.commit(session, batch).await?;
+    async fn backfill(&self, connection: &mut Connection) -> Result<(), RoleError> {
+        while !self.context.shutdown.is_cancelled() {
+            let (batch, more) = self.batch(connection, BATCH)?;
+            self.commit(connection, batch).await?;
             if !more {
                 break;
             }
         }
-        session.status.backfill_complete = !self.shutdown.is_cancelled();
-        self.publish(session);
-        tracing::info!(rows = session.status.rows_read, "backfill complete");
+        connection.status.backfill_complete = !self.context.shutdown.is_cancelled();
+        self.publish(connection);
+        tracing::info!(rows = connection.status.rows_read, "backfill complete");
         Ok(())
     }
 
@@ -197,39 +166,39 @@ impl Worker {
         let mut serving = self.serving.clone();
         tokio::select! {
             _ = serving.wait_for(|s| s.champion.is_some()) => {}
-            () = self.shutdown.cancelled() => {}
+            () = self.context.shutdown.cancelled() => {}
         }
     }
 
-    async fn replay(&self, session: &mut Session) -> Result<(), RoleError> {
-        let speed = self.config.source.replay.as_ref();
+    async fn replay(&self, connection: &mut Connection) -> Result<(), RoleError> {
+        let speed = self.context.config.source.replay.as_ref();
         let speed = speed
             .and_then(|r| r.sessions_per_second.as_f64())
             .unwrap_or(1.0);
         let mut pace = Pace::new(speed);
-        while session.rows.peek().is_some() && !self.shutdown.is_cancelled() {
-            let resumed = session
+        while connection.rows.peek().is_some() && !self.context.shutdown.is_cancelled() {
+            let resumed = connection
                 .rows
                 .peek()
-                .is_some_and(|row| row.position < session.next);
+                .is_some_and(|row| row.position < connection.next);
             if !resumed {
-                pace.next(&self.shutdown).await;
+                pace.next(&self.context.shutdown).await;
             }
-            session.backfill_to = next_date(&mut session.rows).or(session.backfill_to);
-            let (batch, _) = self.batch(session, usize::MAX)?;
-            self.commit(session, batch).await?;
-            self.publish(session);
+            connection.backfill_to = next_date(&mut connection.rows).or(connection.backfill_to);
+            let (batch, _) = self.batch(connection, usize::MAX)?;
+            self.commit(connection, batch).await?;
+            self.publish(connection);
         }
         Ok(())
     }
 
     /// Checks rows up to `most` or up to the last row dated at or before `backfill_to`; false when
     /// the next row lies behind it or there is none.
-    fn batch(&self, session: &mut Session, most: usize) -> Result<(Batch, bool), RoleError> {
+    fn batch(&self, connection: &mut Connection, most: usize) -> Result<(Batch, bool), RoleError> {
         let mut batch = Batch::default();
-        let limit = session.backfill_to;
-        while let Some(row) = session.rows.next_if(|row| within(row, limit)) {
-            self.check(session, &row, &mut batch)?;
+        let limit = connection.backfill_to;
+        while let Some(row) = connection.rows.next_if(|row| within(row, limit)) {
+            self.check(connection, &row, &mut batch)?;
             if batch.records.len() >= most {
                 return Ok((batch, true));
             }
@@ -239,18 +208,18 @@ impl Worker {
 
     fn check(
         &self,
-        session: &mut Session,
+        connection: &mut Connection,
         row: &RawRow,
         batch: &mut Batch,
     ) -> Result<(), RoleError> {
         let now = clock::now_ms();
-        let fresh = row.position >= session.next;
+        let fresh = row.position >= connection.next;
         let target = Target {
             topics: &self.topics,
-            written: session.written,
+            written: connection.written,
         };
         let status = &mut batch.status;
-        let record = match session.checker.judge(row, now) {
+        let record = match connection.checker.judge(row, now) {
             Verdict::OutOfScope => {
                 batch.out_of_scope += u64::from(fresh);
                 return Ok(());
@@ -263,7 +232,7 @@ impl Worker {
             }
             Verdict::Refused(refusal) => {
                 status.rows_quarantined += 1;
-                records::refused(&target, row, refusal, session.provider, now)?
+                records::refused(&target, row, refusal, connection.provider, now)?
             }
         };
         status.rows_read += 1;
@@ -273,44 +242,39 @@ impl Worker {
         Ok(())
     }
 
-    async fn commit(&self, session: &mut Session, batch: Batch) -> Result<(), RoleError> {
+    async fn commit(&self, connection: &mut Connection, batch: Batch) -> Result<(), RoleError> {
         let bars = batch
             .records
             .iter()
             .filter(|r| r.topic == self.topics.bars)
             .count() as u64;
         let refused = batch.records.len() as u64 - bars;
-        session.producer.commit(batch.records).await?;
-        session.written += i64::try_from(bars).unwrap_or(i64::MAX);
-        ROWS.with_label_values(&["sent"]).inc_by(bars);
-        ROWS.with_label_values(&["quarantined"]).inc_by(refused);
-        ROWS.with_label_values(&["out_of_scope"])
-            .inc_by(batch.out_of_scope);
-        let (total, new) = (&mut session.status, batch.status);
+        connection.producer.commit(batch.records).await?;
+        connection.written += i64::try_from(bars).unwrap_or(i64::MAX);
+        let rows = &self.metrics.rows;
+        rows.with(["sent"]).inc_by(bars);
+        rows.with(["quarantined"]).inc_by(refused);
+        rows.with(["out_of_scope"]).inc_by(batch.out_of_scope);
+        let (total, new) = (&mut connection.status, batch.status);
         total.rows_read += new.rows_read;
         total.rows_sent += new.rows_sent;
         total.rows_quarantined += new.rows_quarantined;
         total.missing_fields += new.missing_fields;
         total.last_event_time = new.last_event_time.or(total.last_event_time.take());
-        if session
+        if connection
             .rows
             .peek()
-            .is_none_or(|row| row.position >= session.next)
+            .is_none_or(|row| row.position >= connection.next)
         {
-            self.publish(session);
+            self.publish(connection);
         }
-        self.check_topic(session).await
+        self.check_topic(connection).await
     }
 
-    fn publish(&self, session: &Session) {
-        self.report(|status| *status = session.status.clone());
-    }
-
-    fn report(&self, change: impl FnOnce(&mut IngestStatus)) {
-        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        status.error = None;
-        change(&mut status);
-        self.reporter.set(status.clone());
+    fn publish(&self, connection: &Connection) {
+        self.context
+            .reporter
+            .update(|status| *status = connection.status.clone());
     }
 }
 

@@ -2,6 +2,7 @@
 //! every partition is part of the Delta commit that holds its bars, so a replay changes nothing
 //! and a second writer loses the commit. Run by `foresail-worker lake`.
 
+mod metrics;
 mod worker;
 
 pub use worker::run;

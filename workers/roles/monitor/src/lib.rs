@@ -13,4 +13,5 @@ mod session_watermark;
 mod status;
 mod worker;
 
-pub use worker::{run, run_on};
+pub use status::MonitorStatus;
+pub use worker::run;

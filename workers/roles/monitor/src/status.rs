@@ -7,7 +7,7 @@ use foresail_crds::pipeline::status::{
 };
 use foresail_drift::DriftObservation;
 use foresail_drift::performance::PerformanceObservation;
-use foresail_runtime_base::RoleError;
+use foresail_runtime_base::{RoleError, RoleStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::Serialize;
@@ -20,13 +20,22 @@ const MOST_FEATURES: usize = 10;
 /// The fields of `Pipeline.status` that the monitor owns, applied together by one field manager.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct MonitorStatus {
+pub struct MonitorStatus {
+    /// Drift of the newest full window.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) drift: Option<DriftStatus>,
+    pub drift: Option<DriftStatus>,
+    /// Realised error of the champion.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) performance: Option<PerformanceStatus>,
+    pub performance: Option<PerformanceStatus>,
+    /// What stands in the way of the monitor.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) monitor_error: Option<WorkerError>,
+    pub monitor_error: Option<WorkerError>,
+}
+
+impl RoleStatus for MonitorStatus {
+    fn set_error(&mut self, error: Option<WorkerError>) {
+        self.monitor_error = error;
+    }
 }
 
 impl MonitorStatus {

@@ -1,21 +1,18 @@
 //! The IO loop: waits for a champion, loads it, reads the predictions and features topics from
 //! their beginning, then follows. A failure, another champion or another drift reference ends
-//! the session; the next one arrives at the same state from Kafka alone.
+//! the connection; the next one arrives at the same state from Kafka alone.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use foresail_crds::Role;
 use foresail_crds::names::Topics;
 use foresail_crds::pipeline::status::WorkerError;
 use foresail_crds::records::{FeatureRecord, header};
-use foresail_crds::role::ADMIN_PORT;
 use foresail_crds::worker_config::{ServedVersion, ServingConfig, WorkerConfig};
 use foresail_drift::DriftPolicy;
-use foresail_runtime_base::retry::Backoff;
-use foresail_runtime_base::{Health, RoleError, Shutdown, admin};
-use foresail_runtime_cluster::{StatusReporter, serving};
+use foresail_runtime_base::{
+    Connecting, RoleContext, RoleError, Supervised, spawn_blocking, supervise,
+};
 use foresail_runtime_kafka::{Message, Reader, Record, Settings, Start, TransactionalProducer};
 use foresail_runtime_store::Store;
 use tokio::sync::watch::Receiver;
@@ -23,9 +20,10 @@ use tokio::sync::watch::Receiver;
 use crate::drift_tracker::DriftTracker;
 use crate::engine::MonitorEngine;
 use crate::forecast_tracker::ForecastTracker;
+use crate::metrics::Metrics;
 use crate::session_watermark::Reading;
 use crate::status::MonitorStatus;
-use crate::{champion, history, metrics};
+use crate::{champion, history};
 
 /// Most feature rows handled together.
 const BATCH: usize = 256;
@@ -37,71 +35,35 @@ const WAIT: Duration = Duration::from_millis(200);
 /// # Errors
 /// A drift policy that cannot be, or the admin port in use. Failures of Kafka and S3 are
 /// reported in status and waited out.
-pub async fn run(config: WorkerConfig, shutdown: Shutdown) -> Result<(), RoleError> {
-    let serving = serving::watch(&config.pipeline, shutdown.clone());
-    let bind = (Ipv4Addr::UNSPECIFIED, ADMIN_PORT).into();
-    run_on(config, shutdown, serving, bind).await
-}
-
-/// As [`run`], with a serving configuration from elsewhere and another admin address.
-///
-/// # Errors
-/// As [`run`].
-pub async fn run_on(
-    config: WorkerConfig,
-    shutdown: Shutdown,
+pub async fn run(
+    context: RoleContext<WorkerConfig, MonitorStatus>,
     serving: Receiver<ServingConfig>,
-    bind: SocketAddr,
 ) -> Result<(), RoleError> {
-    let policy = DriftPolicy::try_from(&config.drift).map_err(|e| {
+    let policy = DriftPolicy::try_from(&context.config.drift).map_err(|e| {
         RoleError::user(
             "InvalidDriftPolicy",
             format!("spec.drift: {e}; correct the spec"),
         )
     })?;
-    let health = Health::new();
-    admin::serve(bind, health.clone(), shutdown.clone()).await?;
     let worker = Worker {
-        topics: config.topics(),
+        topics: context.config.topics(),
+        metrics: Metrics::new(&context.registry),
         policy,
         serving,
-        reporter: StatusReporter::start(&config.pipeline, Role::Monitor, shutdown.clone()),
-        status: Mutex::default(),
-        health,
-        config,
-        shutdown,
+        context,
     };
-    let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
-    while !worker.shutdown.is_cancelled() {
-        let Err(error) = worker.session(&mut backoff).await else {
-            continue;
-        };
-        metrics::SESSIONS_FAILED.inc();
-        tracing::error!(
-            reason = error.reason,
-            message = error.message,
-            "session failed"
-        );
-        let monitor_error = Some(error.to_worker_error());
-        worker.report(|status| status.monitor_error = monitor_error);
-        backoff.wait(&worker.shutdown).await;
-    }
-    worker.reporter.flush().await;
-    Ok(())
+    supervise(&worker, &worker.context).await
 }
 
 struct Worker {
-    config: WorkerConfig,
+    context: RoleContext<WorkerConfig, MonitorStatus>,
     topics: Topics,
     policy: DriftPolicy,
     serving: Receiver<ServingConfig>,
-    reporter: StatusReporter<MonitorStatus>,
-    status: Mutex<MonitorStatus>,
-    health: Health,
-    shutdown: Shutdown,
+    metrics: Metrics,
 }
 
-/// What a session is made for; another target needs another session.
+/// What a connection is made for; another target needs another connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Target {
     champion: ServedVersion,
@@ -121,7 +83,8 @@ impl Target {
     }
 }
 
-struct Session {
+/// An open connection to Kafka, and everything that was read through it.
+struct Connection {
     producer: TransactionalProducer,
     reader: Reader,
     engine: MonitorEngine,
@@ -130,36 +93,47 @@ struct Session {
     policy_mismatch: Option<WorkerError>,
 }
 
-impl Worker {
+impl Supervised for Worker {
+    type Status = MonitorStatus;
+
+    /// Nobody waits for the monitor, and without a champion it waits itself.
+    const STAYS_READY: bool = true;
+
     /// Follows one target; returns at shutdown or when the target has changed.
-    async fn session(&self, backoff: &mut Backoff) -> Result<(), RoleError> {
-        self.health.set_ready(true);
+    async fn run_connected(&self, connecting: &Connecting<'_>) -> Result<(), RoleError> {
+        connecting.ready();
         let mut serving = self.serving.clone();
         let Some(target) = self.wait_for_target(&mut serving).await else {
             return Ok(());
         };
-        let mut session = self.open(&target).await?;
-        backoff.reset();
-        while !self.shutdown.is_cancelled() {
+        let mut connection = self.open(&target).await?;
+        connecting.succeeded();
+        while !self.context.shutdown.is_cancelled() {
             let wanted = Target::of(&serving.borrow_and_update());
             if wanted.is_some_and(|wanted| wanted != target) {
                 tracing::info!("champion or drift reference has changed");
                 return Ok(());
             }
-            let messages = session.reader.next_batch(BATCH, WAIT).await?;
-            session.reading = match (session.reading, messages.is_empty()) {
-                (Reading::History, _) if !session.reader.caught_up() => Reading::History,
+            let messages = connection.reader.next_batch(BATCH, WAIT).await?;
+            connection.reading = match (connection.reading, messages.is_empty()) {
+                (Reading::History, _) if !connection.reader.caught_up() => Reading::History,
                 (_, true) => Reading::Quiet,
                 (_, false) => Reading::Busy,
             };
-            session = self.advance(session, messages).await?;
-            if session.reading != Reading::History {
-                self.observe(&session);
+            connection = self.advance(connection, messages).await?;
+            if connection.reading != Reading::History {
+                self.observe(&connection);
             }
         }
         Ok(())
     }
 
+    fn connection_failed(&self) {
+        self.metrics.connections_failed.inc();
+    }
+}
+
+impl Worker {
     async fn wait_for_target(&self, serving: &mut Receiver<ServingConfig>) -> Option<Target> {
         loop {
             if let Some(target) = Target::of(&serving.borrow_and_update()) {
@@ -167,13 +141,13 @@ impl Worker {
             }
             tokio::select! {
                 changed = serving.changed() => changed.ok()?,
-                () = self.shutdown.cancelled() => return None,
+                () = self.context.shutdown.cancelled() => return None,
             }
         }
     }
 
-    async fn open(&self, target: &Target) -> Result<Session, RoleError> {
-        let store = Store::of_lake(&self.config.lake)?;
+    async fn open(&self, target: &Target) -> Result<Connection, RoleError> {
+        let store = Store::of_lake(&self.context.config.lake, &self.context.outside)?;
         // Whatever features it reads: rows of other ones are left alone.
         let loaded = foresail_artifacts::load(&store, &target.champion, None).await?;
         let reference = if target.reference == target.champion {
@@ -182,7 +156,7 @@ impl Worker {
             foresail_artifacts::manifest(&store, &target.reference).await?
         };
         let champion = champion::champion(target.champion.version, loaded);
-        let symbols = self.config.symbols();
+        let symbols = self.context.config.symbols();
         let drift = DriftTracker::new(
             target.reference.version,
             &reference,
@@ -196,8 +170,8 @@ impl Worker {
                 (None, Some(RoleError::user("DriftPolicyMisfit", message)))
             }
         };
-        let settings = Settings::new(&self.config.kafka)?;
-        let identity = self.config.pipeline.kafka_identity(Role::Monitor);
+        let settings = Settings::new(&self.context.config.kafka, &self.context.outside)?;
+        let identity = self.context.config.pipeline.kafka_identity(Role::Monitor);
         // First fence off older instances: what is read after it can no longer change.
         let producer = TransactionalProducer::open(&settings, &identity).await?;
         let version = champion.version;
@@ -208,9 +182,9 @@ impl Worker {
         tracing::info!(
             version,
             reference = target.reference.version,
-            "session open"
+            "connection open"
         );
-        Ok(Session {
+        Ok(Connection {
             producer,
             reader,
             engine: MonitorEngine { forecasts, drift },
@@ -223,49 +197,45 @@ impl Worker {
     /// the forecasts.
     async fn advance(
         &self,
-        mut session: Session,
+        mut connection: Connection,
         messages: Vec<Message>,
-    ) -> Result<Session, RoleError> {
-        metrics::ROWS.inc_by(messages.len() as u64);
-        let (topic, reading) = (self.topics.predictions.clone(), session.reading);
-        let mut engine = session.engine;
+    ) -> Result<Connection, RoleError> {
+        self.metrics.rows.inc_by(messages.len() as u64);
+        let (topic, reading) = (self.topics.predictions.clone(), connection.reading);
+        let mut engine = connection.engine;
         let work = move || {
             let records = forecast(&mut engine, &topic, &messages);
             engine.settle(reading);
             (engine, records)
         };
-        let done = tokio::task::spawn_blocking(work).await;
+        let done = spawn_blocking(work).await;
         let (engine, records) =
             done.map_err(|e| RoleError::internal("MonitorPanicked", e.to_string()))?;
-        session.engine = engine;
+        connection.engine = engine;
         if !records.is_empty() {
             let count = records.len() as u64;
-            session.producer.commit(records).await?;
-            metrics::PREDICTIONS.inc_by(count);
+            connection.producer.commit(records).await?;
+            self.metrics.predictions.inc_by(count);
         }
-        Ok(session)
+        Ok(connection)
     }
 
     /// Shows what is known, once the whole history is read: half of it would show the past as
     /// the present.
-    fn observe(&self, session: &Session) {
-        let engine = &session.engine;
-        metrics::show_drift(engine.drift.as_ref().and_then(DriftTracker::latest));
-        metrics::show_performance(engine.forecasts.latest());
+    fn observe(&self, connection: &Connection) {
+        let engine = &connection.engine;
+        self.metrics
+            .show_drift(engine.drift.as_ref().and_then(DriftTracker::latest));
+        self.metrics.show_performance(engine.forecasts.latest());
         let failures = engine.forecasts.failures();
-        metrics::FAILED.set(i64::try_from(failures).unwrap_or(i64::MAX));
-        self.report(|status| {
+        let failures = i64::try_from(failures).unwrap_or(i64::MAX);
+        self.metrics.failed.set(failures);
+        self.context.reporter.update(|status| {
             *status = MonitorStatus::of(engine, self.policy.metric);
-            if session.policy_mismatch.is_some() {
-                status.monitor_error.clone_from(&session.policy_mismatch);
+            if connection.policy_mismatch.is_some() {
+                status.monitor_error.clone_from(&connection.policy_mismatch);
             }
         });
-    }
-
-    fn report(&self, change: impl FnOnce(&mut MonitorStatus)) {
-        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut status);
-        self.reporter.set(status.clone());
     }
 }
 

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use foresail_crds::Role;
@@ -15,7 +16,8 @@ use foresail_crds::pipeline::spec::{ModelKind, PipelineSpec, Target};
 use foresail_crds::records::{FeatureRecord, PredictionRecord};
 use foresail_crds::worker_config::{ServedVersion, ServingConfig, WorkerConfig};
 use foresail_drift::{Session, Sessions, build_reference};
-use foresail_runtime_base::{Shutdown, clock};
+use foresail_runtime_base::metrics::Registry;
+use foresail_runtime_base::{Outside, RoleContext, Secrets, Shutdown, clock};
 use foresail_runtime_kafka::{Reader, Record, Settings, Start, TransactionalProducer, admin};
 use foresail_runtime_store::{S3Uri, Store};
 use tokio::sync::watch;
@@ -25,30 +27,6 @@ const SYMBOLS: [&str; 3] = ["AAPL", "IBM", "MSFT"];
 const TRAINED: i64 = 200;
 const WINDOW: usize = 20;
 const HORIZON: usize = 3;
-
-#[test]
-fn kills_and_a_new_champion_leave_one_forecast_per_bar() {
-    let Ok(key) = std::env::var("AWS_ACCESS_KEY_ID") else {
-        eprintln!("skipped: no Kafka and S3 in the environment");
-        return;
-    };
-    let secret = std::env::var("AWS_SECRET_ACCESS_KEY").unwrap();
-    let folder = std::env::temp_dir().join(format!("foresail-monitor-{}", std::process::id()));
-    std::fs::create_dir_all(folder.join("lake")).unwrap();
-    std::fs::write(folder.join("lake/accessKeyId"), key).unwrap();
-    std::fs::write(folder.join("lake/secretAccessKey"), secret).unwrap();
-    // Secret folders are process-wide: the test runs in a child.
-    let child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--ignored", "--nocapture", "in_child"])
-        .env("FORESAIL_SECRETS_DIR", &folder)
-        .output()
-        .unwrap();
-    std::fs::remove_dir_all(folder).unwrap();
-    let text = String::from_utf8_lossy(&child.stdout);
-    let errors = String::from_utf8_lossy(&child.stderr);
-    assert!(child.status.success(), "{text}\n{errors}");
-    assert!(text.contains("1 passed"), "{text}");
-}
 
 fn noise(seed: i64) -> f64 {
     let mut x = (seed as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5851_F42D;
@@ -69,7 +47,38 @@ fn row(symbol: usize, session: i64) -> FeatureRecord {
     }
 }
 
+/// The S3 keys of the environment as mounted secrets; the folder goes with the value.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn from_environment() -> Option<Self> {
+        let Ok(key) = std::env::var("AWS_ACCESS_KEY_ID") else {
+            eprintln!("skipped: no Kafka and S3 in the environment");
+            return None;
+        };
+        let secret = std::env::var("AWS_SECRET_ACCESS_KEY").unwrap();
+        let folder = std::env::temp_dir().join(format!("foresail-monitor-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("lake")).unwrap();
+        std::fs::write(folder.join("lake/accessKeyId"), key).unwrap();
+        std::fs::write(folder.join("lake/secretAccessKey"), secret).unwrap();
+        Some(Self(folder))
+    }
+
+    fn secrets(&self) -> Secrets {
+        Secrets::at(&self.0)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 struct World {
+    mounted: Mounted,
+    /// Metrics of the monitor that runs.
+    registry: Registry,
     config: WorkerConfig,
     settings: Settings,
     producer: TransactionalProducer,
@@ -79,7 +88,8 @@ struct World {
 }
 
 impl World {
-    async fn new() -> Self {
+    async fn new(mounted: Mounted) -> Self {
+        let outside = Outside::plain(mounted.secrets());
         let variable = |name: &str| std::env::var(name).unwrap();
         let spec: PipelineSpec = serde_json::from_value(serde_json::json!({
             "instruments": SYMBOLS.map(|s| serde_json::json!({ "symbol": s })),
@@ -97,7 +107,7 @@ impl World {
         .unwrap();
         let name = PipelineName::new("it-monitor", format!("m-{}", clock::now_ms()));
         let config = WorkerConfig::new(name, &spec);
-        let settings = Settings::new(&config.kafka).unwrap();
+        let settings = Settings::new(&config.kafka, &outside).unwrap();
         let topics: Vec<_> = config
             .topics()
             .all()
@@ -113,8 +123,10 @@ impl World {
         admin::ensure_topics(&settings, &topics).await.unwrap();
         let id = config.pipeline.kafka_identity(Role::Stream);
         Self {
+            mounted,
+            registry: Registry::default(),
             producer: TransactionalProducer::open(&settings, &id).await.unwrap(),
-            store: Store::of_lake(&config.lake).unwrap(),
+            store: Store::of_lake(&config.lake, &outside).unwrap(),
             serving: watch::channel(ServingConfig::default()).0,
             config,
             settings,
@@ -215,16 +227,24 @@ impl World {
         });
     }
 
-    fn start(&self) -> (JoinHandle<()>, Shutdown) {
-        let (shutdown, config) = (Shutdown::new(), self.config.clone());
-        let (scope, serving) = (shutdown.clone(), self.serving.subscribe());
-        let bind = ([127, 0, 0, 1], 0).into();
+    fn start(&mut self) -> (JoinHandle<()>, Shutdown) {
+        let (config, name) = (self.config.clone(), &self.config.pipeline);
+        let secrets = self.mounted.secrets();
+        let (context, _) = RoleContext::detached(config, Role::Monitor, name, secrets);
+        let shutdown = context.shutdown.clone();
+        self.registry = context.registry.clone();
+        let serving = self.serving.subscribe();
         let task = tokio::spawn(async move {
-            foresail_monitor::run_on(config, scope, serving, bind)
-                .await
-                .unwrap();
+            foresail_monitor::run(context, serving).await.unwrap();
         });
         (task, shutdown)
+    }
+
+    /// A gauge of the monitor that runs.
+    fn gauge(&self, name: &str) -> f64 {
+        let text = self.registry.encode();
+        let value = text.lines().find_map(|line| line.strip_prefix(name));
+        value.map_or(0.0, |value| value.trim().parse().unwrap())
     }
 
     async fn predictions(&self) -> BTreeMap<(String, i64), PredictionRecord> {
@@ -263,12 +283,6 @@ impl World {
     }
 }
 
-fn gauge(name: &str) -> f64 {
-    let families = prometheus::gather();
-    let family = families.iter().find(|f| f.name() == name);
-    family.map_or(0.0, |f| f.get_metric()[0].get_gauge().get_value())
-}
-
 async fn until(what: &str, condition: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(20);
     while !condition() {
@@ -278,10 +292,12 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "run by kills_and_a_new_champion_leave_one_forecast_per_bar"]
-async fn in_child() {
+async fn kills_and_a_new_champion_leave_one_forecast_per_bar() {
+    let Some(mounted) = Mounted::from_environment() else {
+        return;
+    };
     foresail_runtime_base::init("test");
-    let mut world = World::new().await;
+    let mut world = World::new(mounted).await;
     let (first, second) = (world.model(1).await, world.model(2).await);
     world.rows(TRAINED + 5).await;
     let (task, _) = world.start();
@@ -305,12 +321,12 @@ async fn in_child() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     world.rows(TRAINED + 60 - switched).await;
     world.complete().await;
-    until("scored", || gauge("foresail_drift_threshold") > 0.0).await;
-    assert_eq!(gauge("foresail_drift_alarm"), 0.0);
+    until("scored", || world.gauge("foresail_drift_threshold") > 0.0).await;
+    assert_eq!(world.gauge("foresail_drift_alarm"), 0.0);
     world.rows(25).await;
     let all = world.complete().await;
-    until("alarm", || gauge("foresail_drift_alarm") == 1.0).await;
-    stop.trigger();
+    until("alarm", || world.gauge("foresail_drift_alarm") == 1.0).await;
+    stop.cancel();
     task.await.unwrap();
 
     for made in all.values() {

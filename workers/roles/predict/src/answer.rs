@@ -8,7 +8,6 @@ use foresail_crds::records::{FeatureRecord, PredictionRecord};
 use foresail_model::{Row, quantiles};
 
 use crate::forecast::{Forecast, Origin};
-use crate::metrics;
 use crate::state::{Loaded, State};
 
 /// The forecast at the newest rows, oldest first; `None` when it is not finite.
@@ -33,7 +32,7 @@ pub(crate) async fn forecast(
     if origin != Origin::Local {
         state.local.insert(key, Arc::clone(&forecast));
     }
-    metrics::CACHE.with_label_values(&[origin.header()]).inc();
+    state.metrics.cache.with([origin.header()]).inc();
     log(state, last, &forecast);
     Some((forecast, origin))
 }

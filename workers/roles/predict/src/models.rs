@@ -10,7 +10,6 @@ use foresail_runtime_base::{Health, RoleError, Shutdown};
 use foresail_runtime_store::Store;
 use tokio::sync::watch;
 
-use crate::metrics;
 use crate::state::{Loaded, State};
 
 /// Follows the serving configuration until shutdown.
@@ -29,12 +28,10 @@ pub(crate) async fn follow(
             match &loaded {
                 Ok(()) => std::future::pending().await,
                 Err(error) => {
-                    metrics::REFUSED
-                        .with_label_values(&[error.reason.as_str()])
-                        .inc();
+                    state.metrics.loads_refused.with([&error.reason]).inc();
                     tracing::error!(
                         reason = error.reason,
-                        message = error.message,
+                        cause = error.message,
                         "version not loaded, keeping the old one"
                     );
                     backoff.wait(&shutdown).await;
@@ -59,7 +56,7 @@ async fn apply(state: &State, wanted: &ServingConfig) -> Result<(), RoleError> {
                 Some(previous) => previous,
                 None => Arc::new(load(state, champion).await?),
             };
-            metrics::VERSION.set(i64::from(champion.version));
+            state.metrics.model_version.set(i64::from(champion.version));
             tracing::info!(version = champion.version, "version answers requests");
             state.champion.store(Some(next));
             if current.is_some() {
@@ -86,7 +83,7 @@ async fn apply(state: &State, wanted: &ServingConfig) -> Result<(), RoleError> {
 }
 
 async fn load(state: &State, served: &ServedVersion) -> Result<Loaded, RoleError> {
-    let store = Store::of_lake(&state.config.lake)?;
+    let store = Store::of_lake(&state.config.lake, &state.outside)?;
     let loaded = foresail_artifacts::load(&store, served, Some(&state.fingerprint)).await?;
     Ok(Loaded {
         served: served.clone(),

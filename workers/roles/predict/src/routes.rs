@@ -14,9 +14,9 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
 use actix_web::web;
+use tracing::{Instrument, Span};
 
 use self::errors::{BadParameter, error, unavailable};
-use crate::metrics;
 use crate::state::State;
 
 /// Largest request body in bytes.
@@ -63,19 +63,25 @@ pub(crate) async fn guard(
         .map(|s| Arc::clone(s));
     let begin = Instant::now();
     // Returned when it is dropped: also when the handler panics or the client goes away.
-    let permit = state.map(|s| Arc::clone(&s.in_flight).try_acquire_owned());
+    let permit = state
+        .as_ref()
+        .map(|s| Arc::clone(&s.in_flight).try_acquire_owned());
+    let span = state.as_ref().map_or_else(Span::none, |s| s.span.clone());
     let response = if matches!(permit, Some(Err(_))) {
         let answer = unavailable("too many requests at one time");
         request.into_response(answer).map_into_boxed_body()
     } else {
-        next.call(request).await?.map_into_boxed_body()
+        next.call(request)
+            .instrument(span)
+            .await?
+            .map_into_boxed_body()
     };
     drop(permit);
-    metrics::REQUESTS
-        .with_label_values(&[route.as_str(), response.status().as_str()])
-        .inc();
-    metrics::LATENCY
-        .with_label_values(&[route.as_str()])
-        .observe(begin.elapsed().as_secs_f64());
+    if let Some(metrics) = state.as_ref().map(|s| &s.metrics) {
+        let status = response.status();
+        metrics.requests.with([&route, status.as_str()]).inc();
+        let seconds = begin.elapsed().as_secs_f64();
+        metrics.request_seconds.with([&route]).observe(seconds);
+    }
     Ok(response)
 }

@@ -1,31 +1,25 @@
 //! The log of served forecasts: a bounded buffer in front of Kafka; what does not fit is counted.
 
-use std::sync::LazyLock;
-
 use foresail_crds::records::{PredictionRecord, header};
+use foresail_runtime_base::metrics::Counter;
+use foresail_runtime_base::spawn;
 use foresail_runtime_kafka::{LossyProducer, Record};
-use prometheus::{IntCounter, register_int_counter};
 use tokio::sync::mpsc;
 
 /// Records that wait in front of the producer.
 const BUFFER: usize = 4_096;
 
-static DROPPED: LazyLock<IntCounter> = LazyLock::new(|| {
-    register_int_counter!(
-        "foresail_served_log_overflow_total",
-        "Served forecasts that were not logged because the buffer was full."
-    )
-    .expect("the metric is registered once, with a valid name")
-});
-
 /// Handle of the log.
-pub(crate) struct ServedLog(mpsc::Sender<PredictionRecord>);
+pub(crate) struct ServedLog {
+    sender: mpsc::Sender<PredictionRecord>,
+    overflow: Counter,
+}
 
 impl ServedLog {
-    /// Starts the task that hands records to Kafka.
-    pub(crate) fn start(producer: LossyProducer, topic: String) -> Self {
+    /// Starts the task that hands records to Kafka; those that do not fit count in `overflow`.
+    pub(crate) fn start(producer: LossyProducer, topic: String, overflow: Counter) -> Self {
         let (sender, mut records) = mpsc::channel::<PredictionRecord>(BUFFER);
-        tokio::spawn(async move {
+        spawn(async move {
             while let Some(record) = records.recv().await {
                 let Ok(value) = serde_json::to_vec(&record) else {
                     continue;
@@ -51,13 +45,13 @@ impl ServedLog {
                 producer.send(&record).await;
             }
         });
-        Self(sender)
+        Self { sender, overflow }
     }
 
     /// Never waits.
     pub(crate) fn send(&self, record: PredictionRecord) {
-        if self.0.try_send(record).is_err() {
-            DROPPED.inc();
+        if self.sender.try_send(record).is_err() {
+            self.overflow.inc();
         }
     }
 }

@@ -8,14 +8,17 @@ use std::time::Duration;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use foresail_crds::records::{FeatureRecord, header};
-use foresail_crds::role::{ADMIN_PORT, HTTP_PORT};
-use foresail_crds::worker_config::WorkerConfig;
+use foresail_crds::role::HTTP_PORT;
+use foresail_crds::worker_config::{ServingConfig, WorkerConfig};
+use foresail_runtime_base::metrics::Registry;
 use foresail_runtime_base::retry::Backoff;
-use foresail_runtime_base::{Health, RoleError, Shutdown, admin};
+use foresail_runtime_base::{Health, Outside, RoleContext, RoleError, Shutdown, admin, spawn};
 use foresail_runtime_cache::Cache;
-use foresail_runtime_cluster::serving;
 use foresail_runtime_kafka::{LossyProducer, Reader, Settings, Start};
+use tokio::sync::watch::Receiver;
+use tracing::{Instrument, Span};
 
+use crate::metrics::Metrics;
 use crate::served::ServedLog;
 use crate::state::{self, State};
 use crate::table::Table;
@@ -30,30 +33,32 @@ const LOG_BUFFER: usize = 10_000;
 ///
 /// # Errors
 /// A port in use, or a feature spec that cannot be computed.
-pub async fn run(config: WorkerConfig, shutdown: Shutdown) -> Result<(), RoleError> {
-    let health = Health::new();
+pub async fn run(
+    context: RoleContext<WorkerConfig, ()>,
+    serving: Receiver<ServingConfig>,
+) -> Result<(), RoleError> {
+    let span = context.span.clone();
+    serve(context, serving).instrument(span).await
+}
+
+async fn serve(
+    context: RoleContext<WorkerConfig, ()>,
+    serving: Receiver<ServingConfig>,
+) -> Result<(), RoleError> {
+    let (health, shutdown) = (context.health, context.shutdown);
     // The admin server and the followers outlive the signal: the pod still answers while it drains.
     let end = Shutdown::new();
-    admin::serve(
-        SocketAddr::from((Ipv4Addr::UNSPECIFIED, ADMIN_PORT)),
-        health.clone(),
-        end.clone(),
-    )
-    .await?;
-    let state = Arc::new(open(config)?);
-    let serving = serving::watch(&state.config.pipeline, end.clone());
-    tokio::spawn(models::follow(
+    let registry = context.registry;
+    admin::serve(context.admin, health.clone(), registry.clone(), end.clone()).await?;
+    let state = Arc::new(open(context.config, context.outside, &registry)?);
+    spawn(models::follow(
         Arc::clone(&state),
         serving,
         health.clone(),
         end.clone(),
     ));
-    tokio::spawn(fill(Arc::clone(&state), end.clone()));
-    tokio::spawn(readiness(
-        Arc::clone(&state),
-        health.clone(),
-        shutdown.clone(),
-    ));
+    spawn(fill(Arc::clone(&state), end.clone()));
+    spawn(readiness(Arc::clone(&state), health, shutdown.clone()));
 
     let app_state = Arc::clone(&state);
     let app = move || {
@@ -74,18 +79,22 @@ pub async fn run(config: WorkerConfig, shutdown: Shutdown) -> Result<(), RoleErr
         .map_err(|e| RoleError::outside("PortInUse", format!("server on {bind}: {e}")))?
         .run();
     let handle = server.handle();
-    tokio::spawn(async move {
+    spawn(async move {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN).await;
         handle.stop(true).await;
     });
     let served = server.await;
-    end.trigger();
+    end.cancel();
     served.map_err(|e| RoleError::internal("ServerFailed", e.to_string()))
 }
 
 /// What a request sees, before any version is loaded.
-pub(crate) fn open(config: WorkerConfig) -> Result<State, RoleError> {
+pub(crate) fn open(
+    config: WorkerConfig,
+    outside: Outside,
+    registry: &Registry,
+) -> Result<State, RoleError> {
     let fingerprint = foresail_features::fingerprint(&config.features, config.source.adjustment)
         .map_err(|e| {
             RoleError::user(
@@ -96,9 +105,11 @@ pub(crate) fn open(config: WorkerConfig) -> Result<State, RoleError> {
     let cache = config
         .redis
         .as_ref()
-        .map(|r| Cache::open(r, config.pipeline.redis_prefix()));
+        .map(|spec| Cache::open(spec, config.pipeline.redis_prefix(), &outside, registry));
+    let metrics = Metrics::new(registry);
     // Without a log, forecasts are still served.
-    let log = Settings::new(&config.kafka).and_then(|s| LossyProducer::open(&s, LOG_BUFFER));
+    let log = Settings::new(&config.kafka, &outside)
+        .and_then(|s| LossyProducer::open(&s, LOG_BUFFER, metrics.log_dropped.clone()));
     let log = log
         .inspect_err(|e| tracing::warn!(reason = e.reason, "served forecasts are not logged"))
         .ok();
@@ -107,13 +118,19 @@ pub(crate) fn open(config: WorkerConfig) -> Result<State, RoleError> {
         calendar: config.calendar,
         champion: Default::default(),
         previous: Default::default(),
-        table: Table::new(keep),
+        table: Table::new(keep, metrics.table_rows.clone()),
         local: state::local_cache(),
-        log: log.map(|producer| ServedLog::start(producer, config.topics().served)),
+        log: log.map(|producer| {
+            let overflow = metrics.log_overflow.clone();
+            ServedLog::start(producer, config.topics().served, overflow)
+        }),
         cache,
         in_flight: state::permits(),
         filled: Default::default(),
+        span: Span::current(),
         fingerprint,
+        metrics,
+        outside,
         config,
     })
 }
@@ -151,7 +168,7 @@ async fn fill(state: Arc<State>, end: Shutdown) {
         if let Err(error) = follow(&state, &end, &mut backoff).await {
             tracing::warn!(
                 reason = error.reason,
-                message = error.message,
+                cause = error.message,
                 "feature rows not followed, trying again"
             );
             backoff.wait(&end).await;
@@ -160,7 +177,7 @@ async fn fill(state: Arc<State>, end: Shutdown) {
 }
 
 async fn follow(state: &State, end: &Shutdown, backoff: &mut Backoff) -> Result<(), RoleError> {
-    let settings = Settings::new(&state.config.kafka)?;
+    let settings = Settings::new(&state.config.kafka, &state.outside)?;
     let topic = state.config.topics().features;
     let mut reader = Reader::open(&settings, &topic, Start::Beginning).await?;
     while !end.is_cancelled() {

@@ -9,11 +9,14 @@ use foresail_crds::model_manifest::ResidualQuantiles;
 use foresail_crds::worker_config::{ServedVersion, WorkerConfig};
 use foresail_domain::TradingCalendar;
 use foresail_model::Predictor;
+use foresail_runtime_base::Outside;
 use foresail_runtime_cache::Cache;
 use moka::policy::EvictionPolicy;
 use tokio::sync::Semaphore;
+use tracing::Span;
 
 use crate::forecast::Forecast;
+use crate::metrics::Metrics;
 use crate::served::ServedLog;
 use crate::table::Table;
 
@@ -37,6 +40,10 @@ pub(crate) type Key = (String, i64, u32);
 /// Shared by all requests.
 pub(crate) struct State {
     pub config: WorkerConfig,
+    pub outside: Outside,
+    pub metrics: Metrics,
+    /// Names the role in every log line, also in those of the threads that answer requests.
+    pub span: Span,
     pub fingerprint: String,
     pub calendar: TradingCalendar,
     pub champion: ArcSwapOption<Loaded>,

@@ -4,22 +4,23 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{PoisonError, RwLock};
 
 use foresail_crds::records::FeatureRecord;
-
-use crate::metrics;
+use foresail_runtime_base::metrics::Gauge;
 
 /// Shared table.
 #[derive(Debug)]
 pub(crate) struct Table {
     keep: usize,
     rows: RwLock<BTreeMap<String, VecDeque<FeatureRecord>>>,
+    held: Gauge,
 }
 
 impl Table {
-    /// An empty table that keeps `keep` rows per symbol.
-    pub(crate) fn new(keep: usize) -> Self {
+    /// An empty table that keeps `keep` rows per symbol; `held` shows how many it has.
+    pub(crate) fn new(keep: usize, held: Gauge) -> Self {
         Self {
             keep: keep.max(1),
             rows: RwLock::default(),
+            held,
         }
     }
 
@@ -37,7 +38,7 @@ impl Table {
         if list.len() > self.keep {
             list.pop_front();
         } else {
-            metrics::ROWS.inc();
+            self.held.inc();
         }
     }
 
@@ -72,7 +73,7 @@ mod tests {
 
     #[test]
     fn rows_only_get_newer_and_old_ones_leave() {
-        let table = Table::new(2);
+        let table = Table::new(2, Gauge::default());
         for time in [1, 3, 2, 3, 4] {
             table.push(row(time));
         }

@@ -8,6 +8,8 @@ use foresail_crds::records::FeatureRecord;
 use foresail_crds::worker_config::{ServedVersion, WorkerConfig};
 use foresail_model::linear::Linear;
 use foresail_model::{Predictor, SingleModel, Sizes};
+use foresail_runtime_base::metrics::Registry;
+use foresail_runtime_base::{Outside, Secrets};
 use serde_json::{Value, json};
 
 use crate::server::open;
@@ -76,7 +78,9 @@ pub(crate) fn row(event_time: i64) -> FeatureRecord {
 }
 
 pub(crate) fn state(features: Value) -> Arc<State> {
-    let mut state = open(config(features)).unwrap();
+    let registry = Registry::default();
+    let outside = Outside::new(Secrets::at("/none"), &registry, None);
+    let mut state = open(config(features), outside, &registry).unwrap();
     state.log = None;
     Arc::new(state)
 }

@@ -12,4 +12,4 @@ mod step;
 mod symbol;
 mod worker;
 
-pub use worker::{run, run_on};
+pub use worker::run;

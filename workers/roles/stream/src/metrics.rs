@@ -1,52 +1,63 @@
 //! Counters and gauges of the stream worker.
 
-use std::sync::LazyLock;
+use foresail_runtime_base::metrics::{Counter, Gauge, Registry};
 
-use prometheus::{IntCounter, IntGauge, register_int_counter, register_int_gauge};
+pub(crate) struct Metrics {
+    pub bars: Counter,
+    pub rows: Counter,
+    pub refused: Counter,
+    pub connections_failed: Counter,
+    pub last_event_time: Gauge,
+    pub repairs: Counter,
+}
 
-const ONCE: &str = "the metric is registered once, with a valid name";
+impl Metrics {
+    pub(crate) fn new(registry: &Registry) -> Self {
+        Self {
+            bars: registry.counter(
+                "foresail_stream_bars_total",
+                "Messages read from the bars topic.",
+            ),
+            rows: registry.counter(
+                "foresail_stream_rows_total",
+                "Feature rows committed to Kafka.",
+            ),
+            refused: registry.counter(
+                "foresail_stream_refused_bars_total",
+                "Bars the feature set refused, written to quarantine.",
+            ),
+            connections_failed: registry.counter(
+                "foresail_stream_connections_failed_total",
+                "Kafka connections that ended with an error.",
+            ),
+            last_event_time: registry.gauge(
+                "foresail_stream_last_event_time_seconds",
+                "Event time of the newest feature row, seconds since the Unix epoch.",
+            ),
+            repairs: registry.counter(
+                "foresail_cache_repairs_total",
+                "Symbols whose rows were lost in Redis and put back.",
+            ),
+        }
+    }
+}
 
-/// Bars read from Kafka by this process.
-pub(crate) static BARS: LazyLock<IntCounter> = LazyLock::new(|| {
-    register_int_counter!(
-        "foresail_stream_bars_total",
-        "Messages read from the bars topic."
-    )
-    .expect(ONCE)
-});
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Feature rows committed by this process.
-pub(crate) static ROWS: LazyLock<IntCounter> = LazyLock::new(|| {
-    register_int_counter!(
-        "foresail_stream_rows_total",
-        "Feature rows committed to Kafka."
-    )
-    .expect(ONCE)
-});
-
-/// Refused bars committed to quarantine by this process.
-pub(crate) static REFUSED: LazyLock<IntCounter> = LazyLock::new(|| {
-    register_int_counter!(
-        "foresail_stream_refused_bars_total",
-        "Bars the feature set refused, written to quarantine."
-    )
-    .expect(ONCE)
-});
-
-/// Times the Kafka session was opened again after a failure.
-pub(crate) static REOPENED: LazyLock<IntCounter> = LazyLock::new(|| {
-    register_int_counter!(
-        "foresail_stream_sessions_failed_total",
-        "Kafka sessions that ended with an error."
-    )
-    .expect(ONCE)
-});
-
-/// Event time of the newest feature row.
-pub(crate) static LAST_EVENT: LazyLock<IntGauge> = LazyLock::new(|| {
-    register_int_gauge!(
-        "foresail_stream_last_event_time_seconds",
-        "Event time of the newest feature row, seconds since the Unix epoch."
-    )
-    .expect(ONCE)
-});
+    #[test]
+    fn names_are_those_that_dashboards_know() {
+        let registry = Registry::default();
+        Metrics::new(&registry);
+        let expected = [
+            "foresail_cache_repairs_total",
+            "foresail_stream_bars_total",
+            "foresail_stream_connections_failed_total",
+            "foresail_stream_last_event_time_seconds",
+            "foresail_stream_refused_bars_total",
+            "foresail_stream_rows_total",
+        ];
+        assert_eq!(registry.names(), expected);
+    }
+}

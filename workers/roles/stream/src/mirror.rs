@@ -3,23 +3,14 @@
 //! Driven by `worker`.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use foresail_crds::records::FeatureRecord;
+use foresail_runtime_base::metrics::Counter;
 use foresail_runtime_cache::Cache;
-use prometheus::{IntCounter, register_int_counter};
 
 /// Time between two checks that Redis still has everything, when no rows come.
 const CHECK_EVERY: Duration = Duration::from_secs(3);
-
-static REPAIRS: LazyLock<IntCounter> = LazyLock::new(|| {
-    register_int_counter!(
-        "foresail_cache_repairs_total",
-        "Symbols whose rows were lost in Redis and put back."
-    )
-    .expect("the metric is registered once, with a valid name")
-});
 
 #[derive(Default)]
 struct Tail {
@@ -33,15 +24,18 @@ pub(crate) struct Mirror {
     keep: usize,
     tails: BTreeMap<String, Tail>,
     checked: Option<Instant>,
+    /// Symbols whose rows were put back.
+    repairs: Counter,
 }
 
 impl Mirror {
     /// Keeps the last `keep` rows per symbol.
-    pub(crate) fn new(keep: usize) -> Self {
+    pub(crate) fn new(keep: usize, repairs: Counter) -> Self {
         Self {
             keep: keep.max(1),
             tails: BTreeMap::new(),
             checked: None,
+            repairs,
         }
     }
 
@@ -81,7 +75,7 @@ impl Mirror {
             };
             let rows = tail.rows.make_contiguous();
             tracing::info!(symbol, "rows were missing in Redis; putting them back");
-            REPAIRS.inc();
+            self.repairs.inc();
             if cache
                 .replace_rows(fingerprint, rows, self.keep)
                 .await
@@ -138,7 +132,7 @@ mod tests {
 
     #[test]
     fn unconfirmed_rows_are_sent_again_and_bounded() {
-        let mut mirror = Mirror::new(3);
+        let mut mirror = Mirror::new(3, Counter::default());
         for t in 1..=5 {
             mirror.remember(row("A", t));
         }
@@ -154,7 +148,7 @@ mod tests {
 
     #[test]
     fn short_lists_are_reported_as_lost() {
-        let mut mirror = Mirror::new(3);
+        let mut mirror = Mirror::new(3, Counter::default());
         for t in 1..=3 {
             mirror.remember(row("A", t));
             mirror.remember(row("B", t));

@@ -1,25 +1,22 @@
-//! The IO loop: opens a Kafka session, recovers, then one transaction per batch of bars, and
-//! Redis after it. Any failure ends the session; the next one finds its position again.
+//! The IO loop: connects, recovers, then one transaction per batch of bars, and
+//! Redis after it. Any failure ends the connection; the next one finds its position again.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use foresail_crds::Role;
 use foresail_crds::names::Topics;
-use foresail_crds::pipeline::status::{StreamStatus, WorkerError};
-use foresail_crds::role::ADMIN_PORT;
+use foresail_crds::pipeline::status::StreamStatus;
 use foresail_crds::worker_config::WorkerConfig;
-use foresail_runtime_base::retry::Backoff;
-use foresail_runtime_base::{Health, RoleError, Shutdown, admin};
+use foresail_runtime_base::{Connecting, RoleContext, RoleError, Supervised, supervise};
 use foresail_runtime_cache::Cache;
-use foresail_runtime_cluster::StatusReporter;
 use foresail_runtime_kafka::{Reader, Record, Settings, Start, TransactionalProducer};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::engine::{Output, Step, StreamEngine};
+use crate::metrics::Metrics;
 use crate::mirror::Mirror;
-use crate::{metrics, records, recovery};
+use crate::{records, recovery};
 
 /// Most bars in one transaction.
 const BATCH: usize = 500;
@@ -35,53 +32,21 @@ const LONGEST_TAIL: usize = 2_000;
 /// # Errors
 /// A feature spec that cannot be computed, or the admin port in use. Failures of Kafka and Redis
 /// are reported in status and waited out.
-pub async fn run(config: WorkerConfig, shutdown: Shutdown) -> Result<(), RoleError> {
-    run_on(config, shutdown, (Ipv4Addr::UNSPECIFIED, ADMIN_PORT).into()).await
-}
-
-/// As [`run`], with the admin server on another address.
-///
-/// # Errors
-/// As [`run`].
-pub async fn run_on(
-    config: WorkerConfig,
-    shutdown: Shutdown,
-    bind: SocketAddr,
-) -> Result<(), RoleError> {
-    let worker = Worker::new(config, shutdown)?;
-    admin::serve(bind, worker.health.clone(), worker.shutdown.clone()).await?;
-    let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
-    while !worker.shutdown.is_cancelled() {
-        let Err(error) = worker.session(&mut backoff).await else {
-            break;
-        };
-        worker.health.set_ready(false);
-        metrics::REOPENED.inc();
-        tracing::error!(
-            reason = error.reason,
-            message = error.message,
-            "session failed"
-        );
-        worker.report(None, Some(error.to_worker_error()));
-        backoff.wait(&worker.shutdown).await;
-    }
-    worker.reporter.flush().await;
-    Ok(())
+pub async fn run(context: RoleContext<WorkerConfig, StreamStatus>) -> Result<(), RoleError> {
+    let worker = Worker::new(context)?;
+    supervise(&worker, &worker.context).await
 }
 
 struct Worker {
-    config: WorkerConfig,
+    context: RoleContext<WorkerConfig, StreamStatus>,
     topics: Topics,
     fingerprint: String,
     cache: Option<Cache>,
-    reporter: StatusReporter<StreamStatus>,
-    status: std::sync::Mutex<StreamStatus>,
-    health: Health,
-    shutdown: Shutdown,
+    metrics: Metrics,
 }
 
-/// An open session.
-struct Session {
+/// An open connection: reader and producer, and what is known at the reader's position.
+struct Connection {
     producer: TransactionalProducer,
     reader: Reader,
     engine: StreamEngine,
@@ -89,58 +54,37 @@ struct Session {
     last_work: Instant,
 }
 
-impl Worker {
-    fn new(config: WorkerConfig, shutdown: Shutdown) -> Result<Self, RoleError> {
-        let engine =
-            StreamEngine::new(&config.features, config.source.adjustment).map_err(|e| {
-                RoleError::user(
-                    "InvalidFeatures",
-                    format!("spec.features: {e}; correct the spec"),
-                )
-            })?;
-        let prefix = config.pipeline.redis_prefix();
-        Ok(Self {
-            topics: config.topics(),
-            fingerprint: engine.fingerprint().to_string(),
-            cache: config.redis.as_ref().map(|spec| Cache::open(spec, prefix)),
-            reporter: StatusReporter::start(&config.pipeline, Role::Stream, shutdown.clone()),
-            status: std::sync::Mutex::default(),
-            health: Health::new(),
-            config,
-            shutdown,
-        })
-    }
+impl Supervised for Worker {
+    type Status = StreamStatus;
 
-    /// One Kafka session; returns at shutdown.
-    async fn session(&self, backoff: &mut Backoff) -> Result<(), RoleError> {
-        let mut session = self.open().await?;
-        backoff.reset();
-        self.health.set_ready(true);
-        self.report(Some(&session.engine), None);
+    async fn run_connected(&self, connecting: &Connecting<'_>) -> Result<(), RoleError> {
+        let mut connection = self.open().await?;
+        connecting.opened();
+        self.report(&connection.engine);
         loop {
-            let messages = session.reader.next_batch(BATCH, WAIT).await?;
+            let messages = connection.reader.next_batch(BATCH, WAIT).await?;
             let empty = messages.is_empty();
-            metrics::BARS.inc_by(messages.len() as u64);
+            self.metrics.bars.inc_by(messages.len() as u64);
             let steps: Vec<Step> = messages
                 .into_iter()
-                .filter_map(|message| session.engine.push(&records::bar_message(message)))
+                .filter_map(|message| connection.engine.push(&records::bar_message(message)))
                 .collect();
-            let stop = self.shutdown.is_cancelled();
+            let stop = self.context.shutdown.is_cancelled();
             if !empty {
-                session.last_work = Instant::now();
+                connection.last_work = Instant::now();
             }
-            let idle = stop || session.last_work.elapsed() >= QUIET;
-            self.commit(&mut session, &steps, idle).await?;
+            let idle = stop || connection.last_work.elapsed() >= QUIET;
+            self.commit(&mut connection, &steps, idle).await?;
             for step in steps {
                 if let Output::Row(row) = step.output {
-                    session.mirror.remember(row);
+                    connection.mirror.remember(row);
                 }
             }
             if let Some(cache) = &self.cache {
-                session.mirror.flush(cache, &self.fingerprint).await;
+                connection.mirror.flush(cache, &self.fingerprint).await;
             }
             if !empty {
-                self.report(Some(&session.engine), None);
+                self.report(&connection.engine);
             }
             if stop {
                 return Ok(());
@@ -148,28 +92,61 @@ impl Worker {
         }
     }
 
-    async fn open(&self) -> Result<Session, RoleError> {
-        let settings = Settings::new(&self.config.kafka)?;
-        let identity = self.config.pipeline.kafka_identity(Role::Stream);
+    fn connection_failed(&self) {
+        self.metrics.connections_failed.inc();
+    }
+}
+
+impl Worker {
+    fn new(context: RoleContext<WorkerConfig, StreamStatus>) -> Result<Self, RoleError> {
+        let config = &context.config;
+        let engine =
+            StreamEngine::new(&config.features, config.source.adjustment).map_err(|e| {
+                RoleError::user(
+                    "InvalidFeatures",
+                    format!("spec.features: {e}; correct the spec"),
+                )
+            })?;
+        let fingerprint = engine.fingerprint();
+        context
+            .reporter
+            .note(|status| status.fingerprint = fingerprint.to_string());
+        let prefix = config.pipeline.redis_prefix();
+        let open = |spec| Cache::open(spec, prefix, &context.outside, &context.registry);
+        Ok(Self {
+            topics: config.topics(),
+            fingerprint: fingerprint.to_string(),
+            cache: config.redis.as_ref().map(open),
+            metrics: Metrics::new(&context.registry),
+            context,
+        })
+    }
+
+    async fn open(&self) -> Result<Connection, RoleError> {
+        let settings = Settings::new(&self.context.config.kafka, &self.context.outside)?;
+        let identity = self.context.config.pipeline.kafka_identity(Role::Stream);
         // First fence off older instances: what is read after it can no longer change.
         let producer = TransactionalProducer::open(&settings, &identity).await?;
-        let keep = self.config.training.lookback.max(1) as usize;
-        let tail = (keep * self.config.instruments.len()).min(LONGEST_TAIL);
+        let keep = self.context.config.training.lookback.max(1) as usize;
+        let tail = (keep * self.context.config.instruments.len()).min(LONGEST_TAIL);
         let recovery =
             recovery::read(&settings, &self.topics, &self.fingerprint, tail.max(1)).await?;
-        let (specs, adjustment) = (&self.config.features, self.config.source.adjustment);
+        let (specs, adjustment) = (
+            &self.context.config.features,
+            self.context.config.source.adjustment,
+        );
         let engine = StreamEngine::recover(specs, adjustment, &recovery.recovered)
             .map_err(|e| RoleError::internal("FeatureSet", e.to_string()))?;
         let start = Start::Offsets(engine.positions());
         let reader = Reader::open(&settings, &self.topics.bars, start).await?;
         recovery::check_same_topic(&engine, &self.topics.bars, &reader.ends().await?)?;
-        let mut mirror = Mirror::new(keep);
+        let mut mirror = Mirror::new(keep, self.metrics.repairs.clone());
         recovery
             .rows
             .into_iter()
             .for_each(|row| mirror.remember(row));
-        tracing::info!(positions = ?engine.positions(), "session open");
-        Ok(Session {
+        tracing::info!(positions = ?engine.positions(), "connection open");
+        Ok(Connection {
             producer,
             reader,
             engine,
@@ -181,7 +158,7 @@ impl Worker {
     /// Writes everything that is new since the last commit, and due snapshots, in one transaction.
     async fn commit(
         &self,
-        session: &mut Session,
+        connection: &mut Connection,
         steps: &[Step],
         idle: bool,
     ) -> Result<(), RoleError> {
@@ -198,41 +175,35 @@ impl Worker {
             batch.push(records::output(&self.topics, &self.fingerprint, step));
         }
         let refused = batch.len() as u64 - rows;
-        for partition in session.engine.due(idle) {
+        for partition in connection.engine.due(idle) {
             refused_in.remove(&partition);
-            let snapshots = session.engine.snapshots(partition);
+            let snapshots = connection.engine.snapshots(partition);
             batch.extend(snapshots.iter().map(|s| records::snapshot(&self.topics, s)));
         }
         for partition in refused_in {
-            let snapshot = session.engine.partition_snapshot(partition);
+            let snapshot = connection.engine.partition_snapshot(partition);
             batch.push(records::snapshot(&self.topics, &snapshot));
         }
         if !batch.is_empty() {
-            session.producer.commit(batch).await?;
-            metrics::ROWS.inc_by(rows);
-            metrics::REFUSED.inc_by(refused);
+            connection.producer.commit(batch).await?;
+            self.metrics.rows.inc_by(rows);
+            self.metrics.refused.inc_by(refused);
         }
         Ok(())
     }
 
-    /// Reports progress of `engine`, or the last known one, with the error there is.
-    fn report(&self, engine: Option<&StreamEngine>, error: Option<WorkerError>) {
-        let mut status = self
-            .status
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        status.fingerprint.clone_from(&self.fingerprint);
-        status.error = error;
-        if let Some(engine) = engine {
-            let totals = engine.totals();
+    /// Reports how far `engine` is.
+    fn report(&self, engine: &StreamEngine) {
+        let totals = engine.totals();
+        let newest = totals.last_event_time;
+        let seconds = newest.unwrap_or(0).div_euclid(1_000);
+        self.metrics.last_event_time.set(seconds);
+        self.context.reporter.update(|status| {
             status.bars = totals.bars;
             status.rows = totals.rows;
-            let newest = totals.last_event_time;
-            metrics::LAST_EVENT.set(newest.unwrap_or(0).div_euclid(1_000));
             let time =
                 newest.and_then(|ms| k8s_openapi::jiff::Timestamp::from_millisecond(ms).ok());
             status.last_event_time = time.map(Time);
-        }
-        self.reporter.set(status.clone());
+        });
     }
 }

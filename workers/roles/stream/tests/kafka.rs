@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use foresail_crds::Role;
@@ -15,7 +14,8 @@ use foresail_crds::records::FeatureRecord;
 use foresail_crds::worker_config::WorkerConfig;
 use foresail_domain::{Bar, Interval};
 use foresail_features::FeatureSet;
-use foresail_runtime_base::{Shutdown, clock};
+use foresail_runtime_base::metrics::Registry;
+use foresail_runtime_base::{Outside, RoleContext, Secrets, Shutdown, clock};
 use foresail_runtime_cache::Cache;
 use foresail_runtime_kafka::{Reader, Record, Settings, Start, TransactionalProducer, admin};
 use tokio::task::JoinHandle;
@@ -68,6 +68,11 @@ fn bar(symbol: &str, day: i64) -> Bar {
     }
 }
 
+/// The servers of the test have no users: there is nothing to read.
+fn secrets() -> Secrets {
+    Secrets::at("/none")
+}
+
 struct World {
     config: WorkerConfig,
     settings: Settings,
@@ -78,7 +83,8 @@ struct World {
 
 impl World {
     async fn new(config: WorkerConfig) -> Self {
-        let settings = Settings::new(&config.kafka).unwrap();
+        let outside = Outside::plain(secrets());
+        let settings = Settings::new(&config.kafka, &outside).unwrap();
         let topics: Vec<_> = config
             .topics()
             .all()
@@ -95,7 +101,12 @@ impl World {
         let id = config.pipeline.kafka_identity(Role::Ingest);
         let producer = TransactionalProducer::open(&settings, &id).await.unwrap();
         let redis: &RedisSpec = config.redis.as_ref().unwrap();
-        let cache = Cache::open(redis, config.pipeline.redis_prefix());
+        let cache = Cache::open(
+            redis,
+            config.pipeline.redis_prefix(),
+            &outside,
+            &Registry::default(),
+        );
         Self {
             config,
             settings,
@@ -134,12 +145,10 @@ impl World {
     }
 
     fn start(&self) -> (JoinHandle<()>, Shutdown) {
-        let (shutdown, config) = (Shutdown::new(), self.config.clone());
-        let scope = shutdown.clone();
-        let bind = SocketAddr::from(([127, 0, 0, 1], 0));
-        let task = tokio::spawn(async move {
-            foresail_stream::run_on(config, scope, bind).await.unwrap();
-        });
+        let (config, name) = (self.config.clone(), &self.config.pipeline);
+        let (context, _) = RoleContext::detached(config, Role::Stream, name, secrets());
+        let shutdown = context.shutdown.clone();
+        let task = tokio::spawn(async move { foresail_stream::run(context).await.unwrap() });
         (task, shutdown)
     }
 
@@ -250,11 +259,11 @@ async fn kills_restarts_and_doubles_change_nothing() {
     let (second, stop_second) = world.start();
     world.bars(60).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    stop_first.trigger();
+    stop_first.cancel();
     first.await.unwrap();
     world.bars(20).await;
     world.settled().await;
-    stop_second.trigger();
+    stop_second.cancel();
     second.await.unwrap();
 
     let refused = world.read(&world.config.topics().quarantine).await;
@@ -297,13 +306,13 @@ async fn redis_is_filled_and_refilled_after_a_flush() {
     world.cache.delete_prefix().await.unwrap();
     world.bars(2).await;
     world.mirrored().await;
-    shutdown.trigger();
+    shutdown.cancel();
     task.await.unwrap();
     // Emptied while the worker is away: what it remembers comes from Kafka.
     world.cache.delete_prefix().await.unwrap();
     let (task, shutdown) = world.start();
     world.mirrored().await;
-    shutdown.trigger();
+    shutdown.cancel();
     task.await.unwrap();
     world.clean().await;
 }
@@ -315,7 +324,7 @@ async fn another_feature_set_writes_all_rows_again() {
     world.bars(30).await;
     let (task, shutdown) = world.start();
     world.settled().await;
-    shutdown.trigger();
+    shutdown.cancel();
     task.await.unwrap();
     let old = world.rows().await.len();
 
@@ -328,7 +337,7 @@ async fn another_feature_set_writes_all_rows_again() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     world.mirrored().await;
-    shutdown.trigger();
+    shutdown.cancel();
     task.await.unwrap();
     world.clean().await;
 }

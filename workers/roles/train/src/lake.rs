@@ -8,7 +8,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use foresail_crds::worker_config::WorkerConfig;
 use foresail_domain::Bar;
-use foresail_runtime_base::RoleError;
+use foresail_runtime_base::{Outside, RoleError};
 use foresail_runtime_store::{S3Uri, object_store};
 use object_store::ObjectStore;
 use url::Url;
@@ -23,8 +23,12 @@ pub(crate) type Bars = Vec<(String, Vec<Bar>)>;
 ///
 /// # Errors
 /// `LakeVersionMissing` when the version is gone, `LakeUnreadable`, S3 failures.
-pub(crate) async fn read(config: &WorkerConfig, version: u64) -> Result<Bars, RoleError> {
-    let (uri, store) = bars(config)?;
+pub(crate) async fn read(
+    config: &WorkerConfig,
+    outside: &Outside,
+    version: u64,
+) -> Result<Bars, RoleError> {
+    let (uri, store) = bars(config, outside)?;
     let files = foresail_bar_table::files(Arc::clone(&store), &uri, version).await?;
     if files.is_empty() {
         return Ok(Vec::new());
@@ -50,15 +54,18 @@ pub(crate) async fn read(config: &WorkerConfig, version: u64) -> Result<Bars, Ro
 ///
 /// # Errors
 /// `LakeUnreadable` when there is no table yet, S3 failures.
-pub(crate) async fn newest(config: &WorkerConfig) -> Result<u64, RoleError> {
-    let (uri, store) = bars(config)?;
+pub(crate) async fn newest(config: &WorkerConfig, outside: &Outside) -> Result<u64, RoleError> {
+    let (uri, store) = bars(config, outside)?;
     foresail_bar_table::newest_version(store, &uri).await
 }
 
 /// Place of the table.
-fn bars(config: &WorkerConfig) -> Result<(S3Uri, Arc<dyn ObjectStore>), RoleError> {
+fn bars(
+    config: &WorkerConfig,
+    outside: &Outside,
+) -> Result<(S3Uri, Arc<dyn ObjectStore>), RoleError> {
     let uri = S3Uri::parse(&config.places().bars)?;
-    Ok((uri, object_store(&config.lake)?))
+    Ok((uri, object_store(&config.lake, outside)?))
 }
 
 async fn query(

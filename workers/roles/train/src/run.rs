@@ -7,13 +7,12 @@ mod progress;
 use foresail_artifacts::Stored;
 use foresail_crds::model_manifest::{Evaluation, GateResult, Recipe};
 use foresail_crds::pipeline::spec::ModelKind;
-use foresail_crds::pipeline::status::{NamedNumber, TrainingResult};
+use foresail_crds::pipeline::status::{NamedNumber, TrainingResult, TrainingStatus};
 use foresail_crds::worker_config::{TrainingRun, WorkerConfig};
-use foresail_crds::{Decimal, Role, TrainingParameters};
+use foresail_crds::{Decimal, TrainingParameters};
 use foresail_evaluation::leak_guard::GuardReport;
 use foresail_model::{ModelError, Predictor};
-use foresail_runtime_base::{RoleError, Shutdown};
-use foresail_runtime_cluster::StatusReporter;
+use foresail_runtime_base::{Outside, RoleContext, RoleError};
 use foresail_runtime_store::{S3Uri, Store};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -38,15 +37,14 @@ const FITTING: Stage = Stage { from: 65, to: 80 };
 /// # Errors
 /// User errors (data or configuration), outside errors (S3), internal ones; the exit code follows.
 pub async fn run(
-    config: WorkerConfig,
+    context: RoleContext<WorkerConfig, TrainingStatus>,
     run: TrainingRun,
-    shutdown: Shutdown,
 ) -> Result<(), RoleError> {
     let progress = Progress {
         run_id: run.run_id.clone(),
-        reporter: StatusReporter::start(&config.pipeline, Role::Train, shutdown),
+        reporter: context.reporter,
     };
-    let stored = train(&config, &run, &progress).await;
+    let stored = train(&context.config, &context.outside, &run, &progress).await;
     let outcome = stored.and_then(|stored| result(&stored, &run));
     let mut status = progress.status(100, "done");
     match &outcome {
@@ -58,7 +56,7 @@ pub async fn run(
         Err(error) => {
             tracing::error!(
                 reason = error.reason,
-                message = error.message,
+                cause = error.message,
                 "training failed"
             );
             status.stage = "failed".into();
@@ -79,18 +77,19 @@ pub async fn run(
 /// The artifact of a run: an earlier pod's, or a new one.
 async fn train(
     config: &WorkerConfig,
+    outside: &Outside,
     run: &TrainingRun,
     progress: &Progress,
 ) -> Result<Stored, RoleError> {
     let parameters = parameters(&config.training)?;
-    let store = Store::of_lake(&config.lake)?;
+    let store = Store::of_lake(&config.lake, outside)?;
     let folder = S3Uri::parse(&config.places().run(&run.run_id))?;
     if let Some(stored) = foresail_artifacts::find(&store, &folder).await? {
         tracing::info!(manifest = %stored.uri, "an earlier pod completed this run");
         return Ok(stored);
     }
     progress.report(5, "reading bars");
-    let bars = lake::read(config, run.delta_version).await?;
+    let bars = lake::read(config, outside, run.delta_version).await?;
     progress.report(30, "computing features");
     let trainer = Trainer {
         config,

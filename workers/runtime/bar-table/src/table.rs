@@ -9,7 +9,7 @@ use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::writer::{DeltaWriter, RecordBatchWriter};
 use deltalake_core::{DeltaTable, DeltaTableError, checkpoints};
 use foresail_crds::RoleError;
-use foresail_runtime_base::effects;
+use foresail_runtime_base::effects::Effects;
 use foresail_runtime_store::S3Uri;
 use object_store::ObjectStore;
 
@@ -26,6 +26,7 @@ const NEWEST: &str = "newest-event-time";
 pub struct BarTable {
     table: DeltaTable,
     uri: S3Uri,
+    effects: Effects,
 }
 
 impl BarTable {
@@ -33,7 +34,11 @@ impl BarTable {
     ///
     /// # Errors
     /// S3 failures by class; `LakeUnreadable` when what is there is not such a table.
-    pub async fn open(store: Arc<dyn ObjectStore>, uri: &S3Uri) -> Result<Self, RoleError> {
+    pub async fn open(
+        store: Arc<dyn ObjectStore>,
+        uri: &S3Uri,
+        effects: Effects,
+    ) -> Result<Self, RoleError> {
         let uri = uri.clone();
         let log_store = log_store(store, &uri)?;
         let mut table = DeltaTable::new(log_store.clone());
@@ -47,7 +52,9 @@ impl BarTable {
             let create = CreateBuilder::new()
                 .with_log_store(log_store)
                 .with_columns(schema::fields());
-            let made = effects::perform("s3", "delta-create", create.into_future()).await;
+            let made = effects
+                .perform("s3", "delta-create", create.into_future())
+                .await;
             table = match made {
                 Ok(table) => table,
                 // Another process made it first.
@@ -60,7 +67,11 @@ impl BarTable {
                 }
             };
         }
-        Ok(Self { table, uri })
+        Ok(Self {
+            table,
+            uri,
+            effects,
+        })
     }
 
     /// Version of the last commit.
@@ -147,7 +158,7 @@ impl BarTable {
             .await
             .map_err(wrong("writing to", &self.uri))?;
         let commit = writer.flush_and_commit(&mut self.table);
-        let version = effects::perform("s3", "delta-commit", commit).await;
+        let version = self.effects.perform("s3", "delta-commit", commit).await;
         version.map_err(wrong("committing to", &self.uri))?;
         if self.version().is_multiple_of(CHECKPOINT_EVERY) {
             // A checkpoint only speeds up opening; the next one comes in any case.
@@ -166,6 +177,7 @@ fn app_id(topic: &str, partition: i32) -> String {
 #[cfg(test)]
 mod tests {
     use foresail_domain::{Bar, Interval};
+    use foresail_runtime_base::{Outside, Secrets};
     use object_store::memory::InMemory;
 
     use super::*;
@@ -202,7 +214,12 @@ mod tests {
     async fn bars_and_positions_are_one_commit_and_a_stale_writer_loses() {
         let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let uri = S3Uri::parse("s3://bucket/lake/n/p/bars").unwrap();
-        let mut first = BarTable::open(Arc::clone(&store), &uri).await.unwrap();
+        let open = async || {
+            let outside = Outside::plain(Secrets::at("/none"));
+            let opened = BarTable::open(Arc::clone(&store), &uri, outside.effects);
+            opened.await.unwrap()
+        };
+        let mut first = open().await;
         assert_eq!(
             (
                 first.rows(),
@@ -211,7 +228,7 @@ mod tests {
             (0, 0)
         );
 
-        let mut stale = BarTable::open(Arc::clone(&store), &uri).await.unwrap();
+        let mut stale = open().await;
         first
             .append(&placed(0, 10), "t", &[(0, 10)].into(), 9)
             .await
@@ -222,7 +239,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(error.reason, "LakeConflict", "{error}");
 
-        let mut again = BarTable::open(store, &uri).await.unwrap();
+        let mut again = open().await;
         assert_eq!(
             again.rows(),
             10,

@@ -8,9 +8,9 @@ use std::time::Duration;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use foresail_crds::pipeline::status::WorkerError;
 use foresail_crds::readiness::Readiness;
-use prometheus::{Encoder, TextEncoder};
 
-use crate::{RoleError, Shutdown};
+use crate::metrics::{self, Registry};
+use crate::{RoleError, Shutdown, spawn};
 
 /// Readiness of the program; alive while the process answers.
 #[derive(Clone, Debug, Default)]
@@ -57,10 +57,16 @@ impl Health {
 ///
 /// # Errors
 /// Outside error `PortInUse` when the address cannot be bound.
-pub async fn serve(bind: SocketAddr, health: Health, shutdown: Shutdown) -> Result<(), RoleError> {
+pub async fn serve(
+    bind: SocketAddr,
+    health: Health,
+    registry: Registry,
+    shutdown: Shutdown,
+) -> Result<(), RoleError> {
     let app = move || {
         App::new()
             .app_data(web::Data::new(health.clone()))
+            .app_data(web::Data::new(registry.clone()))
             .route("/healthz", web::get().to(alive))
             .route("/readyz", web::get().to(ready))
             .route("/metrics", web::get().to(metrics))
@@ -75,11 +81,11 @@ pub async fn serve(bind: SocketAddr, health: Health, shutdown: Shutdown) -> Resu
         .map_err(|e| RoleError::outside("PortInUse", format!("admin server on {bind}: {e}")))?
         .run();
     let handle = server.handle();
-    tokio::spawn(async move {
+    spawn(async move {
         shutdown.cancelled().await;
         handle.stop(true).await;
     });
-    tokio::spawn(async move {
+    spawn(async move {
         if let Err(error) = server.await {
             tracing::error!(%error, "admin server ended");
         }
@@ -100,12 +106,8 @@ async fn ready(health: web::Data<Health>) -> HttpResponse {
     }
 }
 
-async fn metrics() -> HttpResponse {
-    let mut text = Vec::new();
-    match TextEncoder::new().encode(&prometheus::gather(), &mut text) {
-        Ok(()) => HttpResponse::Ok()
-            .content_type("text/plain; version=0.0.4")
-            .body(text),
-        Err(error) => HttpResponse::InternalServerError().body(error.to_string()),
-    }
+async fn metrics(registry: web::Data<Registry>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type(metrics::CONTENT_TYPE)
+        .body(registry.encode())
 }

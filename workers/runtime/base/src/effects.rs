@@ -1,34 +1,29 @@
 //! The one layer every write to the outside passes: counted always, and in tests crashed or delayed.
 //!
-//! `FORESAIL_FAULT=<system>.<operation>:<n>:<fault>` acts on the n-th call (from 1) of an operation
-//! in this process; faults are `crash-before`, `crash-after` and `delay-ms=<ms>`. The operation `*`
-//! counts every write to the system except the renewal of Leases, which come by the clock.
+//! A fault `<system>.<operation>:<n>:<fault>` (`main` reads it from `FORESAIL_FAULT`) acts on the n-th
+//! call (from 1) of an operation in this program; it is `crash-before`, `crash-after` or `delay-ms=<ms>`.
+//! The operation `*` counts every write to the system but the renewal of Leases, which come by the clock.
 
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use prometheus::{IntCounterVec, register_int_counter_vec};
+use crate::metrics::{Counter, Labelled, Registry};
 
-static EFFECTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    register_int_counter_vec!(
-        "foresail_effects_total",
-        "Writes to outside systems that were begun.",
-        &["system", "operation"]
-    )
-    .expect("the metric is registered once, with a valid name")
-});
+/// The layer itself. Clones share the counts.
+#[derive(Clone, Debug)]
+pub struct Effects(Arc<Inner>);
 
-static FAULT: LazyLock<Option<Fault>> = LazyLock::new(|| {
-    std::env::var("FORESAIL_FAULT")
-        .ok()
-        .and_then(|text| Fault::parse(&text))
-});
+#[derive(Debug)]
+struct Inner {
+    begun: Labelled<Counter, 2>,
+    fault: Option<Fault>,
+    /// Writes so far that the fault concerns.
+    calls: Mutex<u64>,
+}
 
-/// Writes so far that the fault concerns.
-static CALLS: Mutex<u64> = Mutex::new(0);
-
+/// What happens to one write, in tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Fault {
+pub struct Fault {
     system: String,
     operation: String,
     call: u64,
@@ -43,7 +38,8 @@ enum Kind {
 }
 
 impl Fault {
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads the form above; nonsense is no fault.
+    pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, ':');
         let (system, operation) = parts.next()?.split_once('.')?;
         let call = parts.next()?.parse().ok()?;
@@ -68,34 +64,50 @@ impl Fault {
     }
 }
 
-/// Carries out one write. `system` is `kubernetes`, `kafka`, `s3` or `redis`; `operation` a fixed word.
-pub async fn perform<F: Future>(
-    system: &'static str,
-    operation: &'static str,
-    write: F,
-) -> F::Output {
-    EFFECTS.with_label_values(&[system, operation]).inc();
-    let fault = due(system, operation);
-    match fault {
-        Some(Kind::CrashBefore) => crash(system, operation, "before"),
-        Some(Kind::Delay(delay)) => tokio::time::sleep(delay).await,
-        _ => {}
+impl Effects {
+    /// Counts in `registry`; `fault` is what a test does to one of the writes.
+    pub fn new(registry: &Registry, fault: Option<Fault>) -> Self {
+        Self(Arc::new(Inner {
+            begun: registry.counters(
+                "foresail_effects_total",
+                "Writes to outside systems that were begun.",
+                ["system", "operation"],
+            ),
+            fault,
+            calls: Mutex::default(),
+        }))
     }
-    let output = write.await;
-    if fault == Some(Kind::CrashAfter) {
-        crash(system, operation, "after");
-    }
-    output
-}
 
-fn due(system: &'static str, operation: &'static str) -> Option<Kind> {
-    let fault = FAULT.as_ref()?;
-    if !fault.concerns(system, operation) {
-        return None;
+    /// Carries out one write. `system` is `kubernetes`, `kafka`, `s3` or `redis`; `operation` a fixed word.
+    pub async fn perform<F: Future>(
+        &self,
+        system: &'static str,
+        operation: &'static str,
+        write: F,
+    ) -> F::Output {
+        self.0.begun.with([system, operation]).inc();
+        let fault = self.due(system, operation);
+        match fault {
+            Some(Kind::CrashBefore) => crash(system, operation, "before"),
+            Some(Kind::Delay(delay)) => tokio::time::sleep(delay).await,
+            _ => {}
+        }
+        let output = write.await;
+        if fault == Some(Kind::CrashAfter) {
+            crash(system, operation, "after");
+        }
+        output
     }
-    let mut calls = CALLS.lock().unwrap_or_else(PoisonError::into_inner);
-    *calls += 1;
-    (*calls == fault.call).then_some(fault.kind)
+
+    fn due(&self, system: &'static str, operation: &'static str) -> Option<Kind> {
+        let fault = self.0.fault.as_ref()?;
+        if !fault.concerns(system, operation) {
+            return None;
+        }
+        let mut calls = self.0.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        *calls += 1;
+        (*calls == fault.call).then_some(fault.kind)
+    }
 }
 
 /// Ends the process as SIGKILL would: no destructor, no flush.
@@ -132,11 +144,17 @@ mod tests {
 
     #[tokio::test]
     async fn writes_are_counted_and_their_result_returned() {
-        let before = EFFECTS.with_label_values(&["test", "write"]).get();
-        assert_eq!(perform("test", "write", async { 7 }).await, 7);
-        assert_eq!(
-            EFFECTS.with_label_values(&["test", "write"]).get(),
-            before + 1
-        );
+        let registry = Registry::default();
+        let fault = Fault::parse("kafka.commit:2:delay-ms=60");
+        let effects = Effects::new(&registry, fault);
+        let commit = || effects.perform("kafka", "commit", async { 7 });
+        assert_eq!(commit().await, 7);
+        assert_eq!(effects.perform("s3", "put", async { 8 }).await, 8);
+        let begin = std::time::Instant::now();
+        assert_eq!(commit().await, 7);
+        assert!(begin.elapsed() >= Duration::from_millis(60));
+        let text = registry.encode();
+        let line = "foresail_effects_total{system=\"kafka\",operation=\"commit\"} 2\n";
+        assert!(text.contains(line), "{text}");
     }
 }

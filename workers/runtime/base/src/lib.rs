@@ -1,19 +1,27 @@
 //! What every program needs before it does anything: telemetry, configuration, secrets as files,
-//! errors that say whose fault they are, shutdown, retry, the admin server, and the one layer
-//! through which every write to the outside passes ([`effects`]).
+//! errors that say whose fault they are, shutdown, retry, the admin server, the one supervisor of
+//! all roles, and the one layer through which every write to the outside passes ([`effects`]).
 
 pub mod admin;
 pub mod clock;
 pub mod config;
+mod context;
 pub mod effects;
 mod error;
+pub mod metrics;
+mod reporter;
 pub mod retry;
+mod secrets;
 mod shutdown;
+mod supervise;
 mod telemetry;
 
 pub use admin::Health;
-pub use config::secret;
+pub use context::{Outside, RoleContext, admin_address, role_span, spawn, spawn_blocking};
 pub use error::exit_code_for;
 pub use foresail_crds::RoleError;
+pub use reporter::{Observations, Reporter, RoleStatus};
+pub use secrets::Secrets;
 pub use shutdown::Shutdown;
+pub use supervise::{Connecting, Supervised, supervise};
 pub use telemetry::init;

@@ -1,39 +1,44 @@
-//! Exponential backoff with full jitter.
+//! Exponential back-off with equal jitter: half of a wait is fixed, the other half drawn.
 
 use std::time::Duration;
 
-use rand::Rng;
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 use crate::Shutdown;
 
-/// Waits that grow from `first` to `max`, each drawn between half and all of its bound.
-#[derive(Clone, Debug)]
+/// Waits whose bound grows from `first` to `max`, each drawn between half and all of its bound.
+#[derive(Debug)]
 pub struct Backoff {
-    first: Duration,
+    waits: ExponentialBuilder,
+    next: ExponentialBackoff,
     max: Duration,
-    next: Duration,
 }
 
 impl Backoff {
-    /// New sequence.
+    /// A sequence before its first wait.
     pub fn new(first: Duration, max: Duration) -> Self {
+        // The library adds up to the whole delay to it: delays are half of their bound.
+        let waits = ExponentialBuilder::new()
+            .with_min_delay(first / 2)
+            .with_max_delay(max / 2)
+            .without_max_times()
+            .with_jitter();
         Self {
-            first,
+            next: waits.build(),
+            waits,
             max,
-            next: first,
         }
     }
 
     /// Next wait.
     pub fn next_wait(&mut self) -> Duration {
-        let bound = self.next;
-        self.next = (bound * 2).min(self.max);
-        bound.mul_f64(rand::rng().random_range(0.5..=1.0))
+        // Never empty, since the attempts have no limit.
+        self.next.next().unwrap_or(self.max)
     }
 
     /// Starts over after a success.
     pub fn reset(&mut self) {
-        self.next = self.first;
+        self.next = self.waits.build();
     }
 
     /// Sleeps the next wait, or until shutdown.
@@ -59,5 +64,15 @@ mod tests {
         }
         backoff.reset();
         assert!(backoff.next_wait().as_millis() <= 100);
+    }
+
+    #[test]
+    fn many_that_failed_together_do_not_come_back_together() {
+        let first = || {
+            let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(1));
+            backoff.next_wait().as_millis() / 50
+        };
+        let buckets: std::collections::BTreeSet<u128> = (0..200).map(|_| first()).collect();
+        assert!(buckets.len() >= 8, "{buckets:?}");
     }
 }

@@ -16,8 +16,8 @@ impl Shutdown {
     /// Fires on SIGTERM or SIGINT. Must be called inside a tokio runtime.
     pub fn on_signal() -> Self {
         let shutdown = Self::new();
-        let trigger = shutdown.clone();
-        tokio::spawn(async move {
+        let stop = shutdown.clone();
+        crate::spawn(async move {
             let terminate = async {
                 match signal(SignalKind::terminate()) {
                     Ok(mut stream) => {
@@ -31,13 +31,13 @@ impl Shutdown {
                 _ = tokio::signal::ctrl_c() => {}
             }
             tracing::info!("signal received, stopping");
-            trigger.trigger();
+            stop.cancel();
         });
         shutdown
     }
 
     /// Asks everyone to stop.
-    pub fn trigger(&self) {
+    pub fn cancel(&self) {
         self.0.cancel();
     }
 

@@ -10,12 +10,12 @@ mod link;
 mod rows;
 mod setup;
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use foresail_crds::pipeline::spec::RedisSpec;
-use foresail_runtime_base::effects;
-use prometheus::{IntCounterVec, register_int_counter_vec};
+use foresail_runtime_base::Outside;
+use foresail_runtime_base::effects::Effects;
+use foresail_runtime_base::metrics::{Counter, Labelled, Registry};
 
 use link::Link;
 
@@ -47,15 +47,26 @@ pub enum Error {
 pub struct Cache {
     link: std::sync::Arc<Link>,
     prefix: String,
+    effects: Effects,
+    metrics: Metrics,
 }
 
 impl Cache {
     /// Makes a handle; connects with the first call. `prefix` is put before every key
     /// (`PipelineName::redis_prefix`).
-    pub fn open(spec: &RedisSpec, prefix: impl Into<String>) -> Self {
+    pub fn open(
+        spec: &RedisSpec,
+        prefix: impl Into<String>,
+        outside: &Outside,
+        registry: &Registry,
+    ) -> Self {
+        let metrics = Metrics::new(registry);
+        let secrets = outside.secrets.clone();
         Self {
-            link: std::sync::Arc::new(Link::new(spec)),
+            link: std::sync::Arc::new(Link::new(spec, secrets, metrics.errors.clone())),
             prefix: prefix.into(),
+            effects: outside.effects.clone(),
+            metrics,
         }
     }
 
@@ -66,7 +77,7 @@ impl Cache {
         let found = found?;
         let bytes = codec::unseal(&found);
         if bytes.is_none() {
-            damaged("value");
+            self.metrics.damaged("value");
         }
         bytes.map(<[u8]>::to_vec)
     }
@@ -79,7 +90,8 @@ impl Cache {
             .arg("EX")
             .arg(ttl.as_secs().max(1))
             .to_owned();
-        effects::perform("redis", "put", self.link.query(&command, "put")).await
+        let write = self.link.query(&command, "put");
+        self.effects.perform("redis", "put", write).await
     }
 
     fn value_key(&self, key: &str) -> String {
@@ -87,16 +99,30 @@ impl Cache {
     }
 }
 
-static DAMAGED: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    register_int_counter_vec!(
-        "foresail_cache_damaged_total",
-        "Entries found in Redis that failed their check and were not used.",
-        &["kind"]
-    )
-    .expect("the metric is registered once, with a valid name")
-});
+#[derive(Clone)]
+struct Metrics {
+    errors: Labelled<Counter, 1>,
+    damaged: Labelled<Counter, 1>,
+}
 
-fn damaged(kind: &'static str) {
-    DAMAGED.with_label_values(&[kind]).inc();
-    tracing::warn!(kind, "damaged cache entry left unused");
+impl Metrics {
+    fn new(registry: &Registry) -> Self {
+        Self {
+            errors: registry.counters(
+                "foresail_cache_errors_total",
+                "Redis calls that failed or were not made because Redis is away.",
+                ["operation"],
+            ),
+            damaged: registry.counters(
+                "foresail_cache_damaged_total",
+                "Entries found in Redis that failed their check and were not used.",
+                ["kind"],
+            ),
+        }
+    }
+
+    fn damaged(&self, kind: &'static str) {
+        self.damaged.with([kind]).inc();
+        tracing::warn!(kind, "damaged cache entry left unused");
+    }
 }

@@ -1,13 +1,13 @@
 //! The one connection of a handle: made on demand with fresh credentials, dropped on failure,
 //! guarded by the breaker.
 
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use foresail_crds::pipeline::spec::RedisSpec;
 use foresail_crds::worker_config::secret as subsystem;
-use foresail_runtime_base::secret;
-use prometheus::{IntCounterVec, register_int_counter_vec};
+use foresail_runtime_base::Secrets;
+use foresail_runtime_base::metrics::{Counter, Labelled};
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError,
@@ -20,15 +20,6 @@ use crate::breaker::Breaker;
 /// Limit of connecting and of one answer on the data path.
 const QUICK: Duration = Duration::from_millis(100);
 
-static ERRORS: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    register_int_counter_vec!(
-        "foresail_cache_errors_total",
-        "Redis calls that failed or were not made because Redis is away.",
-        &["operation"]
-    )
-    .expect("the metric is registered once, with a valid name")
-});
-
 #[derive(Default)]
 struct State {
     connection: Option<MultiplexedConnection>,
@@ -38,15 +29,19 @@ struct State {
 /// Connection, breaker and address.
 pub(crate) struct Link {
     url: String,
+    secrets: Secrets,
+    errors: Labelled<Counter, 1>,
     state: Mutex<State>,
     /// Held while connecting, so that only one caller waits for it.
     dialing: tokio::sync::Mutex<()>,
 }
 
 impl Link {
-    pub(crate) fn new(spec: &RedisSpec) -> Self {
+    pub(crate) fn new(spec: &RedisSpec, secrets: Secrets, errors: Labelled<Counter, 1>) -> Self {
         Self {
             url: spec.url.clone(),
+            secrets,
+            errors,
             state: Mutex::default(),
             dialing: tokio::sync::Mutex::default(),
         }
@@ -65,7 +60,7 @@ impl Link {
     ) -> Result<T, Error> {
         let answer = match self.connection().await {
             Ok(mut connection) => command.query_async(&mut connection).await,
-            Err(error) => return Err(count(operation, error)),
+            Err(error) => return Err(self.count(operation, error)),
         };
         self.judge(operation, answer)
     }
@@ -78,7 +73,7 @@ impl Link {
     ) -> Result<T, Error> {
         let answer = match self.connection().await {
             Ok(mut connection) => script.invoke_async(&mut connection).await,
-            Err(error) => return Err(count(operation, error)),
+            Err(error) => return Err(self.count(operation, error)),
         };
         self.judge(operation, answer)
     }
@@ -135,7 +130,7 @@ impl Link {
             Err(error) => {
                 let error = classify(&error);
                 self.fail(&error);
-                Err(count(operation, error))
+                Err(self.count(operation, error))
             }
         }
     }
@@ -151,14 +146,22 @@ impl Link {
         state.breaker.failed(Instant::now());
     }
 
+    fn count(&self, operation: &'static str, error: Error) -> Error {
+        self.errors.with([operation]).inc();
+        error
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn client(&self) -> Result<Client, Error> {
         let unusable = |what: String| Error::Configuration(what);
-        let credential =
-            |key: &str| secret(subsystem::REDIS, key).map_err(|error| unusable(error.to_string()));
+        let credential = |key: &str| {
+            self.secrets
+                .get(subsystem::REDIS, key)
+                .map_err(|e| unusable(e.to_string()))
+        };
         let info = self
             .url
             .as_str()
@@ -173,11 +176,6 @@ impl Link {
         }
         Client::open(info.set_redis_settings(settings)).map_err(|error| unusable(error.to_string()))
     }
-}
-
-fn count(operation: &'static str, error: Error) -> Error {
-    ERRORS.with_label_values(&[operation]).inc();
-    error
 }
 
 /// Sorts a library error into whose fault it is.

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use foresail_crds::records::FeatureRecord;
-use foresail_runtime_base::effects;
 use redis::Script;
 
-use crate::{Cache, Error, codec, damaged};
+use crate::{Cache, Error, codec};
 
 /// Rows sent with one script call: keeps the answer far below the time limit.
 const CHUNK: usize = 512;
@@ -105,7 +104,7 @@ impl Cache {
         let texts: Vec<Vec<u8>> = self.link.query(&command, "rows").await.ok()?;
         let rows = codec::decode_rows(symbol, &texts);
         if rows.is_none() {
-            damaged("rows");
+            self.metrics.damaged("rows");
         }
         rows.filter(|rows| !rows.is_empty())
     }
@@ -127,8 +126,8 @@ impl Cache {
                 call.arg(row.event_time).arg(codec::encode_row(row));
             }
         }
-        let lengths: Vec<usize> =
-            effects::perform("redis", "push", self.link.script(&call, "push")).await?;
+        let write = self.link.script(&call, "push");
+        let lengths: Vec<usize> = self.effects.perform("redis", "push", write).await?;
         Ok(grouped
             .keys()
             .map(ToString::to_string)

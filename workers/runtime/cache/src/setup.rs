@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use foresail_runtime_base::{RoleError, effects};
+use foresail_runtime_base::RoleError;
 use redis::aio::MultiplexedConnection;
 
 use crate::link::classify;
@@ -24,10 +24,12 @@ impl Cache {
             .arg("EX")
             .arg(10)
             .to_owned();
-        let written: Result<(), _> = effects::perform("redis", "probe", async {
-            command.query_async(&mut connection).await
-        })
-        .await;
+        let written: Result<(), _> = self
+            .effects
+            .perform("redis", "probe", async {
+                command.query_async(&mut connection).await
+            })
+            .await;
         written.map_err(|error| self.explain(classify(&error)))
     }
 
@@ -56,10 +58,12 @@ impl Cache {
                 .await?;
             if !keys.is_empty() {
                 let command = redis::cmd("UNLINK").arg(&keys).to_owned();
-                let count: u64 = effects::perform("redis", "delete", async {
-                    command.query_async(connection).await
-                })
-                .await?;
+                let count: u64 = self
+                    .effects
+                    .perform("redis", "delete", async {
+                        command.query_async(connection).await
+                    })
+                    .await?;
                 removed += count;
             }
             cursor = next;

@@ -4,11 +4,14 @@
 #![allow(clippy::unwrap_used)]
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use foresail_crds::pipeline::spec::RedisSpec;
 use foresail_crds::records::FeatureRecord;
+use foresail_runtime_base::metrics::Registry;
+use foresail_runtime_base::{Outside, Secrets};
 use foresail_runtime_cache::{Cache, Error};
 
 struct Server {
@@ -39,7 +42,7 @@ impl Server {
     }
 
     fn cache(&self) -> Cache {
-        Cache::open(&spec(self.port), "fs:ns/name:")
+        open(self.port, "fs:ns/name:", Path::new("/none"))
     }
 
     fn cli(&self, arguments: &[&str]) {
@@ -65,11 +68,14 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-fn spec(port: u16) -> RedisSpec {
-    RedisSpec {
+fn open(port: u16, prefix: &str, secrets: &Path) -> Cache {
+    let spec = RedisSpec {
         url: format!("redis://127.0.0.1:{port}"),
         secret_name: None,
-    }
+    };
+    let registry = Registry::default();
+    let outside = Outside::new(Secrets::at(secrets), &registry, None);
+    Cache::open(&spec, prefix, &outside, &registry)
 }
 
 fn row(symbol: &str, event_time: i64) -> FeatureRecord {
@@ -194,7 +200,11 @@ async fn an_outage_is_answered_at_once_and_ends_by_itself() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_never_answers_costs_little() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let cache = Cache::open(&spec(listener.local_addr().unwrap().port()), "fs:x/y:");
+    let cache = open(
+        listener.local_addr().unwrap().port(),
+        "fs:x/y:",
+        Path::new("/none"),
+    );
     let started = Instant::now();
     assert_eq!(cache.get("k").await, None);
     assert!(
@@ -216,7 +226,7 @@ async fn clean_up_removes_only_this_pipeline() {
     };
     let (mine, other) = (
         server.cache(),
-        Cache::open(&spec(server.port), "fs:ns/name2:"),
+        open(server.port, "fs:ns/name2:", Path::new("/none")),
     );
     mine.ping().await.unwrap();
     let hour = Duration::from_secs(3_600);
@@ -241,24 +251,25 @@ async fn wrong_credentials_have_their_own_reason() {
     std::fs::create_dir_all(folder.join("redis")).unwrap();
     for (password, expected) in [("right", true), ("wrong", false)] {
         std::fs::write(folder.join("redis/password"), password).unwrap();
-        // Secret folders are process-wide: the check runs in a child.
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "--ignored", "--nocapture", "login_in_child"])
-            .env("FORESAIL_SECRETS_DIR", &folder)
-            .env("FORESAIL_TEST_REDIS_PORT", server.port.to_string())
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&child.stdout);
-        assert_eq!(text.contains("logged in: true"), expected, "{text}");
-        assert_eq!(text.contains("logged in: false"), !expected, "{text}");
+        let cache = open(server.port, "fs:ns/name:", &folder);
+        assert_eq!(cache.ping().await.is_ok(), expected, "{password}");
     }
     std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "run by wrong_credentials_have_their_own_reason"]
-async fn login_in_child() {
-    let port = std::env::var("FORESAIL_TEST_REDIS_PORT").unwrap();
-    let cache = Cache::open(&spec(port.parse().unwrap()), "fs:ns/name:");
-    println!("logged in: {}", cache.ping().await.is_ok());
+async fn what_goes_wrong_is_counted_by_its_operation() {
+    let registry = Registry::default();
+    let outside = Outside::new(Secrets::at("/none"), &registry, None);
+    let spec = RedisSpec {
+        url: format!("redis://127.0.0.1:{}", free_port()),
+        secret_name: None,
+    };
+    let cache = Cache::open(&spec, "fs:ns/name:", &outside, &registry);
+    assert_eq!(cache.get("k").await, None);
+    let text = registry.encode();
+    assert!(
+        text.contains("foresail_cache_errors_total{operation=\"get\"} 1"),
+        "{text}"
+    );
 }

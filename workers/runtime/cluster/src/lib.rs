@@ -4,10 +4,13 @@
 pub mod serving;
 mod status;
 
-pub use status::StatusReporter;
+pub use status::StatusWriter;
 
-/// A client from the pod's service account or the local kubeconfig; `None` outside a cluster.
-pub(crate) async fn client() -> Option<kube::Client> {
+/// The Kubernetes API; `None` outside a cluster, where observations are only logged.
+pub type Api = Option<kube::Client>;
+
+/// The API as the pod's service account or the local kubeconfig name it. Only `main` asks for it.
+pub async fn client() -> Api {
     match kube::Client::try_default().await {
         Ok(client) => Some(client),
         Err(error) => {

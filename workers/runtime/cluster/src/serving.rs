@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use foresail_crds::names::PipelineName;
 use foresail_crds::worker_config::{SERVING_DIR, SERVING_FILE, ServingConfig};
-use foresail_runtime_base::Shutdown;
+use foresail_runtime_base::spawn;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
@@ -16,21 +16,21 @@ use tokio::sync::watch;
 /// How often the mounted file is read where there is no API server.
 const FILE_POLL: Duration = Duration::from_secs(2);
 
-/// Follows the serving configuration until shutdown.
-pub fn watch(pipeline: &PipelineName, shutdown: Shutdown) -> watch::Receiver<ServingConfig> {
+/// Follows the serving configuration until nobody receives it any more.
+pub fn watch(api: crate::Api, pipeline: &PipelineName) -> watch::Receiver<ServingConfig> {
     let file = Path::new(SERVING_DIR).join(SERVING_FILE);
     let (sender, receiver) = watch::channel(read_file(&file).unwrap_or_default());
     let pipeline = pipeline.clone();
-    tokio::spawn(async move {
+    spawn(async move {
         let follow = async {
-            match crate::client().await {
+            match api {
                 Some(client) => follow(client, &pipeline, &sender).await,
                 None => poll(&file, &sender).await,
             }
         };
         tokio::select! {
             () = follow => {}
-            () = shutdown.cancelled() => {}
+            () = sender.closed() => {}
         }
         // Receivers keep the last value; the sender must not be dropped before they are done.
         sender.closed().await;

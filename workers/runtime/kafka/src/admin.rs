@@ -1,6 +1,6 @@
 //! Topics: made when absent, refused when of another width, removed when asked for.
 
-use foresail_runtime_base::{RoleError, effects};
+use foresail_runtime_base::RoleError;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::FromClientConfig;
@@ -39,7 +39,7 @@ pub async fn ensure_topics(settings: &Settings, topics: &[Topic]) -> Result<(), 
         for (key, value) in &topic.config {
             new = new.set(key, value);
         }
-        let made = effects::perform(
+        let made = settings.effects().perform(
             "kafka",
             "create-topic",
             admin.create_topics([&new], &options()),
@@ -70,7 +70,7 @@ pub async fn ensure_topics(settings: &Settings, topics: &[Topic]) -> Result<(), 
 pub async fn delete_topics(settings: &Settings, names: &[&str]) -> Result<(), RoleError> {
     let admin = client(settings)?;
     for name in names {
-        let gone = effects::perform(
+        let gone = settings.effects().perform(
             "kafka",
             "delete-topic",
             admin.delete_topics(&[name], &options()),

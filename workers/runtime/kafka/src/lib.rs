@@ -15,5 +15,5 @@ pub use error::recreated;
 pub use lossy::LossyProducer;
 pub use message::{Message, Record};
 pub use producer::TransactionalProducer;
-pub use reader::{Reader, Start, read_tail, written};
+pub use reader::{Reader, Start, end_offset_sum, read_tail};
 pub use settings::Settings;

@@ -1,10 +1,10 @@
 //! A log that never holds up its caller: a bounded buffer, and what does not fit is counted.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
-use foresail_runtime_base::{RoleError, effects};
-use prometheus::{IntCounter, register_int_counter};
+use foresail_runtime_base::RoleError;
+use foresail_runtime_base::effects::Effects;
+use foresail_runtime_base::metrics::Counter;
 use rdkafka::config::FromClientConfig;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, Producer};
@@ -13,26 +13,21 @@ use crate::error::explain;
 use crate::producer::to_base;
 use crate::{Record, Settings};
 
-static DROPPED: LazyLock<IntCounter> = LazyLock::new(|| {
-    register_int_counter!(
-        "foresail_served_log_dropped_total",
-        "Served forecasts that were not logged because the buffer was full or Kafka away."
-    )
-    .expect("the metric is registered once, with a valid name")
-});
-
 /// Fire-and-forget producer. Acknowledgements are taken with the next record: a thread that polls
 /// for them would cost an idle predictor half of its CPU.
 pub struct LossyProducer {
     producer: BaseProducer,
+    effects: Effects,
+    dropped: Counter,
 }
 
 impl LossyProducer {
-    /// Connects in the background; `buffer` records wait at most 30 s for a broker.
+    /// Connects in the background; `buffer` records wait at most 30 s for a broker. What is dropped
+    /// counts in `dropped`.
     ///
     /// # Errors
     /// Only settings that cannot be used at all.
-    pub fn open(settings: &Settings, buffer: usize) -> Result<Self, RoleError> {
+    pub fn open(settings: &Settings, buffer: usize, dropped: Counter) -> Result<Self, RoleError> {
         let mut config = settings.client();
         config
             .set("queue.buffering.max.messages", buffer.max(1).to_string())
@@ -42,23 +37,29 @@ impl LossyProducer {
             .set("linger.ms", "50");
         let producer = BaseProducer::from_config(&config)
             .map_err(|e| explain("opening the served log", settings.servers(), &e))?;
-        Ok(Self { producer })
+        Ok(Self {
+            producer,
+            effects: settings.effects().clone(),
+            dropped,
+        })
     }
 
     /// Hands a record over; true when it fits the buffer, otherwise it is dropped and counted.
     pub async fn send(&self, record: &Record) -> bool {
         self.producer.poll(Duration::ZERO);
-        let sent = effects::perform("kafka", "log", async {
-            self.producer.send(to_base(record))
-        })
-        .await;
+        let sent = self
+            .effects
+            .perform("kafka", "log", async {
+                self.producer.send(to_base(record))
+            })
+            .await;
         match sent {
             Ok(()) => true,
             Err((error, _)) => {
                 if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
                     tracing::debug!(%error, "served forecast not logged");
                 }
-                DROPPED.inc();
+                self.dropped.inc();
                 false
             }
         }
@@ -76,6 +77,7 @@ impl LossyProducer {
         while self.in_flight() > 0 && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        DROPPED.inc_by(u64::try_from(self.in_flight()).unwrap_or(0));
+        self.dropped
+            .inc_by(u64::try_from(self.in_flight()).unwrap_or(0));
     }
 }

@@ -6,11 +6,11 @@
 
 use std::time::{Duration, Instant};
 
-use foresail_runtime_base::{RoleError, effects};
+use foresail_runtime_base::effects::Effects;
+use foresail_runtime_base::{RoleError, spawn_blocking};
 use rdkafka::config::FromClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use tokio::task::spawn_blocking;
 
 use crate::error::{explain, lost};
 use crate::{Record, Settings};
@@ -24,6 +24,7 @@ pub struct TransactionalProducer {
     producer: Option<BaseProducer>,
     id: String,
     servers: String,
+    effects: Effects,
 }
 
 impl TransactionalProducer {
@@ -57,6 +58,7 @@ impl TransactionalProducer {
             producer: Some(producer),
             id,
             servers,
+            effects: settings.effects().clone(),
         })
     }
 
@@ -85,7 +87,9 @@ impl TransactionalProducer {
             }
             (producer, result)
         });
-        let (producer, result) = effects::perform("kafka", "commit", write)
+        let (producer, result) = self
+            .effects
+            .perform("kafka", "commit", write)
             .await
             .map_err(|_| lost(&task))?;
         result.map_err(|e| explain(&what, &servers, &e))?;

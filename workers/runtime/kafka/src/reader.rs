@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use foresail_runtime_base::RoleError;
+use foresail_runtime_base::{RoleError, spawn_blocking};
 use rdkafka::TopicPartitionList;
 use rdkafka::config::{ClientConfig, FromClientConfig};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::Offset;
-use tokio::task::spawn_blocking;
 
 use crate::error::{explain, lost, recreated};
 use crate::settings::REQUEST_TIMEOUT;
@@ -42,7 +41,7 @@ pub struct Reader {
     partitions: Vec<i32>,
     /// Partitions of which not everything that was there at the opening has been read, with the
     /// offset that ends it.
-    behind: ByPartition,
+    unread: ByPartition,
 }
 
 impl Reader {
@@ -58,7 +57,7 @@ impl Reader {
         let (task, name, at) = (what.clone(), topic.to_string(), servers.clone());
         spawn_blocking(move || {
             let (consumer, partitions) = connect(&config, &name, &at)?;
-            let (offsets, behind) = starts(&consumer, &name, &partitions, &start)
+            let (offsets, unread) = starts(&consumer, &name, &partitions, &start)
                 .map_err(|e| e.into_role_error(&name, &at))?;
             let mut list = TopicPartitionList::new();
             for (partition, offset) in offsets {
@@ -73,7 +72,7 @@ impl Reader {
                 topic: name,
                 servers: at,
                 partitions,
-                behind,
+                unread,
             })
         })
         .await
@@ -97,21 +96,21 @@ impl Reader {
     ) -> Result<Vec<Message>, RoleError> {
         let what = reading(&self.topic);
         let consumer = Arc::clone(&self.consumer);
-        let mut behind = std::mem::take(&mut self.behind);
-        let (batch, behind) = spawn_blocking(move || {
-            let batch = poll(&consumer, max, wait, &mut behind);
-            (batch, behind)
+        let mut unread = std::mem::take(&mut self.unread);
+        let (batch, unread) = spawn_blocking(move || {
+            let batch = poll(&consumer, max, wait, &mut unread);
+            (batch, unread)
         })
         .await
         .map_err(|_| lost(&what))?;
-        self.behind = behind;
+        self.unread = unread;
         batch.map_err(|e| explain(&what, &self.servers, &e))
     }
 
     /// True when everything that was there at the opening has been read, and ever after: a busy
     /// topic has no other end.
     pub fn caught_up(&self) -> bool {
-        self.behind.is_empty()
+        self.unread.is_empty()
     }
 
     /// First and next offset of every partition; the next one is the last stable offset or above.
@@ -134,7 +133,7 @@ impl Reader {
 ///
 /// # Errors
 /// `KafkaUnreachable`, `KafkaAuthFailed`, `TopicMissing`.
-pub async fn written(settings: &Settings, topic: &str) -> Result<i64, RoleError> {
+pub async fn end_offset_sum(settings: &Settings, topic: &str) -> Result<i64, RoleError> {
     let (config, name, at) = (
         config(settings),
         topic.to_string(),
@@ -195,7 +194,7 @@ fn poll(
     consumer: &BaseConsumer,
     max: usize,
     wait: Duration,
-    behind: &mut BTreeMap<i32, i64>,
+    unread: &mut BTreeMap<i32, i64>,
 ) -> Result<Vec<Message>, KafkaError> {
     let deadline = std::time::Instant::now() + wait;
     let mut batch = Vec::new();
@@ -211,17 +210,17 @@ fn poll(
             None => break,
             Some(Ok(message)) => {
                 let message = Message::owned(&message);
-                if behind
+                if unread
                     .get(&message.partition)
                     .is_some_and(|end| message.offset + 1 >= *end)
                 {
-                    behind.remove(&message.partition);
+                    unread.remove(&message.partition);
                 }
                 batch.push(message);
             }
             // What ends a partition may be control records, which are never handed out.
             Some(Err(KafkaError::PartitionEOF(partition))) => {
-                behind.remove(&partition);
+                unread.remove(&partition);
             }
             // What was read is handed out; a lasting error comes again with the next call.
             Some(Err(_)) if !batch.is_empty() => break,
@@ -344,9 +343,9 @@ fn starts(
         Ok((partition, offset))
     };
     let starts: BTreeMap<i32, i64> = ends.iter().map(one).collect::<Result<_, _>>()?;
-    let unread = |(partition, (_, high)): (i32, (i64, i64))| {
+    let to_read = |(partition, (_, high)): (i32, (i64, i64))| {
         (starts.get(&partition)? < &high).then_some((partition, high))
     };
-    let behind = ends.into_iter().filter_map(unread).collect();
-    Ok((starts, behind))
+    let unread = ends.into_iter().filter_map(to_read).collect();
+    Ok((starts, unread))
 }

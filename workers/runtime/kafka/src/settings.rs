@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use foresail_crds::pipeline::spec::KafkaSpec;
 use foresail_crds::worker_config::secret as system;
-use foresail_runtime_base::{RoleError, config};
+use foresail_runtime_base::effects::Effects;
+use foresail_runtime_base::{Outside, RoleError};
 use rdkafka::ClientConfig;
 
 /// How long a request to the cluster may take before it counts as unreachable.
@@ -15,6 +16,7 @@ pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Settings {
     client: ClientConfig,
     servers: String,
+    effects: Effects,
 }
 
 impl Settings {
@@ -22,7 +24,8 @@ impl Settings {
     ///
     /// # Errors
     /// User errors of the secret files.
-    pub fn new(spec: &KafkaSpec) -> Result<Self, RoleError> {
+    pub fn new(spec: &KafkaSpec, outside: &Outside) -> Result<Self, RoleError> {
+        let secrets = &outside.secrets;
         let mut client = ClientConfig::new();
         client
             .set("bootstrap.servers", &spec.bootstrap_servers)
@@ -31,9 +34,9 @@ impl Settings {
             .set("reconnect.backoff.max.ms", "2000")
             .set("socket.connection.setup.timeout.ms", "5000");
         if spec.secret_name.is_some() {
-            let username = config::required_secret(system::KAFKA, "username")?;
-            let password = config::required_secret(system::KAFKA, "password")?;
-            let ca = config::secret_path(system::KAFKA, "ca.crt");
+            let username = secrets.required(system::KAFKA, "username")?;
+            let password = secrets.required(system::KAFKA, "password")?;
+            let ca = secrets.path(system::KAFKA, "ca.crt");
             let protocol = if ca.is_some() {
                 "sasl_ssl"
             } else {
@@ -51,12 +54,17 @@ impl Settings {
         Ok(Self {
             client,
             servers: spec.bootstrap_servers.clone(),
+            effects: outside.effects.clone(),
         })
     }
 
     /// For messages.
     pub(crate) fn servers(&self) -> &str {
         &self.servers
+    }
+
+    pub(crate) fn effects(&self) -> &Effects {
+        &self.effects
     }
 
     pub(crate) fn client(&self) -> ClientConfig {

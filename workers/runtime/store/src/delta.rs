@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use foresail_crds::pipeline::spec::LakeSpec;
 use foresail_crds::worker_config::secret as system;
-use foresail_runtime_base::{RoleError, config};
+use foresail_runtime_base::{Outside, RoleError};
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
 use object_store::{ClientOptions, ObjectStore, RetryConfig};
 
@@ -15,7 +15,8 @@ use crate::S3Uri;
 ///
 /// # Errors
 /// User errors of the secret files and of the URI.
-pub fn object_store(lake: &LakeSpec) -> Result<Arc<dyn ObjectStore>, RoleError> {
+pub fn object_store(lake: &LakeSpec, outside: &Outside) -> Result<Arc<dyn ObjectStore>, RoleError> {
+    let secrets = &outside.secrets;
     let options = ClientOptions::new()
         .with_timeout(Duration::from_secs(30))
         .with_connect_timeout(Duration::from_secs(3))
@@ -30,8 +31,8 @@ pub fn object_store(lake: &LakeSpec) -> Result<Arc<dyn ObjectStore>, RoleError> 
         .with_endpoint(&lake.endpoint)
         .with_region(&lake.region)
         .with_virtual_hosted_style_request(false)
-        .with_access_key_id(config::required_secret(system::LAKE, "accessKeyId")?)
-        .with_secret_access_key(config::required_secret(system::LAKE, "secretAccessKey")?)
+        .with_access_key_id(secrets.required(system::LAKE, "accessKeyId")?)
+        .with_secret_access_key(secrets.required(system::LAKE, "secretAccessKey")?)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .with_client_options(options)
         .with_retry(retry)

@@ -1,7 +1,7 @@
 //! What a store must be able to do before anything is built on it.
 
 use bytes::Bytes;
-use foresail_runtime_base::{RoleError, clock, effects};
+use foresail_runtime_base::{RoleError, clock};
 
 use crate::error::{explain, status};
 use crate::{PutNew, S3Uri, Store};
@@ -45,7 +45,7 @@ impl Store {
         let request = request
             .if_match("\"00000000000000000000000000000000\"")
             .body(body.into());
-        match effects::perform("s3", "probe", request.send()).await {
+        match self.effects.perform("s3", "probe", request.send()).await {
             Ok(_) => Err(ignored("If-Match")),
             Err(e) if matches!(status(&e), Some(412 | 409 | 404)) => Ok(()),
             Err(e) => Err(explain(&format!("probing {uri}"), &self.endpoint, &e)),

@@ -15,7 +15,8 @@ use aws_smithy_http_client::tls;
 use bytes::{Bytes, BytesMut};
 use foresail_crds::pipeline::spec::LakeSpec;
 use foresail_crds::worker_config::secret as system;
-use foresail_runtime_base::{RoleError, config, effects};
+use foresail_runtime_base::effects::Effects;
+use foresail_runtime_base::{Outside, RoleError};
 
 use crate::S3Uri;
 use crate::error::{explain, status};
@@ -43,16 +44,22 @@ pub enum Bounded {
 pub struct Store {
     pub(crate) client: Client,
     pub(crate) endpoint: String,
+    pub(crate) effects: Effects,
 }
 
 impl Store {
-    /// Reads `accessKeyId` and `secretAccessKey` of the mounted secret `subdirectory`.
+    /// Reads `accessKeyId` and `secretAccessKey` of the mounted secret of `system`.
     ///
     /// # Errors
     /// User errors of the secret files. Nothing is connected yet.
-    pub fn open(endpoint: &str, region: &str, subdirectory: &str) -> Result<Self, RoleError> {
-        let key = config::required_secret(subdirectory, "accessKeyId")?;
-        let secret = config::required_secret(subdirectory, "secretAccessKey")?;
+    pub fn open(
+        endpoint: &str,
+        region: &str,
+        system: &str,
+        outside: &Outside,
+    ) -> Result<Self, RoleError> {
+        let key = outside.secrets.required(system, "accessKeyId")?;
+        let secret = outside.secrets.required(system, "secretAccessKey")?;
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(
                 tls::rustls_provider::CryptoMode::Ring,
@@ -79,6 +86,7 @@ impl Store {
         Ok(Self {
             client: Client::from_conf(config),
             endpoint: endpoint.into(),
+            effects: outside.effects.clone(),
         })
     }
 
@@ -86,8 +94,8 @@ impl Store {
     ///
     /// # Errors
     /// Those of [`Self::open`].
-    pub fn of_lake(lake: &LakeSpec) -> Result<Self, RoleError> {
-        Self::open(&lake.endpoint, &lake.region, system::LAKE)
+    pub fn of_lake(lake: &LakeSpec, outside: &Outside) -> Result<Self, RoleError> {
+        Self::open(&lake.endpoint, &lake.region, system::LAKE, outside)
     }
 
     /// Writes unless the key exists (`If-None-Match: *`).
@@ -103,7 +111,7 @@ impl Store {
             .if_none_match("*")
             .body(ByteStream::from(body))
             .send();
-        match effects::perform("s3", "create", request).await {
+        match self.effects.perform("s3", "create", request).await {
             Ok(_) => Ok(PutNew::Created),
             // 409: another create-only write of the same key is under way; it will exist.
             Err(e) if matches!(status(&e), Some(412 | 409)) => Ok(PutNew::Exists),
@@ -118,7 +126,7 @@ impl Store {
     pub async fn put(&self, uri: &S3Uri, body: Bytes) -> Result<(), RoleError> {
         let request = self.client.put_object().bucket(&uri.bucket).key(&uri.key);
         let request = request.body(ByteStream::from(body)).send();
-        let written = effects::perform("s3", "put", request).await;
+        let written = self.effects.perform("s3", "put", request).await;
         written
             .map(drop)
             .map_err(|e| explain(&format!("writing {uri}"), &self.endpoint, &e))
@@ -224,7 +232,7 @@ impl Store {
             .bucket(&uri.bucket)
             .key(&uri.key)
             .send();
-        match effects::perform("s3", "delete", request).await {
+        match self.effects.perform("s3", "delete", request).await {
             Ok(_) => Ok(()),
             Err(e) if status(&e) == Some(404) => Ok(()),
             Err(e) => Err(explain(&format!("deleting {uri}"), &self.endpoint, &e)),

@@ -1,7 +1,7 @@
 //! How far a run is, for the log and for the status of the Pipeline.
 
 use foresail_crds::pipeline::status::TrainingStatus;
-use foresail_runtime_cluster::StatusReporter;
+use foresail_runtime_base::Reporter;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -10,7 +10,7 @@ use crate::validation::walk_forward::FoldProgress;
 /// Reports the stages of one run.
 pub(super) struct Progress {
     pub run_id: String,
-    pub reporter: StatusReporter<TrainingStatus>,
+    pub reporter: Reporter<TrainingStatus>,
 }
 
 /// Two ends of a stage, percent of the run.

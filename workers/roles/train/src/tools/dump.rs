@@ -9,7 +9,7 @@ use datafusion::arrow::array::{ArrayRef, Float64Array, StringArray, TimestampMil
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::parquet::arrow::ArrowWriter;
 use foresail_crds::worker_config::WorkerConfig;
-use foresail_runtime_base::RoleError;
+use foresail_runtime_base::{Outside, RoleError};
 
 use crate::data::dataset::{Dataset, Sample};
 use crate::inputs::{Declared, parameters};
@@ -25,10 +25,11 @@ const CHUNK: usize = 8_192;
 /// Those of reading the lake; `OutputFailed` when the file cannot be written.
 pub async fn dump(
     config: &WorkerConfig,
+    outside: &Outside,
     delta_version: u64,
     output: &Path,
 ) -> Result<u64, RoleError> {
-    let data = rows(config, &lake::read(config, delta_version).await?)?;
+    let data = rows(config, &lake::read(config, outside, delta_version).await?)?;
     write(&data, output).map_err(|e| {
         let message = format!("writing feature rows to {}: {e}", output.display());
         RoleError::outside("OutputFailed", message)

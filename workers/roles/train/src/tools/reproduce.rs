@@ -7,7 +7,7 @@ use foresail_crds::model_manifest::ModelManifest;
 use foresail_crds::names::sha256_hex;
 use foresail_crds::worker_config::WorkerConfig;
 use foresail_recurrent::InstructionSet;
-use foresail_runtime_base::RoleError;
+use foresail_runtime_base::{Outside, RoleError};
 use foresail_runtime_store::{S3Uri, Store};
 
 use crate::data::split::{Plan, split};
@@ -35,11 +35,12 @@ pub struct Reproduction {
 /// instructions; failures of S3 and of the fit.
 pub async fn reproduce(
     config: &WorkerConfig,
+    outside: &Outside,
     manifest: &str,
     progress: &dyn Fn(&str),
 ) -> Result<Reproduction, RoleError> {
     let uri = S3Uri::parse(manifest)?;
-    let store = Store::of_lake(&config.lake)?;
+    let store = Store::of_lake(&config.lake, outside)?;
     let manifest = foresail_artifacts::manifest_at(&store, &uri).await?;
     let refused = |what: String| RoleError::user("NotReproducible", format!("{uri}: {what}"));
     let recipe = manifest.recipe.as_ref().ok_or_else(|| {
@@ -56,7 +57,7 @@ pub async fn reproduce(
         "reading Delta version {}",
         manifest.data.delta_version
     ));
-    let bars = lake::read(config, manifest.data.delta_version).await?;
+    let bars = lake::read(config, outside, manifest.data.delta_version).await?;
     let parameters = parameters(&recipe.training)?;
     let declared = Declared {
         features: &manifest.features,

@@ -23,7 +23,7 @@ use foresail_crds::pipeline::spec::Adjustment;
 use foresail_crds::worker_config::WorkerConfig;
 use foresail_domain::Bar;
 use foresail_features::adjust::{AdjustedBar, Adjuster};
-use foresail_runtime_base::RoleError;
+use foresail_runtime_base::{Outside, RoleError};
 use futures::StreamExt;
 
 use super::dump;
@@ -58,12 +58,16 @@ pub struct Query {
 ///
 /// # Errors
 /// Those of reading the lake; `BadQuery` (user) with what DataFusion says of it; `OutputFailed`.
-pub async fn sql(config: &WorkerConfig, query: &Query) -> std::result::Result<String, RoleError> {
+pub async fn sql(
+    config: &WorkerConfig,
+    outside: &Outside,
+    query: &Query,
+) -> std::result::Result<String, RoleError> {
     let version = match query.delta_version {
         Some(version) => version,
-        None => lake::newest(config).await?,
+        None => lake::newest(config, outside).await?,
     };
-    let bars = lake::read(config, version).await?;
+    let bars = lake::read(config, outside, version).await?;
     let asked = |e: DataFusionError| {
         let message = format!(
             "{}; the query ran on Delta version {version}",
