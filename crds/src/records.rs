@@ -14,7 +14,7 @@ pub mod header {
     /// Zero-based index of the data row in the source, decimal.
     pub const SOURCE_POSITION: &str = "source_position";
     /// Offsets the bars topic had given out when the record was made, decimal: a topic that ends before
-    /// it was made anew.
+    /// that was deleted and re-created.
     pub const BARS_WRITTEN: &str = "bars_written";
     /// Feature-set fingerprint (hex).
     pub const FINGERPRINT: &str = "fingerprint";

@@ -1,8 +1,8 @@
-//! Several named findings about one long run: all are told, and any failed one fails the test.
+//! Several named findings about one long run: all are printed, and any failed one fails the test.
 
 use anyhow::{Result, anyhow};
 
-/// Findings so far.
+/// Findings of one test, by name.
 #[derive(Default)]
 pub struct Checks {
     failed: Vec<String>,
@@ -10,12 +10,12 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// None yet.
+    /// No finding yet; [`Checks::verdict`] fails without one.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Tells and keeps one finding.
+    /// Prints and keeps one finding.
     pub fn add(&mut self, name: &str, found: Result<impl std::fmt::Display>) {
         self.count += 1;
         match found {
@@ -27,7 +27,7 @@ impl Checks {
         }
     }
 
-    /// Tells and keeps a failed one.
+    /// Prints and keeps a failed one.
     pub fn fail(&mut self, name: &str, error: &anyhow::Error) {
         self.count += 1;
         println!("  FAILED  {name}: {error:#}");
@@ -36,15 +36,15 @@ impl Checks {
 
     /// Equality of two values as a finding.
     pub fn equal<T: PartialEq + std::fmt::Debug>(&mut self, name: &str, found: T, expected: T) {
-        let judged = if found == expected {
+        let finding = if found == expected {
             Ok(format!("{found:?}"))
         } else {
             Err(anyhow!("{found:?} instead of {expected:?}"))
         };
-        self.add(name, judged);
+        self.add(name, finding);
     }
 
-    /// The verdict.
+    /// Whether there was a finding and none has failed.
     ///
     /// # Errors
     /// All failed findings.

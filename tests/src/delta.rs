@@ -117,7 +117,7 @@ pub fn integer(row: &Columns, names: &[&str]) -> Result<i64> {
     }
 }
 
-/// A text.
+/// The text in the first of these columns that the row has.
 pub fn text(row: &Columns, names: &[&str]) -> Result<String> {
     match field(row, names)? {
         Field::Str(value) => Ok(value.clone()),
@@ -125,7 +125,7 @@ pub fn text(row: &Columns, names: &[&str]) -> Result<String> {
     }
 }
 
-/// A double, when there is one.
+/// The same for a number that may be null.
 pub fn double(row: &Columns, names: &[&str]) -> Result<Option<f64>> {
     match field(row, names)? {
         Field::Double(value) => Ok(Some(*value)),

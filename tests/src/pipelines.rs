@@ -49,7 +49,7 @@ pub fn symbols(pipeline: &Value) -> Vec<String> {
         .collect()
 }
 
-/// One condition.
+/// The condition of this type, once it is set.
 pub fn condition<'a>(pipeline: &'a Pipeline, kind: &str) -> Option<&'a Condition> {
     pipeline
         .status
@@ -102,7 +102,7 @@ pub async fn ready(space: &Space, name: &str, limit: Duration) -> Result<Pipelin
 /// Waits until its predictors serve, whatever else is still moving.
 ///
 /// # Errors
-/// What stands in the way after `limit`.
+/// The conditions that are not True after `limit`.
 pub async fn serving(space: &Space, name: &str, limit: Duration) -> Result<Pipeline> {
     wait(space, name, "serves", limit, |p| {
         ensure!(is_true(p, conditions::SERVING_READY), "{}", summary(p));

@@ -176,7 +176,7 @@ pub struct Asker {
     task: JoinHandle<Asked>,
 }
 
-/// What it was told.
+/// What came back.
 #[derive(Debug, Default)]
 pub struct Asked {
     /// Requests sent.

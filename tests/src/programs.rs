@@ -63,7 +63,7 @@ pub async fn configuration(space: &Space, pipeline: &str) -> Result<String> {
 /// The Parquet file of `foresail-trainer dump`: the feature rows of a Delta version.
 ///
 /// # Errors
-/// Its own words.
+/// What it prints when it fails.
 pub async fn dump(space: &Space, pipeline: &str, delta_version: u64) -> Result<Bytes> {
     let folder = Folder::new(space, pipeline, "dump").await?;
     let file = folder.0.join("rows.parquet");
@@ -78,7 +78,7 @@ pub async fn dump(space: &Space, pipeline: &str, delta_version: u64) -> Result<B
 /// What `foresail-trainer reproduce` prints of a manifest.
 ///
 /// # Errors
-/// Its own words, where the weights differ too.
+/// What it prints when it fails, also when the weights differ.
 pub async fn reproduce(space: &Space, pipeline: &str, manifest_uri: &str) -> Result<String> {
     let folder = Folder::new(space, pipeline, "reproduce").await?;
     folder.trainer(&["reproduce", manifest_uri]).await
@@ -87,7 +87,7 @@ pub async fn reproduce(space: &Space, pipeline: &str, manifest_uri: &str) -> Res
 /// What `foresail-trainer sql` prints.
 ///
 /// # Errors
-/// Its own words.
+/// What it prints when it fails.
 pub async fn sql(space: &Space, pipeline: &str, query: &str) -> Result<String> {
     let folder = Folder::new(space, pipeline, "sql").await?;
     folder.trainer(&["sql", query]).await

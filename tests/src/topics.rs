@@ -117,7 +117,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Reads it all.
+    /// Reads the topics of a Pipeline from beginning to end.
     ///
     /// # Errors
     /// When Kafka does not answer or a record is not what it should be.

@@ -8,9 +8,9 @@ use tokio::time::sleep;
 use crate::settings::NeedsNode;
 
 const POLL: Duration = Duration::from_millis(500);
-const TELL_EVERY: Duration = Duration::from_secs(15);
+const PRINT_EVERY: Duration = Duration::from_secs(15);
 
-/// Calls `probe` until it is `Ok`; an error says what is still missing and is told now and then.
+/// Calls `probe` until it is `Ok`; an error says what is still missing and is printed from time to time.
 ///
 /// # Errors
 /// The last answer of `probe`, after `limit`.
@@ -20,11 +20,11 @@ pub async fn until<T>(
     mut probe: impl AsyncFnMut() -> Result<T>,
 ) -> Result<T> {
     let begin = Instant::now();
-    let mut told = begin;
+    let mut printed = begin;
     loop {
         let missing = match probe().await {
             Ok(found) => {
-                if told != begin {
+                if printed != begin {
                     println!("  {what}: after {:.0?}", begin.elapsed());
                 }
                 return Ok(found);
@@ -35,8 +35,8 @@ pub async fn until<T>(
         if begin.elapsed() >= limit {
             return Err(anyhow!("{what}: not within {limit:?}: {missing:#}"));
         }
-        if told.elapsed() >= TELL_EVERY {
-            told = Instant::now();
+        if printed.elapsed() >= PRINT_EVERY {
+            printed = Instant::now();
             println!(
                 "  waiting for {what} ({:.0?}): {missing:#}",
                 begin.elapsed()

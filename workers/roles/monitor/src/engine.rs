@@ -8,7 +8,7 @@ use crate::drift_tracker::DriftTracker;
 use crate::forecast_tracker::ForecastTracker;
 use crate::session_watermark::Reading;
 
-/// See the module.
+/// All that is computed for one champion and one drift reference.
 pub struct MonitorEngine {
     /// Forecasts and realised error.
     pub forecasts: ForecastTracker,

@@ -63,7 +63,7 @@ struct Series {
     rows_since_training: usize,
 }
 
-/// See the module.
+/// Forecasts of one champion, made and matured.
 pub struct ForecastTracker {
     champion: Champion,
     predicted: Predicted,

@@ -32,7 +32,7 @@ struct Date {
     sessions_since: u32,
 }
 
-/// See the module.
+/// Dates whose losses are not handed on yet.
 #[derive(Clone, Debug)]
 pub struct Maturity {
     horizon: u32,
@@ -40,7 +40,7 @@ pub struct Maturity {
 }
 
 impl Maturity {
-    /// Nothing expected yet.
+    /// Expects no forecast yet; labels reach `horizon` sessions ahead.
     pub fn new(horizon: u32) -> Self {
         Self {
             horizon,

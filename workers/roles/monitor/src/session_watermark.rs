@@ -22,7 +22,7 @@ pub enum Reading {
     Quiet,
 }
 
-/// See the module.
+/// The session that every counted symbol has reached.
 #[derive(Clone, Debug)]
 pub struct SessionWatermark {
     /// Newest event time per declared symbol.

@@ -27,7 +27,7 @@ struct PartitionState {
     refused_before: i64,
 }
 
-/// See the module.
+/// One partition; offsets below a named one are handled, written or counted.
 #[derive(Default)]
 pub(crate) struct Partition {
     /// Messages below were handled in this run or are contained in the states.

@@ -19,7 +19,7 @@ pub(crate) enum Outcome {
     Known,
     /// Used; the first rows need more bars.
     WarmUp,
-    /// Used.
+    /// Used, and complete: the feature row.
     Row(FeatureRecord),
     /// Not used; the feature state is unchanged.
     Refused(Refusal),
@@ -41,7 +41,7 @@ struct Stored {
     set: Value,
 }
 
-/// See the module.
+/// What has to survive a restart for one symbol, and the offset it contains.
 pub(crate) struct SymbolState {
     set: FeatureSet,
     counts: Counts,

@@ -12,18 +12,18 @@ pub(crate) struct ErrorAnswer {
     error: ErrorObject,
 }
 
-/// Why.
+/// Cause of an answer without a result.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ErrorObject {
     /// HTTP status as text.
     #[schema(example = "400")]
     code: String,
-    /// What is wrong, in words.
+    /// Cause in one sentence.
     message: String,
     /// Parameter it is about; empty when it is none.
     #[schema(example = "options.horizon")]
     param: String,
-    /// Kind of error.
+    /// Error class of the protocol.
     #[serde(rename = "type")]
     #[schema(example = "BadRequestError")]
     kind: String,
