@@ -53,3 +53,57 @@ pub fn examples() -> Result<Vec<String>> {
     found.sort();
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// All product code, without what only tests compile.
+    fn code() -> String {
+        fn read(folder: &Path, code: &mut String) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() && !path.ends_with("tests") {
+                    read(&path, code);
+                } else if path.extension().is_some_and(|end| end == "rs") {
+                    code.push_str(&fs::read_to_string(&path).unwrap());
+                }
+            }
+        }
+        let mut code = String::new();
+        for folder in ["operator", "workers", "crds"] {
+            read(&path(folder), &mut code);
+        }
+        code
+    }
+
+    #[test]
+    fn operations_name_only_reasons_and_metrics_that_exist() {
+        let (page, code) = (text("docs/operations.md").unwrap(), code());
+        // Reasons stand in backticks, metrics in expressions.
+        let reasons: BTreeSet<&str> = page
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|word| word.starts_with(|c: char| c.is_ascii_uppercase()))
+            .filter(|word| word.chars().all(|c| c.is_ascii_alphanumeric()))
+            .filter(|word| word.chars().any(|c| c.is_ascii_lowercase()))
+            .collect();
+        let metrics: BTreeSet<&str> = page
+            .split(|c: char| !c.is_ascii_lowercase() && c != '_')
+            .filter(|word| word.starts_with("foresail_"))
+            .map(|word| word.trim_end_matches("_bucket"))
+            .collect();
+        assert!(reasons.len() > 30 && metrics.len() > 5);
+        for reason in reasons {
+            assert!(code.contains(&format!("\"{reason}\"")), "{reason}");
+        }
+        for metric in metrics {
+            // A counter may be registered without its ending.
+            let name = metric.trim_end_matches("_total");
+            assert!(code.contains(&format!("\"{name}")), "{metric}");
+        }
+    }
+}
