@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::{arrows, deny, generate};
+use crate::{arrows, deny, features, generate};
 use foresail_node::Paths;
 use foresail_node::progress::step;
 use foresail_node::{exec, setup};
@@ -16,6 +16,7 @@ pub fn run(paths: &Paths) -> Result<()> {
     step("formatting", || cargo(paths, &["fmt", "--all", "--check"]))?;
     step("arrows", || arrows::check(paths))?;
     step("dependencies", || deny::check(paths))?;
+    step("features", || features::check(paths))?;
     let lints = [
         "clippy",
         "--profile",

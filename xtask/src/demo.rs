@@ -44,7 +44,7 @@ pub fn run(paths: &Paths, options: &Options) -> Result<()> {
 }
 
 fn on_node(paths: &Paths, profile: Profile) -> Result<()> {
-    setup::all(paths)?;
+    setup::all(paths, || images::compile_beside(paths, profile))?;
     let node = Node::new(paths, Name::Demo);
     node::up::up(&node)?;
     let references = images::for_node(&node, profile)?;

@@ -2,11 +2,12 @@
 
 use std::fs::{self, File};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use foresail_node::images::{Image, References, build, load, references_file};
-use foresail_node::progress::{say, step};
+use foresail_node::progress::{self, say, step};
 use foresail_node::setup::BASE_IMAGE;
 use foresail_node::{Node, Paths, buildah, exec};
 
@@ -28,6 +29,10 @@ impl Profile {
         }
     }
 }
+
+/// What building the programs from nothing took on two cores.
+const SECONDS: u64 = 1100;
+const LIMIT: Duration = Duration::from_secs(90 * 60);
 
 /// The three programs; the image is called like the part after `foresail-`.
 const PROGRAMS: [&str; 3] = ["operator", "worker", "trainer"];
@@ -71,6 +76,24 @@ pub fn for_registry(paths: &Paths, profile: Profile, registry: &str) -> Result<R
 /// Builds the programs. In the tests' profile those of the whole workspace: another set of packages would mean
 /// other features of what they share, and a second build.
 pub fn compile(paths: &Paths, profile: Profile) -> Result<()> {
+    step(&format!("cargo build (profile {})", profile.name()), || {
+        exec::stream(&mut cargo_build(paths, profile))
+    })
+}
+
+/// The same while something else is built: quietly, with a log.
+pub fn compile_beside(paths: &Paths, profile: Profile) -> Result<()> {
+    progress::expect(SECONDS);
+    let what = format!("cargo build (profile {})", profile.name());
+    step(&what, || {
+        let mut command = cargo_build(paths, profile);
+        exec::long(&mut command, &what, &paths.setup_log("cargo-build"), LIMIT)?;
+        progress::done(SECONDS);
+        Ok(())
+    })
+}
+
+fn cargo_build(paths: &Paths, profile: Profile) -> Command {
     let mut command = exec::cargo(paths);
     command.args(["build", "--profile", profile.name()]);
     match profile {
@@ -81,9 +104,7 @@ pub fn compile(paths: &Paths, profile: Profile) -> Result<()> {
                 .map(|name| format!("--package=foresail-{name}")),
         ),
     };
-    step(&format!("cargo build (profile {})", profile.name()), || {
-        exec::stream(&mut command)
-    })
+    command
 }
 
 fn pack_all(paths: &Paths, profile: Profile) -> Result<Vec<Image>> {

@@ -14,6 +14,7 @@ mod demo;
 mod deny;
 mod diagnostics;
 mod external;
+mod features;
 mod generate;
 mod images;
 mod install;
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
 fn run(args: Args) -> anyhow::Result<ExitCode> {
     let paths = Paths::from_environment()?;
     match args.command {
-        Command::Setup => setup::all(&paths)?,
+        Command::Setup => setup::all(&paths, || Ok(()))?,
         Command::Up { name } => node::up::up(&Node::new(&paths, name))?,
         Command::Down { name } => node::down::all(&paths, name)?,
         Command::Component {

@@ -63,7 +63,7 @@ pub fn run(paths: &Paths, wanted: &Wanted) -> ExitCode {
 /// The step that failed, with its words.
 pub fn ready_node(paths: &Paths, profile: Profile) -> Result<Node> {
     let node = Node::new(paths, Name::Test);
-    setup::all(paths)?;
+    setup::all(paths, || images::compile_beside(paths, profile))?;
     node::up::up(&node)?;
     images::for_node(&node, profile)?;
     data::upload(paths, &node)?;

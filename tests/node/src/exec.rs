@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use crate::paths::Paths;
-use crate::progress::say;
+use crate::progress::{self, say};
 
 const HEARTBEAT: Duration = Duration::from_secs(20);
 
@@ -114,6 +114,7 @@ pub fn long(command: &mut Command, what: &str, log: &Path, limit: Duration) -> R
     let mut next_beat = HEARTBEAT;
     loop {
         if let Some(status) = child.try_wait()? {
+            progress::quiet();
             if status.success() {
                 return Ok(());
             }
@@ -135,13 +136,11 @@ pub fn long(command: &mut Command, what: &str, log: &Path, limit: Duration) -> R
                 log.display()
             );
         }
-        if elapsed > next_beat {
-            say(format!(
-                "  {what}: still at it after {}s",
-                elapsed.as_secs()
-            ));
+        let is_beat = elapsed > next_beat;
+        if is_beat {
             next_beat += HEARTBEAT;
         }
+        progress::alive(what, elapsed, is_beat);
         thread::sleep(Duration::from_millis(100));
     }
 }

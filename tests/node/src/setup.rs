@@ -11,6 +11,7 @@ pub mod tools;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 
@@ -22,18 +23,34 @@ use crate::versions;
 pub use base::IMAGE as BASE_IMAGE;
 pub use kafka::jars;
 
-/// Does all of it. Two runs at once wait for each other.
-pub fn all(paths: &Paths) -> Result<()> {
+/// Does all of it. Two runs at once wait for each other. On a machine that has nothing yet, `beside` runs while the
+/// tools are built: cargo and Go wait for the network and for single linkers at different times.
+pub fn all(paths: &Paths, beside: impl FnOnce() -> Result<()> + Send) -> Result<()> {
     require_root()?;
     require_rust()?;
     go::require()?;
     let _lock = lock(paths)?;
     step("set-up", || {
         apt::install_missing(paths)?;
-        tools::build_all(paths)?;
-        kafka::fetch(paths)?;
-        base::build(paths)
+        if !tools::are_missing(paths) {
+            return make(paths);
+        }
+        thread::scope(|scope| {
+            let beside = scope.spawn(beside);
+            let made = make(paths);
+            let other = match beside.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            made.and(other)
+        })
     })
+}
+
+fn make(paths: &Paths) -> Result<()> {
+    kafka::fetch(paths)?;
+    tools::build_all(paths)?;
+    base::build(paths)
 }
 
 /// What every build of the workspace needs: Rust, and the C compilers and headers of librdkafka.

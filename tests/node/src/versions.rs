@@ -10,8 +10,6 @@ pub const HELM: &str = "4.3.1";
 pub const METRICS_SERVER: &str = "0.9.0";
 /// CoreDNS.
 pub const COREDNS: &str = "1.15.0";
-/// Checks rendered manifests against the API server's own schemas.
-pub const KUBECONFORM: &str = "0.8.0";
 /// The S3 server.
 pub const VERSITYGW: &str = "1.8.0";
 /// Kafka; `tests/node/kafka/pom.xml` names the same.

@@ -68,14 +68,9 @@ pub fn variables(node: &Node) -> Vec<(&'static str, String)> {
     variables
 }
 
-/// Folders of `kubectl`, `helm`, `ctr` and `kubeconform`.
+/// Folders of `kubectl`, `helm` and `ctr`.
 pub fn program_path(node: &Node) -> String {
-    let tools = [
-        tools::KUBERNETES,
-        tools::HELM,
-        tools::CONTAINERD,
-        tools::KUBECONFORM,
-    ];
+    let tools = [tools::KUBERNETES, tools::HELM, tools::CONTAINERD];
     tools
         .iter()
         .map(|tool| tool.folder(&node.paths).display().to_string())

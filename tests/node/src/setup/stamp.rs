@@ -23,6 +23,11 @@ pub fn folder(folder: &Path, recipe: &str, make: impl FnOnce(&Path) -> Result<()
         .with_context(|| format!("cannot rename {} to {}", part.display(), folder.display()))
 }
 
+/// Whether a folder was ever finished; from which recipe, [`folder`] looks up.
+pub fn is_made(folder: &Path) -> bool {
+    folder.join(".recipe").is_file()
+}
+
 fn part_of(folder: &Path) -> PathBuf {
     let mut name = folder.as_os_str().to_owned();
     name.push(".part");

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use super::{go, stamp};
 use crate::exec;
 use crate::paths::Paths;
-use crate::progress::step;
+use crate::progress::{self, step};
 use crate::versions;
 
 const LIMIT: Duration = Duration::from_secs(45 * 60);
@@ -21,6 +21,8 @@ pub struct Tool {
     name: &'static str,
     version: &'static str,
     packages: &'static [&'static str],
+    /// What building it took on two cores.
+    seconds: u64,
 }
 
 /// `kube-apiserver`, `kube-controller-manager`, `kube-scheduler`, `kubelet`, `kube-proxy`, `kubectl` and `etcd`:
@@ -29,6 +31,7 @@ pub const KUBERNETES: Tool = Tool {
     name: "kubernetes",
     version: versions::KUBERNETES,
     packages: &[],
+    seconds: 447,
 };
 /// `containerd`, `containerd-shim-runc-v2`, `ctr`.
 pub const CONTAINERD: Tool = Tool {
@@ -39,46 +42,38 @@ pub const CONTAINERD: Tool = Tool {
         "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
         "github.com/containerd/containerd/v2/cmd/ctr",
     ],
+    seconds: 75,
 };
 /// `helm`.
 pub const HELM: Tool = Tool {
     name: "helm",
     version: versions::HELM,
     packages: &["helm.sh/helm/v4/cmd/helm"],
+    seconds: 120,
 };
 /// `metrics-server`.
 pub const METRICS_SERVER: Tool = Tool {
     name: "metrics-server",
     version: versions::METRICS_SERVER,
     packages: &["sigs.k8s.io/metrics-server/cmd/metrics-server"],
+    seconds: 130,
 };
 /// `coredns`.
 pub const COREDNS: Tool = Tool {
     name: "coredns",
     version: versions::COREDNS,
     packages: &["github.com/coredns/coredns"],
-};
-/// `kubeconform`.
-pub const KUBECONFORM: Tool = Tool {
-    name: "kubeconform",
-    version: versions::KUBECONFORM,
-    packages: &["github.com/yannh/kubeconform/cmd/kubeconform"],
+    seconds: 115,
 };
 /// `versitygw`.
 pub const VERSITYGW: Tool = Tool {
     name: "versitygw",
     version: versions::VERSITYGW,
     packages: &["github.com/versity/versitygw/cmd/versitygw"],
+    seconds: 60,
 };
 
-const INSTALLED: [&Tool; 6] = [
-    &CONTAINERD,
-    &HELM,
-    &METRICS_SERVER,
-    &COREDNS,
-    &KUBECONFORM,
-    &VERSITYGW,
-];
+const INSTALLED: [&Tool; 5] = [&CONTAINERD, &HELM, &METRICS_SERVER, &COREDNS, &VERSITYGW];
 
 impl Tool {
     /// Folder of its programs.
@@ -92,9 +87,9 @@ impl Tool {
     }
 }
 
-/// Folders of kubectl, helm and kubeconform.
+/// Folders of kubectl and helm.
 pub fn folders_for_clusters(paths: &Paths) -> String {
-    let folders = [KUBERNETES, HELM, KUBECONFORM].map(|tool| tool.folder(paths));
+    let folders = [KUBERNETES, HELM].map(|tool| tool.folder(paths));
     folders.map(|folder| folder.display().to_string()).join(":")
 }
 
@@ -112,7 +107,7 @@ pub fn build_for_clusters(paths: &Paths) -> Result<()> {
     if find("helm").is_none() {
         install(paths, &HELM)?;
     }
-    install(paths, &KUBECONFORM)
+    Ok(())
 }
 
 fn find(program: &str) -> Option<PathBuf> {
@@ -121,8 +116,20 @@ fn find(program: &str) -> Option<PathBuf> {
     candidates.find(|candidate| candidate.is_file())
 }
 
+/// Whether something is missing: the first run on a machine, or a raised version.
+pub fn are_missing(paths: &Paths) -> bool {
+    all().any(|tool| !stamp::is_made(&tool.folder(paths)))
+}
+
+fn all() -> impl Iterator<Item = &'static Tool> {
+    INSTALLED.into_iter().chain([&KUBERNETES])
+}
+
 /// Builds what is missing.
 pub fn build_all(paths: &Paths) -> Result<()> {
+    for tool in all().filter(|tool| !stamp::is_made(&tool.folder(paths))) {
+        progress::expect(tool.seconds);
+    }
     build_kubernetes(paths)?;
     for tool in INSTALLED {
         install(paths, tool)?;
@@ -142,10 +149,7 @@ fn build_kubernetes(paths: &Paths) -> Result<()> {
     );
     stamp::folder(&KUBERNETES.folder(paths), &recipe, |part| {
         step(
-            &format!(
-                "building Kubernetes {} and etcd (about 6 minutes on 2 cores)",
-                versions::KUBERNETES
-            ),
+            &format!("building Kubernetes {} and etcd", versions::KUBERNETES),
             || {
                 let mut command = go::command(&module);
                 command
@@ -160,6 +164,7 @@ fn build_kubernetes(paths: &Paths) -> Result<()> {
                     &paths.setup_log("kubernetes"),
                     LIMIT,
                 )?;
+                progress::done(KUBERNETES.seconds);
                 // etcd's main package is called `server`.
                 fs::rename(part.join("server"), part.join("etcd"))
                     .context("the Kubernetes build made no etcd")
@@ -182,7 +187,9 @@ fn install(paths: &Paths, tool: &Tool) -> Result<()> {
                 .env("GOBIN", part)
                 .args(["install", "-ldflags", "-s -w"])
                 .args(&packages);
-            exec::long(&mut command, tool.name, &paths.setup_log(tool.name), LIMIT)
+            exec::long(&mut command, tool.name, &paths.setup_log(tool.name), LIMIT)?;
+            progress::done(tool.seconds);
+            Ok(())
         })
     })
 }
