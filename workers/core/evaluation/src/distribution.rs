@@ -131,4 +131,42 @@ mod tests {
             assert!((student_t_cdf(t, df) - p).abs() < 2e-4, "{t} {df}");
         }
     }
+
+    /// Degrees of freedom and values of t that tests of forecasts meet, and some beyond.
+    fn grid() -> impl Iterator<Item = (f64, f64)> {
+        let degrees = [1.0, 2.0, 3.0, 9.0, 39.0, 119.0, 999.0, 6_416.0, 1e5];
+        let values = [0.0, 0.01, 0.3, 1.0, 1.7, 2.5, 4.0, 8.0, 20.0, 40.0];
+        let pairs = degrees
+            .into_iter()
+            .flat_map(move |d| values.map(|t| (t, d)));
+        pairs.flat_map(|(t, d)| [(t, d), (-t, d)])
+    }
+
+    /// ADR 12 says what was found; `--nocapture` shows the numbers.
+    #[test]
+    fn statrs_gives_the_same_to_nine_digits() {
+        use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+        let apart = |ours: f64, theirs: f64| (ours - theirs).abs() / ours.abs().max(1e-300);
+        let mut most: f64 = 0.0;
+        for (t, degrees) in grid() {
+            let (ours, theirs) = (
+                student_t_cdf(t, degrees),
+                StudentsT::new(0.0, 1.0, degrees).unwrap().cdf(t),
+            );
+            println!("STUDENT {t} {degrees} {ours:e} {theirs:e}");
+            // Far beyond every level that is tested at, digits of a tail mean nothing.
+            if ours > 1e-30 {
+                most = most.max(apart(ours, theirs));
+            }
+        }
+        assert!(most < 1e-9, "{most:e}");
+        let normal = Normal::new(0.0, 1.0).unwrap();
+        let mut most: f64 = 0.0;
+        for p in [1e-12, 1e-6, 0.001, 0.025, 0.2, 0.45, 0.7, 0.975, 0.999_999] {
+            let (ours, theirs) = (normal_quantile(p), normal.inverse_cdf(p));
+            println!("NORMAL {p:e} {ours:e} {theirs:e}");
+            most = most.max(apart(ours, theirs));
+        }
+        assert!(most < 1e-9, "{most:e}");
+    }
 }
