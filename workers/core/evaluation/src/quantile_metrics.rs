@@ -40,7 +40,7 @@ pub fn mean_pinball(
 
 /// Interval score of Winkler (1972), Gneiting and Raftery (2007): width plus `2 / (1 - level)` times the
 /// distance of an actual outside. Lower is better; honest ends minimise it.
-pub fn interval_score((lower, upper): (f64, f64), actual: f64, level: f64) -> f64 {
+pub fn interval_score(lower: f64, upper: f64, actual: f64, level: f64) -> f64 {
     let outside = (lower - actual).max(actual - upper).max(0.0);
     upper - lower + 2.0 / (1.0 - level) * outside
 }
@@ -54,9 +54,9 @@ mod tests {
         assert_eq!(pinball(0.75, 10.0, 14.0), 3.0);
         assert_eq!(pinball(0.75, 10.0, 6.0), 1.0);
         assert_eq!(pinball(0.5, 1.0, 1.0), 0.0);
-        assert_eq!(interval_score((1.0, 3.0), 2.0, 0.75), 2.0);
-        assert_eq!(interval_score((1.0, 3.0), 5.0, 0.75), 18.0);
-        assert_eq!(interval_score((1.0, 3.0), 0.0, 0.75), 10.0);
+        assert_eq!(interval_score(1.0, 3.0, 2.0, 0.75), 2.0);
+        assert_eq!(interval_score(1.0, 3.0, 5.0, 0.75), 18.0);
+        assert_eq!(interval_score(1.0, 3.0, 0.0, 0.75), 10.0);
         let seen = mean_pinball(
             &[0.25, 0.75],
             &[vec![0.0, 1.0], vec![0.0, 1.0]],

@@ -37,7 +37,7 @@ pub struct Session {
     pub forecast: Option<f64>,
 }
 
-/// What came of it. Shares, not percent.
+/// Result of a simulation. Shares, not percent.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {

@@ -146,14 +146,14 @@ impl Work<'_> {
     }
 
     fn recurrent(&self, kind: ModelKind) -> Result<SingleModel, RoleError> {
-        let of = |samples: &[&Sample]| self.examples(samples, self.sizes.sequence);
+        let sequences = |samples: &[&Sample]| self.examples(samples, self.sizes.sequence);
         let shape = self.sizes.recurrent(kind);
         let shape = shape.ok_or_else(|| RoleError::internal("NoShape", format!("{kind:?}")))?;
         let (examples, held_out) = if self.parameters.model.patience > 0 {
             let parts = hold_out(self.samples, STOPPING);
-            (of(&parts.older), Some(of(&parts.newer)))
+            (sequences(&parts.older), Some(sequences(&parts.newer)))
         } else {
-            (of(self.samples), None)
+            (sequences(self.samples), None)
         };
         let data = recurrent::Data {
             examples: &examples,

@@ -102,8 +102,8 @@ fn section(heading: &str, note: &str, body: Markup) -> Markup {
 
 /// The one sentence a reader looks for.
 fn verdict(card: &Card) -> String {
-    let of = |kind: ModelKind| card.evaluation.iter().find(|e| e.kind == kind);
-    let (Some(own), Some(naive)) = (of(card.kind), of(ModelKind::Naive)) else {
+    let evaluation = |kind: ModelKind| card.evaluation.iter().find(|e| e.kind == kind);
+    let (Some(own), Some(naive)) = (evaluation(card.kind), evaluation(ModelKind::Naive)) else {
         return "Nothing was evaluated.".into();
     };
     let share = 100.0 * (own.rmse / naive.rmse.max(f64::MIN_POSITIVE) - 1.0);

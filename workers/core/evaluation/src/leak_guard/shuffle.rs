@@ -26,8 +26,8 @@ pub struct Control {
 /// A pipeline on moved labels: losses of its test dates, or why it stopped.
 pub type ShuffledRun<'a> = &'a dyn Fn(&[usize]) -> Result<Vec<DateLoss>, String>;
 
-/// Runs the pipeline on labels moved in blocks of dates: `run` is told, for each date, whose date's
-/// labels it gets, and gives the losses of its test dates. A model that then beats naive, by
+/// Runs the pipeline on labels moved in blocks of dates: `run` gets, for each date, the date whose
+/// labels to take, and gives the losses of its test dates. A model that then beats naive, by
 /// Diebold-Mariano or by Clark-West at `alpha`, knows what it cannot know.
 ///
 /// Centre the labels of each symbol and step first: a drift survives shuffling, and an intercept that

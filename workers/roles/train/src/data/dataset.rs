@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec, Target};
-use foresail_drift::{Session, Sessions};
 use foresail_features::{FeatureError, FeatureRow, FeatureSet};
 use foresail_model::Row;
 use foresail_runtime_base::RoleError;
@@ -150,25 +149,5 @@ impl Sample {
             close: snapshot.close,
         });
         rows.collect()
-    }
-}
-
-/// Rows grouped by session, for the drift reference.
-pub(crate) fn sessions(names: &[String], samples: &[&Sample]) -> Sessions {
-    let mut sessions: Vec<Session> = Vec::new();
-    for sample in samples {
-        match sessions.last_mut() {
-            Some(last) if last.event_time == sample.event_time => {
-                last.rows.push(sample.values().to_vec())
-            }
-            _ => sessions.push(Session {
-                event_time: sample.event_time,
-                rows: vec![sample.values().to_vec()],
-            }),
-        }
-    }
-    Sessions {
-        names: names.to_vec(),
-        sessions,
     }
 }

@@ -101,7 +101,7 @@ pub(super) fn build(
         let score = score(result, parameters.seed).map_err(nothing)?;
         kinds.insert(score.kind.clone(), score);
     }
-    let of = |kind: ModelKind| {
+    let score_of = |kind: ModelKind| {
         let missing = || RoleError::internal("NoScore", format!("{kind:?} was not evaluated"));
         kinds.get(&format!("{kind:?}")).cloned().ok_or_else(missing)
     };
@@ -113,8 +113,8 @@ pub(super) fn build(
     };
     let folds = results.first().map_or(0, |r| r.breakdown.folds.len());
     Ok(Report {
-        model: of(parameters.model.kind)?,
-        naive: of(ModelKind::Naive)?,
+        model: score_of(parameters.model.kind)?,
+        naive: score_of(ModelKind::Naive)?,
         horizon: parameters.horizon,
         test: [date(times.iter().min()), date(times.iter().max())],
         folds,

@@ -91,7 +91,7 @@ pub(crate) fn simulate(
         let mut next: Option<f64> = None;
         for record in own {
             if record.step == 1 {
-                // Closes chained by what came one session later: a split does not show.
+                // Closes chained by the actual close one session later: a split does not show.
                 if let (Some(expected), true) = (next, record.close > 0.0) {
                     scale = expected / record.close;
                 }

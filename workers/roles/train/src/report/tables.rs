@@ -29,7 +29,7 @@ struct Row {
 }
 
 impl Row {
-    fn of(cells: Vec<Markup>) -> Self {
+    fn plain(cells: Vec<Markup>) -> Self {
         Self { own: false, cells }
     }
 }
@@ -98,7 +98,7 @@ pub(super) fn guard(card: &Card) -> Markup {
             cell(v.checked.to_string()),
             words(leak_guard::detail(v)),
         ];
-        Row::of(cells)
+        Row::plain(cells)
     });
     table(&["check", "verdict", "compared", "found"], rows)
 }
@@ -116,7 +116,7 @@ pub(super) fn coverage(card: &Card) -> Markup {
     ];
     table(
         &["nominal", "realised", "95 % (block bootstrap)", "forecasts"],
-        [Row::of(cells)],
+        [Row::plain(cells)],
     )
 }
 
@@ -132,7 +132,7 @@ pub(super) fn simulation(card: &Card) -> Markup {
             cell(percent(o.max_drawdown)),
             cell(percent(o.exposure)),
         ];
-        Row::of(cells)
+        Row::plain(cells)
     };
     let rows = card.simulation.iter().flat_map(|(symbol, s)| {
         [
@@ -168,7 +168,7 @@ pub(super) fn gate(card: &Card) -> Markup {
         cell(gate.p_value.to_string()),
     ];
     let heads = ["dates", "this version", "champion", "naive", "effect", "p"];
-    table(&heads, [Row::of(cells)])
+    table(&heads, [Row::plain(cells)])
 }
 
 pub(super) fn facts(card: &Card) -> Markup {
@@ -214,6 +214,6 @@ pub(super) fn facts(card: &Card) -> Markup {
     ];
     let rows = facts
         .into_iter()
-        .map(|(name, value)| Row::of(vec![words(name), words(value)]));
+        .map(|(name, value)| Row::plain(vec![words(name), words(value)]));
     table(&["", ""], rows)
 }

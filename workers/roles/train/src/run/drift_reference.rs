@@ -2,10 +2,10 @@
 
 use foresail_crds::model_manifest::DriftReference;
 use foresail_crds::worker_config::WorkerConfig;
-use foresail_drift::{DriftError, DriftPolicy, build_reference};
+use foresail_drift::{DriftError, DriftPolicy, Session, Sessions, build_reference};
 use foresail_runtime_base::RoleError;
 
-use crate::data::dataset::{Dataset, Sample, sessions};
+use crate::data::dataset::{Dataset, Sample};
 
 /// Builds the reference from the rows the model was made from.
 ///
@@ -28,7 +28,7 @@ pub(crate) fn build(
         )
     };
     let policy = DriftPolicy::try_from(&config.drift).map_err(to_error)?;
-    let sessions = sessions(&data.names, rows);
+    let sessions = by_session(&data.names, rows);
     let per_year = config.calendar.sessions_per_year();
     build_reference(
         &sessions,
@@ -37,4 +37,24 @@ pub(crate) fn build(
         policy.false_alarms_per_year,
     )
     .map_err(to_error)
+}
+
+/// Feature rows by session.
+fn by_session(names: &[String], samples: &[&Sample]) -> Sessions {
+    let mut sessions: Vec<Session> = Vec::new();
+    for sample in samples {
+        match sessions.last_mut() {
+            Some(last) if last.event_time == sample.event_time => {
+                last.rows.push(sample.values().to_vec())
+            }
+            _ => sessions.push(Session {
+                event_time: sample.event_time,
+                rows: vec![sample.values().to_vec()],
+            }),
+        }
+    }
+    Sessions {
+        names: names.to_vec(),
+        sessions,
+    }
 }

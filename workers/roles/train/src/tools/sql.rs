@@ -134,7 +134,7 @@ async fn shown(frame: DataFrame, most: usize) -> Result<String> {
         .limit(0, Some(most.saturating_add(1)))?
         .collect()
         .await?;
-    let found: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let count: usize = batches.iter().map(RecordBatch::num_rows).sum();
     let mut left = most;
     let kept: Vec<RecordBatch> = batches
         .iter()
@@ -145,10 +145,10 @@ async fn shown(frame: DataFrame, most: usize) -> Result<String> {
         })
         .collect();
     let table = pretty_format_batches(&kept)?;
-    Ok(if found > most {
+    Ok(if count > most {
         format!("{table}\nthe first {most} rows; --rows shows more")
     } else {
-        format!("{table}\n{found} rows")
+        format!("{table}\n{count} rows")
     })
 }
 

@@ -165,16 +165,16 @@ impl WalkForward {
     /// # Errors
     /// Residuals that are not finite.
     pub(crate) fn residual_quantiles(&self) -> Result<ResidualQuantiles, InputError> {
-        let of = |step: usize| -> Vec<f64> {
+        let residuals = |step: usize| -> Vec<f64> {
             let own = self.records.iter().filter(|r| r.step == step);
             own.map(residual).collect()
         };
         let steps =
-            (1..=self.horizon).map(|step| conformal::residual_quantiles(&of(step), &LEVELS));
+            (1..=self.horizon).map(|step| conformal::residual_quantiles(&residuals(step), &LEVELS));
         Ok(ResidualQuantiles {
             levels: LEVELS.to_vec(),
             steps: steps.collect::<Result<_, _>>()?,
-            count: of(1).len() as u64,
+            count: residuals(1).len() as u64,
         })
     }
 }
