@@ -9,30 +9,30 @@ use crate::{ModelError, quantiles};
 /// # Errors
 /// [`ModelError::Manifest`] for another format version or parts of different lengths.
 pub fn load(bytes: &[u8]) -> Result<ModelManifest, ModelError> {
-    let wrong = ModelError::Manifest;
+    let to_error = ModelError::Manifest;
     let manifest: ModelManifest =
-        serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
+        serde_json::from_slice(bytes).map_err(|e| to_error(e.to_string()))?;
     if manifest.format_version != FORMAT_VERSION {
         let message = format!(
             "it has format version {}, this program reads {FORMAT_VERSION}",
             manifest.format_version
         );
-        return Err(wrong(message));
+        return Err(to_error(message));
     }
     let features = manifest.features.len();
     let scaler = &manifest.scaler;
     if features == 0 || scaler.mean.len() != features || scaler.std.len() != features {
-        return Err(wrong(format!(
+        return Err(to_error(format!(
             "it has {features} features and {} scaler means",
             scaler.mean.len()
         )));
     }
     let numbers = scaler.mean.iter().chain(&scaler.std);
     if !numbers.clone().all(|v| v.is_finite()) || scaler.std.iter().any(|s| *s <= 0.0) {
-        return Err(wrong("its scaler holds a number that cannot be".into()));
+        return Err(to_error("its scaler holds a number that cannot be".into()));
     }
     if manifest.horizon == 0 || manifest.lookback == 0 {
-        return Err(wrong("horizon and lookback must be at least 1".into()));
+        return Err(to_error("horizon and lookback must be at least 1".into()));
     }
     let sizes = [
         ("horizon", manifest.horizon, 60),
@@ -44,14 +44,14 @@ pub fn load(bytes: &[u8]) -> Result<ModelManifest, ModelError> {
     ];
     // As the schema of the Pipeline bounds them; beyond, memory would be asked for before anything is checked.
     if let Some((name, size, most)) = sizes.into_iter().find(|(_, size, most)| size > most) {
-        return Err(wrong(format!(
+        return Err(to_error(format!(
             "{name} is {size}, at most {most} is allowed"
         )));
     }
     let horizon = usize::try_from(manifest.horizon).unwrap_or(usize::MAX);
     let fault = manifest.quantiles.as_ref();
     match fault.and_then(|quantiles| quantiles::fault(quantiles, horizon)) {
-        Some(fault) => Err(wrong(fault)),
+        Some(fault) => Err(to_error(fault)),
         None => Ok(manifest),
     }
 }

@@ -96,25 +96,26 @@ impl Boosted {
     /// # Errors
     /// [`ModelError::Weights`].
     pub fn decode(bytes: &[u8], features: usize, steps: usize) -> Result<Self, ModelError> {
-        let wrong = ModelError::Weights;
-        let texts: Vec<String> = serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
+        let to_error = ModelError::Weights;
+        let texts: Vec<String> =
+            serde_json::from_slice(bytes).map_err(|e| to_error(e.to_string()))?;
         if texts.len() != steps {
-            return Err(wrong(format!(
+            return Err(to_error(format!(
                 "they are {} steps, not {steps}",
                 texts.len()
             )));
         }
         let one =
-            |text: &String| GradientBooster::from_json(text).map_err(|e| wrong(e.to_string()));
+            |text: &String| GradientBooster::from_json(text).map_err(|e| to_error(e.to_string()));
         let boosters: Result<Vec<_>, ModelError> = texts.iter().map(one).collect();
         let boosters = boosters?;
         // The library takes the number of trees to ask from the file, and slices with it.
-        let whole = |b: &GradientBooster| {
+        let is_complete = |b: &GradientBooster| {
             b.prediction_iteration.unwrap_or(0) <= b.trees.len()
-                && b.trees.iter().all(|tree| sound(tree, features))
+                && b.trees.iter().all(|tree| is_valid(tree, features))
         };
-        if !boosters.iter().all(whole) {
-            return Err(wrong(format!(
+        if !boosters.iter().all(is_complete) {
+            return Err(to_error(format!(
                 "a tree is damaged or splits on more than {features} features"
             )));
         }
@@ -123,7 +124,7 @@ impl Boosted {
 }
 
 /// Every split asks for a feature that is there and leads to later nodes of the same tree: a walk ends.
-fn sound(tree: &Tree, features: usize) -> bool {
+fn is_valid(tree: &Tree, features: usize) -> bool {
     let within = |from: usize, to: usize| to > from && to < tree.nodes.len();
     let mut nodes = tree.nodes.iter().enumerate();
     !tree.nodes.is_empty()

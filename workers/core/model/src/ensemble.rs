@@ -37,10 +37,10 @@ impl Ensemble {
     /// [`ModelError::Input`] without a weight above zero, or for an ensemble of ensembles.
     pub fn new(members: Vec<(ModelKind, f64, SingleModel)>) -> Result<Self, ModelError> {
         let total: f64 = members.iter().map(|(_, weight, _)| weight).sum();
-        let sound = members.iter().all(|(kind, weight, _)| {
+        let are_valid = members.iter().all(|(kind, weight, _)| {
             *weight >= 0.0 && weight.is_finite() && *kind != ModelKind::Ensemble
         });
-        if !sound || total <= 0.0 || !total.is_finite() || members.len() > MOST {
+        if !are_valid || total <= 0.0 || !total.is_finite() || members.len() > MOST {
             let message = format!("{} members with total weight {total}", members.len());
             return Err(ModelError::Input(message));
         }
@@ -88,17 +88,17 @@ impl Ensemble {
     }
 
     pub(crate) fn decode(bytes: &[u8], sizes: &Sizes) -> Result<Self, ModelError> {
-        let wrong = ModelError::Weights;
+        let to_error = ModelError::Weights;
         let stored: Vec<Stored> =
-            serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
+            serde_json::from_slice(bytes).map_err(|e| to_error(e.to_string()))?;
         let mut members = Vec::new();
         for member in stored {
             let bytes = member.bytes.map(hex::decode).transpose();
-            let bytes = bytes.map_err(|e| wrong(e.to_string()))?;
+            let bytes = bytes.map_err(|e| to_error(e.to_string()))?;
             let model = SingleModel::decode(member.kind, bytes.as_deref(), sizes)?;
             members.push((member.kind, member.weight, model));
         }
-        Self::new(members).map_err(|e| wrong(e.to_string()))
+        Self::new(members).map_err(|e| to_error(e.to_string()))
     }
 }
 

@@ -91,8 +91,8 @@ impl Linear {
     /// # Errors
     /// [`ModelError::Weights`] for anything else.
     pub fn decode(bytes: &[u8], features: usize, steps: usize) -> Result<Self, ModelError> {
-        let wrong = ModelError::Weights;
-        let model: Self = serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
+        let to_error = ModelError::Weights;
+        let model: Self = serde_json::from_slice(bytes).map_err(|e| to_error(e.to_string()))?;
         let shape = model.intercepts.len() == steps
             && model.coefficients.len() == steps
             && model.coefficients.iter().all(|c| c.len() == features);
@@ -101,7 +101,7 @@ impl Linear {
             .iter()
             .chain(model.coefficients.iter().flatten());
         if !shape || !numbers.clone().all(|v| v.is_finite()) {
-            return Err(wrong(format!(
+            return Err(to_error(format!(
                 "they are not {steps} steps of {features} finite coefficients"
             )));
         }

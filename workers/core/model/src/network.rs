@@ -99,15 +99,15 @@ impl Network {
     /// # Errors
     /// [`ModelError::Weights`] when they are not exactly those of this shape.
     pub fn decode(bytes: &[u8], shape: Shape) -> Result<Self, ModelError> {
-        let wrong = ModelError::Weights;
+        let to_error = ModelError::Weights;
         let device = Device::flex();
         let mut network = Self::blank(shape, &device);
         let mut store = SafetensorsStore::from_bytes(Some(bytes.to_vec())).validate(true);
         let read = network
             .load_from(&mut store)
-            .map_err(|e| wrong(e.to_string()))?;
+            .map_err(|e| to_error(e.to_string()))?;
         if !(read.missing.is_empty() && read.unused.is_empty() && read.errors.is_empty()) {
-            return Err(wrong(format!("they are not those of {shape:?}")));
+            return Err(to_error(format!("they are not those of {shape:?}")));
         }
         Ok(network)
     }

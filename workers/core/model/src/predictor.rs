@@ -92,13 +92,13 @@ impl Predictor {
             let message = format!("{} rows given, {} needed", rows.len(), self.lookback);
             return Err(ModelError::Input(message));
         }
-        let sound = |row: &Row<'_>| {
+        let is_valid = |row: &Row<'_>| {
             row.values.len() == width
                 && row.values.iter().all(|v| v.is_finite())
                 && row.close.is_finite()
                 && row.close > 0.0
         };
-        if !rows.iter().all(sound) {
+        if !rows.iter().all(is_valid) {
             let message = format!("a row is not {width} finite values and a close above zero");
             return Err(ModelError::Input(message));
         }

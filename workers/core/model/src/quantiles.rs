@@ -56,11 +56,11 @@ pub(crate) fn fault(quantiles: &ResidualQuantiles, horizon: usize) -> Option<Str
             "it has quantiles of {steps} steps, and forecasts {horizon}"
         ));
     }
-    let wrong = |step: &Vec<f64>| step.len() != levels.len() || !ascending(step);
+    let is_faulty = |step: &Vec<f64>| step.len() != levels.len() || !ascending(step);
     quantiles
         .steps
         .iter()
-        .any(wrong)
+        .any(is_faulty)
         .then(|| "its quantiles of a step cross, or are no numbers".into())
 }
 

@@ -41,8 +41,8 @@ impl Recurrent {
     /// # Errors
     /// [`ModelError::Weights`].
     pub fn new(weights: Weights) -> Result<Self, ModelError> {
-        let wrong = |e: foresail_recurrent::Error| ModelError::Weights(e.to_string());
-        let predictor = Predictor::new(&weights, InstructionSet::detect()).map_err(wrong)?;
+        let to_error = |e: foresail_recurrent::Error| ModelError::Weights(e.to_string());
+        let predictor = Predictor::new(&weights, InstructionSet::detect()).map_err(to_error)?;
         Ok(Self {
             weights,
             predictor: Arc::new(predictor),
@@ -54,13 +54,13 @@ impl Recurrent {
     /// # Errors
     /// [`ModelError::Input`] for no row or rows of another width.
     pub fn predict(&self, rows: &[Vec<f64>]) -> Result<Vec<f64>, ModelError> {
-        let wrong = |e: foresail_recurrent::Error| ModelError::Input(e.to_string());
+        let to_error = |e: foresail_recurrent::Error| ModelError::Input(e.to_string());
         let inputs: Vec<f32> = rows.iter().flatten().map(|v| *v as f32).collect();
         let mut outputs = vec![0.0; self.weights.shape().outputs];
-        let mut state = self.predictor.state(1).map_err(wrong)?;
+        let mut state = self.predictor.state(1).map_err(to_error)?;
         self.predictor
             .window(&mut state, &inputs, &mut outputs)
-            .map_err(wrong)?;
+            .map_err(to_error)?;
         Ok(outputs.into_iter().map(f64::from).collect())
     }
 
@@ -79,8 +79,8 @@ impl Recurrent {
     /// # Errors
     /// [`ModelError::Weights`] when they are not exactly those of this shape.
     pub fn decode(bytes: &[u8], shape: Shape) -> Result<Self, ModelError> {
-        let wrong = |e: foresail_recurrent::Error| ModelError::Weights(e.to_string());
-        Self::new(Weights::from_safetensors(shape, bytes).map_err(wrong)?)
+        let to_error = |e: foresail_recurrent::Error| ModelError::Weights(e.to_string());
+        Self::new(Weights::from_safetensors(shape, bytes).map_err(to_error)?)
     }
 }
 

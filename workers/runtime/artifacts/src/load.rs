@@ -66,7 +66,7 @@ pub async fn manifest(
 ) -> Result<ModelManifest, RoleError> {
     let uri = S3Uri::parse(&served.manifest_uri)?;
     let unusable = |cause: &str| unusable(&format!("v{} at {uri}", served.version), cause);
-    let bytes = whole(objects, &uri, &unusable).await?;
+    let bytes = manifest_bytes(objects, &uri, &unusable).await?;
     let bytes = verified(&uri, bytes, &served.manifest_sha256)?;
     artifact::load(&bytes).map_err(|e| unusable(&e.to_string()))
 }
@@ -77,12 +77,12 @@ pub async fn manifest(
 /// User error `ModelUnusable`; failures of S3.
 pub async fn manifest_at(objects: &impl Objects, uri: &S3Uri) -> Result<ModelManifest, RoleError> {
     let unusable = |cause: &str| unusable(&uri.to_string(), cause);
-    let bytes = whole(objects, uri, &unusable).await?;
+    let bytes = manifest_bytes(objects, uri, &unusable).await?;
     artifact::load(&bytes).map_err(|e| unusable(&e.to_string()))
 }
 
 /// The bytes of a manifest, unless there are too many.
-pub(crate) async fn whole(
+pub(crate) async fn manifest_bytes(
     objects: &impl Objects,
     uri: &S3Uri,
     refused: &(impl Fn(&str) -> RoleError + Sync),

@@ -55,13 +55,13 @@ impl Objects for Store {
 /// # Errors
 /// User error `DigestMismatch`.
 pub(crate) fn verified(uri: &S3Uri, bytes: Bytes, sha256: &str) -> Result<Bytes, RoleError> {
-    let found = sha256_hex(&bytes);
-    if found == sha256 {
+    let actual = sha256_hex(&bytes);
+    if actual == sha256 {
         return Ok(bytes);
     }
     Err(damaged(
         uri,
-        &format!("has SHA-256 {found}, expected {sha256}"),
+        &format!("has SHA-256 {actual}, expected {sha256}"),
     ))
 }
 

@@ -8,7 +8,7 @@ use foresail_crds::names::sha256_hex;
 use foresail_model::artifact;
 use foresail_runtime_store::{PutNew, S3Uri};
 
-use crate::load::whole;
+use crate::load::manifest_bytes;
 use crate::objects::Objects;
 
 /// A complete artifact.
@@ -44,7 +44,7 @@ pub async fn find(objects: &impl Objects, folder: &S3Uri) -> Result<Option<Store
         let message = format!("{uri}: {cause}; delete it to train again");
         RoleError::user("ManifestUnreadable", message)
     };
-    let bytes = whole(objects, &uri, &unreadable).await?;
+    let bytes = manifest_bytes(objects, &uri, &unreadable).await?;
     let manifest = artifact::load(&bytes).map_err(|e| unreadable(&e.to_string()))?;
     Ok(Some(Stored {
         manifest,

@@ -128,11 +128,11 @@ fn bar_columns(bars: &[&Bar]) -> Vec<ArrayRef> {
 /// # Errors
 /// A column that is missing or does not cast, and a close that is null.
 pub fn bars(batch: &RecordBatch) -> Result<Vec<Bar>, ArrowError> {
-    let wrong = |message: String| ArrowError::SchemaError(message);
+    let to_error = |message: String| ArrowError::SchemaError(message);
     let column = |name: &str, kind: ArrowType| {
         let array = batch.column_by_name(name);
-        let array = array.ok_or_else(|| wrong(format!("column {name} is missing")))?;
-        cast(array, &kind).map_err(|e| wrong(format!("column {name}: {e}")))
+        let array = array.ok_or_else(|| to_error(format!("column {name} is missing")))?;
+        cast(array, &kind).map_err(|e| to_error(format!("column {name}: {e}")))
     };
     let text = |name: &str| -> Result<StringArray, ArrowError> {
         Ok(column(name, ArrowType::Utf8)?.as_string::<i32>().clone())
@@ -161,7 +161,7 @@ pub fn bars(batch: &RecordBatch) -> Result<Vec<Bar>, ArrowError> {
             open: number(&open),
             high: number(&high),
             low: number(&low),
-            close: number(&close).ok_or_else(|| wrong("a close is null".into()))?,
+            close: number(&close).ok_or_else(|| to_error("a close is null".into()))?,
             volume: number(&volume),
             split_factor: number(&splits).unwrap_or(1.0),
             dividend: number(&dividends).unwrap_or(0.0),

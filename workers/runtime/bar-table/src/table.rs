@@ -137,7 +137,7 @@ impl BarTable {
         next: &BTreeMap<i32, i64>,
         newest: i64,
     ) -> Result<(), RoleError> {
-        let wrong = |what: &'static str, uri: &S3Uri| {
+        let to_error = |what: &'static str, uri: &S3Uri| {
             let uri = uri.clone();
             move |e: DeltaTableError| explain(what, &uri, &e)
         };
@@ -151,15 +151,15 @@ impl BarTable {
             RoleError::internal("LakeEncoding", format!("bars of {}: {e}", self.uri))
         })?;
         let mut writer = RecordBatchWriter::for_table(&self.table)
-            .map_err(wrong("writing to", &self.uri))?
+            .map_err(to_error("writing to", &self.uri))?
             .with_commit_properties(properties);
         writer
             .write(batch)
             .await
-            .map_err(wrong("writing to", &self.uri))?;
+            .map_err(to_error("writing to", &self.uri))?;
         let commit = writer.flush_and_commit(&mut self.table);
         let version = self.effects.perform("s3", "delta-commit", commit).await;
-        version.map_err(wrong("committing to", &self.uri))?;
+        version.map_err(to_error("committing to", &self.uri))?;
         if self.version().is_multiple_of(CHECKPOINT_EVERY) {
             // A checkpoint only speeds up opening; the next one comes in any case.
             if let Err(error) = checkpoints::create_checkpoint(&self.table, None).await {

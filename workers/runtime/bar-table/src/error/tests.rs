@@ -58,8 +58,8 @@ fn uri() -> S3Uri {
     S3Uri::parse("s3://bucket/lake/n/p/bars").unwrap()
 }
 
-/// What every way into the table says of this store.
-async fn told(endpoint: &str) -> Vec<RoleError> {
+/// How every way into the table fails on this store.
+async fn errors_of(endpoint: &str) -> Vec<RoleError> {
     let store = || store(endpoint);
     let uri = uri();
     let effects = Outside::plain(Secrets::at("/none")).effects;
@@ -89,7 +89,7 @@ async fn what_s3_answers_decides_the_reason() {
         ),
     ];
     for (status, body, reason) in cases {
-        for error in told(&server(status, body).await).await {
+        for error in errors_of(&server(status, body).await).await {
             assert_eq!(error.reason, reason, "{status} {body}: {error}");
             assert_eq!(error.class, ErrorClass::User, "{error}");
         }
@@ -102,7 +102,7 @@ async fn a_store_that_does_not_answer_is_waited_for() {
     let silent = format!("http://{}", silent.local_addr().unwrap());
     // Port 1 refuses; the second took the connection and is gone.
     for endpoint in ["http://127.0.0.1:1", &silent] {
-        for error in told(endpoint).await {
+        for error in errors_of(endpoint).await {
             assert_eq!(error.reason, "S3Unreachable", "{endpoint}: {error}");
             assert_eq!(error.class, ErrorClass::Outside, "{error}");
         }
