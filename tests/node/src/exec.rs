@@ -114,7 +114,7 @@ pub fn long(command: &mut Command, what: &str, log: &Path, limit: Duration) -> R
     let mut next_beat = HEARTBEAT;
     loop {
         if let Some(status) = child.try_wait()? {
-            progress::quiet();
+            progress::ended(what);
             if status.success() {
                 return Ok(());
             }
@@ -129,6 +129,7 @@ pub fn long(command: &mut Command, what: &str, log: &Path, limit: Duration) -> R
         if elapsed > limit {
             let _ = child.kill();
             let _ = child.wait();
+            progress::ended(what);
             bail!(
                 "{what} took longer than {}s and was ended\n{}\nfull log: {}",
                 limit.as_secs(),

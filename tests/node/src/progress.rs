@@ -1,6 +1,7 @@
 //! Progress on standard error: elapsed time since the start, what happens, and how long it may still take. On a
 //! terminal the last line moves; elsewhere every 20 seconds a line shows that something lives.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -51,28 +52,35 @@ pub fn done(seconds: u64) {
 
 /// That something goes on: `what`, for how long already, and what is left of everything expected.
 pub fn alive(what: &str, since: Duration, print: bool) {
-    let left = with_work(|work| work.left(elapsed()));
+    let text = format!("{what}: {}s so far", since.as_secs());
+    let (running, left) = with_work(|work| {
+        work.running.insert(what.to_owned(), text.clone());
+        (work.line(), work.left(elapsed()))
+    });
     let left = left.map_or_else(String::new, |left| {
         format!(", about {} min left in all", left.as_secs().div_ceil(60))
     });
-    let text = format!("{what}: {}s so far{left}", since.as_secs());
-    bar().set_message(text.clone());
+    bar().set_message(format!("{running}{left}"));
     bar().tick();
     if print && bar().is_hidden() {
-        say(format!("  {text}"));
+        say(format!("  {text}{left}"));
     }
 }
 
-/// Takes the moving line away.
-pub fn quiet() {
-    bar().set_message("");
+/// It goes on no more.
+pub fn ended(what: &str) {
+    let line = with_work(|work| {
+        work.running.remove(what);
+        work.line()
+    });
+    bar().set_message(line);
     bar().tick();
 }
 
 fn bar() -> &'static ProgressBar {
     BAR.get_or_init(|| {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        match ProgressStyle::with_template("{spinner} {msg}") {
+        match ProgressStyle::with_template("{msg}") {
             Ok(style) => bar.with_style(style),
             Err(_) => bar,
         }
@@ -88,15 +96,23 @@ struct Work {
     expected: u64,
     finished: u64,
     last: Duration,
+    /// What goes on at the moment.
+    running: BTreeMap<String, String>,
 }
 
 impl Work {
     const fn new() -> Self {
         Self {
+            running: BTreeMap::new(),
             expected: 0,
             finished: 0,
             last: Duration::ZERO,
         }
+    }
+
+    fn line(&self) -> String {
+        let all: Vec<&str> = self.running.values().map(String::as_str).collect();
+        all.join(" · ")
     }
 
     fn finish(&mut self, seconds: u64, now: Duration) {
