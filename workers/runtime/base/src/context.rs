@@ -6,8 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use foresail_crds::Role;
 use foresail_crds::names::PipelineName;
 use foresail_crds::role::ADMIN_PORT;
-use tokio::task::JoinHandle;
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 use crate::effects::{Effects, Fault};
 use crate::metrics::Registry;
@@ -98,21 +97,4 @@ pub fn role_span(pipeline: &PipelineName, role: Role) -> Span {
         pipeline = pipeline.name,
         role = role.name()
     )
-}
-
-/// Spawns a task that logs with the names of the one that spawns it.
-pub fn spawn<F>(task: F) -> JoinHandle<F::Output>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    tokio::spawn(task.in_current_span())
-}
-
-/// As [`spawn`], for work that blocks.
-pub fn spawn_blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> JoinHandle<T> {
-    let span = Span::current();
-    tokio::task::spawn_blocking(move || span.in_scope(work))
 }

@@ -13,15 +13,17 @@ mod reporter;
 pub mod retry;
 mod secrets;
 mod shutdown;
+mod spawn;
 mod supervise;
 mod telemetry;
 
 pub use admin::Health;
-pub use context::{Outside, RoleContext, admin_address, role_span, spawn, spawn_blocking};
+pub use context::{Outside, RoleContext, admin_address, role_span};
 pub use error::exit_code_for;
 pub use foresail_crds::RoleError;
 pub use reporter::{Observations, Reporter, RoleStatus};
 pub use secrets::Secrets;
 pub use shutdown::Shutdown;
+pub use spawn::{spawn, spawn_blocking};
 pub use supervise::{Connecting, Supervised, supervise};
 pub use telemetry::init;
