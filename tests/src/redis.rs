@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use redis::{Client, Cmd, FromRedisValue, cmd};
-use tokio::time::timeout;
+use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisResult, cmd};
 
 use crate::Cluster;
 
@@ -28,13 +27,19 @@ pub async fn flush(cluster: &Cluster) -> Result<()> {
 
 async fn ask<T: FromRedisValue>(cluster: &Cluster, command: &Cmd) -> Result<T> {
     let url = cluster.settings.redis.as_str();
-    let answer = async {
-        let client = Client::open(url)?;
-        let mut connection = client.get_multiplexed_async_connection().await?;
-        command.query_async(&mut connection).await
-    };
-    timeout(LIMIT, answer)
+    query(url, command)
         .await
-        .with_context(|| format!("Redis at {url} does not answer"))?
         .with_context(|| format!("Redis at {url}"))
+}
+
+async fn query<T: FromRedisValue>(url: &str, command: &Cmd) -> RedisResult<T> {
+    // The client's own limits are below what a busy node needs.
+    let limits = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(LIMIT))
+        .set_response_timeout(Some(LIMIT));
+    let client = Client::open(url)?;
+    let mut connection = client
+        .get_multiplexed_async_connection_with_config(&limits)
+        .await?;
+    command.query_async(&mut connection).await
 }
