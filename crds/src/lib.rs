@@ -14,6 +14,7 @@ pub mod readiness;
 pub mod records;
 pub mod role;
 pub mod role_error;
+pub mod secret;
 pub mod training_parameters;
 pub mod worker_config;
 

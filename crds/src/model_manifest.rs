@@ -4,9 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::pipeline::spec::{
-    Adjustment, DriftMetric, FeatureSpec, ModelKind, Target, TrainingSpec,
-};
+use crate::pipeline::spec::{Adjustment, DriftMetric, FeatureSpec, ModelKind, Target};
+use crate::worker_config::TrainingRecipe;
 
 /// Version of this document; readers refuse others.
 pub const FORMAT_VERSION: u32 = 1;
@@ -91,8 +90,8 @@ pub struct ModelManifest {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Recipe {
-    /// `spec.training` of that time.
-    pub training: TrainingSpec,
+    /// What it depended on in `spec.training` of that time.
+    pub training: TrainingRecipe,
     /// Newest sessions kept for the gate; 0 for a first version.
     pub gate_sessions: u32,
 }

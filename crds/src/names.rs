@@ -5,8 +5,6 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-use crate::Role;
-
 /// Namespace and name of a Pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct PipelineName {
@@ -111,11 +109,6 @@ impl PipelineName {
         }
     }
 
-    /// `transactional.id` of one role: `foresail.<namespace>.<name>.<role>`.
-    pub fn kafka_identity(&self, role: Role) -> String {
-        format!("foresail.{}.{}.{role}", self.namespace, self.name)
-    }
-
     /// Child object `<name>-<suffix>`.
     pub fn child(&self, suffix: &str) -> String {
         format!("{}-{suffix}", self.name)
@@ -188,11 +181,5 @@ mod tests {
         ] {
             assert!(!places.is_artifact(other), "{other}");
         }
-    }
-
-    #[test]
-    fn the_kafka_identity_names_pipeline_and_role() {
-        let name = PipelineName::new("n", "p");
-        assert_eq!(name.kafka_identity(Role::Ingest), "foresail.n.p.ingest");
     }
 }

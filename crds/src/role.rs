@@ -5,7 +5,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::worker_config::secret::{KAFKA, LAKE, REDIS, SOURCE};
+use crate::names::PipelineName;
+use crate::pipeline::PipelineSpec;
+use crate::secret::{KAFKA, LAKE, REDIS, SOURCE};
+use crate::worker_config::{
+    CleanupConfig, ConfigDocument, IngestConfig, LakeConfig, MonitorConfig, PredictConfig,
+    PrepareConfig, RoleConfig, StreamConfig, TrainConfig,
+};
 
 /// Port of `/healthz`, `/readyz` and `/metrics` in every long-running pod.
 pub const ADMIN_PORT: u16 = 8081;
@@ -89,9 +95,10 @@ pub struct Facts {
     pub grace_seconds: i64,
 }
 
-/// Makes `Role`, its list and its table from one row per role. The comment of a row is its help text.
+/// Makes `Role`, its list and its table from one row per role: its help text as a comment, the struct of
+/// its configuration, and its facts.
 macro_rules! roles {
-    ($(#[doc = $purpose:literal] $role:ident => $facts:expr,)+) => {
+    ($(#[doc = $purpose:literal] $role:ident($config:ty) => $facts:expr,)+) => {
         /// What a pod of a Pipeline does.
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
@@ -112,6 +119,16 @@ macro_rules! roles {
                 }
             }
 
+            /// Its part of a spec, as it is mounted.
+            pub fn config(self, pipeline: &PipelineName, spec: &PipelineSpec) -> ConfigDocument {
+                match self {
+                    $(Self::$role => {
+                        let config = <$config>::new(pipeline.clone(), spec);
+                        ConfigDocument::of(self.name(), pipeline, &config)
+                    })+
+                }
+            }
+
             /// What it does, in one line.
             pub fn purpose(self) -> &'static str {
                 match self {
@@ -124,7 +141,7 @@ macro_rules! roles {
 
 roles! {
     /// Makes topics and probes Kafka, S3, Redis and the source
-    Prepare => Facts {
+    Prepare(PrepareConfig) => Facts {
         name: "prepare",
         workload: Workload::Job,
         image: Image::Worker,
@@ -136,7 +153,7 @@ roles! {
         grace_seconds: 30,
     },
     /// Source to Kafka
-    Ingest => Facts {
+    Ingest(IngestConfig) => Facts {
         name: "ingest",
         workload: Workload::Worker,
         image: Image::Worker,
@@ -148,7 +165,7 @@ roles! {
         grace_seconds: 20,
     },
     /// Kafka to the Delta table
-    Lake => Facts {
+    Lake(LakeConfig) => Facts {
         name: "lake",
         workload: Workload::Worker,
         image: Image::Worker,
@@ -160,7 +177,7 @@ roles! {
         grace_seconds: 20,
     },
     /// Bars to feature rows
-    Stream => Facts {
+    Stream(StreamConfig) => Facts {
         name: "stream",
         workload: Workload::Worker,
         image: Image::Worker,
@@ -172,7 +189,7 @@ roles! {
         grace_seconds: 20,
     },
     /// Trains one model and reports its manifest
-    Train => Facts {
+    Train(TrainConfig) => Facts {
         name: "train",
         workload: Workload::Job,
         image: Image::Trainer,
@@ -184,7 +201,7 @@ roles! {
         grace_seconds: 30,
     },
     /// Serves forecasts
-    Predict => Facts {
+    Predict(PredictConfig) => Facts {
         name: "predict",
         workload: Workload::Server,
         image: Image::Worker,
@@ -197,7 +214,7 @@ roles! {
         grace_seconds: 30,
     },
     /// Watches drift and realised error
-    Monitor => Facts {
+    Monitor(MonitorConfig) => Facts {
         name: "monitor",
         workload: Workload::Worker,
         image: Image::Worker,
@@ -209,7 +226,7 @@ roles! {
         grace_seconds: 20,
     },
     /// Removes what the deletion policy does not retain
-    Cleanup => Facts {
+    Cleanup(CleanupConfig) => Facts {
         name: "cleanup",
         workload: Workload::Job,
         image: Image::Worker,
@@ -259,6 +276,13 @@ impl Role {
     /// Whether it runs all day: probed, with [`ADMIN_PORT`].
     pub fn runs_all_day(self) -> bool {
         self.facts().workload != Workload::Job
+    }
+}
+
+impl PipelineName {
+    /// `transactional.id` of one role: `foresail.<namespace>.<name>.<role>`.
+    pub fn kafka_identity(&self, role: Role) -> String {
+        format!("foresail.{}.{}.{role}", self.namespace, self.name)
     }
 }
 
@@ -315,6 +339,12 @@ mod tests {
             assert!(!role.purpose().is_empty());
         }
         assert_eq!(Role::from_name("nobody"), None);
+    }
+
+    #[test]
+    fn the_kafka_identity_names_pipeline_and_role() {
+        let name = PipelineName::new("n", "p");
+        assert_eq!(name.kafka_identity(Role::Ingest), "foresail.n.p.ingest");
     }
 
     #[test]

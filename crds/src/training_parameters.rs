@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 
 use crate::Decimal;
 use crate::pipeline::spec::{ModelKind, ModelSpec, Target, TrainingSpec};
+use crate::worker_config::TrainingRecipe;
 
 /// Largest seed: what a JSON number holds exactly.
 const LARGEST_SEED: u64 = (1 << 53) - 1;
@@ -85,6 +86,14 @@ impl TryFrom<&TrainingSpec> for TrainingParameters {
     type Error = InvalidParameter;
 
     fn try_from(spec: &TrainingSpec) -> Result<Self, InvalidParameter> {
+        Self::try_from(&TrainingRecipe::from(spec))
+    }
+}
+
+impl TryFrom<&TrainingRecipe> for TrainingParameters {
+    type Error = InvalidParameter;
+
+    fn try_from(spec: &TrainingRecipe) -> Result<Self, InvalidParameter> {
         let most = spec.max_sessions;
         let max_sessions = most.map(|n| count("spec.training.maxSessions", n, 50..=100_000));
         if spec.seed > LARGEST_SEED {

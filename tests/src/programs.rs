@@ -7,6 +7,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
+use foresail_crds::Role;
 use foresail_crds::worker_config::CONFIG_FILE;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::ListParams;
@@ -33,12 +34,12 @@ pub fn program(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The newest configuration of a Pipeline, as its pods have it.
+/// The newest configuration of a role, as its pods have it.
 ///
 /// # Errors
 /// When there is none.
-pub async fn configuration(space: &Space, pipeline: &str) -> Result<String> {
-    let prefix = format!("{pipeline}-config-");
+pub async fn configuration(space: &Space, pipeline: &str, role: Role) -> Result<String> {
+    let prefix = format!("{pipeline}-config-{role}-");
     let maps = space
         .api::<ConfigMap>()
         .list(&ListParams::default())
@@ -105,7 +106,7 @@ impl Folder {
         let settings = &space.cluster.settings;
         fs::write(secrets.join("accessKeyId"), &settings.access_key)?;
         fs::write(secrets.join("secretAccessKey"), &settings.secret_key)?;
-        let config = configuration(space, pipeline).await?;
+        let config = configuration(space, pipeline, Role::Train).await?;
         fs::write(folder.0.join(CONFIG_FILE), config)?;
         Ok(folder)
     }

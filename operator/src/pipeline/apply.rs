@@ -2,6 +2,7 @@
 //! what is no longer wanted goes. Every write passes the effects layer.
 
 mod prune;
+mod retention;
 
 use foresail_crds::model_version::ModelVersionStatus;
 use foresail_crds::{API_VERSION, MANAGER, ModelVersion, ModelVersionSpec};

@@ -42,6 +42,7 @@ pub fn plan(pipeline: &ValidatedPipeline, observed: &Observed, now: Timestamp) -
         trigger: run.trigger,
         delta_version: run.delta_version,
         champion: plan.champion().cloned(),
+        gate_sessions: pipeline.promotion.gate_sessions,
     });
     plan.roles = roles::roles(&plan, observed);
     plan
@@ -80,7 +81,7 @@ fn recall(at: Situation<'_>) -> Plan {
         alarm_announced: status.alarm_announced.clone(),
         rollback: pipeline.rollback.clone().or(status.rollback.clone()),
         run: status.run.clone().map(RunRecord::with_separate_hashes),
-        prepared: prepare.is_some_and(|p| p.complete && p.config == pipeline.config_name),
+        prepared: prepare.is_some_and(|p| p.complete && p.config == pipeline.prepare_config),
         ..Plan::default()
     }
 }

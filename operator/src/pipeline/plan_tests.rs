@@ -26,7 +26,7 @@ fn ready(p: &ValidatedPipeline) -> Observed {
     let mut observed = Observed::default();
     let status = &mut observed.status;
     status.prepare = Some(PrepareStatus {
-        config: p.config_name.clone(),
+        config: p.prepare_config.clone(),
         complete: true,
         error: None,
     });

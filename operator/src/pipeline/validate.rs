@@ -5,10 +5,10 @@ mod rules;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use foresail_crds::names::{PipelineName, Places, hash8};
+use foresail_crds::names::{PipelineName, Places};
 use foresail_crds::pipeline::conditions::{RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION};
 use foresail_crds::pipeline::spec::{PipelineSpec, PromotionMode, RetrainTrigger, ServingSpec};
-use foresail_crds::worker_config::{WorkerConfig, secret};
+use foresail_crds::worker_config::{ConfigDocument, RoleConfig, TrainConfig, TrainingJob, secret};
 use foresail_crds::{Pipeline, Role, TrainingParameters};
 use foresail_drift::DriftPolicy;
 use jiff::tz::TimeZone;
@@ -25,10 +25,10 @@ pub struct ValidatedPipeline {
     pub name: PipelineName,
     /// For children.
     pub owner: OwnerReference,
-    /// What workers get.
-    pub config: WorkerConfig,
-    /// Name of the immutable ConfigMap.
-    pub config_name: String,
+    /// Only to make configurations from: what decides is in fields of its own.
+    spec: PipelineSpec,
+    /// Name of the ConfigMap that prepare reads: what was prepared before had another one.
+    pub prepare_config: String,
     /// Feature-set fingerprint.
     pub fingerprint: String,
     /// Hash of everything a model depends on.
@@ -83,20 +83,16 @@ pub struct Promotion {
     pub minimum_effect: f64,
     /// Pinned version.
     pub champion_version: Option<u32>,
-}
-
-/// How the Job of a training run runs; no model depends on it.
-#[derive(Clone, Debug)]
-pub struct TrainingJob {
-    /// CPU and memory.
-    pub resources: Option<ResourceRequirements>,
-    /// Longest time of a run.
-    pub active_deadline_seconds: i64,
-    /// Pods that may fail before the run has.
-    pub backoff_limit: i32,
+    /// Newest sessions kept to compare challenger and champion on.
+    pub gate_sessions: u32,
 }
 
 impl ValidatedPipeline {
+    /// What a role's pods mount.
+    pub fn config(&self, role: Role) -> ConfigDocument {
+        role.config(&self.name, &self.spec)
+    }
+
     /// Whether `spec.suspend` stops a role now.
     pub fn suspends(&self, role: Role) -> bool {
         self.suspend && role.facts().stops_on_suspend
@@ -153,12 +149,13 @@ pub fn validate(object: &Pipeline) -> Result<ValidatedPipeline, Invalid> {
         .replay
         .as_ref()
         .and_then(|r| r.sessions_per_second.as_f64());
-    let config = WorkerConfig::new(name.clone(), spec);
+    let train = TrainConfig::new(name.clone(), spec);
+    let training_job = TrainingJob::from(&spec.training);
     let annotation = |key: &str| object.annotations().get(key).cloned();
     Ok(ValidatedPipeline {
-        config_name: config.config_map_name(),
-        model_hash: model_hash(&config),
-        run_hash: hash8(&serde_json::to_vec(&(&config, &spec.training)).unwrap_or_default()),
+        prepare_config: Role::Prepare.config(&name, spec).name,
+        model_hash: train.model.hash(),
+        run_hash: train.run_hash(&training_job),
         retrain: annotation(RETRAIN_ANNOTATION),
         rollback: annotation(ROLLBACK_ANNOTATION),
         places: name.places(&spec.lake.uri),
@@ -169,16 +166,13 @@ pub fn validate(object: &Pipeline) -> Result<ValidatedPipeline, Invalid> {
             mode: spec.promotion.mode,
             minimum_effect: spec.promotion.minimum_effect.as_f64().unwrap_or(0.0),
             champion_version: spec.promotion.champion_version,
+            gate_sessions: spec.promotion.gate_window_sessions,
         },
-        training_job: TrainingJob {
-            resources: spec.training.resources.clone(),
-            active_deadline_seconds: spec.training.active_deadline_seconds,
-            backoff_limit: spec.training.backoff_limit,
-        },
+        training_job,
         serving: spec.serving.clone(),
+        spec: spec.clone(),
         name,
         owner,
-        config,
         fingerprint,
         replay_speed,
         retraining,
@@ -236,19 +230,6 @@ fn schedule(spec: &PipelineSpec) -> Result<Option<Schedule>, Invalid> {
     Ok(triggers
         .contains(&RetrainTrigger::Schedule)
         .then_some(schedule))
-}
-
-/// Everything that makes another model from the same bars.
-fn model_hash(config: &WorkerConfig) -> String {
-    let parts = (
-        &config.instruments,
-        config.calendar,
-        config.source.adjustment,
-        &config.features,
-        &config.training,
-        config.drift.window_sessions,
-    );
-    hash8(&serde_json::to_vec(&parts).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -328,10 +309,7 @@ pub(crate) mod tests {
     fn only_what_a_model_depends_on_changes_its_hash() {
         let base = pipeline(|_| {});
         let replicas = pipeline(|v| v["spec"]["serving"]["minReplicas"] = json!(2));
-        assert_eq!(
-            (&base.model_hash, &base.config_name),
-            (&replicas.model_hash, &replicas.config_name)
-        );
+        assert_eq!(base.model_hash, replicas.model_hash);
         let memory =
             pipeline(|v| v["spec"]["training"]["resources"] = json!({"limits": {"memory": "1Gi"}}));
         assert_eq!(base.model_hash, memory.model_hash);

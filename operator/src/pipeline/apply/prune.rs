@@ -1,10 +1,11 @@
 //! Removes children that are no longer wanted: only the object that was seen, by its uid.
 
-use foresail_crds::Role;
+use foresail_runtime_base::effects;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{DeleteParams, DynamicObject, Preconditions};
 use kube::{Api, ResourceExt};
 
+use super::retention::in_use;
 use super::{Applied, failed, is};
 use crate::pipeline::decided::Decided;
 use crate::pipeline::error::{Error, code};
@@ -15,34 +16,15 @@ pub(super) async fn prune(
     prepared: &Resources<Prepared>,
     applied: &Resources<Applied>,
 ) -> Result<(), Error> {
-    // Old configuration stays until no rollout needs it.
-    let rolls = applied.all::<Deployment>().any(|d| is_rolling(&d));
+    let deployments: Vec<Deployment> = applied.all().collect();
     for live in &at.observed.children {
         let wanted = prepared.children.iter().any(|child| is(live, child));
         let going = live.metadata.deletion_timestamp.is_some();
-        if !wanted && !going && !is_in_use(live, at.plan.prepared, rolls) {
+        if !wanted && !going && !in_use(live, &deployments, at.observed, at.plan.prepared) {
             remove(at, live).await?;
         }
     }
     Ok(())
-}
-
-/// Workers run on until a changed configuration is prepared; finished Jobs end by their own clock.
-fn is_in_use(live: &DynamicObject, prepared: bool, rolls: bool) -> bool {
-    let kind = live.types.as_ref().map_or("", |t| t.kind.as_str());
-    match kind {
-        "Job" => !live.name_any().contains(&format!("-{}-", Role::Prepare)),
-        "ConfigMap" => !prepared || rolls,
-        "Deployment" => !prepared,
-        _ => false,
-    }
-}
-
-/// A Deployment that has not finished its rollout.
-fn is_rolling(deployment: &Deployment) -> bool {
-    deployment.status.as_ref().is_some_and(|status| {
-        status.updated_replicas != status.replicas || status.unavailable_replicas.unwrap_or(0) > 0
-    })
 }
 
 async fn remove(at: Decided<'_>, live: &DynamicObject) -> Result<(), Error> {

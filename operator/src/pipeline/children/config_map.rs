@@ -1,5 +1,6 @@
-//! The immutable configuration, and the one mutable document: which versions serve.
+//! The immutable configuration of each role, and the one mutable document: which versions serve.
 
+use foresail_crds::Role;
 use foresail_crds::worker_config::{CONFIG_FILE, SERVING_FILE};
 use k8s_openapi::api::core::v1::ConfigMap;
 
@@ -10,12 +11,17 @@ use crate::pipeline::validate::ValidatedPipeline;
 
 pub(super) fn add(resources: &mut Resources<Prepared>, pipeline: &ValidatedPipeline, plan: &Plan) {
     let data = |key: &str, text: String| Some([(key.to_string(), text)].into());
-    resources.add(&ConfigMap {
-        metadata: meta(pipeline, pipeline.config_name.clone(), "config"),
-        data: data(CONFIG_FILE, pipeline.config.to_json()),
-        immutable: Some(true),
-        ..ConfigMap::default()
-    });
+    // Cleanup runs once the Pipeline is deleted; its configuration is made with its Job.
+    let living = Role::ALL.iter().filter(|role| **role != Role::Cleanup);
+    for role in living {
+        let config = pipeline.config(*role);
+        resources.add(&ConfigMap {
+            metadata: meta(pipeline, config.name, role.name()),
+            data: data(CONFIG_FILE, config.json),
+            immutable: Some(true),
+            ..ConfigMap::default()
+        });
+    }
     let serving = serde_json::to_string_pretty(&plan.serving).unwrap_or_default();
     resources.add(&ConfigMap {
         metadata: meta(pipeline, pipeline.name.serving(), "serving"),

@@ -22,7 +22,7 @@ const CLEANUP_SECONDS: i64 = 240;
 /// Makes topics and probes Kafka, S3, Redis and the source; tries until all is well.
 pub(super) fn prepare_job(pipeline: &ValidatedPipeline, images: &Images) -> Job {
     let role = Role::Prepare;
-    let hash = hash8(pipeline.config_name.as_bytes());
+    let hash = hash8(pipeline.prepare_config.as_bytes());
     let name = pipeline.name.child(&format!("{role}-{hash}"));
     Job {
         metadata: meta(pipeline, name, role.name()),
@@ -47,7 +47,7 @@ pub fn cleanup(pipeline: &ValidatedPipeline, images: &Images) -> (ConfigMap, Job
     };
     let config = ConfigMap {
         metadata: free(&name),
-        data: Some([(CONFIG_FILE.to_string(), pipeline.config.to_json())].into()),
+        data: Some([(CONFIG_FILE.to_string(), pipeline.config(role).json)].into()),
         ..ConfigMap::default()
     };
     let shape = Shape {
@@ -69,7 +69,7 @@ pub fn cleanup(pipeline: &ValidatedPipeline, images: &Images) -> (ConfigMap, Job
 
 /// One training run.
 pub(super) fn train_job(pipeline: &ValidatedPipeline, run: &TrainingRun, images: &Images) -> Job {
-    let (role, training) = (Role::Train, &pipeline.training_job);
+    let (role, run_as) = (Role::Train, &pipeline.training_job);
     let label = (labels::RUN.to_string(), run.run_id.clone());
     let shape = Shape {
         args: vec![
@@ -87,8 +87,8 @@ pub(super) fn train_job(pipeline: &ValidatedPipeline, run: &TrainingRun, images:
     Job {
         metadata,
         spec: Some(JobSpec {
-            backoff_limit: Some(training.backoff_limit),
-            active_deadline_seconds: Some(training.active_deadline_seconds),
+            backoff_limit: Some(run_as.backoff_limit),
+            active_deadline_seconds: Some(run_as.active_deadline_seconds),
             pod_failure_policy: Some(failure_policy()),
             pod_replacement_policy: Some("Failed".into()),
             ttl_seconds_after_finished: Some(600),

@@ -1,9 +1,14 @@
-use foresail_crds::pipeline::status::Trigger;
+use std::collections::BTreeSet;
+
+use foresail_crds::ModelVersion;
+use foresail_crds::pipeline::status::{PrepareStatus, Trigger};
 use foresail_crds::worker_config::{ServedVersion, ServingConfig, TrainingRun};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::pipeline::labels;
+use crate::pipeline::observed::Observed;
+use crate::pipeline::plan::plan;
 use crate::pipeline::resources::Child;
 use crate::pipeline::validate::tests::pipeline;
 
@@ -36,6 +41,7 @@ fn children_of(p: &ValidatedPipeline) -> Vec<Child> {
             trigger: Trigger::Initial,
             delta_version: 3,
             champion: None,
+            gate_sessions: 40,
         }),
         ..Plan::default()
     };
@@ -157,6 +163,7 @@ fn suspend_stops_ingest_stream_and_the_training_job_only() {
             trigger: Trigger::Initial,
             delta_version: 3,
             champion: None,
+            gate_sessions: 40,
         }),
         ..Plan::default()
     };
@@ -249,4 +256,96 @@ fn the_pod_of_a_run_is_not_started_again_where_that_would_change_nothing() {
         json!([64, 137])
     );
     assert_eq!(spec["containers"][0]["args"][1], json!("--run"));
+}
+
+/// A Pipeline whose champion serves, before an edit.
+fn ready(p: &ValidatedPipeline) -> Observed {
+    let mut observed = Observed::default();
+    observed.status.prepare = Some(PrepareStatus {
+        config: p.prepare_config.clone(),
+        complete: true,
+        error: None,
+    });
+    let version = json!({
+        "apiVersion": "foresail.dev/v1alpha1", "kind": "ModelVersion", "metadata": {"name": "p-v1"},
+        "spec": {
+            "pipeline": "p", "version": 1, "manifestUri": "s3://b/m.json", "manifestSha256": "a",
+            "kind": "Linear", "fingerprint": p.fingerprint, "trigger": "Initial", "runId": "r1",
+            "deltaVersion": 3, "trainedThrough": "2007-06-29T20:00:00Z"
+        }
+    });
+    let version: ModelVersion = serde_json::from_value(version).unwrap();
+    observed.status.champion = Some(version.spec.served());
+    observed.versions = vec![version];
+    observed
+}
+
+/// Kind and name of each child that an edit changes, adds or removes; names of configurations without
+/// their hash.
+fn changed_by(edit: impl FnOnce(&mut Value)) -> BTreeSet<String> {
+    let (before, after) = (pipeline(|_| {}), pipeline(edit));
+    let observed = ready(&before);
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    let children = |p: &ValidatedPipeline| {
+        let plan = plan(p, &observed, now);
+        assert!(
+            plan.prepared && plan.steps.is_empty(),
+            "no prepare and no run"
+        );
+        let children = build(p, &plan, &images()).children;
+        let named = children
+            .into_iter()
+            .map(|c| (c.kind.kind, c.name, c.value.to_string()));
+        named.collect::<BTreeSet<_>>()
+    };
+    let (old, new) = (children(&before), children(&after));
+    let names = old.symmetric_difference(&new).map(|(kind, name, _)| {
+        let stem = name
+            .rsplit_once('-')
+            .map_or(name.as_str(), |(stem, _)| stem);
+        let config = name.starts_with("p-config-").then_some(stem);
+        format!("{kind} {}", config.unwrap_or(name))
+    });
+    names.collect()
+}
+
+#[test]
+fn an_edit_restarts_whom_it_concerns_and_prepares_nothing_again() {
+    let nothing = BTreeSet::new;
+    let role = |role: Role| {
+        let names = [
+            format!("ConfigMap p-config-{role}"),
+            format!("Deployment p-{role}"),
+        ];
+        BTreeSet::from(names)
+    };
+    let edit = |path: [&'static str; 2], value: Value| {
+        changed_by(move |v| v["spec"][path[0]][path[1]] = value)
+    };
+    assert_eq!(
+        edit(["drift", "threshold"], json!("0.3")),
+        role(Role::Monitor)
+    );
+    let ttl = changed_by(|v| v["spec"]["serving"]["cache"]["ttl"] = json!("2h"));
+    assert_eq!(ttl, role(Role::Predict));
+    for (path, value) in [
+        (["promotion", "gateWindowSessions"], json!(9)),
+        (["promotion", "minimumEffect"], json!("0.1")),
+        (["promotion", "mode"], json!("Manual")),
+        (["retraining", "maxPerDay"], json!(9)),
+        (["retraining", "cooldown"], json!("9d")),
+        (["deletionPolicy", "topics"], json!("Delete")),
+    ] {
+        assert_eq!(edit(path, value), nothing(), "{path:?}");
+    }
+}
+
+#[test]
+fn another_address_is_prepared_again() {
+    let (before, after) = (
+        pipeline(|_| {}),
+        pipeline(|v| v["spec"]["kafka"]["bootstrapServers"] = json!("other:9092")),
+    );
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    assert!(!plan(&after, &ready(&before), now).prepared);
 }

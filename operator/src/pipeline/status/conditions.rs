@@ -150,7 +150,7 @@ fn sources(facts: Facts<'_>) -> Judgement {
             .status
             .prepare
             .as_ref()
-            .filter(|s| s.config == p.config_name);
+            .filter(|s| s.config == p.prepare_config);
         return match prepare.and_then(|s| s.error.as_ref()) {
             Some(error) => Judgement::failed(type_, Role::Prepare.name(), error),
             None => Judgement::waiting(
@@ -418,7 +418,7 @@ mod tests {
                 message: "m".into(),
             };
             observed.status.prepare = Some(PrepareStatus {
-                config: p.config_name.clone(),
+                config: p.prepare_config.clone(),
                 complete: false,
                 error: Some(error),
             });

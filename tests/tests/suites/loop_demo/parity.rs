@@ -2,9 +2,10 @@
 //! request and what the trainer folded must be the same bits.
 
 use anyhow::{Context, Result, ensure};
+use foresail_crds::Role;
 use foresail_crds::pipeline::spec::FeatureSpec;
 use foresail_crds::records::FeatureRecord;
-use foresail_crds::worker_config::WorkerConfig;
+use foresail_crds::worker_config::TrainConfig;
 use foresail_domain::Bar;
 use foresail_tests::delta::{self, Columns};
 use foresail_tests::predictor::Predictor;
@@ -51,11 +52,11 @@ pub async fn against_dump(space: &Space, pipeline: &str, ledger: &Ledger) -> Res
         .context("no status")?;
     let version = status.lake.context("no status.lake")?.version;
     let file = programs::dump(space, pipeline, version).await?;
-    let config: WorkerConfig =
-        serde_json::from_str(&programs::configuration(space, pipeline).await?)?;
+    let config = programs::configuration(space, pipeline, Role::Train).await?;
+    let config: TrainConfig = serde_json::from_str(&config)?;
     let mut compared = 0;
     for columns in delta::parquet_rows(file)? {
-        let row = record(&columns, &config.features)?;
+        let row = record(&columns, &config.model.features)?;
         let at = (row.symbol.clone(), row.event_time);
         let record = ledger
             .features

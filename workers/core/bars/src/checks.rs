@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use foresail_crds::RoleError;
 use foresail_crds::records::Refusal;
-use foresail_crds::worker_config::WorkerConfig;
+use foresail_crds::worker_config::IngestConfig;
 use foresail_domain::corporate::{self, Action, AdjustedRow};
 use foresail_domain::{Bar, Interval, TradingCalendar};
 use jiff::civil::Date;
@@ -39,7 +39,7 @@ impl Checker {
     ///
     /// # Errors
     /// User error `BadDate` when a date of the spec does not exist.
-    pub fn new(config: &WorkerConfig, provider: &'static str) -> Result<Self, RoleError> {
+    pub fn new(config: &IngestConfig, provider: &'static str) -> Result<Self, RoleError> {
         let source = &config.source;
         let last = match (&source.replay, &source.backfill.to) {
             (Some(replay), _) => replay.to.as_deref(),

@@ -4,20 +4,13 @@ use super::*;
 
 const NOW: i64 = 1_700_000_000_000;
 
-pub fn config(source: serde_json::Value) -> WorkerConfig {
+pub fn config(source: serde_json::Value) -> IngestConfig {
     serde_json::from_value(json!({
         "pipeline": {"namespace": "n", "name": "p"},
         "instruments": [{"symbol": "X"}, {"symbol": "Y"}],
         "calendar": "XNYS",
         "source": source,
-        "kafka": {"bootstrapServers": "k:9092"},
-        "lake": {"uri": "s3://bucket", "endpoint": "http://s3", "secretName": "s"},
-        "features": [],
-        "training": {"model": {"kind": "Naive"}},
-        "drift": {},
-        "cacheTtlSeconds": 0,
-        "gateWindowSessions": 5,
-        "deletionPolicy": {}
+        "kafka": {"bootstrapServers": "k:9092"}
     }))
     .unwrap()
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use foresail_crds::Role;
 use foresail_crds::pipeline::spec::ModelKind;
-use foresail_crds::worker_config::{SECRETS_DIR, TrainingRun, WorkerConfig};
+use foresail_crds::worker_config::{SECRETS_DIR, TrainConfig, TrainingRun};
 use foresail_runtime_base::metrics::Registry;
 use foresail_runtime_base::{
     Health, Outside, Reporter, RoleContext, RoleError, Secrets, Shutdown, admin_address, config,
@@ -128,7 +128,7 @@ async fn run(args: Args) -> Result<(), RoleError> {
     let outside = Outside::new(secrets, &registry, args.fault.as_deref());
     match args.command {
         Command::Train { config, run } => {
-            let config = config::load(&config)?;
+            let config = config::load::<TrainConfig>(&config)?;
             let run: TrainingRun = serde_json::from_str(&run).map_err(|e| {
                 RoleError::internal("BadRun", format!("--run is no training run: {e}"))
             })?;
@@ -142,7 +142,7 @@ async fn run(args: Args) -> Result<(), RoleError> {
             delta_version,
             output,
         } => {
-            let config = config::load(&config)?;
+            let config = config::load::<TrainConfig>(&config)?;
             let rows = foresail_train::dump(&config, &outside, delta_version, &output).await?;
             print(&format!("{rows} rows in {}", output.display()));
             Ok(())
@@ -154,7 +154,7 @@ async fn run(args: Args) -> Result<(), RoleError> {
             rows,
             query,
         } => {
-            let config = config::load(&config)?;
+            let config = config::load::<TrainConfig>(&config)?;
             let request = foresail_train::Query {
                 text: query,
                 delta_version,
@@ -165,7 +165,7 @@ async fn run(args: Args) -> Result<(), RoleError> {
             Ok(())
         }
         Command::Reproduce { config, manifest } => {
-            let config = config::load(&config)?;
+            let config = config::load::<TrainConfig>(&config)?;
             let on_progress = |line: &str| eprintln!("{line}");
             let reproduction =
                 foresail_train::reproduce(&config, &outside, &manifest, &on_progress).await?;
@@ -205,7 +205,7 @@ async fn run(args: Args) -> Result<(), RoleError> {
 }
 
 async fn train(
-    config: WorkerConfig,
+    config: TrainConfig,
     run: TrainingRun,
     outside: Outside,
     registry: Registry,

@@ -2,7 +2,7 @@
 //! Idempotent; a store that does not answer fails the pod, which the Job retries for some minutes.
 
 use foresail_crds::pipeline::spec::Deletion;
-use foresail_crds::worker_config::WorkerConfig;
+use foresail_crds::worker_config::CleanupConfig;
 use foresail_runtime_base::{RoleContext, RoleError};
 use foresail_runtime_cache::Cache;
 use foresail_runtime_kafka::{Settings, admin};
@@ -12,7 +12,7 @@ use foresail_runtime_store::{S3Uri, Store};
 ///
 /// # Errors
 /// The first store that refuses or does not answer.
-pub async fn run(context: RoleContext<WorkerConfig, ()>) -> Result<(), RoleError> {
+pub async fn run(context: RoleContext<CleanupConfig, ()>) -> Result<(), RoleError> {
     let RoleContext {
         config,
         outside,

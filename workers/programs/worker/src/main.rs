@@ -10,13 +10,14 @@ use clap::Parser;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use foresail_crds::Role;
 use foresail_crds::role::Image;
-use foresail_crds::worker_config::{SECRETS_DIR, WorkerConfig};
+use foresail_crds::worker_config::{RoleConfig, SECRETS_DIR, ServingConfig};
 use foresail_runtime_base::metrics::Registry;
 use foresail_runtime_base::{
     Health, Outside, Reporter, RoleContext, RoleError, RoleStatus, Secrets, Shutdown,
     admin_address, config, role_span,
 };
 use foresail_runtime_cluster::{Api, StatusWriter, serving};
+use tokio::sync::watch;
 use tracing::{Instrument, Span};
 
 /// Runs one role of a Pipeline.
@@ -58,82 +59,94 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), RoleError> {
-    let config = config::load(&args.config)?;
-    let span = role_span(&config.pipeline, args.role);
-    Start::new(args, config, span.clone())
-        .role()
-        .instrument(span)
-        .await
+    let registry = Registry::default();
+    let start = Start {
+        role: args.role,
+        config: args.config,
+        outside: Outside::new(Secrets::at(args.secrets), &registry, args.fault.as_deref()),
+        registry,
+    };
+    match start.role {
+        Role::Prepare => start.alone(prepare::run).await,
+        Role::Ingest => start.following(foresail_ingest::run).await,
+        Role::Lake => start.alone(foresail_lake::run).await,
+        Role::Stream => start.alone(foresail_stream::run).await,
+        Role::Predict => start.following(foresail_predict::run).await,
+        Role::Monitor => start.following(foresail_monitor::run).await,
+        Role::Cleanup => start.alone(cleanup::run).await,
+        Role::Train => Err(RoleError::internal(
+            "WrongProgram",
+            "train is a role of foresail-trainer",
+        )),
+    }
 }
 
 /// What every role is started with.
 struct Start {
     role: Role,
-    config: WorkerConfig,
+    config: PathBuf,
     outside: Outside,
     registry: Registry,
-    span: Span,
 }
 
 impl Start {
-    fn new(args: Args, config: WorkerConfig, span: Span) -> Self {
-        let registry = Registry::default();
-        let secrets = Secrets::at(args.secrets);
-        Self {
-            role: args.role,
-            config,
-            outside: Outside::new(secrets, &registry, args.fault.as_deref()),
-            registry,
-            span,
-        }
+    /// Runs a role with its part of the configuration.
+    async fn alone<C, S, F>(self, run: impl FnOnce(RoleContext<C, S>) -> F) -> Result<(), RoleError>
+    where
+        C: RoleConfig,
+        S: RoleStatus,
+        F: Future<Output = Result<(), RoleError>>,
+    {
+        self.following(|context, _| run(context)).await
     }
 
-    async fn role(self) -> Result<(), RoleError> {
-        let api = if self.role.has_rights() {
-            foresail_runtime_cluster::client().await
-        } else {
-            None
+    /// Runs a role that is told as well which versions serve.
+    async fn following<C, S, F>(
+        self,
+        run: impl FnOnce(RoleContext<C, S>, watch::Receiver<ServingConfig>) -> F,
+    ) -> Result<(), RoleError>
+    where
+        C: RoleConfig,
+        S: RoleStatus,
+        F: Future<Output = Result<(), RoleError>>,
+    {
+        let config: C = config::load(&self.config)?;
+        let span = role_span(config.pipeline(), self.role);
+        let started = async {
+            let api = if self.role.has_rights() {
+                foresail_runtime_cluster::client().await
+            } else {
+                None
+            };
+            let serving = if self.role.facts().follows_serving {
+                serving::watch(api.clone(), config.pipeline())
+            } else {
+                watch::channel(ServingConfig::default()).1
+            };
+            run(self.context(config, api, span.clone()), serving).await
         };
-        let watched = api.clone();
-        let serving = || serving::watch(watched, &self.config.pipeline);
-        match self.role {
-            Role::Prepare => prepare::run(self.context(api)).await,
-            Role::Ingest => {
-                let serving = serving();
-                foresail_ingest::run(self.context(api), serving).await
-            }
-            Role::Lake => foresail_lake::run(self.context(api)).await,
-            Role::Stream => foresail_stream::run(self.context(api)).await,
-            Role::Predict => {
-                let serving = serving();
-                foresail_predict::run(self.context(api), serving).await
-            }
-            Role::Monitor => {
-                let serving = serving();
-                foresail_monitor::run(self.context(api), serving).await
-            }
-            Role::Cleanup => cleanup::run(self.context(api)).await,
-            Role::Train => Err(RoleError::internal(
-                "WrongProgram",
-                "train is a role of foresail-trainer",
-            )),
-        }
+        started.instrument(span.clone()).await
     }
 
-    fn context<S: RoleStatus>(self, api: Api) -> RoleContext<WorkerConfig, S> {
+    fn context<C: RoleConfig, S: RoleStatus>(
+        self,
+        config: C,
+        api: Api,
+        span: Span,
+    ) -> RoleContext<C, S> {
         let shutdown = Shutdown::on_signal();
         let (reporter, observations) = Reporter::channel(self.role);
         if self.role.reports() {
-            let writer = StatusWriter::new(api, &self.config.pipeline, self.role, &self.outside);
+            let writer = StatusWriter::new(api, config.pipeline(), self.role, &self.outside);
             writer.start(observations, shutdown.clone());
         }
         RoleContext {
+            config,
             reporter,
             shutdown,
-            config: self.config,
+            span,
             outside: self.outside,
             registry: self.registry,
-            span: self.span,
             health: Health::new(),
             admin: admin_address(),
         }

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use foresail_crds::Role;
 use foresail_crds::pipeline::status::PrepareStatus;
-use foresail_crds::worker_config::WorkerConfig;
+use foresail_crds::worker_config::{ConfigDocument, PrepareConfig};
 use foresail_runtime_base::retry::Backoff;
 use foresail_runtime_base::{RoleContext, RoleError};
 use foresail_runtime_cache::Cache;
@@ -16,11 +17,12 @@ use foresail_runtime_store::{S3Uri, Store};
 ///
 /// # Errors
 /// Outside error `NotReported` when the result cannot be written to status.
-pub async fn run(context: RoleContext<WorkerConfig, PrepareStatus>) -> Result<(), RoleError> {
+pub async fn run(context: RoleContext<PrepareConfig, PrepareStatus>) -> Result<(), RoleError> {
     let RoleContext {
         reporter, shutdown, ..
     } = &context;
-    let name = context.config.config_map_name();
+    let config = &context.config;
+    let name = ConfigDocument::of(Role::Prepare.name(), &config.pipeline, config).name;
     let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
     while !shutdown.is_cancelled() {
         let error = probe(&context).await.err();
@@ -50,7 +52,7 @@ pub async fn run(context: RoleContext<WorkerConfig, PrepareStatus>) -> Result<()
     Ok(())
 }
 
-async fn probe(context: &RoleContext<WorkerConfig, PrepareStatus>) -> Result<(), RoleError> {
+async fn probe(context: &RoleContext<PrepareConfig, PrepareStatus>) -> Result<(), RoleError> {
     let RoleContext {
         config,
         outside,
@@ -69,14 +71,14 @@ async fn probe(context: &RoleContext<WorkerConfig, PrepareStatus>) -> Result<(),
         Cache::open(redis, prefix, outside, registry).ping().await?;
         tracing::info!("Redis answers");
     }
-    if let Some(csv) = &config.source.csv {
-        foresail_ingest::reachable(csv, outside).await?;
+    if let Some(source) = &config.source {
+        foresail_ingest::reachable(source, outside).await?;
         tracing::info!("source answers");
     }
     Ok(())
 }
 
-fn topics(config: &WorkerConfig) -> Vec<Topic> {
+fn topics(config: &PrepareConfig) -> Vec<Topic> {
     let topics = config.topics();
     let topic = |name: &str, settings: Vec<(&'static str, &'static str)>| Topic {
         name: name.to_string(),

@@ -4,8 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use flate2::read::MultiGzDecoder;
-use foresail_crds::pipeline::spec::CsvSource;
-use foresail_crds::worker_config::secret as system;
+use foresail_crds::worker_config::{SourceAddress, secret as system};
 use foresail_runtime_base::{Outside, RoleError};
 use foresail_runtime_store::{S3Uri, Store};
 
@@ -16,7 +15,7 @@ const LARGEST: u64 = 1 << 30;
 ///
 /// # Errors
 /// S3 and HTTP failures by class; user errors `SourceTooLarge` and `SourceUnreadable`.
-pub(crate) async fn all(spec: &CsvSource, outside: &Outside) -> Result<Vec<u8>, RoleError> {
+pub(crate) async fn all(spec: &SourceAddress, outside: &Outside) -> Result<Vec<u8>, RoleError> {
     let packed = if spec.uri.starts_with("s3://") {
         let uri = S3Uri::parse(&spec.uri)?;
         let store = open_store(spec, outside)?;
@@ -50,7 +49,7 @@ pub(crate) async fn all(spec: &CsvSource, outside: &Outside) -> Result<Vec<u8>, 
 ///
 /// # Errors
 /// As ingest would meet them.
-pub async fn reachable(spec: &CsvSource, outside: &Outside) -> Result<(), RoleError> {
+pub async fn reachable(spec: &SourceAddress, outside: &Outside) -> Result<(), RoleError> {
     if !spec.uri.starts_with("s3://") {
         return request(spec, outside, true).await.map(drop);
     }
@@ -62,7 +61,7 @@ pub async fn reachable(spec: &CsvSource, outside: &Outside) -> Result<(), RoleEr
     Ok(())
 }
 
-fn open_store(spec: &CsvSource, outside: &Outside) -> Result<Store, RoleError> {
+fn open_store(spec: &SourceAddress, outside: &Outside) -> Result<Store, RoleError> {
     let endpoint = spec.endpoint.as_deref().ok_or_else(|| {
         let message = "source.csv.endpoint must be set when source.csv.uri starts with s3://";
         RoleError::user("NoSourceEndpoint", message)
@@ -77,7 +76,7 @@ fn too_large(uri: &str, size: u64) -> RoleError {
     )
 }
 
-async fn http(spec: &CsvSource, outside: &Outside) -> Result<Vec<u8>, RoleError> {
+async fn http(spec: &SourceAddress, outside: &Outside) -> Result<Vec<u8>, RoleError> {
     let mut answer = request(spec, outside, false).await?;
     let mut bytes = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|e| unreachable(spec, &e))? {
@@ -90,7 +89,7 @@ async fn http(spec: &CsvSource, outside: &Outside) -> Result<Vec<u8>, RoleError>
 }
 
 async fn request(
-    spec: &CsvSource,
+    spec: &SourceAddress,
     outside: &Outside,
     head: bool,
 ) -> Result<reqwest::Response, RoleError> {
@@ -124,7 +123,7 @@ async fn request(
     }
 }
 
-fn unreachable(spec: &CsvSource, error: &reqwest::Error) -> RoleError {
+fn unreachable(spec: &SourceAddress, error: &reqwest::Error) -> RoleError {
     // The error's own text may hold the URL with credentials; its kind is enough.
     let kind = if error.is_timeout() {
         "no answer in time"

@@ -1,7 +1,7 @@
 //! A source is an ordered sequence of rows that reads the same every time it is opened.
 
 use foresail_bars::{CsvRows, RawRow, Simulator};
-use foresail_crds::worker_config::WorkerConfig;
+use foresail_crds::worker_config::{IngestConfig, SourceAddress};
 use foresail_runtime_base::{Outside, RoleError};
 
 use crate::fetch;
@@ -14,7 +14,7 @@ pub(crate) type Rows = Box<dyn Iterator<Item = RawRow> + Send>;
 /// # Errors
 /// Those of fetching the file; user error `CsvHeader` when a needed column is absent.
 pub(crate) async fn open(
-    config: &WorkerConfig,
+    config: &IngestConfig,
     outside: &Outside,
 ) -> Result<(Rows, &'static str), RoleError> {
     if let Some(spec) = &config.source.simulator {
@@ -27,6 +27,6 @@ pub(crate) async fn open(
             "source must have exactly one of csv and simulator",
         )
     })?;
-    let bytes = fetch::all(spec, outside).await?;
+    let bytes = fetch::all(&SourceAddress::from(spec), outside).await?;
     Ok((Box::new(CsvRows::new(&bytes, spec)?), "csv"))
 }

@@ -8,7 +8,7 @@ use foresail_bars::{Checker, RawRow, Verdict, date_of};
 use foresail_crds::Role;
 use foresail_crds::names::Topics;
 use foresail_crds::pipeline::status::IngestStatus;
-use foresail_crds::worker_config::{ServingConfig, WorkerConfig};
+use foresail_crds::worker_config::{IngestConfig, ServingConfig};
 use foresail_runtime_base::{Connecting, RoleContext, RoleError, Supervised, clock, supervise};
 use foresail_runtime_kafka::{Record, Settings, TransactionalProducer, end_offset_sum};
 use jiff::civil::Date;
@@ -31,7 +31,7 @@ const CHECK_TOPIC_EVERY: Duration = Duration::from_secs(30);
 /// # Errors
 /// The admin port in use. Everything else is reported in status and waited out.
 pub async fn run(
-    context: RoleContext<WorkerConfig, IngestStatus>,
+    context: RoleContext<IngestConfig, IngestStatus>,
     serving: watch::Receiver<ServingConfig>,
 ) -> Result<(), RoleError> {
     let worker = Worker {
@@ -44,7 +44,7 @@ pub async fn run(
 }
 
 struct Worker {
-    context: RoleContext<WorkerConfig, IngestStatus>,
+    context: RoleContext<IngestConfig, IngestStatus>,
     topics: Topics,
     serving: watch::Receiver<ServingConfig>,
     metrics: Metrics,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use foresail_bar_table::{BarTable, Placed};
 use foresail_crds::pipeline::status::LakeStatus;
-use foresail_crds::worker_config::WorkerConfig;
+use foresail_crds::worker_config::LakeConfig;
 use foresail_domain::{Bar, BarIdentity};
 use foresail_runtime_base::{Connecting, RoleContext, RoleError, Supervised, supervise};
 use foresail_runtime_kafka::{Message, Reader, Settings, Start};
@@ -24,7 +24,7 @@ const LINGER: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// The admin port in use. Everything else is reported in status and waited out.
-pub async fn run(context: RoleContext<WorkerConfig, LakeStatus>) -> Result<(), RoleError> {
+pub async fn run(context: RoleContext<LakeConfig, LakeStatus>) -> Result<(), RoleError> {
     let worker = Worker {
         topic: context.config.topics().bars,
         metrics: Metrics::new(&context.registry),
@@ -34,7 +34,7 @@ pub async fn run(context: RoleContext<WorkerConfig, LakeStatus>) -> Result<(), R
 }
 
 struct Worker {
-    context: RoleContext<WorkerConfig, LakeStatus>,
+    context: RoleContext<LakeConfig, LakeStatus>,
     topic: String,
     metrics: Metrics,
 }

@@ -8,7 +8,7 @@ use foresail_crds::Role;
 use foresail_crds::names::Topics;
 use foresail_crds::pipeline::status::WorkerError;
 use foresail_crds::records::{FeatureRecord, header};
-use foresail_crds::worker_config::{ServedVersion, ServingConfig, WorkerConfig};
+use foresail_crds::worker_config::{MonitorConfig, ServedVersion, ServingConfig};
 use foresail_drift::DriftPolicy;
 use foresail_runtime_base::{
     Connecting, RoleContext, RoleError, Supervised, spawn_blocking, supervise,
@@ -36,7 +36,7 @@ const WAIT: Duration = Duration::from_millis(200);
 /// A drift policy that cannot be, or the admin port in use. Failures of Kafka and S3 are
 /// reported in status and waited out.
 pub async fn run(
-    context: RoleContext<WorkerConfig, MonitorStatus>,
+    context: RoleContext<MonitorConfig, MonitorStatus>,
     serving: Receiver<ServingConfig>,
 ) -> Result<(), RoleError> {
     let policy = DriftPolicy::try_from(&context.config.drift).map_err(|e| {
@@ -56,7 +56,7 @@ pub async fn run(
 }
 
 struct Worker {
-    context: RoleContext<WorkerConfig, MonitorStatus>,
+    context: RoleContext<MonitorConfig, MonitorStatus>,
     topics: Topics,
     policy: DriftPolicy,
     serving: Receiver<ServingConfig>,

@@ -14,7 +14,7 @@ use foresail_crds::model_manifest::{DataWindow, ModelManifest, ScalerParameters}
 use foresail_crds::names::{PipelineName, sha256_hex};
 use foresail_crds::pipeline::spec::{ModelKind, PipelineSpec, Target};
 use foresail_crds::records::{FeatureRecord, PredictionRecord};
-use foresail_crds::worker_config::{ServedVersion, ServingConfig, WorkerConfig};
+use foresail_crds::worker_config::{MonitorConfig, RoleConfig, ServedVersion, ServingConfig};
 use foresail_drift::{Session, Sessions, build_reference};
 use foresail_runtime_base::metrics::Registry;
 use foresail_runtime_base::{Outside, RoleContext, Secrets, Shutdown, clock};
@@ -79,7 +79,8 @@ struct World {
     mounted: Mounted,
     /// Metrics of the monitor that runs.
     registry: Registry,
-    config: WorkerConfig,
+    config: MonitorConfig,
+    spec: PipelineSpec,
     settings: Settings,
     producer: TransactionalProducer,
     store: Store,
@@ -106,7 +107,7 @@ impl World {
         }))
         .unwrap();
         let name = PipelineName::new("it-monitor", format!("m-{}", clock::now_ms()));
-        let config = WorkerConfig::new(name, &spec);
+        let config = MonitorConfig::new(name, &spec);
         let settings = Settings::new(&config.kafka, &outside).unwrap();
         let topics: Vec<_> = config
             .topics()
@@ -129,6 +130,7 @@ impl World {
             store: Store::of_lake(&config.lake, &outside).unwrap(),
             serving: watch::channel(ServingConfig::default()).0,
             config,
+            spec,
             settings,
             sessions: 0,
         }
@@ -180,8 +182,8 @@ impl World {
                 data_through: TRAINED * 86_400_000,
                 symbols: self.config.symbols(),
             },
-            features: self.config.features.clone(),
-            adjustment: self.config.source.adjustment,
+            features: self.spec.features.clone(),
+            adjustment: self.spec.source.adjustment,
             fingerprint: "print".into(),
             warm_up: 2,
             target: Target::LogReturn,

@@ -9,7 +9,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use foresail_crds::records::{FeatureRecord, header};
 use foresail_crds::role::HTTP_PORT;
-use foresail_crds::worker_config::{ServingConfig, WorkerConfig};
+use foresail_crds::worker_config::{PredictConfig, ServingConfig};
 use foresail_runtime_base::metrics::Registry;
 use foresail_runtime_base::retry::Backoff;
 use foresail_runtime_base::{Health, Outside, RoleContext, RoleError, Shutdown, admin, spawn};
@@ -34,7 +34,7 @@ const LOG_BUFFER: usize = 10_000;
 /// # Errors
 /// A port in use, or a feature spec that cannot be computed.
 pub async fn run(
-    context: RoleContext<WorkerConfig, ()>,
+    context: RoleContext<PredictConfig, ()>,
     serving: Receiver<ServingConfig>,
 ) -> Result<(), RoleError> {
     let span = context.span.clone();
@@ -42,7 +42,7 @@ pub async fn run(
 }
 
 async fn serve(
-    context: RoleContext<WorkerConfig, ()>,
+    context: RoleContext<PredictConfig, ()>,
     serving: Receiver<ServingConfig>,
 ) -> Result<(), RoleError> {
     let (health, shutdown) = (context.health, context.shutdown);
@@ -91,12 +91,12 @@ async fn serve(
 
 /// What a request sees, before any version is loaded.
 pub(crate) fn open(
-    config: WorkerConfig,
+    config: PredictConfig,
     outside: Outside,
     registry: &Registry,
 ) -> Result<State, RoleError> {
-    let fingerprint = foresail_features::fingerprint(&config.features, config.source.adjustment)
-        .map_err(|e| {
+    let fingerprint =
+        foresail_features::fingerprint(&config.features, config.adjustment).map_err(|e| {
             RoleError::user(
                 "InvalidFeatures",
                 format!("spec.features: {e}; correct the spec"),
@@ -113,7 +113,7 @@ pub(crate) fn open(
     let log = log
         .inspect_err(|e| tracing::warn!(reason = e.reason, "served forecasts are not logged"))
         .ok();
-    let keep = usize::try_from(config.training.lookback).unwrap_or(1);
+    let keep = usize::try_from(config.lookback).unwrap_or(1);
     Ok(State {
         calendar: config.calendar,
         champion: Default::default(),

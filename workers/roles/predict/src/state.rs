@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwapOption;
 use foresail_crds::model_manifest::ResidualQuantiles;
-use foresail_crds::worker_config::{ServedVersion, WorkerConfig};
+use foresail_crds::worker_config::{PredictConfig, ServedVersion};
 use foresail_domain::TradingCalendar;
 use foresail_model::Predictor;
 use foresail_runtime_base::Outside;
@@ -39,7 +39,7 @@ pub(crate) type Key = (String, i64, u32);
 
 /// Shared by all requests.
 pub(crate) struct State {
-    pub config: WorkerConfig,
+    pub config: PredictConfig,
     pub outside: Outside,
     pub metrics: Metrics,
     /// Names the role in every log line, also in those of the threads that answer requests.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use foresail_crds::model_manifest::{ResidualQuantiles, ScalerParameters};
+use foresail_crds::names::PipelineName;
 use foresail_crds::pipeline::spec::Target;
 use foresail_crds::records::FeatureRecord;
-use foresail_crds::worker_config::{ServedVersion, WorkerConfig};
+use foresail_crds::worker_config::{PredictConfig, RoleConfig, ServedVersion};
 use foresail_model::linear::Linear;
 use foresail_model::{Predictor, SingleModel, Sizes};
 use foresail_runtime_base::metrics::Registry;
@@ -15,17 +16,16 @@ use serde_json::{Value, json};
 use crate::server::open;
 use crate::state::{Loaded, State};
 
-pub(crate) fn config(features: Value) -> WorkerConfig {
-    serde_json::from_value(json!({
-        "pipeline": {"namespace": "n", "name": "p"},
-        "instruments": [{"symbol": "X"}], "calendar": "XNYS",
+pub(crate) fn config(features: Value) -> PredictConfig {
+    let spec = serde_json::from_value(json!({
+        "instruments": [{"symbol": "X"}],
         "source": {"csv": {"uri": "http://h/f.csv"}},
         "kafka": {"bootstrapServers": "127.0.0.1:1"},
         "lake": {"uri": "s3://bucket", "endpoint": "http://s3", "secretName": "s"},
         "features": features, "training": {"model": {"kind": "Linear"}, "horizon": 2},
-        "drift": {}, "cacheTtlSeconds": 1, "gateWindowSessions": 5, "deletionPolicy": {}
-    }))
-    .unwrap()
+        "serving": {"cache": {"ttl": "1s"}}
+    }));
+    PredictConfig::new(PipelineName::new("n", "p"), &spec.unwrap())
 }
 
 pub(crate) fn model(version: u32) -> Arc<Loaded> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use foresail_crds::Role;
 use foresail_crds::names::Topics;
 use foresail_crds::pipeline::status::StreamStatus;
-use foresail_crds::worker_config::WorkerConfig;
+use foresail_crds::worker_config::StreamConfig;
 use foresail_runtime_base::{Connecting, RoleContext, RoleError, Supervised, supervise};
 use foresail_runtime_cache::Cache;
 use foresail_runtime_kafka::{Reader, Record, Settings, Start, TransactionalProducer};
@@ -32,13 +32,13 @@ const LONGEST_TAIL: usize = 2_000;
 /// # Errors
 /// A feature spec that cannot be computed, or the admin port in use. Failures of Kafka and Redis
 /// are reported in status and waited out.
-pub async fn run(context: RoleContext<WorkerConfig, StreamStatus>) -> Result<(), RoleError> {
+pub async fn run(context: RoleContext<StreamConfig, StreamStatus>) -> Result<(), RoleError> {
     let worker = Worker::new(context)?;
     supervise(&worker, &worker.context).await
 }
 
 struct Worker {
-    context: RoleContext<WorkerConfig, StreamStatus>,
+    context: RoleContext<StreamConfig, StreamStatus>,
     topics: Topics,
     fingerprint: String,
     cache: Option<Cache>,
@@ -98,15 +98,14 @@ impl Supervised for Worker {
 }
 
 impl Worker {
-    fn new(context: RoleContext<WorkerConfig, StreamStatus>) -> Result<Self, RoleError> {
+    fn new(context: RoleContext<StreamConfig, StreamStatus>) -> Result<Self, RoleError> {
         let config = &context.config;
-        let engine =
-            StreamEngine::new(&config.features, config.source.adjustment).map_err(|e| {
-                RoleError::user(
-                    "InvalidFeatures",
-                    format!("spec.features: {e}; correct the spec"),
-                )
-            })?;
+        let engine = StreamEngine::new(&config.features, config.adjustment).map_err(|e| {
+            RoleError::user(
+                "InvalidFeatures",
+                format!("spec.features: {e}; correct the spec"),
+            )
+        })?;
         let fingerprint = engine.fingerprint();
         context
             .reporter
@@ -127,13 +126,13 @@ impl Worker {
         let identity = self.context.config.pipeline.kafka_identity(Role::Stream);
         // First fence off older instances: what is read after it can no longer change.
         let producer = TransactionalProducer::open(&settings, &identity).await?;
-        let keep = self.context.config.training.lookback.max(1) as usize;
+        let keep = self.context.config.lookback.max(1) as usize;
         let tail = (keep * self.context.config.instruments.len()).min(LONGEST_TAIL);
         let recovery =
             recovery::read(&settings, &self.topics, &self.fingerprint, tail.max(1)).await?;
         let (specs, adjustment) = (
             &self.context.config.features,
-            self.context.config.source.adjustment,
+            self.context.config.adjustment,
         );
         let engine = StreamEngine::recover(specs, adjustment, &recovery.recovered)
             .map_err(|e| RoleError::internal("FeatureSet", e.to_string()))?;

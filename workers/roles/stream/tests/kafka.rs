@@ -11,7 +11,7 @@ use foresail_crds::Role;
 use foresail_crds::names::PipelineName;
 use foresail_crds::pipeline::spec::{Adjustment, PipelineSpec, RedisSpec};
 use foresail_crds::records::FeatureRecord;
-use foresail_crds::worker_config::WorkerConfig;
+use foresail_crds::worker_config::{RoleConfig, StreamConfig};
 use foresail_domain::{Bar, Interval};
 use foresail_features::FeatureSet;
 use foresail_runtime_base::metrics::Registry;
@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 
 const SYMBOLS: [&str; 4] = ["AAPL", "IBM", "MSFT", "GE"];
 
-fn config(test: &str) -> Option<WorkerConfig> {
+fn config(test: &str) -> Option<StreamConfig> {
     let (Ok(kafka), Ok(redis)) = (
         std::env::var("FORESAIL_KAFKA"),
         std::env::var("FORESAIL_REDIS"),
@@ -46,7 +46,7 @@ fn config(test: &str) -> Option<WorkerConfig> {
     }))
     .unwrap();
     let name = PipelineName::new("it-stream", format!("{test}-{}", clock::now_ms()));
-    Some(WorkerConfig::new(name, &spec))
+    Some(StreamConfig::new(name, &spec))
 }
 
 fn bar(symbol: &str, day: i64) -> Bar {
@@ -74,7 +74,7 @@ fn secrets() -> Secrets {
 }
 
 struct World {
-    config: WorkerConfig,
+    config: StreamConfig,
     settings: Settings,
     producer: TransactionalProducer,
     cache: Cache,
@@ -82,7 +82,7 @@ struct World {
 }
 
 impl World {
-    async fn new(config: WorkerConfig) -> Self {
+    async fn new(config: StreamConfig) -> Self {
         let outside = Outside::plain(secrets());
         let settings = Settings::new(&config.kafka, &outside).unwrap();
         let topics: Vec<_> = config

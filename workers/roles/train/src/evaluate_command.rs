@@ -46,15 +46,15 @@ pub struct Request {
 pub fn evaluate(request: &Request, on_progress: &dyn Fn(&str)) -> Result<Report, RoleError> {
     let input = input::read(request)?;
     on_progress(&input.counts());
-    let parameters = parameters(&input.config.training)?;
+    let parameters = parameters(&input.config.model.training)?;
     let mut kinds = vec![ModelKind::Naive, ModelKind::SeasonalNaive];
     kinds.extend(&request.kinds);
     kinds.push(parameters.model.kind);
     kinds.sort_unstable();
     kinds.dedup();
     let declared = Declared {
-        features: &input.config.features,
-        adjustment: input.config.source.adjustment,
+        features: &input.config.model.features,
+        adjustment: input.config.model.adjustment,
         parameters: &parameters,
     };
     let data = declared.feature_rows(&input.bars, &kinds)?;
@@ -82,7 +82,7 @@ fn cut<'a>(
         let message = format!("cannot test from {}: {cause}", request.test_from);
         RoleError::user("NotEnoughRows", message)
     };
-    let from = input.config.calendar.session_end(request.test_from);
+    let from = input.config.model.calendar.session_end(request.test_from);
     let sessions = sessions(known);
     let before = sessions.partition_point(|time| *time < from);
     if before <= 2 * parameters.horizon {

@@ -2,7 +2,8 @@
 //! `evaluate`.
 
 use foresail_crds::TrainingParameters;
-use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec, ModelKind, TrainingSpec};
+use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec, ModelKind};
+use foresail_crds::worker_config::TrainingRecipe;
 use foresail_runtime_base::RoleError;
 
 use crate::data::dataset::{self, Dataset, DatasetSpec};
@@ -21,7 +22,7 @@ pub(crate) struct Declared<'a> {
 ///
 /// # Errors
 /// User error `InvalidTraining` that names the field.
-pub(crate) fn parameters(spec: &TrainingSpec) -> Result<TrainingParameters, RoleError> {
+pub(crate) fn parameters(spec: &TrainingRecipe) -> Result<TrainingParameters, RoleError> {
     TrainingParameters::try_from(spec)
         .map_err(|e| RoleError::user("InvalidTraining", format!("{e}; correct the spec")))
 }

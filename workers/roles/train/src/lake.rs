@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
-use foresail_crds::worker_config::WorkerConfig;
+use foresail_crds::worker_config::TrainConfig;
 use foresail_domain::Bar;
 use foresail_runtime_base::{Outside, RoleError};
 use foresail_runtime_store::{S3Uri, object_store};
@@ -24,7 +24,7 @@ pub(crate) type Bars = Vec<(String, Vec<Bar>)>;
 /// # Errors
 /// `LakeVersionMissing` when the version is gone, `LakeUnreadable`, S3 failures.
 pub(crate) async fn read(
-    config: &WorkerConfig,
+    config: &TrainConfig,
     outside: &Outside,
     version: u64,
 ) -> Result<Bars, RoleError> {
@@ -54,14 +54,14 @@ pub(crate) async fn read(
 ///
 /// # Errors
 /// `LakeUnreadable` when there is no table yet, S3 failures.
-pub(crate) async fn newest(config: &WorkerConfig, outside: &Outside) -> Result<u64, RoleError> {
+pub(crate) async fn newest(config: &TrainConfig, outside: &Outside) -> Result<u64, RoleError> {
     let (uri, store) = bars(config, outside)?;
     foresail_bar_table::newest_version(store, &uri).await
 }
 
 /// Place of the table.
 fn bars(
-    config: &WorkerConfig,
+    config: &TrainConfig,
     outside: &Outside,
 ) -> Result<(S3Uri, Arc<dyn ObjectStore>), RoleError> {
     let uri = S3Uri::parse(&config.places().bars)?;

@@ -8,7 +8,7 @@ use foresail_artifacts::Stored;
 use foresail_crds::model_manifest::{Evaluation, GateResult, Recipe};
 use foresail_crds::pipeline::spec::ModelKind;
 use foresail_crds::pipeline::status::{NamedNumber, TrainingResult, TrainingStatus};
-use foresail_crds::worker_config::{TrainingRun, WorkerConfig};
+use foresail_crds::worker_config::{TrainConfig, TrainingRun};
 use foresail_crds::{Decimal, TrainingParameters};
 use foresail_evaluation::leak_guard::GuardReport;
 use foresail_model::{ModelError, Predictor};
@@ -37,7 +37,7 @@ const FITTING: Stage = Stage { from: 65, to: 80 };
 /// # Errors
 /// User errors (data or configuration), outside errors (S3), internal ones; the exit code follows.
 pub async fn run(
-    context: RoleContext<WorkerConfig, TrainingStatus>,
+    context: RoleContext<TrainConfig, TrainingStatus>,
     run: TrainingRun,
 ) -> Result<(), RoleError> {
     let progress = Progress {
@@ -76,12 +76,12 @@ pub async fn run(
 
 /// The artifact of a run: an earlier pod's, or a new one.
 async fn train(
-    config: &WorkerConfig,
+    config: &TrainConfig,
     outside: &Outside,
     run: &TrainingRun,
     progress: &Progress,
 ) -> Result<Stored, RoleError> {
-    let parameters = parameters(&config.training)?;
+    let parameters = parameters(&config.model.training)?;
     let store = Store::of_lake(&config.lake, outside)?;
     let folder = S3Uri::parse(&config.places().run(&run.run_id))?;
     if let Some(stored) = foresail_artifacts::find(&store, &folder).await? {
@@ -145,7 +145,7 @@ struct Validation {
 }
 
 struct Trainer<'a> {
-    config: &'a WorkerConfig,
+    config: &'a TrainConfig,
     run: &'a TrainingRun,
     parameters: &'a TrainingParameters,
     progress: &'a Progress,
@@ -154,8 +154,8 @@ struct Trainer<'a> {
 impl Trainer<'_> {
     fn declared(&self) -> Declared<'_> {
         Declared {
-            features: &self.config.features,
-            adjustment: self.config.source.adjustment,
+            features: &self.config.model.features,
+            adjustment: self.config.model.adjustment,
             parameters: self.parameters,
         }
     }
@@ -163,8 +163,8 @@ impl Trainer<'_> {
     fn recipe(&self) -> Recipe {
         let gate = self.run.champion.as_ref();
         Recipe {
-            training: self.config.training.clone(),
-            gate_sessions: gate.map_or(0, |_| self.config.gate_window_sessions),
+            training: self.config.model.training.clone(),
+            gate_sessions: gate.map_or(0, |_| self.run.gate_sessions),
         }
     }
 

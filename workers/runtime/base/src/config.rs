@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use foresail_crds::worker_config::WorkerConfig;
+use foresail_crds::worker_config::RoleConfig;
 
 use crate::RoleError;
 
-/// Reads `config.json`.
+/// Reads `config.json` of a role.
 ///
 /// # Errors
 /// User error `ConfigUnreadable` when the file is absent or not a configuration of this version.
-pub fn load(path: &Path) -> Result<WorkerConfig, RoleError> {
+pub fn load<C: RoleConfig>(path: &Path) -> Result<C, RoleError> {
     let unreadable = |cause: String| {
         let message = format!(
             "{} cannot be used: {cause}; the operator mounts it",

@@ -136,7 +136,7 @@ pub(crate) async fn compute(
 
 fn rows(state: &State, request: FeaturesRequest) -> Result<Features, BadParameter> {
     let config = &state.config;
-    let mut set = FeatureSet::new(&config.features, config.source.adjustment)
+    let mut set = FeatureSet::new(&config.features, config.adjustment)
         .map_err(|error| BadParameter::new("features", error.to_string()))?;
     let mut rows = Vec::new();
     for (index, bar) in request.bars.into_iter().map(Bar::from).enumerate() {

@@ -130,7 +130,7 @@ fn one(
     }
     let bars = series.bars(state)?;
     let config = &state.config;
-    let mut set = FeatureSet::new(&config.features, config.source.adjustment)
+    let mut set = FeatureSet::new(&config.features, config.adjustment)
         .map_err(|e| BadParameter::new("features", e.to_string()))?;
     let mut rows: Vec<FeatureRow> = Vec::new();
     for bar in &bars {

@@ -8,7 +8,7 @@ use foresail_bars::{Checker, CsvRows, Verdict};
 use foresail_crds::Pipeline;
 use foresail_crds::names::PipelineName;
 use foresail_crds::pipeline::spec::DateRange;
-use foresail_crds::worker_config::WorkerConfig;
+use foresail_crds::worker_config::{IngestConfig, RoleConfig, TrainConfig};
 use foresail_domain::Bar;
 use foresail_runtime_base::{RoleError, clock};
 
@@ -17,7 +17,7 @@ use crate::lake::Bars;
 
 /// What was read.
 pub(super) struct Input {
-    pub config: WorkerConfig,
+    pub config: TrainConfig,
     /// Good bars.
     pub bars: Bars,
     /// Rows of the file.
@@ -63,15 +63,16 @@ pub(super) fn read(request: &Request) -> Result<Input, RoleError> {
     let pipeline: Pipeline =
         serde_saphyr::from_str(&text).map_err(|e| bad(format!("it is no Pipeline: {e}")))?;
     let name = pipeline.metadata.name.as_deref().unwrap_or("evaluated");
-    let mut config = WorkerConfig::new(PipelineName::new("local", name), &pipeline.spec);
+    let name = PipelineName::new("local", name);
+    let mut ingest = IngestConfig::new(name.clone(), &pipeline.spec);
     // The whole file is history here: what is replayed live in a cluster is judged like the rest.
-    config.source.backfill = DateRange::default();
-    config.source.replay = None;
-    let spec = config.source.csv.clone();
+    ingest.source.backfill = DateRange::default();
+    ingest.source.replay = None;
+    let spec = ingest.source.csv.clone();
     let spec =
         spec.ok_or_else(|| bad("spec.source.csv must name the columns of the file".into()))?;
     let mut input = Input {
-        bars: config
+        bars: ingest
             .symbols()
             .into_iter()
             .map(|s| (s, Vec::new()))
@@ -79,9 +80,9 @@ pub(super) fn read(request: &Request) -> Result<Input, RoleError> {
         rows: 0,
         out_of_scope: 0,
         refused: BTreeMap::new(),
-        config,
+        config: TrainConfig::new(name, &pipeline.spec),
     };
-    let mut checker = Checker::new(&input.config, "csv")?;
+    let mut checker = Checker::new(&ingest, "csv")?;
     let now = clock::now_ms();
     for row in CsvRows::new(&bytes(&request.csv)?, &spec)? {
         input.rows += 1;
@@ -97,7 +98,7 @@ pub(super) fn read(request: &Request) -> Result<Input, RoleError> {
         let message = format!(
             "{} holds no bar of {}: {}",
             request.csv.display(),
-            input.config.symbols().join(", "),
+            ingest.symbols().join(", "),
             input.counts()
         );
         return Err(RoleError::user("NoBars", message));

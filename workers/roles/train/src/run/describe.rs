@@ -6,7 +6,7 @@ use foresail_crds::TrainingParameters;
 use foresail_crds::model_manifest::{
     DataWindow, FORMAT_VERSION, GateResult, ModelManifest, Recipe,
 };
-use foresail_crds::worker_config::{TrainingRun, WorkerConfig};
+use foresail_crds::worker_config::{TrainConfig, TrainingRun};
 use foresail_model::Predictor;
 use foresail_recurrent::InstructionSet;
 use foresail_runtime_base::RoleError;
@@ -20,7 +20,7 @@ use crate::validation::leak_guard;
 
 /// A version that is about to be written.
 pub(super) struct Version<'a> {
-    pub config: &'a WorkerConfig,
+    pub config: &'a TrainConfig,
     pub run: &'a TrainingRun,
     pub parameters: &'a TrainingParameters,
     pub data: &'a Dataset,
@@ -38,7 +38,7 @@ impl Version<'_> {
     /// # Errors
     /// Residuals that are not finite, a drift reference that cannot be made.
     pub(super) fn manifest(&self) -> Result<ModelManifest, RoleError> {
-        let (config, training) = (self.config, &self.config.training);
+        let (config, training) = (self.config, &self.config.model.training);
         let quantiles = self.validation.served.residual_quantiles();
         let quantiles = quantiles.map_err(|e| RoleError::user("NotFinite", e.to_string()))?;
         Ok(ModelManifest {
@@ -49,8 +49,8 @@ impl Version<'_> {
             code_version: env!("CARGO_PKG_VERSION").into(),
             seed: training.seed,
             data: self.window(),
-            features: config.features.clone(),
-            adjustment: config.source.adjustment,
+            features: config.model.features.clone(),
+            adjustment: config.model.adjustment,
             fingerprint: self.data.fingerprint.clone(),
             warm_up: self.data.warm_up,
             target: training.target,
@@ -96,7 +96,7 @@ impl Version<'_> {
         let served = &self.validation.served;
         let rules = card::rules(
             self.parameters.horizon,
-            self.config.calendar.sessions_per_year(),
+            self.config.model.calendar.sessions_per_year(),
         );
         let card = Card {
             namespace: manifest.namespace.clone(),

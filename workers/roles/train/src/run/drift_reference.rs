@@ -1,7 +1,8 @@
 //! What the monitor will compare live features with.
 
 use foresail_crds::model_manifest::DriftReference;
-use foresail_crds::worker_config::WorkerConfig;
+use foresail_crds::pipeline::spec::DriftSpec;
+use foresail_crds::worker_config::TrainConfig;
 use foresail_drift::{DriftError, DriftPolicy, Session, Sessions, build_reference};
 use foresail_runtime_base::RoleError;
 
@@ -12,7 +13,7 @@ use crate::data::dataset::{Dataset, Sample};
 /// # Errors
 /// User errors `NotEnoughRows` and `InvalidDrift`.
 pub(crate) fn build(
-    config: &WorkerConfig,
+    config: &TrainConfig,
     data: &Dataset,
     rows: &[&Sample],
 ) -> Result<DriftReference, RoleError> {
@@ -27,9 +28,15 @@ pub(crate) fn build(
             format!("{e}; lower drift.windowSessions or train on more"),
         )
     };
-    let policy = DriftPolicy::try_from(&config.drift).map_err(to_error)?;
+    // The part of the policy that a reference depends on; the rest is the monitor's.
+    let declared = DriftSpec {
+        window_sessions: config.model.drift_window_sessions,
+        false_alarms_per_year: config.false_alarms_per_year.clone(),
+        ..DriftSpec::default()
+    };
+    let policy = DriftPolicy::try_from(&declared).map_err(to_error)?;
     let sessions = by_session(&data.names, rows);
-    let per_year = config.calendar.sessions_per_year();
+    let per_year = config.model.calendar.sessions_per_year();
     build_reference(
         &sessions,
         policy.window_sessions,

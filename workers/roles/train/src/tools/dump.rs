@@ -8,7 +8,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, Float64Array, StringArray, TimestampMillisecondArray};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::parquet::arrow::ArrowWriter;
-use foresail_crds::worker_config::WorkerConfig;
+use foresail_crds::worker_config::TrainConfig;
 use foresail_runtime_base::{Outside, RoleError};
 
 use crate::data::dataset::{Dataset, Sample};
@@ -24,7 +24,7 @@ const CHUNK: usize = 8_192;
 /// # Errors
 /// Those of reading the lake; `OutputFailed` when the file cannot be written.
 pub async fn dump(
-    config: &WorkerConfig,
+    config: &TrainConfig,
     outside: &Outside,
     delta_version: u64,
     output: &Path,
@@ -38,11 +38,11 @@ pub async fn dump(
 }
 
 /// The feature rows of `bars`, as declared.
-pub(crate) fn rows(config: &WorkerConfig, bars: &Bars) -> Result<Dataset, RoleError> {
+pub(crate) fn rows(config: &TrainConfig, bars: &Bars) -> Result<Dataset, RoleError> {
     let declared = Declared {
-        features: &config.features,
-        adjustment: config.source.adjustment,
-        parameters: &parameters(&config.training)?,
+        features: &config.model.features,
+        adjustment: config.model.adjustment,
+        parameters: &parameters(&config.model.training)?,
     };
     declared.feature_rows(bars, &[])
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use foresail_crds::model_manifest::ModelManifest;
 use foresail_crds::names::sha256_hex;
-use foresail_crds::worker_config::WorkerConfig;
+use foresail_crds::worker_config::TrainConfig;
 use foresail_recurrent::InstructionSet;
 use foresail_runtime_base::{Outside, RoleError};
 use foresail_runtime_store::{S3Uri, Store};
@@ -34,7 +34,7 @@ pub struct Reproduction {
 /// `NotReproducible` (user) where the version does not say how it was trained, or was trained with other
 /// instructions; failures of S3 and of the fit.
 pub async fn reproduce(
-    config: &WorkerConfig,
+    config: &TrainConfig,
     outside: &Outside,
     manifest: &str,
     progress: &dyn Fn(&str),

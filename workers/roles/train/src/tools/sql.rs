@@ -20,7 +20,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use foresail_crds::pipeline::spec::Adjustment;
-use foresail_crds::worker_config::WorkerConfig;
+use foresail_crds::worker_config::TrainConfig;
 use foresail_domain::Bar;
 use foresail_features::adjust::{AdjustedBar, Adjuster};
 use foresail_runtime_base::{Outside, RoleError};
@@ -59,7 +59,7 @@ pub struct Query {
 /// # Errors
 /// Those of reading the lake; `BadQuery` (user) with what DataFusion says of it; `OutputFailed`.
 pub async fn sql(
-    config: &WorkerConfig,
+    config: &TrainConfig,
     outside: &Outside,
     query: &Query,
 ) -> std::result::Result<String, RoleError> {
@@ -75,7 +75,7 @@ pub async fn sql(
         );
         RoleError::user("BadQuery", message)
     };
-    let context = context(&bars, config.source.adjustment).map_err(asked)?;
+    let context = context(&bars, config.model.adjustment).map_err(asked)?;
     if names(&context, &query.text, "features").map_err(asked)? {
         let rows = dump::rows(config, &bars)?;
         let batch = dump::batch(&rows, &rows.samples).map_err(asked)?;

@@ -1,0 +1,10 @@
+//! Outside systems a role may hold a Secret of, as folders of `SECRETS_DIR`; each key is a file.
+
+/// S3 of the lake and artifacts: files `accessKeyId`, `secretAccessKey`.
+pub const LAKE: &str = "lake";
+/// S3 or HTTP source: `accessKeyId`, `secretAccessKey`, or `token`.
+pub const SOURCE: &str = "source";
+/// Kafka SASL: files `username`, `password`; optional `ca.crt`.
+pub const KAFKA: &str = "kafka";
+/// Redis: files `username` (optional), `password`.
+pub const REDIS: &str = "redis";

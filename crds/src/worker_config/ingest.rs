@@ -1,0 +1,79 @@
+//! What ingest reads.
+
+use foresail_domain::TradingCalendar;
+use serde::{Deserialize, Serialize};
+
+use super::RoleConfig;
+use crate::names::PipelineName;
+use crate::pipeline::spec::{
+    CsvSource, DateRange, Instrument, KafkaSpec, PipelineSpec, ReplaySpec, SimulatorSource,
+    SourceSpec,
+};
+
+/// Configuration of the ingest worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IngestConfig {
+    /// Owner.
+    pub pipeline: PipelineName,
+    /// Symbols that are part of the Pipeline.
+    pub instruments: Vec<Instrument>,
+    /// Trading calendar: when a session has ended.
+    pub calendar: TradingCalendar,
+    /// Where bars come from.
+    pub source: BarSource,
+    /// Where they go.
+    pub kafka: KafkaSpec,
+}
+
+/// `spec.source` without how prices are adjusted: bars are stored as traded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BarSource {
+    /// Daily bars in a CSV file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csv: Option<CsvSource>,
+    /// Deterministic market simulator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulator: Option<SimulatorSource>,
+    /// Range that is loaded as fast as possible.
+    #[serde(default)]
+    pub backfill: DateRange,
+    /// Plays later rows as if they arrived live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<ReplaySpec>,
+}
+
+impl From<&SourceSpec> for BarSource {
+    fn from(spec: &SourceSpec) -> Self {
+        let SourceSpec {
+            csv,
+            simulator,
+            adjustment: _,
+            backfill,
+            replay,
+        } = spec.clone();
+        Self {
+            csv,
+            simulator,
+            backfill,
+            replay,
+        }
+    }
+}
+
+impl RoleConfig for IngestConfig {
+    fn new(pipeline: PipelineName, spec: &PipelineSpec) -> Self {
+        Self {
+            pipeline,
+            instruments: spec.instruments.clone(),
+            calendar: spec.calendar,
+            source: BarSource::from(&spec.source),
+            kafka: spec.kafka.clone(),
+        }
+    }
+
+    fn pipeline(&self) -> &PipelineName {
+        &self.pipeline
+    }
+}

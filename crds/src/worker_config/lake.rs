@@ -1,0 +1,33 @@
+//! What the lake sink reads.
+
+use serde::{Deserialize, Serialize};
+
+use super::RoleConfig;
+use crate::names::PipelineName;
+use crate::pipeline::spec::{KafkaSpec, LakeSpec, PipelineSpec};
+
+/// Configuration of the lake worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LakeConfig {
+    /// Owner.
+    pub pipeline: PipelineName,
+    /// Where bars come from.
+    pub kafka: KafkaSpec,
+    /// Where the table is.
+    pub lake: LakeSpec,
+}
+
+impl RoleConfig for LakeConfig {
+    fn new(pipeline: PipelineName, spec: &PipelineSpec) -> Self {
+        Self {
+            pipeline,
+            kafka: spec.kafka.clone(),
+            lake: spec.lake.clone(),
+        }
+    }
+
+    fn pipeline(&self) -> &PipelineName {
+        &self.pipeline
+    }
+}

@@ -1,0 +1,58 @@
+//! What a predictor reads.
+
+use foresail_domain::TradingCalendar;
+use serde::{Deserialize, Serialize};
+
+use super::RoleConfig;
+use crate::names::PipelineName;
+use crate::pipeline::spec::{
+    Adjustment, FeatureSpec, Instrument, KafkaSpec, LakeSpec, PipelineSpec, RedisSpec,
+};
+
+/// Configuration of the predictors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PredictConfig {
+    /// Owner.
+    pub pipeline: PipelineName,
+    /// Symbols that are forecast.
+    pub instruments: Vec<Instrument>,
+    /// Trading calendar: dates of the forecast sessions.
+    pub calendar: TradingCalendar,
+    /// Where feature rows come from and served forecasts go.
+    pub kafka: KafkaSpec,
+    /// Where models are.
+    pub lake: LakeSpec,
+    /// Cache, when declared.
+    pub redis: Option<RedisSpec>,
+    /// Feature set, for bars in a request and for the fingerprint a model must have.
+    pub features: Vec<FeatureSpec>,
+    /// How corporate actions enter features.
+    pub adjustment: Adjustment,
+    /// Newest rows of a symbol that are kept in memory.
+    pub lookback: u32,
+    /// Seconds a cached forecast lives.
+    pub cache_ttl_seconds: u64,
+}
+
+impl RoleConfig for PredictConfig {
+    fn new(pipeline: PipelineName, spec: &PipelineSpec) -> Self {
+        let cache = &spec.serving.cache;
+        Self {
+            pipeline,
+            instruments: spec.instruments.clone(),
+            calendar: spec.calendar,
+            kafka: spec.kafka.clone(),
+            lake: spec.lake.clone(),
+            redis: cache.redis.clone(),
+            features: spec.features.clone(),
+            adjustment: spec.source.adjustment,
+            lookback: spec.training.lookback,
+            cache_ttl_seconds: cache.ttl.as_duration().map_or(0, |d| d.as_secs()),
+        }
+    }
+
+    fn pipeline(&self) -> &PipelineName {
+        &self.pipeline
+    }
+}

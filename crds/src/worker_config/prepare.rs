@@ -1,0 +1,64 @@
+//! What prepare reads: addresses and nothing else. A Pipeline whose addresses stay is not prepared again.
+
+use serde::{Deserialize, Serialize};
+
+use super::RoleConfig;
+use crate::names::PipelineName;
+use crate::pipeline::spec::{CsvSource, KafkaSpec, LakeSpec, PipelineSpec, RedisSpec};
+
+/// Configuration of the prepare Job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PrepareConfig {
+    /// Owner.
+    pub pipeline: PipelineName,
+    /// Kafka, and what its topics look like.
+    pub kafka: KafkaSpec,
+    /// S3 of the lake and of artifacts.
+    pub lake: LakeSpec,
+    /// Redis, when declared.
+    pub redis: Option<RedisSpec>,
+    /// The CSV file, when bars come from one.
+    pub source: Option<SourceAddress>,
+}
+
+/// Where a CSV file is, without how it is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SourceAddress {
+    /// `s3://bucket/key`, `http://...` or `https://...`.
+    pub uri: String,
+    /// S3 endpoint URL.
+    pub endpoint: Option<String>,
+    /// S3 region.
+    pub region: String,
+    /// Secret that is mounted.
+    pub secret_name: Option<String>,
+}
+
+impl From<&CsvSource> for SourceAddress {
+    fn from(spec: &CsvSource) -> Self {
+        Self {
+            uri: spec.uri.clone(),
+            endpoint: spec.endpoint.clone(),
+            region: spec.region.clone(),
+            secret_name: spec.secret_name.clone(),
+        }
+    }
+}
+
+impl RoleConfig for PrepareConfig {
+    fn new(pipeline: PipelineName, spec: &PipelineSpec) -> Self {
+        Self {
+            pipeline,
+            kafka: spec.kafka.clone(),
+            lake: spec.lake.clone(),
+            redis: spec.serving.cache.redis.clone(),
+            source: spec.source.csv.as_ref().map(SourceAddress::from),
+        }
+    }
+
+    fn pipeline(&self) -> &PipelineName {
+        &self.pipeline
+    }
+}

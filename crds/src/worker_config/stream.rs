@@ -1,0 +1,47 @@
+//! What the stream worker reads.
+
+use serde::{Deserialize, Serialize};
+
+use super::RoleConfig;
+use crate::names::PipelineName;
+use crate::pipeline::spec::{
+    Adjustment, FeatureSpec, Instrument, KafkaSpec, PipelineSpec, RedisSpec,
+};
+
+/// Configuration of the stream worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StreamConfig {
+    /// Owner.
+    pub pipeline: PipelineName,
+    /// Symbols whose newest rows are looked for at the start.
+    pub instruments: Vec<Instrument>,
+    /// Where bars come from and rows go.
+    pub kafka: KafkaSpec,
+    /// Keeps the newest rows, when declared.
+    pub redis: Option<RedisSpec>,
+    /// Feature set.
+    pub features: Vec<FeatureSpec>,
+    /// How corporate actions enter features.
+    pub adjustment: Adjustment,
+    /// Newest rows of a symbol that are kept in Redis.
+    pub lookback: u32,
+}
+
+impl RoleConfig for StreamConfig {
+    fn new(pipeline: PipelineName, spec: &PipelineSpec) -> Self {
+        Self {
+            pipeline,
+            instruments: spec.instruments.clone(),
+            kafka: spec.kafka.clone(),
+            redis: spec.serving.cache.redis.clone(),
+            features: spec.features.clone(),
+            adjustment: spec.source.adjustment,
+            lookback: spec.training.lookback,
+        }
+    }
+
+    fn pipeline(&self) -> &PipelineName {
+        &self.pipeline
+    }
+}

@@ -1,0 +1,186 @@
+//! Which edit of a spec concerns which role.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::Role;
+use crate::role::Role::{Cleanup, Ingest, Lake, Monitor, Predict, Prepare, Stream, Train};
+
+fn spec(change: impl FnOnce(&mut Value)) -> PipelineSpec {
+    let mut value = json!({
+        "instruments": [{"symbol": "X"}],
+        "calendar": "XNYS",
+        "source": {
+            "csv": {"uri": "s3://bucket/x.csv", "endpoint": "http://s3", "secretName": "s3"},
+            "adjustment": "All",
+            "backfill": {"to": "2007-06-30"},
+            "replay": {"to": "2009-12-31", "sessionsPerSecond": "5"}
+        },
+        "kafka": {"bootstrapServers": "k:9092"},
+        "lake": {"uri": "s3://bucket/lake", "endpoint": "http://s3", "secretName": "s3"},
+        "features": [{"name": "r", "function": "LogReturn"}],
+        "training": {"model": {"kind": "Linear"}},
+        "serving": {"cache": {"redis": {"url": "redis://r:6379"}}},
+        "drift": {"metric": "PSI"},
+        "retraining": {"maxPerDay": 1},
+        "promotion": {"mode": "Automatic"},
+        "deletionPolicy": {"topics": "Retain"}
+    });
+    change(&mut value);
+    serde_json::from_value(value).unwrap()
+}
+
+/// The rule: an edit concerns the roles whose configuration has another name after it.
+fn concerned(before: &PipelineSpec, after: &PipelineSpec) -> BTreeSet<Role> {
+    let pipeline = PipelineName::new("n", "p");
+    let changed =
+        |role: &Role| role.config(&pipeline, before).name != role.config(&pipeline, after).name;
+    Role::ALL.iter().copied().filter(changed).collect()
+}
+
+const KAFKA: &[Role] = &[Prepare, Ingest, Lake, Stream, Predict, Monitor, Cleanup];
+const S3: &[Role] = &[Prepare, Lake, Train, Predict, Monitor, Cleanup];
+const REDIS: &[Role] = &[Prepare, Stream, Predict, Cleanup];
+const FEATURES: &[Role] = &[Stream, Train, Predict];
+
+/// JSON pointer into the spec, new value, whom it concerns.
+fn edits() -> Vec<(&'static str, Value, &'static [Role])> {
+    let more = json!([{"symbol": "X"}, {"symbol": "Y"}]);
+    let limit = json!({"limits": {"memory": "1Gi"}});
+    vec![
+        (
+            "/instruments",
+            more,
+            &[Ingest, Stream, Train, Predict, Monitor],
+        ),
+        ("/calendar", json!("Weekdays"), &[Ingest, Train, Predict]),
+        (
+            "/source/csv/uri",
+            json!("s3://bucket/y.csv"),
+            &[Prepare, Ingest],
+        ),
+        (
+            "/source/csv/endpoint",
+            json!("http://s4"),
+            &[Prepare, Ingest],
+        ),
+        ("/source/csv/secretName", json!("other"), &[Prepare, Ingest]),
+        ("/source/csv/columns", json!({"close": "last"}), &[Ingest]),
+        ("/source/csv/zeroOpenIsMissing", json!(false), &[Ingest]),
+        ("/source/adjustment", json!("None"), FEATURES),
+        ("/source/backfill/to", json!("2007-07-31"), &[Ingest]),
+        ("/source/replay/sessionsPerSecond", json!("6"), &[Ingest]),
+        ("/kafka/bootstrapServers", json!("l:9092"), KAFKA),
+        ("/kafka/secretName", json!("sasl"), KAFKA),
+        ("/kafka/topicPrefix", json!("x."), KAFKA),
+        ("/lake/uri", json!("s3://bucket/other"), S3),
+        ("/lake/endpoint", json!("http://s4"), S3),
+        ("/lake/secretName", json!("other"), S3),
+        ("/features/0/function", json!("SimpleReturn"), FEATURES),
+        ("/training/model/hidden", json!(7), &[Train]),
+        ("/training/horizon", json!(3), &[Train]),
+        ("/training/target", json!("Close"), &[Train]),
+        ("/training/validationFolds", json!(5), &[Train]),
+        ("/training/maxSessions", json!(900), &[Train]),
+        ("/training/seed", json!(2), &[Train]),
+        ("/training/lookback", json!(9), FEATURES),
+        ("/training/resources", limit.clone(), &[]),
+        ("/training/activeDeadlineSeconds", json!(99), &[]),
+        ("/training/backoffLimit", json!(0), &[]),
+        ("/training/schedule", json!("0 22 * * 5"), &[]),
+        ("/training/timeZone", json!("Europe/Rome"), &[]),
+        ("/serving/minReplicas", json!(2), &[]),
+        ("/serving/maxReplicas", json!(9), &[]),
+        ("/serving/scaleTarget", json!(50), &[]),
+        ("/serving/resources", limit, &[]),
+        ("/serving/cache/ttl", json!("2h"), &[Predict]),
+        ("/serving/cache/redis/url", json!("redis://s:6379"), REDIS),
+        ("/serving/cache/redis/secretName", json!("redis"), REDIS),
+        ("/drift/threshold", json!("0.3"), &[Monitor]),
+        ("/drift/metric", json!("KS"), &[Monitor]),
+        ("/drift/features", json!(["r"]), &[Monitor]),
+        ("/drift/falseAlarmsPerYear", json!("2"), &[Train, Monitor]),
+        ("/drift/windowSessions", json!(30), &[Train, Monitor]),
+        ("/retraining/triggers", json!([]), &[]),
+        ("/retraining/cooldown", json!("9d"), &[]),
+        ("/retraining/maxPerDay", json!(9), &[]),
+        ("/retraining/settleSessions", json!(9), &[]),
+        ("/promotion/mode", json!("Manual"), &[]),
+        ("/promotion/gateWindowSessions", json!(9), &[]),
+        ("/promotion/minimumEffect", json!("0.1"), &[]),
+        ("/promotion/championVersion", json!(2), &[]),
+        ("/suspend", json!(true), &[]),
+        // Its ConfigMap is made when the Pipeline is deleted.
+        ("/deletionPolicy/topics", json!("Delete"), &[Cleanup]),
+    ]
+}
+
+fn set(spec: &mut Value, pointer: &str, value: Value) {
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    spec.pointer_mut(parent).unwrap()[key] = value;
+}
+
+#[test]
+fn an_edit_concerns_the_roles_that_use_the_field() {
+    let before = spec(|_| {});
+    for (pointer, value, roles) in edits() {
+        let after = spec(|v| match pointer.strip_prefix("/features/0/") {
+            Some(key) => v["features"][0][key] = value,
+            None => set(v, pointer, value),
+        });
+        assert_ne!(before, after, "{pointer} is no edit");
+        let expected = roles.iter().copied().collect();
+        assert_eq!(concerned(&before, &after), expected, "{pointer}");
+    }
+}
+
+#[test]
+fn every_field_of_the_spec_has_an_edit_in_the_table() {
+    let schema = schemars::schema_for!(PipelineSpec).to_value();
+    let edits = edits();
+    for field in schema["properties"].as_object().unwrap().keys() {
+        let top = format!("/{field}");
+        let known = edits
+            .iter()
+            .any(|(pointer, ..)| *pointer == top || pointer.starts_with(&format!("{top}/")));
+        assert!(known, "whom does an edit of spec.{field} concern?");
+    }
+}
+
+#[test]
+fn what_another_role_uses_is_refused() {
+    let json = Ingest
+        .config(&PipelineName::new("n", "p"), &spec(|_| {}))
+        .json;
+    assert!(serde_json::from_str::<IngestConfig>(&json).is_ok());
+    assert!(serde_json::from_str::<LakeConfig>(&json).is_err());
+}
+
+#[test]
+fn a_model_depends_on_what_it_is_made_from_and_a_run_on_how_it_is_run_too() {
+    let hashes = |change: fn(&mut Value)| {
+        let spec = spec(change);
+        let config = TrainConfig::new(PipelineName::new("n", "p"), &spec);
+        let run = config.run_hash(&TrainingJob::from(&spec.training));
+        (config.model.hash(), run)
+    };
+    let base = hashes(|_| {});
+    let seed = hashes(|v| v["training"]["seed"] = json!(2));
+    assert!(seed.0 != base.0 && seed.1 != base.1);
+    let deadline = hashes(|v| v["training"]["activeDeadlineSeconds"] = json!(99));
+    assert!(deadline.0 == base.0 && deadline.1 != base.1);
+    let secret = hashes(|v| v["lake"]["secretName"] = json!("mended"));
+    assert!(secret.0 == base.0 && secret.1 != base.1);
+    let threshold = hashes(|v| v["drift"]["threshold"] = json!("0.3"));
+    assert_eq!(threshold, base);
+}
+
+#[test]
+fn the_recipe_of_an_older_manifest_is_read() {
+    let whole = serde_json::to_value(&spec(|_| {}).training).unwrap();
+    assert!(whole.get("activeDeadlineSeconds").is_some());
+    let recipe: TrainingRecipe = serde_json::from_value(whole).unwrap();
+    assert_eq!(recipe, TrainingRecipe::from(&spec(|_| {}).training));
+}
