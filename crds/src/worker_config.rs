@@ -13,6 +13,7 @@ mod prepare;
 mod serving;
 mod stream;
 mod train;
+mod training_recipe;
 mod training_run;
 
 use serde::Serialize;
@@ -29,7 +30,8 @@ pub use predict::PredictConfig;
 pub use prepare::{PrepareConfig, SourceAddress};
 pub use serving::{ServedVersion, ServingConfig};
 pub use stream::StreamConfig;
-pub use train::{ModelInputs, TrainConfig, TrainingJob, TrainingRecipe};
+pub use train::{ModelInputs, TrainConfig};
+pub use training_recipe::{TrainingJob, TrainingRecipe};
 pub use training_run::TrainingRun;
 
 pub use crate::secret;

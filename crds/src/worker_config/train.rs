@@ -1,15 +1,12 @@
-//! What the trainer reads, and apart from it how its Job runs.
+//! What the trainer reads.
 
 use foresail_domain::TradingCalendar;
-use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde::{Deserialize, Serialize};
 
-use super::RoleConfig;
+use super::{RoleConfig, TrainingJob, TrainingRecipe};
 use crate::Decimal;
 use crate::names::{PipelineName, hash8};
-use crate::pipeline::spec::{
-    Adjustment, FeatureSpec, Instrument, LakeSpec, ModelSpec, PipelineSpec, Target, TrainingSpec,
-};
+use crate::pipeline::spec::{Adjustment, FeatureSpec, Instrument, LakeSpec, PipelineSpec};
 
 /// Configuration of the trainer and of its tools.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,67 +44,6 @@ impl ModelInputs {
     /// Its identity.
     pub fn hash(&self) -> String {
         hash8(&serde_json::to_vec(self).expect("plain data always serialises"))
-    }
-}
-
-/// The part of `spec.training` that a model depends on. It travels in the manifest as well, which is
-/// why unknown fields are let pass: older manifests hold the whole of `spec.training`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TrainingRecipe {
-    /// Kind and its parameters.
-    pub model: ModelSpec,
-    /// What the model learns.
-    pub target: Target,
-    /// Sessions ahead.
-    pub horizon: u32,
-    /// Feature rows a recurrent kind looks at.
-    pub lookback: u32,
-    /// Share of the newest training dates that are forecast for validation.
-    pub validation_fraction: Decimal,
-    /// Parts of the validation dates.
-    pub validation_folds: u32,
-    /// Newest sessions that are trained on; everything when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_sessions: Option<u32>,
-    /// Random seed.
-    pub seed: u64,
-}
-
-/// The part of `spec.training` that says how the Job of a run is run, and leaves the model as it is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TrainingJob {
-    /// CPU and memory of the pod.
-    pub resources: Option<ResourceRequirements>,
-    /// Longest run.
-    pub active_deadline_seconds: i64,
-    /// Retries of a failed pod.
-    pub backoff_limit: i32,
-}
-
-impl From<&TrainingSpec> for TrainingRecipe {
-    fn from(spec: &TrainingSpec) -> Self {
-        Self {
-            model: spec.model.clone(),
-            target: spec.target,
-            horizon: spec.horizon,
-            lookback: spec.lookback,
-            validation_fraction: spec.validation_fraction.clone(),
-            validation_folds: spec.validation_folds,
-            max_sessions: spec.max_sessions,
-            seed: spec.seed,
-        }
-    }
-}
-
-impl From<&TrainingSpec> for TrainingJob {
-    fn from(spec: &TrainingSpec) -> Self {
-        Self {
-            resources: spec.resources.clone(),
-            active_deadline_seconds: spec.active_deadline_seconds,
-            backoff_limit: spec.backoff_limit,
-        }
     }
 }
 
