@@ -1,6 +1,5 @@
 //! Removes children that are no longer wanted: only the object that was seen, by its uid.
 
-use foresail_runtime_base::effects;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{DeleteParams, DynamicObject, Preconditions};
 use kube::{Api, ResourceExt};
