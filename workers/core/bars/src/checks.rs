@@ -1,5 +1,5 @@
-//! Judges rows in order: a good bar, a refusal with its reason, or out of the declared scope.
-//! Pure but for the clock handed in; reading the source again gives the same verdicts.
+//! Checks rows in order: a bar, a refusal with its reason, or out of the declared scope.
+//! Pure but for the clock handed in; reading the source again gives the same outcomes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,9 +14,9 @@ use crate::row::{Fields, RawRow};
 
 /// What a row is.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Verdict {
+pub enum RowOutcome {
     /// A bar to send, and its session date.
-    Good(Bar, Date),
+    Bar(Bar, Date),
     /// To quarantine.
     Refused(Refusal),
     /// Another symbol, or a date outside backfill and replay: not part of this Pipeline.
@@ -56,12 +56,12 @@ impl Checker {
         })
     }
 
-    /// Judges the next row; `now` is wall time in milliseconds UTC.
-    pub fn judge(&mut self, row: &RawRow, now: i64) -> Verdict {
+    /// Checks the next row; `now` is wall time in milliseconds UTC.
+    pub fn check(&mut self, row: &RawRow, now: i64) -> RowOutcome {
         match self.bar(&row.fields, now) {
-            Ok(Some((bar, date))) => Verdict::Good(bar, date),
-            Ok(None) => Verdict::OutOfScope,
-            Err(refusal) => Verdict::Refused(refusal),
+            Ok(Some((bar, date))) => RowOutcome::Bar(bar, date),
+            Ok(None) => RowOutcome::OutOfScope,
+            Err(refusal) => RowOutcome::Refused(refusal),
         }
     }
 

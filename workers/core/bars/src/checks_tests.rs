@@ -70,19 +70,19 @@ fn each_kind_of_bad_row_has_its_reason_and_leaves_the_rest_alone() {
         ("Y,2000-03-02 16:00:00,0,2,1,1.5,10", "Good"),
     ];
     for (text, expected) in cases {
-        let verdict = match checker.judge(&row(text), NOW) {
-            Verdict::Good(..) => "Good",
-            Verdict::OutOfScope => "OutOfScope",
-            Verdict::Refused(refusal) => refusal.reason,
+        let outcome = match checker.check(&row(text), NOW) {
+            RowOutcome::Bar(..) => "Good",
+            RowOutcome::OutOfScope => "OutOfScope",
+            RowOutcome::Refused(refusal) => refusal.reason,
         };
-        assert_eq!(verdict, expected, "{text}");
+        assert_eq!(outcome, expected, "{text}");
     }
 }
 
 #[test]
 fn a_zero_open_is_missing_and_not_a_price() {
     let mut checker = checker(json!({}));
-    let Verdict::Good(bar, date) = checker.judge(&row("X,2000-03-01,0.0,2,1,1.5,"), NOW) else {
+    let RowOutcome::Bar(bar, date) = checker.check(&row("X,2000-03-01,0.0,2,1,1.5,"), NOW) else {
         panic!("good row refused");
     };
     assert_eq!((bar.open, bar.volume), (None, None));
@@ -92,18 +92,18 @@ fn a_zero_open_is_missing_and_not_a_price() {
 #[test]
 fn scope_is_backfill_and_replay() {
     let mut checker = checker(json!({"from": "2000-03-02", "to": "2000-03-03"}));
-    let mut judge = |text: &str| matches!(checker.judge(&row(text), NOW), Verdict::Good(..));
-    assert!(!judge("X,2000-03-01,1,2,1,1.5,1"));
-    assert!(judge("X,2000-03-02,1,2,1,1.5,1"));
-    assert!(judge("X,2000-03-03,1,2,1,1.5,1"));
-    assert!(!judge("X,2000-03-06,1,2,1,1.5,1"));
+    let mut passes = |text: &str| matches!(checker.check(&row(text), NOW), RowOutcome::Bar(..));
+    assert!(!passes("X,2000-03-01,1,2,1,1.5,1"));
+    assert!(passes("X,2000-03-02,1,2,1,1.5,1"));
+    assert!(passes("X,2000-03-03,1,2,1,1.5,1"));
+    assert!(!passes("X,2000-03-06,1,2,1,1.5,1"));
 }
 
 #[test]
 fn splits_come_from_the_adjusted_close() {
     let mut checker = checker(json!({}));
-    checker.judge(&row("X,2000-06-20,,,,101.25,1,3.2531"), NOW);
-    let Verdict::Good(bar, _) = checker.judge(&row("X,2000-06-21,,,,55.62,1,3.5742"), NOW) else {
+    checker.check(&row("X,2000-06-20,,,,101.25,1,3.2531"), NOW);
+    let RowOutcome::Bar(bar, _) = checker.check(&row("X,2000-06-21,,,,55.62,1,3.5742"), NOW) else {
         panic!("good row refused");
     };
     assert_eq!((bar.split_factor, bar.dividend), (2.0, 0.0));

@@ -1,6 +1,7 @@
 //! Rows of a CSV file. A line that cannot be split is still a row: it goes on with its text and
 //! without fields, so that it ends in quarantine and the counts add up.
 
+use csv_core::ReadRecordResult;
 use foresail_crds::RoleError;
 use foresail_crds::pipeline::spec::CsvSource;
 
@@ -25,6 +26,7 @@ struct Layout {
 /// Iterator over data rows.
 pub struct CsvRows {
     lines: std::vec::IntoIter<String>,
+    splitter: Splitter,
     layout: Layout,
     symbol: Option<String>,
     position: u64,
@@ -47,10 +49,12 @@ impl CsvRows {
             lines.pop();
         }
         let mut lines = lines.into_iter();
-        let header = lines.next().and_then(|l| split(&l)).unwrap_or_default();
-        let layout = Layout::new(&header, spec)?;
+        let mut splitter = Splitter::new();
+        let header = lines.next().unwrap_or_default();
+        let layout = Layout::new(&splitter.split(&header).unwrap_or_default(), spec)?;
         Ok(Self {
             lines,
+            splitter,
             layout,
             symbol: spec.symbol.clone(),
             position: 0,
@@ -59,7 +63,7 @@ impl CsvRows {
 }
 
 impl Layout {
-    fn new(header: &[String], spec: &CsvSource) -> Result<Self, RoleError> {
+    fn new(header: &[&str], spec: &CsvSource) -> Result<Self, RoleError> {
         let find = |name: &str| {
             header
                 .iter()
@@ -95,7 +99,7 @@ impl Layout {
         })
     }
 
-    fn fields(&self, row: &[String], symbol: Option<&String>) -> Fields {
+    fn fields(&self, row: &[&str], symbol: Option<&String>) -> Fields {
         let get = |index: Option<usize>| {
             let text = row.get(index?)?.trim();
             (!text.is_empty()).then(|| text.to_string())
@@ -122,7 +126,7 @@ impl Iterator for CsvRows {
         let original = self.lines.next()?;
         let position = self.position;
         self.position += 1;
-        let fields = match split(&original) {
+        let fields = match self.splitter.split(&original) {
             Some(row) if row.len() == self.layout.columns => {
                 self.layout.fields(&row, self.symbol.as_ref())
             }
@@ -136,14 +140,47 @@ impl Iterator for CsvRows {
     }
 }
 
-/// One line into columns; `None` for what is not CSV. Quoted line breaks do not occur in bars.
-fn split(line: &str) -> Option<Vec<String>> {
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(line.as_bytes());
-    let record = reader.records().next()?.ok()?;
-    Some(record.iter().map(str::to_string).collect())
+/// Takes lines apart one by one, since a damaged one must not swallow the next. Reader and buffers stay.
+struct Splitter {
+    reader: csv_core::Reader,
+    text: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Splitter {
+    fn new() -> Self {
+        Self {
+            reader: csv_core::Reader::new(),
+            text: Vec::new(),
+            ends: Vec::new(),
+        }
+    }
+
+    /// One line into columns; `None` for what is not CSV. Quoted line breaks do not occur in bars.
+    fn split(&mut self, line: &str) -> Option<Vec<&str>> {
+        self.reader.reset();
+        // No text grows by being taken apart, and every column but one has a comma. A full buffer is
+        // reported before the end of the line, so one byte stays free.
+        self.text.resize(self.text.len().max(line.len() + 1), 0);
+        self.ends.resize(self.ends.len().max(line.len() + 1), 0);
+        let (text, ends) = (&mut self.text, &mut self.ends);
+        let (mut result, _, mut length, mut columns) =
+            self.reader.read_record(line.as_bytes(), text, ends);
+        if result == ReadRecordResult::InputEmpty {
+            // Nothing more comes: the record ends here.
+            let (text, ends) = (text.get_mut(length..)?, ends.get_mut(columns..)?);
+            let (last, _, more, ended) = self.reader.read_record(&[], text, ends);
+            (result, length, columns) = (last, length + more, columns + ended);
+        }
+        if result != ReadRecordResult::Record {
+            return None;
+        }
+        let text = std::str::from_utf8(self.text.get(..length)?).ok()?;
+        let mut start = 0;
+        let ends = self.ends.get(..columns)?.iter();
+        ends.map(|end| text.get(std::mem::replace(&mut start, *end)..*end))
+            .collect()
+    }
 }
 
 #[cfg(test)]
@@ -173,6 +210,37 @@ mod tests {
         assert_eq!(positions, [0, 1, 2, 3, 4]);
         assert!(rows[1..4].iter().all(|r| r.fields == Fields::default()));
         assert_eq!(rows[4].fields.close.as_deref(), Some("2"));
+    }
+
+    /// A reader of its own for the line, as it may not know of the lines before.
+    fn alone(line: &str) -> Option<Vec<String>> {
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(line.as_bytes());
+        let record = reader.records().next()?.ok()?;
+        Some(record.iter().map(str::to_string).collect())
+    }
+
+    #[test]
+    fn no_line_knows_of_the_lines_before() {
+        let mut state = 7u64;
+        let mut pick = move |choices: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % choices
+        };
+        let pieces = [
+            "X", "1.5", ",", ",", ",", "\"", "\"\"", "\r", " ", "é", "\u{feff}", "\t", "\\", "\0",
+        ];
+        let mut splitter = Splitter::new();
+        for _ in 0..20_000 {
+            let line: String = (0..pick(12)).map(|_| pieces[pick(pieces.len())]).collect();
+            let row = splitter.split(&line);
+            let row = row.map(|row| row.into_iter().map(str::to_string).collect::<Vec<_>>());
+            assert_eq!(row, alone(&line), "{line:?}");
+        }
     }
 
     #[test]

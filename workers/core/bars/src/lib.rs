@@ -1,4 +1,4 @@
-//! From the text of a source to judged bars: rows of a CSV file or of the market simulator, and the
+//! From the text of a source to checked bars: rows of a CSV file or of the market simulator, and the
 //! checks that make a row a bar or a refusal with its reason. Pure but for the clock handed in; the
 //! ingest worker and `foresail-trainer evaluate` read files through it alike.
 
@@ -7,7 +7,7 @@ mod csv_source;
 mod row;
 mod simulator;
 
-pub use checks::{Checker, Verdict, date_of};
+pub use checks::{Checker, RowOutcome, date_of};
 pub use csv_source::CsvRows;
 pub use row::{Fields, RawRow};
 pub use simulator::Simulator;

@@ -39,7 +39,7 @@ const LARGE_RATIOS: [u32; 25] = [
 ];
 /// Steps this near to one are dividends unless they are a split ratio exactly.
 const NEAR_ONE: (f64, f64) = (0.75, 1.25);
-/// A split is told from a dividend near one only when the step is known this well.
+/// A split is distinguished from a dividend near one only when the step is known this well.
 const EXACT: f64 = 0.005;
 /// Largest dividend, as a share of the price, that may go ex on the day of a split.
 const DIVIDEND_WITH_SPLIT: f64 = 0.03;

@@ -47,8 +47,8 @@ pub struct DriftObservation {
     pub alarm_since: Option<i64>,
     /// Sessions since then.
     pub sessions_since_alarm: u32,
-    /// Longest episode of this reference, the first of equals. Whoever looks rarely would miss one
-    /// that came and went between two looks.
+    /// Longest episode of this reference, the first of equals. A reader that polls rarely would
+    /// miss one that came and went between two polls.
     pub longest_alarm: Option<Episode>,
     /// Watched features with their scores, largest first.
     pub features: Vec<(String, f64)>,
@@ -116,8 +116,8 @@ impl DriftMonitor {
         let mut features = self.scores();
         features.sort_by(|a, b| b.1.total_cmp(&a.1));
         let score = features.first().map_or(0.0, |(_, s)| *s);
-        self.judge(event_time, score, size);
-        self.remember();
+        self.update_alarm(event_time, score, size);
+        self.keep_longest();
         Some(DriftObservation {
             event_time,
             score,
@@ -146,7 +146,7 @@ impl DriftMonitor {
         self.watched.iter().filter_map(one).collect()
     }
 
-    fn remember(&mut self) {
+    fn keep_longest(&mut self) {
         let Some(since) = self.alarm_since else {
             return;
         };
@@ -156,7 +156,7 @@ impl DriftMonitor {
         }
     }
 
-    fn judge(&mut self, event_time: i64, score: f64, window: usize) {
+    fn update_alarm(&mut self, event_time: i64, score: f64, window: usize) {
         if score > self.threshold {
             self.quiet = 0;
             if self.alarm_since.is_none() {

@@ -66,7 +66,7 @@ impl PerformanceMonitor {
         let scale = naive_mean.max(1e-6 * champion_mean).max(f64::MIN_POSITIVE);
         let bound = (champion_mean - naive_mean - Z95 * deviation) / scale;
         let worse = self.dates.len() == self.window && bound > 0.0;
-        self.judge(event_time, worse);
+        self.update_worse(event_time, worse);
         PerformanceObservation {
             matured_through: event_time,
             dates: self.dates.len(),
@@ -79,7 +79,7 @@ impl PerformanceMonitor {
         }
     }
 
-    fn judge(&mut self, event_time: i64, worse: bool) {
+    fn update_worse(&mut self, event_time: i64, worse: bool) {
         match (worse, self.worse_since) {
             (false, _) => (self.worse_since, self.sessions_since_worse) = (None, 0),
             (true, None) => (self.worse_since, self.sessions_since_worse) = (Some(event_time), 0),

@@ -204,7 +204,7 @@ impl FeatureSet {
         self.state.last_event_time
     }
 
-    /// The whole state; [`Self::restore`] continues bit for bit.
+    /// The state; [`Self::restore`] continues bit for bit.
     pub fn snapshot(&self) -> serde_json::Value {
         let snapshot = Snapshot {
             fingerprint: &self.fingerprint,

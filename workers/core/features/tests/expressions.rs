@@ -94,12 +94,12 @@ fn a_ratio_of_levels_does_not_depend_on_where_the_series_starts() {
     ]));
     // The dividend at bar 59 scales what comes after it, unless the series starts later.
     let series = bars(100, 7);
-    let (whole, late) = (
+    let (complete, late) = (
         run(&specs, Adjustment::All, &series),
         run(&specs, Adjustment::All, &series[65..]),
     );
     assert_eq!(late.len(), 16);
-    for (row, expected) in late.iter().zip(&whole[whole.len() - late.len()..]) {
+    for (row, expected) in late.iter().zip(&complete[complete.len() - late.len()..]) {
         assert!(
             (row.values[0] / expected.values[0] - 1.0).abs() > 1e-3,
             "the level does"

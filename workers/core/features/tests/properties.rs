@@ -40,7 +40,7 @@ fn the_first_row_comes_exactly_after_the_warm_up() {
 fn the_future_changes_nothing() {
     let specs = catalogue();
     let past = bars(120, 3);
-    let whole = bits(&run(&specs, Adjustment::All, &past));
+    let complete = bits(&run(&specs, Adjustment::All, &past));
     for cut in [20, 47, 80, 119] {
         let mut other = past.clone();
         for (bar, strange) in other.iter_mut().zip(bars(120, 99)).skip(cut) {
@@ -49,12 +49,16 @@ fn the_future_changes_nothing() {
             (bar.high, bar.low) = (None, None);
         }
         let rows = bits(&run(&specs, Adjustment::All, &other));
-        let upto = whole
+        let upto = complete
             .iter()
             .filter(|(t, _)| *t <= past[cut - 1].event_time)
             .count();
-        assert_eq!(rows[..upto], whole[..upto]);
-        assert_ne!(rows[upto..], whole[upto..], "the change itself must show");
+        assert_eq!(rows[..upto], complete[..upto]);
+        assert_ne!(
+            rows[upto..],
+            complete[upto..],
+            "the change itself must show"
+        );
     }
 }
 
@@ -62,7 +66,7 @@ fn the_future_changes_nothing() {
 fn a_snapshot_at_any_bar_continues_bit_for_bit() {
     let (specs, mut series) = (catalogue(), bars(60, 5));
     (series[12].split_factor, series[30].dividend) = (3.0, 0.7);
-    let whole = bits(&run(&specs, Adjustment::All, &series));
+    let complete = bits(&run(&specs, Adjustment::All, &series));
     for cut in 0..series.len() {
         let mut set = FeatureSet::new(&specs, Adjustment::All).unwrap();
         let mut rows: Vec<FeatureRow> = series[..cut]
@@ -73,7 +77,7 @@ fn a_snapshot_at_any_bar_continues_bit_for_bit() {
         let snapshot = serde_json::from_str(&text).unwrap();
         let mut set = FeatureSet::restore(&specs, Adjustment::All, &snapshot).unwrap();
         rows.extend(series[cut..].iter().filter_map(|b| set.push(b).unwrap()));
-        assert_eq!(bits(&rows), whole, "cut at {cut}");
+        assert_eq!(bits(&rows), complete, "cut at {cut}");
     }
 }
 
@@ -100,18 +104,21 @@ fn history_washes_out_where_the_definition_is_not_recursive() {
         let level = LEVELS.contains(&last.function) || last.function == F::Expression;
         let name = &last.name;
         for adjustment in [Adjustment::None, Adjustment::All] {
-            let whole = run(&specs, adjustment, &series);
+            let complete = run(&specs, adjustment, &series);
             // Bar 36 has a volume, so the rule for missing ones does not reach back further, and
             // the only dividend, at bar 59, is part of both runs.
             let later = run(&specs, adjustment, &series[37..]);
-            let same = whole[whole.len() - later.len()..].to_vec();
+            let same = complete[complete.len() - later.len()..].to_vec();
             assert_eq!(bits(&same), bits(&later), "{name}");
             if level {
                 continue;
             }
             // A start after the dividend scales all adjusted prices: equal but for rounding.
             let latest = run(&specs, adjustment, &series[71..]);
-            for (row, expected) in latest.iter().zip(&whole[whole.len() - latest.len()..]) {
+            for (row, expected) in latest
+                .iter()
+                .zip(&complete[complete.len() - latest.len()..])
+            {
                 let (value, expected) = (row.values[0], expected.values[0]);
                 let bound = 1e-12 * expected.abs().max(1.0);
                 assert!(
@@ -352,25 +359,25 @@ fn foreign_or_damaged_snapshots_are_refused() {
 #[test]
 fn the_named_arguments_are_what_a_function_needs() {
     for &function in F::ALL {
-        let whole = spec(function, 10);
+        let complete = spec(function, 10);
         let only = |kept: &[&str]| FeatureSpec {
-            window: whole.window.filter(|_| kept.contains(&"window")),
-            fast: whole.fast.filter(|_| kept.contains(&"fast")),
-            slow: whole.slow.filter(|_| kept.contains(&"slow")),
-            signal: whole.signal.filter(|_| kept.contains(&"signal")),
-            deviations: whole
+            window: complete.window.filter(|_| kept.contains(&"window")),
+            fast: complete.fast.filter(|_| kept.contains(&"fast")),
+            slow: complete.slow.filter(|_| kept.contains(&"slow")),
+            signal: complete.signal.filter(|_| kept.contains(&"signal")),
+            deviations: complete
                 .deviations
                 .clone()
                 .filter(|_| kept.contains(&"deviations")),
-            quantile: whole
+            quantile: complete
                 .quantile
                 .clone()
                 .filter(|_| kept.contains(&"quantile")),
-            expression: whole
+            expression: complete
                 .expression
                 .clone()
                 .filter(|_| kept.contains(&"expression")),
-            ..whole.clone()
+            ..complete.clone()
         };
         let needs: Vec<&str> = function
             .describe()

@@ -1,6 +1,6 @@
 use crate::simd::InstructionSet;
 
-/// What can be wrong with shapes, weights and inputs.
+/// Why shapes, weights or inputs are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

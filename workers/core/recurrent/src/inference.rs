@@ -1,4 +1,4 @@
-//! Forward only, without keeping anything for a way back: whole windows, or one step on a kept state.
+//! Forward only, without keeping anything for a way back: windows, or one step on a kept state.
 
 use crate::aligned::Aligned;
 use crate::error::Error;

@@ -193,10 +193,10 @@ dispatch!(
 /// As [`apply`].
 #[inline(always)]
 unsafe fn run<V: Lanes>(u: &Update) {
-    let whole = u.len / V::N * V::N;
+    let in_vectors = u.len / V::N * V::N;
     // SAFETY: handed on; the rest goes through arrays of `N <= 16` floats.
     unsafe {
-        for i in (0..whole).step_by(V::N) {
+        for i in (0..in_vectors).step_by(V::N) {
             one::<V>(
                 u,
                 u.weights.add(i),
@@ -205,7 +205,7 @@ unsafe fn run<V: Lanes>(u: &Update) {
                 u.square.add(i),
             );
         }
-        let rest = u.len - whole;
+        let rest = u.len - in_vectors;
         let mut room = [[0f32; 16]; 4];
         let sources = [
             u.weights.cast_const(),
@@ -215,7 +215,7 @@ unsafe fn run<V: Lanes>(u: &Update) {
         ];
         for (room, source) in room.iter_mut().zip(sources) {
             room.as_mut_ptr()
-                .copy_from_nonoverlapping(source.add(whole), rest);
+                .copy_from_nonoverlapping(source.add(in_vectors), rest);
         }
         let [w, g, m, s] = &mut room;
         one::<V>(
@@ -227,7 +227,7 @@ unsafe fn run<V: Lanes>(u: &Update) {
         );
         for (room, target) in [(w, u.weights), (m, u.mean), (s, u.square)] {
             target
-                .add(whole)
+                .add(in_vectors)
                 .copy_from_nonoverlapping(room.as_ptr(), rest);
         }
     }

@@ -182,25 +182,25 @@ fn neighbours_in_a_batch_change_no_bit_of_a_forecast() {
         layers: 2,
         outputs: 3,
     };
-    let mut whole = case(shape, 8, 13, 9);
+    let mut complete = case(shape, 8, 13, 9);
     for set in sets() {
-        let [all, ..] = run(&whole, set, 32, 1);
-        let (window, inputs) = (8 * 5, whole.inputs.clone());
+        let [all, ..] = run(&complete, set, 32, 1);
+        let (window, inputs) = (8 * 5, complete.inputs.clone());
         for (i, alone) in inputs.chunks_exact(window).enumerate() {
             let one = Case {
                 inputs: alone.to_vec(),
                 d_outputs: vec![1.0; 3],
                 windows: 1,
-                weights: whole.weights.clone(),
-                ..whole
+                weights: complete.weights.clone(),
+                ..complete
             };
             assert_eq!(run(&one, set, 32, 1)[0], all[i * 3..][..3]);
         }
         // NaN stays in its own sample.
-        whole.inputs[window] = f32::NAN;
-        let [spoiled, ..] = run(&whole, set, 32, 1);
+        complete.inputs[window] = f32::NAN;
+        let [spoiled, ..] = run(&complete, set, 32, 1);
         assert!(spoiled[3..6].iter().all(|y| y.is_nan()));
         assert_eq!(spoiled[6..], all[6..]);
-        whole.inputs = inputs;
+        complete.inputs = inputs;
     }
 }

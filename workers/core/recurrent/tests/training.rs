@@ -1,4 +1,4 @@
-//! The optimizer, dropout, and a whole training run.
+//! The optimizer, dropout, and a complete training run.
 
 #![allow(clippy::unwrap_used)]
 
@@ -134,7 +134,7 @@ fn training_learns_and_resumes_to_the_same_bits_for_any_threads() {
             dropout: 0.1,
             ..Options::default()
         };
-        let (losses, whole, _) = train(with(1), 0..120, start(set));
+        let (losses, complete, _) = train(with(1), 0..120, start(set));
         assert!(
             losses[115..].iter().sum::<f64>() < 0.3 * losses[..5].iter().sum::<f64>(),
             "{losses:?}"
@@ -146,7 +146,7 @@ fn training_learns_and_resumes_to_the_same_bits_for_any_threads() {
             .restore(steps, mean.to_vec(), square.to_vec())
             .unwrap();
         let (_, resumed, _) = train(with(2), 60..120, (weights, restored));
-        assert_eq!(whole, resumed, "{set:?}");
+        assert_eq!(complete, resumed, "{set:?}");
     }
 }
 

@@ -4,7 +4,7 @@
 use std::iter::Peekable;
 use std::time::{Duration, Instant};
 
-use foresail_bars::{Checker, RawRow, Verdict, date_of};
+use foresail_bars::{Checker, RawRow, RowOutcome, date_of};
 use foresail_crds::Role;
 use foresail_crds::names::Topics;
 use foresail_crds::pipeline::status::IngestStatus;
@@ -219,18 +219,18 @@ impl Worker {
             written: connection.written,
         };
         let status = &mut batch.status;
-        let record = match connection.checker.judge(row, now) {
-            Verdict::OutOfScope => {
+        let record = match connection.checker.check(row, now) {
+            RowOutcome::OutOfScope => {
                 batch.out_of_scope += u64::from(fresh);
                 return Ok(());
             }
-            Verdict::Good(bar, _) => {
+            RowOutcome::Bar(bar, _) => {
                 status.rows_sent += 1;
                 status.missing_fields += u64::from(bar.open.is_none() || bar.volume.is_none());
                 status.last_event_time = time(bar.event_time);
                 records::bar(&target, row, &bar)?
             }
-            Verdict::Refused(refusal) => {
+            RowOutcome::Refused(refusal) => {
                 status.rows_quarantined += 1;
                 records::refused(&target, row, refusal, connection.provider, now)?
             }

@@ -53,7 +53,7 @@ pub(super) fn parse(text: &str, names: &[&str], own: usize) -> Result<Vec<Step>,
     parser.sum()?;
     match parser.next() {
         None => Ok(parser.steps),
-        Some(_) => Err(parser.found("an operator or the end")),
+        Some(_) => Err(parser.unexpected("an operator or the end")),
     }
 }
 
@@ -116,7 +116,7 @@ impl<'a> Parser<'a> {
             }),
             Some('0'..='9') => self.number(),
             Some(c) if is_letter(c) => self.word(),
-            _ => Err(self.found("a number, a feature, a function, `-` or `(`")),
+            _ => Err(self.unexpected("a number, a feature, a function, `-` or `(`")),
         }
     }
 
@@ -147,7 +147,7 @@ impl<'a> Parser<'a> {
     fn digits(&mut self) -> Result<(), Mistake> {
         let count = length(self.rest(), |c| c.is_ascii_digit());
         if count == 0 {
-            return Err(self.found("a digit"));
+            return Err(self.unexpected("a digit"));
         }
         self.at += count;
         Ok(())
@@ -175,7 +175,7 @@ impl<'a> Parser<'a> {
                 format!("`{word}` is declared later, expected a feature declared before this one")
             }
             (false, Some(_), None) => {
-                return Err(self.found(&format!("`(` after the function `{word}`")));
+                return Err(self.unexpected(&format!("`(` after the function `{word}`")));
             }
             (false, None, None) => {
                 format!("`{word}` is not a feature, expected one declared before this one")
@@ -202,7 +202,7 @@ impl<'a> Parser<'a> {
 
     fn expect(&mut self, symbol: char, expected: &str) -> Result<(), Mistake> {
         if self.next() != Some(symbol) {
-            return Err(self.found(expected));
+            return Err(self.unexpected(expected));
         }
         self.at += symbol.len_utf8();
         Ok(())
@@ -244,7 +244,7 @@ impl<'a> Parser<'a> {
         self.rest().chars().next()
     }
 
-    fn found(&self, expected: &str) -> Mistake {
+    fn unexpected(&self, expected: &str) -> Mistake {
         let word = length(self.rest(), is_part_of_word);
         let found = match self.rest().chars().next() {
             None => "the end".to_owned(),

@@ -208,17 +208,17 @@ unsafe fn dot<V: Lanes, const SKIP: usize, const R: usize>(
     // One register per row: working out addresses would take the ports of the multiply-adds.
     let rows: [*const f32; R] = std::array::from_fn(|r| V::opaque(a.wrapping_add(r * stride)));
     let line = UNITS * if SKIP == ALL { 4 } else { 3 };
-    let whole = k / UNROLL * UNROLL;
+    let unrolled = k / UNROLL * UNROLL;
     // SAFETY: the caller's promise on `a` and `b`.
     unsafe {
         let mut k_now = 0;
-        while k_now < whole {
+        while k_now < unrolled {
             for u in 0..UNROLL {
                 one_row::<V, SKIP, R>(sums, &rows, k_now + u, b.add((k_now + u) * line));
             }
             k_now += UNROLL;
         }
-        for k_now in whole..k {
+        for k_now in unrolled..k {
             one_row::<V, SKIP, R>(sums, &rows, k_now, b.add(k_now * line));
         }
     }

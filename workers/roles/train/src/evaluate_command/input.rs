@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use foresail_bars::{Checker, CsvRows, Verdict};
+use foresail_bars::{Checker, CsvRows, RowOutcome};
 use foresail_crds::Pipeline;
 use foresail_crds::names::PipelineName;
 use foresail_crds::pipeline::spec::DateRange;
@@ -86,10 +86,10 @@ pub(super) fn read(request: &Request) -> Result<Input, RoleError> {
     let now = clock::now_ms();
     for row in CsvRows::new(&bytes(&request.csv)?, &spec)? {
         input.rows += 1;
-        match checker.judge(&row, now) {
-            Verdict::Good(bar, _) => push(&mut input.bars, bar),
-            Verdict::Refused(refusal) => *input.refused.entry(refusal.reason).or_default() += 1,
-            Verdict::OutOfScope => input.out_of_scope += 1,
+        match checker.check(&row, now) {
+            RowOutcome::Bar(bar, _) => push(&mut input.bars, bar),
+            RowOutcome::Refused(refusal) => *input.refused.entry(refusal.reason).or_default() += 1,
+            RowOutcome::OutOfScope => input.out_of_scope += 1,
         }
     }
     input.bars.retain(|(_, bars)| !bars.is_empty());
