@@ -71,12 +71,14 @@ pub(super) fn lines(lines: &Lines) -> Result<Markup, ChartError> {
     }
     let svg = draw(WIDTH, HEIGHT, |area| {
         let newest = lines.actual.len() - 1;
-        let room = 0.03 * (most - least);
+        let range = most - least;
+        // The key stands above the lines.
+        let (bottom, top) = (least - 0.03 * range, most + 0.28 * range);
         let mut chart = ChartBuilder::on(area)
             .margin(6)
             .x_label_area_size(44)
             .y_label_area_size(70)
-            .build_cartesian_2d(0..newest, least - room..most + room)?;
+            .build_cartesian_2d(0..newest, bottom..top)?;
         let date = |place: &usize| lines.dates.get(*place).cloned().unwrap_or_default();
         chart
             .configure_mesh()
