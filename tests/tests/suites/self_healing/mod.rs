@@ -2,6 +2,7 @@
 
 mod children;
 mod deletion;
+mod edits;
 mod idle;
 mod install;
 mod scaling;
