@@ -103,3 +103,43 @@ pub enum Command {
         filter: Vec<String>,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter_of(words: &[&str]) -> (Option<String>, Vec<String>) {
+        let args = Args::try_parse_from([&["xtask", "test"], words].concat()).unwrap();
+        match args.command {
+            Command::Test {
+                cluster, filter, ..
+            } => (cluster.context().map(str::to_owned), filter),
+            _ => unreachable!("`test` was asked for"),
+        }
+    }
+
+    #[test]
+    fn what_follows_test_goes_to_nextest() {
+        let words = ["-p", "foresail-tests", "--test", "suites", "self_healing"];
+        assert_eq!(filter_of(&words), (None, words.map(str::to_owned).to_vec()));
+    }
+
+    #[test]
+    fn a_context_needs_all_addresses_and_leaves_the_filter() {
+        let full = [
+            "--context",
+            "kind",
+            "--registry",
+            "a/b",
+            "--kafka",
+            "c",
+            "--s3",
+            "d",
+            "--redis",
+            "e",
+            "idle",
+        ];
+        assert_eq!(filter_of(&full), (Some("kind".into()), vec!["idle".into()]));
+        assert!(Args::try_parse_from(["xtask", "test", "--context", "kind"]).is_err());
+    }
+}
