@@ -253,3 +253,24 @@ fn refuse_leaks(report: &evaluate_command::Report) -> Result<(), RoleError> {
 fn print(text: &str) {
     writeln!(std::io::stdout(), "{text}").ok();
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_named_beside_any_command() {
+        Args::command().debug_assert();
+        let args = [
+            "foresail-trainer",
+            "reproduce",
+            "s3://b/m",
+            "--secrets",
+            "/s",
+        ];
+        let args = Args::try_parse_from(args).unwrap();
+        assert_eq!(args.secrets, PathBuf::from("/s"));
+    }
+}
