@@ -6,6 +6,8 @@ mod leader;
 mod metrics;
 mod pipeline;
 mod retries;
+#[cfg(test)]
+mod scripted_api;
 mod watch;
 
 use std::process::ExitCode;
@@ -66,7 +68,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     // Ready as soon as it could take over: a standby is healthy too.
     health.set_ready(true);
     if let Some(namespace) = lease_namespace {
-        let lease = leader::Lease::new(client, &namespace, &identity, effects);
+        let mut lease = leader::Lease::new(client, &namespace, &identity, effects);
         if !lease.acquire(&shutdown).await {
             return Ok(());
         }

@@ -15,6 +15,7 @@ mod observed;
 mod plan;
 mod pods;
 mod predictors;
+mod quantity;
 mod resources;
 mod schedule;
 mod status;
@@ -36,7 +37,7 @@ use crate::retries::Retries;
 use decided::Decided;
 pub use error::Error;
 
-/// Time after which a Pipeline is reconciled without a change, to see what no event tells.
+/// Time after which a Pipeline is reconciled without a change, to see what comes without an event.
 const RESYNC: Duration = Duration::from_secs(300);
 /// Time after which a Pipeline that waits for something is reconciled again.
 const WAITING: Duration = Duration::from_secs(10);
@@ -134,3 +135,7 @@ fn to_next_run(pipeline: &validate::ValidatedPipeline, now: Timestamp) -> Durati
             at.duration_since(now).unsigned_abs() + AT_ONCE
         })
 }
+
+#[cfg(test)]
+#[path = "pipeline/reconcile_tests.rs"]
+mod tests;

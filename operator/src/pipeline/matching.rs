@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use super::quantity;
+
 /// Fields that hold a whole selector.
 const SELECTORS: [&str; 2] = ["selector", "matchLabels"];
 
@@ -14,10 +16,10 @@ pub(crate) fn covers(live: &Value, desired: &Value) -> bool {
         (_, Value::Null) => true,
         (Value::Object(live), Value::Object(desired)) => {
             desired.iter().all(|(key, wanted)| match live.get(key) {
-                Some(found) if SELECTORS.contains(&key.as_str()) => {
-                    covers(found, wanted) && covers(wanted, found)
+                Some(present) if SELECTORS.contains(&key.as_str()) => {
+                    covers(present, wanted) && covers(wanted, present)
                 }
-                Some(found) => covers(found, wanted),
+                Some(present) => covers(present, wanted),
                 None => is_empty(wanted),
             })
         }
@@ -25,7 +27,8 @@ pub(crate) fn covers(live: &Value, desired: &Value) -> bool {
             live.len() == desired.len() && live.iter().zip(desired).all(|(l, d)| covers(l, d))
         }
         (Value::String(live), Value::String(desired)) => {
-            live == desired || quantity(live).is_some_and(|l| quantity(desired) == Some(l))
+            live == desired
+                || quantity::parse(live).is_some_and(|l| quantity::parse(desired) == Some(l))
         }
         (Value::Number(live), Value::Number(desired)) => live.as_f64() == desired.as_f64(),
         (live, desired) => live == desired,
@@ -39,29 +42,6 @@ fn is_empty(value: &Value) -> bool {
         Value::Array(list) => list.is_empty(),
         _ => false,
     }
-}
-
-/// A Kubernetes quantity in thousandths.
-pub(crate) fn quantity(text: &str) -> Option<i128> {
-    let split = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.' && c != '-')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let factor: f64 = match unit {
-        "" => 1.0,
-        "m" => 1e-3,
-        "k" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        "T" => 1e12,
-        "Ki" => 1024.0,
-        "Mi" => 1_048_576.0,
-        "Gi" => 1_073_741_824.0,
-        "Ti" => 1_099_511_627_776.0,
-        _ => return None,
-    };
-    let number: f64 = number.parse().ok()?;
-    Some((number * factor * 1_000.0).round() as i128)
 }
 
 #[cfg(test)]
@@ -96,12 +76,5 @@ mod tests {
             &selector(json!({"role": "predict", "name": "nobody"})),
             &desired
         ));
-    }
-
-    #[test]
-    fn quantities_are_numbers() {
-        assert_eq!(quantity("1Gi"), quantity("1024Mi"));
-        assert_eq!(quantity("0.5"), quantity("500m"));
-        assert_eq!(quantity("IfNotPresent"), None);
     }
 }

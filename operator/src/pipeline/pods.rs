@@ -20,7 +20,7 @@ fn error(class: ErrorClass, reason: &str, message: String) -> WorkerError {
 pub(crate) fn trouble(pods: &[Pod], events: &[Event], role: Role) -> Option<WorkerError> {
     let mut ours: Vec<&Pod> = pods.iter().filter(|p| labels::is_role(p, role)).collect();
     ours.sort_by_key(|p| p.metadata.creation_timestamp.as_ref().map(|t| t.0));
-    one(ours.last()?, events)
+    pod_trouble(ours.last()?, events)
 }
 
 /// Why the pod of a training run failed.
@@ -42,7 +42,7 @@ fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
         .flatten()
 }
 
-fn one(pod: &Pod, events: &[Event]) -> Option<WorkerError> {
+fn pod_trouble(pod: &Pod, events: &[Event]) -> Option<WorkerError> {
     let status = pod.status.as_ref()?;
     let unschedulable = status
         .conditions
@@ -57,8 +57,8 @@ fn one(pod: &Pod, events: &[Event]) -> Option<WorkerError> {
         );
         return Some(error(ErrorClass::Outside, "Unschedulable", message));
     }
-    if let Some(found) = containers(pod).find_map(|c| waiting(pod, c)) {
-        return Some(found);
+    if let Some(error) = containers(pod).find_map(|c| waiting(pod, c)) {
+        return Some(error);
     }
     if status.phase.as_deref() == Some("Pending") {
         return mount_failure(pod, events);
@@ -180,19 +180,19 @@ mod tests {
             ),
         ];
         for (status, expected) in cases {
-            let found = trouble(&[pod(status)], &[], Role::Ingest).map(|e| e.reason);
-            assert_eq!(found.as_deref(), expected);
+            let reason = trouble(&[pod(status)], &[], Role::Ingest).map(|e| e.reason);
+            assert_eq!(reason.as_deref(), expected);
         }
     }
 
     #[test]
-    fn a_training_pod_tells_how_it_ended() {
+    fn the_end_of_a_training_pod_is_read_from_it() {
         let killed = pod(container(
             json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}),
         ));
-        let found = training_failure(&[killed], "r1").unwrap();
+        let error = training_failure(&[killed], "r1").unwrap();
         assert_eq!(
-            (found.reason.as_str(), found.class),
+            (error.reason.as_str(), error.class),
             ("OOMKilled", ErrorClass::User)
         );
         let own = json!({"class": "User", "reason": "NotEnoughRows", "message": "m"}).to_string();

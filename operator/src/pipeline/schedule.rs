@@ -13,7 +13,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Reads a line; the error says what is wrong with it.
+    /// Reads a line; the error says why it is none.
     pub fn parse(line: &str, zone: TimeZone) -> Result<Self, String> {
         let parser = CronParser::builder()
             .seconds(Seconds::Disallowed)
@@ -26,15 +26,15 @@ impl Schedule {
     /// Newest time at or before `now`.
     pub fn last(&self, now: Timestamp) -> Option<Timestamp> {
         let now = now.to_zoned(self.zone.clone());
-        let found = self.cron.find_previous_occurrence(&now, true).ok()?;
-        Some(found.timestamp())
+        let last = self.cron.find_previous_occurrence(&now, true).ok()?;
+        Some(last.timestamp())
     }
 
     /// First time after `now`.
     pub fn next(&self, now: Timestamp) -> Option<Timestamp> {
         let now = now.to_zoned(self.zone.clone());
-        let found = self.cron.find_next_occurrence(&now, false).ok()?;
-        Some(found.timestamp())
+        let next = self.cron.find_next_occurrence(&now, false).ok()?;
+        Some(next.timestamp())
     }
 }
 

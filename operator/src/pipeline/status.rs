@@ -157,7 +157,7 @@ async fn patch(
     context: &Context,
 ) -> Result<(), Error> {
     let kind = ApiResource::erase::<Pipeline>(&());
-    // The answer is not looked at, and need not decode.
+    // The answer is not used, and need not decode.
     let api: Api<DynamicObject> =
         Api::namespaced_with(context.client.clone(), &name.namespace, &kind);
     let patch = json!({

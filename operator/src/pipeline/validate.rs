@@ -305,6 +305,34 @@ pub(crate) mod tests {
         }
     }
 
+    /// A release that hashes the same spec to something else would train every Pipeline again.
+    #[test]
+    fn the_hash_of_a_spec_is_the_same_in_every_release() {
+        let trained = pipeline(|v| {
+            v["spec"]["training"]["model"] = json!({"kind": "Lstm", "hidden": 16});
+            v["spec"]["drift"] = json!({"windowSessions": 120});
+        });
+        let hashes = [pipeline(|_| {}).model_hash, trained.model_hash];
+        assert_eq!(hashes, ["2e5e7b0b", "a464f997"]);
+    }
+
+    #[test]
+    fn resources_are_compared_in_any_unit() {
+        let with = |request: &str, limit: &str| {
+            validate(&object(|v| {
+                v["spec"]["training"]["resources"] = json!({
+                    "requests": {"memory": request}, "limits": {"memory": limit}
+                });
+            }))
+        };
+        for (request, limit) in [("1Ti", "1Pi"), ("1e3", "1k"), ("1Gi", "1E")] {
+            assert!(with(request, limit).is_ok(), "{request} {limit}");
+        }
+        for (request, limit) in [("1Pi", "1Ti"), ("1e4", "1k"), ("1Gi", "a lot"), ("-1", "1")] {
+            assert!(with(request, limit).is_err(), "{request} {limit}");
+        }
+    }
+
     #[test]
     fn only_what_a_model_depends_on_changes_its_hash() {
         let base = pipeline(|_| {});

@@ -17,8 +17,8 @@ use crate::pipeline::validate::ValidatedPipeline;
 
 const DAY_MS: f64 = 86_400_000.0;
 
-/// One part of a Pipeline, judged.
-struct Judgement {
+/// State of one part of a Pipeline.
+struct PartState {
     type_: &'static str,
     truth: bool,
     reason: String,
@@ -27,7 +27,7 @@ struct Judgement {
     stalled: bool,
 }
 
-impl Judgement {
+impl PartState {
     fn good(type_: &'static str, reason: &str, message: impl Into<String>) -> Self {
         Self {
             type_,
@@ -139,12 +139,12 @@ pub(super) fn all(facts: Facts<'_>, generation: Option<i64>, now: Timestamp) -> 
     claims.into_iter().map(|c| conditions.claim(c)).collect()
 }
 
-fn sources(facts: Facts<'_>) -> Judgement {
+fn sources(facts: Facts<'_>) -> PartState {
     let (p, plan, observed) = (facts.pipeline, facts.plan, facts.observed);
     let type_ = names::SOURCES_READY;
     if !plan.prepared {
         if let Some(trouble) = pods::trouble(&observed.pods, &observed.events, Role::Prepare) {
-            return Judgement::failed(type_, Role::Prepare.name(), &trouble);
+            return PartState::failed(type_, Role::Prepare.name(), &trouble);
         }
         let prepare = observed
             .status
@@ -152,8 +152,8 @@ fn sources(facts: Facts<'_>) -> Judgement {
             .as_ref()
             .filter(|s| s.config == p.prepare_config);
         return match prepare.and_then(|s| s.error.as_ref()) {
-            Some(error) => Judgement::failed(type_, Role::Prepare.name(), error),
-            None => Judgement::waiting(
+            Some(error) => PartState::failed(type_, Role::Prepare.name(), error),
+            None => PartState::waiting(
                 type_,
                 "Preparing",
                 "topics are made, Kafka, S3 and Redis are probed",
@@ -170,7 +170,7 @@ fn sources(facts: Facts<'_>) -> Judgement {
         return bad;
     }
     if p.suspend {
-        return Judgement::good(type_, "Suspended", "ingest is suspended");
+        return PartState::good(type_, "Suspended", "ingest is suspended");
     }
     match status {
         Some(s) if facts.is_available(Role::Ingest) && facts.is_available(Role::Lake) => {
@@ -184,7 +184,7 @@ fn sources(facts: Facts<'_>) -> Judgement {
             } else {
                 "bars arrive".into()
             };
-            Judgement::good(
+            PartState::good(
                 type_,
                 if s.source_complete {
                     "SourceComplete"
@@ -194,15 +194,15 @@ fn sources(facts: Facts<'_>) -> Judgement {
                 message,
             )
         }
-        _ => Judgement::waiting(type_, "Starting", "ingest and lake are starting"),
+        _ => PartState::waiting(type_, "Starting", "ingest and lake are starting"),
     }
 }
 
-fn features(facts: Facts<'_>) -> Judgement {
+fn features(facts: Facts<'_>) -> PartState {
     let (p, plan, observed) = (facts.pipeline, facts.plan, facts.observed);
     let type_ = names::FEATURES_READY;
     if !plan.prepared {
-        return Judgement::waiting(type_, "Preparing", "waits for prepare");
+        return PartState::waiting(type_, "Preparing", "waits for prepare");
     }
     let status = observed.status.stream.as_ref();
     let errors = [(Role::Stream, status.and_then(|s| s.error.as_ref()))];
@@ -210,15 +210,15 @@ fn features(facts: Facts<'_>) -> Judgement {
         return bad;
     }
     if p.suspend {
-        return Judgement::good(type_, "Suspended", "stream is suspended");
+        return PartState::good(type_, "Suspended", "stream is suspended");
     }
     match status {
         Some(s)
             if s.rows > 0 && s.fingerprint == p.fingerprint && facts.is_available(Role::Stream) =>
         {
-            Judgement::good(type_, "Producing", "feature rows are produced")
+            PartState::good(type_, "Producing", "feature rows are produced")
         }
-        _ => Judgement::waiting(
+        _ => PartState::waiting(
             type_,
             "WarmingUp",
             "no feature row with the declared features yet",
@@ -226,17 +226,17 @@ fn features(facts: Facts<'_>) -> Judgement {
     }
 }
 
-fn training(plan: &Plan) -> Judgement {
+fn training(plan: &Plan) -> PartState {
     let type_ = names::TRAINING_HEALTHY;
     match &plan.run {
-        None => Judgement::good(type_, "Waiting", "no run was needed yet"),
+        None => PartState::good(type_, "Waiting", "no run was needed yet"),
         Some(run) => match run.state {
-            RunState::Running => Judgement::good(
+            RunState::Running => PartState::good(
                 type_,
                 "Running",
                 format!("run {} ({})", run.id, run.trigger),
             ),
-            RunState::Succeeded => Judgement::good(
+            RunState::Succeeded => PartState::good(
                 type_,
                 "Succeeded",
                 format!("run {} ({})", run.id, run.trigger),
@@ -248,13 +248,13 @@ fn training(plan: &Plan) -> Judgement {
                     message: "no cause was recorded".into(),
                 };
                 let error = run.error.as_ref().unwrap_or(&unknown);
-                Judgement::failed(type_, &format!("training run {}", run.id), error)
+                PartState::failed(type_, &format!("training run {}", run.id), error)
             }
         },
     }
 }
 
-fn serving(facts: Facts<'_>) -> Judgement {
+fn serving(facts: Facts<'_>) -> PartState {
     let (p, plan, observed) = (facts.pipeline, facts.plan, facts.observed);
     let type_ = names::SERVING_READY;
     if let Some(version) = plan.missing_pin {
@@ -262,13 +262,13 @@ fn serving(facts: Facts<'_>) -> Judgement {
             "promotion.championVersion is {version}, but ModelVersion {} does not exist",
             p.name.model_version(version)
         );
-        return Judgement {
+        return PartState {
             stalled: true,
-            ..Judgement::waiting(type_, "ChampionVersionMissing", message)
+            ..PartState::waiting(type_, "ChampionVersionMissing", message)
         };
     }
     let Some(champion) = plan.champion() else {
-        return Judgement::waiting(type_, "NoChampion", "waits for the first trained version");
+        return PartState::waiting(type_, "NoChampion", "waits for the first trained version");
     };
     let ready = facts.deployment(Role::Predict).ready_replicas.unwrap_or(0);
     if let Some(PredictorError { pod, error }) = observed.predictors.first() {
@@ -281,24 +281,24 @@ fn serving(facts: Facts<'_>) -> Judgement {
             message: format!("{}{goes_on}", error.message),
             ..error.clone()
         };
-        return Judgement::failed(type_, pod, &error);
+        return PartState::failed(type_, pod, &error);
     }
     if ready > 0 {
-        return Judgement::good(
+        return PartState::good(
             type_,
             "Serving",
             format!("v{} answers requests", champion.version),
         );
     }
     match pods::trouble(&observed.pods, &observed.events, Role::Predict) {
-        Some(trouble) => Judgement::failed(type_, Role::Predict.name(), &trouble),
-        None => Judgement::waiting(type_, "Starting", "predictor pods are starting"),
+        Some(trouble) => PartState::failed(type_, Role::Predict.name(), &trouble),
+        None => PartState::waiting(type_, "Starting", "predictor pods are starting"),
     }
 }
 
 /// In a replay, data is fresh when lake and features keep up with ingest; the tolerance is some
 /// seconds of replay, so that the condition does not flap.
-fn fresh(facts: Facts<'_>) -> Judgement {
+fn fresh(facts: Facts<'_>) -> PartState {
     let type_ = names::DATA_FRESH;
     let status = &facts.observed.status;
     let newest = |time: Option<&Time>| time.map(|t| t.0.as_millisecond());
@@ -321,19 +321,19 @@ fn fresh(facts: Facts<'_>) -> Judgement {
             .and_then(|s| s.last_event_time.as_ref()),
     );
     let (Some(sent), Some(stored), Some(featured)) = (sent, stored, featured) else {
-        return Judgement::waiting(type_, "NoData", "no bar has passed all stages yet");
+        return PartState::waiting(type_, "NoData", "no bar has passed all stages yet");
     };
     let days = 4.0 + facts.pipeline.replay_speed.unwrap_or(0.0) * 30.0;
     let behind = (sent - stored.min(featured)) as f64 / DAY_MS;
     if behind <= days {
-        Judgement::good(type_, "KeepingUp", "lake and features keep up with ingest")
+        PartState::good(type_, "KeepingUp", "lake and features keep up with ingest")
     } else {
         let who = if stored < featured {
             Role::Lake
         } else {
             Role::Stream
         };
-        Judgement::waiting(
+        PartState::waiting(
             type_,
             "Behind",
             format!("{who} is behind ingest by more than {days:.0} days of market time"),
@@ -345,13 +345,13 @@ fn worker_trouble(
     type_: &'static str,
     errors: &[(Role, Option<&WorkerError>)],
     observed: &Observed,
-) -> Option<Judgement> {
+) -> Option<PartState> {
     for (role, reported) in errors {
         if let Some(error) = reported {
-            return Some(Judgement::failed(type_, role.name(), error));
+            return Some(PartState::failed(type_, role.name(), error));
         }
         if let Some(trouble) = pods::trouble(&observed.pods, &observed.events, *role) {
-            return Some(Judgement::failed(type_, role.name(), &trouble));
+            return Some(PartState::failed(type_, role.name(), &trouble));
         }
     }
     None

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
 use super::{Invalid, invalid};
-use crate::pipeline::matching::quantity;
+use crate::pipeline::quantity;
 
 /// The first rule that is broken.
 pub(super) fn check(spec: &PipelineSpec) -> Result<(), Invalid> {
@@ -192,7 +192,7 @@ fn resources(field: &str, declared: Option<&ResourceRequirements>) -> Result<(),
     };
     let parts = [declared.requests.as_ref(), declared.limits.as_ref()];
     for (name, amount) in parts.into_iter().flatten().flatten() {
-        if quantity(&amount.0).is_none_or(|q| q < 0) {
+        if quantity::parse(&amount.0).is_none_or(|q| q < 0) {
             let message = format!(
                 "has {name} `{}`; it must be a quantity such as 500m or 1Gi",
                 amount.0
@@ -206,7 +206,7 @@ fn resources(field: &str, declared: Option<&ResourceRequirements>) -> Result<(),
     for (name, amount) in requests {
         let over = limits
             .get(name)
-            .is_some_and(|limit| quantity(&amount.0) > quantity(&limit.0));
+            .is_some_and(|limit| quantity::parse(&amount.0) > quantity::parse(&limit.0));
         if over {
             return Err(invalid(
                 field,
