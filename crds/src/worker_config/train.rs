@@ -41,9 +41,40 @@ pub struct ModelInputs {
 }
 
 impl ModelInputs {
-    /// Its identity.
+    /// Its identity. It stands in the status of every Pipeline that was trained: the same inputs must
+    /// hash to the same in every release, or an upgrade trains every Pipeline again.
     pub fn hash(&self) -> String {
-        hash8(&serde_json::to_vec(self).expect("plain data always serialises"))
+        let parts = (
+            &self.instruments,
+            self.calendar,
+            self.adjustment,
+            &self.features,
+            HashedTraining::from(&self.training),
+            self.drift_window_sessions,
+        );
+        hash8(&serde_json::to_vec(&parts).expect("plain data always serialises"))
+    }
+}
+
+/// Training as the first release hashed it: with the fields of the Job, blank.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HashedTraining<'a> {
+    #[serde(flatten)]
+    recipe: &'a TrainingRecipe,
+    active_deadline_seconds: i64,
+    backoff_limit: i32,
+    time_zone: &'static str,
+}
+
+impl<'a> From<&'a TrainingRecipe> for HashedTraining<'a> {
+    fn from(recipe: &'a TrainingRecipe) -> Self {
+        Self {
+            recipe,
+            active_deadline_seconds: 0,
+            backoff_limit: 0,
+            time_zone: "",
+        }
     }
 }
 
