@@ -462,6 +462,27 @@ fn a_run_recorded_by_an_older_operator_is_not_repeated() {
 }
 
 #[test]
+fn a_record_without_hashes_is_not_taken_for_an_edit() {
+    let p = pipeline(|_| {});
+    let mut observed = with_champion(&p);
+    let run = observed.status.run.as_mut().unwrap();
+    (run.model_hash, run.run_hash) = (String::new(), String::new());
+    assert!(!plan(&p, &observed, now()).starts());
+}
+
+#[test]
+fn the_number_of_a_version_that_does_not_decode_is_not_given_again() {
+    let p = pipeline(|_| {});
+    let first = ready(&p);
+    let started = plan(&p, &first, now());
+    let mut observed = follow(first, &p, &started);
+    observed.status.training = Some(result(&p, started.run.as_ref().unwrap(), None));
+    observed.unreadable_versions = vec![4];
+    let finished = plan(&p, &observed, now());
+    assert_eq!(finished.create().unwrap().version, 5);
+}
+
+#[test]
 fn failed_runs_are_tried_again_only_when_the_outside_is_at_fault() {
     let p = pipeline(|_| {});
     let first = ready(&p);
