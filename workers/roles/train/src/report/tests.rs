@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use foresail_crds::model_manifest::{DataWindow, Recipe};
-use foresail_crds::pipeline::spec::Adjustment;
+use foresail_crds::pipeline::spec::{Adjustment, TrainingSpec};
 use foresail_evaluation::leak_guard::{Guard, GuardReport, Verdict};
 use serde_json::json;
 
@@ -40,7 +40,8 @@ fn samples() -> Vec<Sample> {
 
 fn rendered(pipeline: &str, symbol: &str) -> String {
     let spec = json!({"model": {"kind": "Linear"}, "horizon": 2, "validationFraction": "0.5"});
-    let parameters = parameters(spec.clone());
+    let declared: TrainingSpec = serde_json::from_value(spec.clone()).unwrap();
+    let parameters = parameters(spec);
     let samples = samples();
     let rows: Vec<&Sample> = samples.iter().collect();
     let folds = folds::declared(&rows, &parameters).unwrap();
@@ -75,7 +76,7 @@ fn rendered(pipeline: &str, symbol: &str) -> String {
         },
         features: Vec::new(),
         recipe: Recipe {
-            training: serde_json::from_value(spec).unwrap(),
+            training: (&declared).into(),
             gate_sessions: 0,
         },
         evaluation: vec![naive.evaluation, linear.evaluation.clone()],
