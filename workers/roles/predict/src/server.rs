@@ -58,7 +58,12 @@ async fn serve(
         end.clone(),
     ));
     spawn(fill(Arc::clone(&state), end.clone()));
-    spawn(readiness(Arc::clone(&state), health, shutdown.clone()));
+    // A container that was killed and came back may still stand behind the Service. Until it can answer it
+    // refuses connections, as the dead one did, rather than answering 503 to requests of others.
+    if !can_answer(&state, &shutdown).await {
+        end.cancel();
+        return Ok(());
+    }
 
     let app_state = Arc::clone(&state);
     let app = move || {
@@ -78,6 +83,7 @@ async fn serve(
         .bind(bind)
         .map_err(|e| RoleError::outside("PortInUse", format!("server on {bind}: {e}")))?
         .run();
+    spawn(readiness(Arc::clone(&state), health, shutdown.clone()));
     let handle = server.handle();
     spawn(async move {
         shutdown.cancelled().await;
@@ -135,11 +141,24 @@ pub(crate) fn open(
     })
 }
 
-/// Ready while a champion is loaded and the table has been filled once; not ready once stopping.
+/// Waits until requests can be answered; false when the program is to stop before that.
+async fn can_answer(state: &State, shutdown: &Shutdown) -> bool {
+    while !shutdown.is_cancelled() {
+        if state.is_ready() {
+            return true;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(20)) => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+    false
+}
+
+/// Ready while requests can be answered; not ready once stopping.
 async fn readiness(state: Arc<State>, health: Health, shutdown: Shutdown) {
     while !shutdown.is_cancelled() {
-        let ready = state.champion.load().is_some() && state.filled.load(Ordering::Relaxed);
-        health.set_ready(ready);
+        health.set_ready(state.is_ready());
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(200)) => {}
             () = shutdown.cancelled() => {}

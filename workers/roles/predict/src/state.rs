@@ -2,7 +2,7 @@
 //! nothing else.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwapOption;
 use foresail_crds::model_manifest::ResidualQuantiles;
@@ -57,6 +57,13 @@ pub(crate) struct State {
     pub in_flight: Arc<Semaphore>,
     /// The table has caught up once.
     pub filled: AtomicBool,
+}
+
+impl State {
+    /// A champion is loaded and the table has been filled once.
+    pub fn is_ready(&self) -> bool {
+        self.champion.load().is_some() && self.filled.load(Ordering::Relaxed)
+    }
 }
 
 /// Forecasts of this process. They stay true for ever, so they have no time to live.
