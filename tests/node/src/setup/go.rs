@@ -29,13 +29,20 @@ pub fn require() -> Result<()> {
     Ok(())
 }
 
-/// A `go` command with the settings every build shares.
+/// Nobody runs a debugger on the node's programs: without its tables, and with a collector that runs less often, the
+/// compiler takes a fifth less time.
+pub const FLAGS: &str = "-trimpath -gcflags=all=-dwarf=false";
+
+/// A `go` command with the settings every build shares. Cargo goes before it: the two run side by side, and a first
+/// build ends with cargo.
 pub fn command(folder: &Path) -> Command {
-    let mut command = Command::new("go");
+    let mut command = Command::new("nice");
     command
+        .args(["-n", "10", "go"])
         .current_dir(folder)
         .env("CGO_ENABLED", "0")
-        .env("GOFLAGS", "-trimpath")
+        .env("GOFLAGS", FLAGS)
+        .env("GOGC", "300")
         .env("GOTOOLCHAIN", "local");
     command
 }

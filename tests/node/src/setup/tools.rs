@@ -144,7 +144,8 @@ fn build_kubernetes(paths: &Paths) -> Result<()> {
         versions::KUBERNETES
     );
     let recipe = format!(
-        "go build -ldflags \"{flags}\" tool, go.mod {}",
+        "go build {} -ldflags \"{flags}\" tool, go.mod {}",
+        go::FLAGS,
         exec::sha256(&module.join("go.mod"))?
     );
     stamp::folder(&KUBERNETES.folder(paths), &recipe, |part| {
@@ -179,7 +180,11 @@ fn install(paths: &Paths, tool: &Tool) -> Result<()> {
         .iter()
         .map(|package| format!("{package}@v{}", tool.version))
         .collect();
-    let recipe = format!("go install -ldflags \"-s -w\" {}", packages.join(" "));
+    let recipe = format!(
+        "go install {} -ldflags \"-s -w\" {}",
+        go::FLAGS,
+        packages.join(" ")
+    );
     stamp::folder(&tool.folder(paths), &recipe, |part| {
         step(&format!("building {} {}", tool.name, tool.version), || {
             let mut command = go::command(part);
