@@ -36,7 +36,7 @@ bench-loop: rust ## Times, memory and sizes of the whole loop, with released (di
 check: rust ## Formatting, layers, dependencies, lints, generated files, unit tests: no root, no node
 	@$(XTASK) check
 
-check-charts: rust ## The charts, judged by Helm and a real API server
+check-charts: rust ## The charts, checked by Helm and a real API server
 	@$(XTASK) check-charts
 
 generate: rust ## Writes the CRDs from their Rust types

@@ -27,8 +27,6 @@ pub use training_parameters::TrainingParameters;
 
 /// API group of every Foresail kind.
 pub const GROUP: &str = "foresail.dev";
-/// Served API version.
-pub const VERSION: &str = "v1alpha1";
 /// `apiVersion` of every Foresail object: group and version.
 pub const API_VERSION: &str = "foresail.dev/v1alpha1";
 /// Field manager of everything the operator applies, and label of what it manages.
@@ -42,7 +40,7 @@ mod tests {
 
     #[test]
     fn every_kind_has_the_one_group_and_version() {
-        assert_eq!(API_VERSION, format!("{GROUP}/{VERSION}"));
+        assert_eq!(Pipeline::group(&()), GROUP);
         assert_eq!(Pipeline::api_version(&()), API_VERSION);
         assert_eq!(ModelVersion::api_version(&()), API_VERSION);
     }

@@ -86,7 +86,7 @@ pub struct ModelManifest {
     pub drift_reference: DriftReference,
 }
 
-/// What a run was told, beside its data and features.
+/// Parameters of a run, beside its data and features.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Recipe {
@@ -129,7 +129,7 @@ pub struct LeakCheck {
     /// on labels without meaning).
     #[schemars(length(max = 32))]
     pub name: String,
-    /// Nothing was wrong, and there was something to see.
+    /// The check found no leak and had values to compare.
     pub passed: bool,
     /// Values, rows or dates that were compared.
     #[schemars(range(min = 0))]
@@ -169,7 +169,7 @@ pub struct DataWindow {
     pub trained_through: i64,
     /// Event time of the newest bar seen at all (end of the gate window), milliseconds UTC.
     pub data_through: i64,
-    /// Symbols.
+    /// Symbols trained on, sorted.
     pub symbols: Vec<String>,
 }
 
@@ -327,7 +327,7 @@ pub struct FeatureReference {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DriftCalibration {
-    /// Metric.
+    /// PSI or KS.
     pub metric: DriftMetric,
     /// Combined score of every sub-window inside the reference, ascending.
     pub scores: Vec<f64>,

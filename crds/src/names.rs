@@ -72,7 +72,7 @@ impl Topics {
 }
 
 impl PipelineName {
-    /// New name pair.
+    /// From namespace and name.
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
         Self {
             namespace: namespace.into(),

@@ -9,7 +9,7 @@ use crate::pipeline::status::WorkerError;
 pub struct Readiness {
     /// Whether requests are welcome.
     pub ready: bool,
-    /// What stands in the way of what the program should do now, ready or not.
+    /// Why the program cannot do its work now, ready or not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<WorkerError>,
 }

@@ -124,7 +124,7 @@ macro_rules! roles {
                 match self {
                     $(Self::$role => {
                         let config = <$config>::new(pipeline.clone(), spec);
-                        ConfigDocument::of(self.name(), pipeline, &config)
+                        ConfigDocument::new(self.name(), pipeline, &config)
                     })+
                 }
             }

@@ -23,20 +23,20 @@ const LONGEST_MESSAGE: usize = 1_000;
 impl RoleError {
     /// The declared configuration or data is wrong.
     pub fn user(reason: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::of(ErrorClass::User, reason, message)
+        Self::new(ErrorClass::User, reason, message)
     }
 
     /// A system outside Foresail fails.
     pub fn outside(reason: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::of(ErrorClass::Outside, reason, message)
+        Self::new(ErrorClass::Outside, reason, message)
     }
 
     /// Foresail is at fault.
     pub fn internal(reason: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::of(ErrorClass::Internal, reason, message)
+        Self::new(ErrorClass::Internal, reason, message)
     }
 
-    fn of(class: ErrorClass, reason: impl Into<String>, message: impl Into<String>) -> Self {
+    fn new(class: ErrorClass, reason: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             class,
             reason: reason.into(),

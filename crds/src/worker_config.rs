@@ -68,7 +68,7 @@ pub struct ConfigDocument {
 
 impl ConfigDocument {
     /// The document of the configuration of the role with this name.
-    pub fn of(role: &str, pipeline: &PipelineName, config: &impl RoleConfig) -> Self {
+    pub fn new(role: &str, pipeline: &PipelineName, config: &impl RoleConfig) -> Self {
         let json = serde_json::to_string_pretty(config).expect("plain data always serialises");
         let hash = hash8(json.as_bytes());
         Self {

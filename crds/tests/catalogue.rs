@@ -1,4 +1,4 @@
-//! `docs/operations.md` lists every reason and every metric there is, and no other.
+//! `docs/operations.md` lists every reason of a role and every metric there is, and no other.
 
 #![allow(clippy::unwrap_used)]
 
@@ -89,7 +89,7 @@ fn every_reason_is_listed_with_its_class() {
         }
     }
     assert_eq!(chosen.len(), CHOSEN.len(), "a file that chooses no more");
-    let listed = table("Every reason");
+    let listed = table("Every reason of a role");
     assert!(
         listed
             .iter()

@@ -16,11 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Images the operator stamps on all pods.
 #[derive(Clone, Debug)]
 pub struct Images {
-    /// Workers.
     pub worker: String,
-    /// Trainer.
     pub trainer: String,
-    /// Pull policy.
     pub pull_policy: String,
 }
 
@@ -28,7 +25,6 @@ pub struct Images {
 pub struct Context {
     /// API client.
     pub client: Client,
-    /// Images.
     pub images: Images,
     /// Publishes Events.
     pub recorder: Recorder,
@@ -43,8 +39,6 @@ pub struct Context {
 }
 
 impl Context {
-    /// New context.
-    ///
     /// # Errors
     /// When no HTTP client can be made.
     pub fn new(

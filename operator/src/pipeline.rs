@@ -8,6 +8,7 @@ mod condition;
 mod decided;
 mod dereference;
 mod error;
+mod event;
 mod finalizer;
 pub mod labels;
 mod matching;

@@ -112,3 +112,23 @@ where
         None => Api::all(client.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_version_leads_to_its_pipeline_also_when_it_does_not_decode() {
+        let pipeline = |spec| {
+            let version = json!({
+                "apiVersion": "foresail.dev/v1alpha1", "kind": "ModelVersion",
+                "metadata": {"name": "a-v2-v13", "namespace": "n"}, "spec": spec
+            });
+            pipeline_of(serde_json::from_value(version).unwrap())
+        };
+        let expected = ObjectRef::new("a-v2").within("n");
+        assert_eq!(pipeline(json!({})), Some(expected));
+    }
+}

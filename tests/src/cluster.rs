@@ -160,14 +160,35 @@ impl Space {
         .await
     }
 
-    /// Deletes its Pipelines, then the namespace.
+    /// Deletes all of it, and waits until it is gone.
+    ///
+    /// # Errors
+    /// When something stays.
     pub async fn remove(&self) -> Result<()> {
+        self.delete().await?;
+        self.gone().await
+    }
+
+    /// Deletes its Pipelines, then the namespace, which takes its time to go.
+    ///
+    /// # Errors
+    /// When a Pipeline stays, or the API server does not answer.
+    pub async fn delete(&self) -> Result<()> {
         for pipeline in self.pipelines().list(&ListParams::default()).await?.items {
             let name = pipeline.metadata.name.unwrap_or_default();
             self.delete_pipeline(&name, Duration::from_secs(90)).await?;
         }
         let api: Api<Namespace> = Api::all(self.cluster.client.clone());
         api.delete(&self.name, &DeleteParams::default()).await?;
+        Ok(())
+    }
+
+    /// Waits until the deleted namespace is gone.
+    ///
+    /// # Errors
+    /// When it is still there after a while.
+    pub async fn gone(&self) -> Result<()> {
+        let api: Api<Namespace> = Api::all(self.cluster.client.clone());
         until(
             &format!("deletion of namespace {}", self.name),
             Duration::from_secs(90),

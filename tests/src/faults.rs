@@ -112,6 +112,8 @@ pub fn processes(pod: &Pod) -> Result<Vec<u32>> {
 /// # Errors
 /// When nothing runs, or nothing comes back.
 pub async fn kill_child(space: &Space, child: &str, limit: Duration) -> Result<()> {
+    // Elsewhere the processes of pods run on other machines.
+    space.cluster.settings.xtask.as_ref().ok_or(NeedsNode)?;
     let pods = pods_of(space, child).await?;
     let pod = pods
         .first()

@@ -36,8 +36,10 @@ pub async fn on_cluster(body: impl AsyncFnOnce(Cluster) -> Result<()>) -> Result
 /// Those of `body`; a panic in it is one.
 pub async fn in_namespace(test: &str, body: impl AsyncFnOnce(Space) -> Result<()>) -> Result<()> {
     on_cluster(async |cluster| {
-        let _turn = turns::shared(&turns::folder(&cluster.settings.node)).await?;
-        in_space(cluster, test, body).await
+        let turn = turns::shared(&turns::folder(&cluster.settings.node)).await?;
+        let leaving = in_space(cluster, test, body).await?;
+        drop(turn);
+        leaving.end().await
     })
     .await
 }
@@ -51,17 +53,63 @@ pub async fn alone_in_namespace(
     body: impl AsyncFnOnce(Space) -> Result<()>,
 ) -> Result<()> {
     on_cluster(async |cluster| {
-        let _turn = turns::alone(&turns::folder(&cluster.settings.node)).await?;
-        in_space(cluster, test, body).await
+        let turn = turns::alone(&turns::folder(&cluster.settings.node)).await?;
+        let leaving = in_space(cluster, test, body).await?;
+        drop(turn);
+        leaving.end().await
     })
     .await
+}
+
+/// The same, with a first part that runs beside other tests: a test that runs alone holds up all the others. Between
+/// the two parts other tests may break things, and mend them.
+///
+/// # Errors
+/// Those of `prepare` and `body`; a panic in them is one.
+pub async fn prepared_then_alone<T>(
+    test: &str,
+    prepare: impl AsyncFnOnce(&Space) -> Result<T>,
+    body: impl AsyncFnOnce(Space, T) -> Result<()>,
+) -> Result<()> {
+    on_cluster(async |cluster| {
+        let folder = turns::folder(&cluster.settings.node);
+        let shared = turns::shared(&folder).await?;
+        let mut turn = None;
+        let leaving = in_space(cluster, test, async |space| {
+            let prepared = prepare(&space).await?;
+            drop(shared);
+            turn = Some(turns::alone(&folder).await?);
+            body(space, prepared).await
+        })
+        .await?;
+        drop(turn);
+        leaving.end().await
+    })
+    .await
+}
+
+/// A test that has done its part. Its namespace goes while the next test has its turn.
+struct Leaving {
+    space: Option<Space>,
+    result: Result<()>,
+}
+
+impl Leaving {
+    async fn end(self) -> Result<()> {
+        if let Some(space) = self.space
+            && let Err(error) = space.gone().await
+        {
+            println!("namespace {} is not removed: {error:#}", space.name);
+        }
+        self.result
+    }
 }
 
 async fn in_space(
     cluster: Cluster,
     test: &str,
     body: impl AsyncFnOnce(Space) -> Result<()>,
-) -> Result<()> {
+) -> Result<Leaving> {
     let space = cluster.make_space(test).await?;
     let result = AssertUnwindSafe(body(space.clone()))
         .catch_unwind()
@@ -73,13 +121,19 @@ async fn in_space(
         diagnostics::print(&space).await;
         if cluster.settings.keep {
             println!("kept: namespace {}", space.name);
-            return result;
+            return Ok(Leaving {
+                space: None,
+                result,
+            });
         }
     }
-    if let Err(error) = space.remove().await {
+    if let Err(error) = space.delete().await {
         println!("namespace {} is not removed: {error:#}", space.name);
     }
-    result
+    Ok(Leaving {
+        space: Some(space),
+        result,
+    })
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> String {

@@ -22,5 +22,5 @@ pub mod wait;
 
 pub use checks::Checks;
 pub use cluster::{Cluster, Space};
-pub use harness::{alone_in_namespace, in_namespace, on_cluster};
+pub use harness::{alone_in_namespace, in_namespace, on_cluster, prepared_then_alone};
 pub use wait::until;

@@ -1,4 +1,5 @@
-//! A client of the predictors: over the Service's cluster IP, as a pod in the cluster would.
+//! A client of the predictors: over the Service's cluster IP, as a pod in the cluster would; on a cluster elsewhere
+//! through its API server.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -42,18 +43,16 @@ impl Predictor {
     /// # Errors
     /// When there is none yet.
     pub async fn find(space: &Space, pipeline: &str) -> Result<Self> {
-        let service = space
-            .api::<Service>()
-            .get(&format!("{pipeline}-predict"))
-            .await?;
-        let spec = service.spec.context("the Service has no spec")?;
-        let ip = spec.cluster_ip.context("the Service has no address")?;
-        let ports = spec.ports.unwrap_or_default();
-        let port = ports
-            .iter()
-            .find(|p| p.name.as_deref() == Some("http"))
-            .context("no port `http`")?;
-        let found = Self::at(&format!("http://{ip}:{}", port.port))?;
+        let name = format!("{pipeline}-predict");
+        let service = space.api::<Service>().get(&name).await?;
+        let base = match &space.cluster.settings.service_proxy {
+            Some(proxy) => format!(
+                "{proxy}/api/v1/namespaces/{}/services/{name}:http/proxy",
+                space.name
+            ),
+            None => cluster_address(service)?,
+        };
+        let found = Self::at(&base)?;
         // A pod is ready before kube-proxy has made the way to it; the first answer says that it has.
         // Where nobody answers, the test has its own words for it.
         let reached = until("an answer of any kind", REACHED, async || {
@@ -109,6 +108,16 @@ impl Predictor {
         let answer = self.get(&format!("/v1/forecasts/{symbol}")).await?;
         answer.forecast()
     }
+}
+
+/// Address of the port `http` inside the cluster.
+fn cluster_address(service: Service) -> Result<String> {
+    let spec = service.spec.context("the Service has no spec")?;
+    let ip = spec.cluster_ip.context("the Service has no address")?;
+    let ports = spec.ports.unwrap_or_default();
+    let port = ports.iter().find(|p| p.name.as_deref() == Some("http"));
+    let port = port.context("no port `http`")?;
+    Ok(format!("http://{ip}:{}", port.port))
 }
 
 impl Answer {

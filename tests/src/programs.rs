@@ -1,7 +1,8 @@
 //! Our own programs, run on this machine with the configuration the operator wrote for their pods.
 
 use std::env;
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -101,7 +102,11 @@ impl Folder {
     async fn new(space: &Space, pipeline: &str, what: &str) -> Result<Self> {
         let folder = env::temp_dir().join(format!("foresail-{what}-{}-{pipeline}", space.name));
         let secrets = folder.join("secrets/lake");
-        fs::create_dir_all(&secrets)?;
+        // The temporary folder is everybody's, the keys are not.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&secrets)?;
         let folder = Self(folder);
         let settings = &space.cluster.settings;
         fs::write(secrets.join("accessKeyId"), &settings.access_key)?;

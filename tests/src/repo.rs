@@ -4,15 +4,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use foresail_node::template::render_file;
 use serde_json::Value;
 
 /// Placeholder values for tests that reach no server.
-pub const NOWHERE: [(&str, &str); 4] = [
-    ("__KAFKA__", "192.0.2.1:9092"),
-    ("__REDIS__", "redis://192.0.2.1:6379"),
-    ("__S3__", "http://192.0.2.1:7070"),
-    ("__BUCKET__", "foresail"),
-];
+pub fn nowhere() -> [(&'static str, String); 4] {
+    [
+        ("KAFKA", "192.0.2.1:9092".into()),
+        ("REDIS", "redis://192.0.2.1:6379".into()),
+        ("S3", "http://192.0.2.1:7070".into()),
+        ("BUCKET", "foresail".into()),
+    ]
+}
 
 /// Path below the repository's root.
 pub fn path(relative: &str) -> PathBuf {
@@ -28,12 +31,8 @@ pub fn text(relative: &str) -> Result<String> {
 }
 
 /// A YAML file with its placeholders filled in.
-pub fn yaml(relative: &str, placeholders: &[(&str, &str)]) -> Result<Value> {
-    let text = placeholders
-        .iter()
-        .fold(text(relative)?, |text, (key, value)| {
-            text.replace(key, value)
-        });
+pub fn yaml(relative: &str, placeholders: &[(&str, String)]) -> Result<Value> {
+    let text = render_file(&path(relative), placeholders)?;
     serde_saphyr::from_str(&text).with_context(|| format!("{relative} is not YAML"))
 }
 

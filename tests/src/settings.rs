@@ -22,6 +22,8 @@ pub struct Settings {
     pub secret_key: String,
     /// Name of the node (`test`), for `xtask component`; of the context elsewhere.
     pub node: String,
+    /// `http://host:port` of a `kubectl proxy`, where the addresses of Services do not reach this machine.
+    pub service_proxy: Option<String>,
     /// The node helper's program, for faults.
     pub xtask: Option<PathBuf>,
     /// Audit log of the API server.
@@ -45,6 +47,7 @@ impl Settings {
             access_key: text("AWS_ACCESS_KEY_ID")?,
             secret_key: text("AWS_SECRET_ACCESS_KEY")?,
             node: text("FORESAIL_NODE").unwrap_or_else(|| "test".into()),
+            service_proxy: text("FORESAIL_SERVICE_PROXY"),
             xtask: text("FORESAIL_XTASK").map(PathBuf::from),
             audit_log: text("FORESAIL_AUDIT_LOG").map(PathBuf::from),
             data: text("FORESAIL_DATA_DIR").map(PathBuf::from),
@@ -54,12 +57,12 @@ impl Settings {
     }
 
     /// Values of the placeholders in `examples/`.
-    pub fn placeholders(&self) -> [(&'static str, &str); 4] {
+    pub fn placeholders(&self) -> [(&'static str, String); 4] {
         [
-            ("__KAFKA__", &self.kafka),
-            ("__REDIS__", &self.redis),
-            ("__S3__", &self.s3_endpoint),
-            ("__BUCKET__", &self.s3_bucket),
+            ("KAFKA", self.kafka.clone()),
+            ("REDIS", self.redis.clone()),
+            ("S3", self.s3_endpoint.clone()),
+            ("BUCKET", self.s3_bucket.clone()),
         ]
     }
 }

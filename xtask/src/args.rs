@@ -81,7 +81,7 @@ pub enum Command {
     Generate,
     /// Formatting, arrows, dependencies, lints, generated files and unit tests: no root, no node.
     Check,
-    /// The charts, judged by Helm and the API server of the node `test`.
+    /// The charts, checked by Helm and the API server of the node `test`.
     CheckCharts,
     /// Checks that every arrow between packages points down, and that no files need each other in a circle.
     Arrows,

@@ -47,8 +47,8 @@ struct Target {
 
 /// What was found, and which exceptions were needed.
 #[derive(Default)]
-struct Found {
-    wrong: Vec<String>,
+struct Findings {
+    violations: Vec<String>,
     arrows: Vec<(&'static str, &'static str)>,
     circles: Vec<&'static [&'static str]>,
 }
@@ -68,7 +68,7 @@ pub fn check(paths: &Paths) -> Result<()> {
     let metadata: Metadata =
         serde_json::from_str(&json).context("`cargo metadata` printed no JSON")?;
     let root = &metadata.workspace_root;
-    let mut found = Found::default();
+    let mut found = Findings::default();
     for package in &metadata.packages {
         found.arrows_of(root, package);
         for target in &package.targets {
@@ -76,8 +76,8 @@ pub fn check(paths: &Paths) -> Result<()> {
         }
     }
     found.note_unneeded();
-    if !found.wrong.is_empty() {
-        bail!("the layers do not hold:\n{}", found.wrong.join("\n"));
+    if !found.violations.is_empty() {
+        bail!("the layers do not hold:\n{}", found.violations.join("\n"));
     }
     println!(
         "arrows: {} packages, every arrow points down, no circle of files; exceptions: {}",
@@ -87,14 +87,14 @@ pub fn check(paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-impl Found {
+impl Findings {
     fn arrows_of(&mut self, root: &Path, package: &Package) {
         let folder = below(
             root,
             package.manifest_path.parent().unwrap_or(Path::new("")),
         );
-        let Some(layer) = layers::of(folder) else {
-            self.wrong.push(format!(
+        let Some(layer) = layers::layer(folder) else {
+            self.violations.push(format!(
                 "{} lies in {}, which is in no layer: see docs/architecture.md",
                 package.name,
                 folder.display()
@@ -107,7 +107,7 @@ impl Found {
             .filter(|d| d.kind.as_deref() != Some("dev"));
         for dependency in used {
             if layer < 2 && pure::RUNTIMES.contains(&dependency.name.as_str()) {
-                self.wrong.push(format!(
+                self.violations.push(format!(
                     "{} is pure and names {}",
                     package.name, dependency.name
                 ));
@@ -127,7 +127,7 @@ impl Found {
             .find(|(f, t)| from == Path::new(f) && to == Path::new(t));
         match known {
             Some(known) => self.arrows.push(*known),
-            None => self.wrong.push(format!(
+            None => self.violations.push(format!(
                 "{} uses {}, which is not below it",
                 from.display(),
                 to.display()
@@ -145,14 +145,14 @@ impl Found {
             root,
             package.manifest_path.parent().unwrap_or(Path::new("")),
         );
-        if is("lib") && layers::of(folder).is_some_and(|layer| layer < 2) {
+        if is("lib") && layers::layer(folder).is_some_and(|layer| layer < 2) {
             for (file, name) in pure::breaches(&tree) {
                 let file = below(root, &file).display();
-                self.wrong
+                self.violations
                     .push(format!("{file} is to be pure and names {name}"));
             }
         }
-        for circle in circles::of(&tree) {
+        for circle in circles::find(&tree) {
             self.circle(root, &circle);
         }
         Ok(())
@@ -172,7 +172,7 @@ impl Found {
             format!("  {} needs {} of {}", from.display(), name, to.display())
         });
         let needs: Vec<String> = needs.collect();
-        self.wrong.push(format!(
+        self.violations.push(format!(
             "{} files need each other:\n{}",
             circle.files.len(),
             needs.join("\n")
@@ -184,12 +184,12 @@ impl Found {
         let unneeded = "lets nothing pass any more: remove it from xtask/src/arrows/untied.rs";
         for (from, to) in untied::ARROWS {
             if !self.arrows.contains(&(*from, *to)) {
-                self.wrong.push(format!("{from} -> {to} {unneeded}"));
+                self.violations.push(format!("{from} -> {to} {unneeded}"));
             }
         }
         for circle in untied::CIRCLES {
             if !self.circles.contains(circle) {
-                self.wrong
+                self.violations
                     .push(format!("the circle of {} {unneeded}", circle.join(", ")));
             }
         }
@@ -219,20 +219,20 @@ mod tests {
         }
     }
 
-    fn wrong(package: &Package) -> Vec<String> {
-        let mut found = Found::default();
+    fn violations(package: &Package) -> Vec<String> {
+        let mut found = Findings::default();
         found.arrows_of(Path::new("/repo"), package);
-        found.wrong
+        found.violations
     }
 
     #[test]
     fn a_planted_wrong_arrow_is_refused() {
-        let found = wrong(&package("workers/roles/feed", "workers/roles/lake"));
+        let found = violations(&package("workers/roles/feed", "workers/roles/lake"));
         assert_eq!(
             found,
             ["workers/roles/feed uses workers/roles/lake, which is not below it"]
         );
-        let found = wrong(&package("workers/roles/feed", "workers/core/features"));
+        let found = violations(&package("workers/roles/feed", "workers/core/features"));
         assert!(found.is_empty(), "{found:?}");
     }
 
@@ -241,11 +241,11 @@ mod tests {
         let mut package = package("workers/core/view", "crds");
         package.dependencies[0].name = "tokio".into();
         package.dependencies[0].path = None;
-        assert_eq!(wrong(&package), ["planted is pure and names tokio"]);
+        assert_eq!(violations(&package), ["planted is pure and names tokio"]);
     }
 
     #[test]
     fn a_package_outside_the_layers_is_refused() {
-        assert_eq!(wrong(&package("helpers", "crds")).len(), 1);
+        assert_eq!(violations(&package("helpers", "crds")).len(), 1);
     }
 }

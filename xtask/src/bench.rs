@@ -16,13 +16,9 @@ use foresail_node::progress::step;
 /// Sets everything up and prints one line per figure.
 pub fn run_loop(paths: &Paths) -> Result<()> {
     let node = test_run::ready_node(paths, Profile::Dist)?;
-    images::compile(paths, Profile::Ci)?;
+    let program = images::helper(paths, "foresail-bench-loop")?;
     println!("command: make bench-loop");
     print_sizes(&node)?;
-    let program = paths
-        .target
-        .join(Profile::Ci.name())
-        .join("foresail-bench-loop");
     let mut command = Command::new(&program);
     command.envs(node::env::variables(&node));
     step("measuring", || exec::stream(&mut command))

@@ -1,4 +1,4 @@
-//! `make check-charts`: the charts judged by Helm and by an API server. Starts the node `test`.
+//! `make check-charts`: the charts checked by Helm and by an API server. Starts the node `test`.
 
 use std::path::Path;
 use std::process::Command;
@@ -22,7 +22,7 @@ pub fn run(paths: &Paths) -> Result<()> {
     step("charts", || charts(&node))
 }
 
-/// Lints the charts, and lets the API server itself judge what they render.
+/// Lints the charts, and lets the API server itself check what they render.
 fn charts(node: &Node) -> Result<()> {
     let folder = node.paths.repo.join("charts");
     for name in ["foresail-crds", "foresail"] {

@@ -31,6 +31,9 @@ pub fn run(paths: &Paths) -> Result<()> {
     step("lints", || cargo(paths, &lints))?;
     step("generated files", || generate::compare(paths))?;
     let tests = ["test", "--profile", "ci", "--workspace", "--lib", "--bins"];
+    // Programs of tests that need no server: what is generated, and what documents say.
+    let programs = ["generated", "catalogue", "documentation"].map(|name| ["--test", name]);
+    let tests = [tests.as_slice(), programs.as_flattened()].concat();
     step("unit tests", || cargo(paths, &tests))
 }
 

@@ -2,8 +2,11 @@
 //! a node of ours.
 
 use std::env;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, bail};
+use clap::builder::NonEmptyStringValueParser;
 use foresail_node::s3::{BUCKET, REGION, Server};
 use foresail_node::{Paths, exec, setup};
 
@@ -16,19 +19,19 @@ use foresail_node::images::References;
 #[derive(clap::Args)]
 pub struct External {
     /// Context of an existing cluster in the current kubeconfig; needs the options below as well.
-    #[arg(long, requires_all = ["registry", "kafka", "s3", "redis"])]
+    #[arg(long, requires_all = ["registry", "kafka", "s3", "redis"], value_parser = NonEmptyStringValueParser::new())]
     context: Option<String>,
     /// Where the images are pushed (`host/repo`); the cluster must be able to pull from there.
-    #[arg(long, requires = "context")]
+    #[arg(long, requires = "context", value_parser = NonEmptyStringValueParser::new())]
     registry: Option<String>,
     /// Kafka bootstrap servers, as pods and this machine see them.
-    #[arg(long, requires = "context")]
+    #[arg(long, requires = "context", value_parser = NonEmptyStringValueParser::new())]
     kafka: Option<String>,
     /// S3 endpoint, as pods and this machine see it; keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. A bucket `foresail` is made.
-    #[arg(long, requires = "context")]
+    #[arg(long, requires = "context", value_parser = NonEmptyStringValueParser::new())]
     s3: Option<String>,
     /// Redis URL, as pods and this machine see it.
-    #[arg(long, requires = "context")]
+    #[arg(long, requires = "context", value_parser = NonEmptyStringValueParser::new())]
     redis: Option<String>,
 }
 
@@ -92,7 +95,7 @@ impl External {
     ///
     /// # Errors
     /// What is missing or does not answer.
-    pub fn prepare(&self, paths: &Paths, profile: Profile) -> Result<Vec<(&'static str, String)>> {
+    pub fn prepare(&self, paths: &Paths, profile: Profile) -> Result<Prepared> {
         let (cluster, backing, references) = self.install(paths, profile)?;
         let context = self.context.clone().unwrap_or_default();
         // The suites' client takes the current context: they get a file that holds this one alone.
@@ -105,11 +108,13 @@ impl External {
         ]))?;
         let kubeconfig = paths.cache.join("test-context.kubeconfig");
         exec::write_private(&kubeconfig, &text)?;
+        let proxy = Proxy::start(&cluster)?;
         let mut name = context.clone();
         name.retain(|letter| letter.is_ascii_alphanumeric() || letter == '-');
-        Ok(vec![
+        let variables = vec![
             ("KUBECONFIG", kubeconfig.display().to_string()),
             ("FORESAIL_NODE", name),
+            ("FORESAIL_SERVICE_PROXY", proxy.url.clone()),
             ("FORESAIL_KAFKA", backing.kafka),
             ("FORESAIL_REDIS", backing.redis),
             ("FORESAIL_S3_ENDPOINT", backing.s3.endpoint),
@@ -121,7 +126,57 @@ impl External {
             ("FORESAIL_OPERATOR_IMAGE", references.operator),
             ("FORESAIL_WORKER_IMAGE", references.worker),
             ("FORESAIL_TRAINER_IMAGE", references.trainer),
-        ])
+        ];
+        Ok(Prepared {
+            variables,
+            _proxy: proxy,
+        })
+    }
+}
+
+/// A cluster that is ready for the suites; what they need on this machine ends with it.
+pub struct Prepared {
+    /// Variables of the suites.
+    pub variables: Vec<(&'static str, String)>,
+    _proxy: Proxy,
+}
+
+/// `kubectl proxy`: addresses of Services mean nothing outside a cluster, so its API server passes requests on.
+struct Proxy {
+    process: Child,
+    url: String,
+}
+
+impl Proxy {
+    fn start(cluster: &Cluster<'_>) -> Result<Self> {
+        let mut process = cluster
+            .kubectl_that_stays()
+            .args(["proxy", "--port=0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start `kubectl proxy`")?;
+        // Its first line ends with the address: `Starting to serve on 127.0.0.1:43211`.
+        let mut line = String::new();
+        let output = process.stdout.take().context("no output")?;
+        BufReader::new(output).read_line(&mut line)?;
+        let address = line.split_whitespace().last().unwrap_or_default();
+        let proxy = Self {
+            process,
+            url: format!("http://{address}"),
+        };
+        if address.is_empty() {
+            bail!("`kubectl proxy` ended at once");
+        }
+        Ok(proxy)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        self.process.kill().ok();
+        self.process.wait().ok();
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::images::{self, Profile};
+use crate::images;
 use foresail_node::Paths;
 use foresail_node::exec;
 
@@ -15,9 +15,9 @@ const KINDS: [&str; 2] = ["modelversions", "pipelines"];
 
 /// Writes the CRDs from their Rust types.
 pub fn generate(paths: &Paths) -> Result<()> {
-    images::compile(paths, Profile::Ci)?;
+    let crdgen = images::helper(paths, "crdgen")?;
     for kind in KINDS {
-        let text = generated(paths, kind)?;
+        let text = exec::capture(Command::new(&crdgen).arg(kind))?;
         for place in committed(paths, kind) {
             exec::write(&place, &text)?;
         }
@@ -30,9 +30,9 @@ pub fn generate(paths: &Paths) -> Result<()> {
 /// # Errors
 /// The first that is not.
 pub fn compare(paths: &Paths) -> Result<()> {
-    images::compile(paths, Profile::Ci)?;
+    let crdgen = images::helper(paths, "crdgen")?;
     for kind in KINDS {
-        let text = generated(paths, kind)?;
+        let text = exec::capture(Command::new(&crdgen).arg(kind))?;
         for file in committed(paths, kind) {
             if fs::read_to_string(&file).ok().as_ref() != Some(&text) {
                 bail!(
@@ -49,8 +49,4 @@ pub fn compare(paths: &Paths) -> Result<()> {
 fn committed(paths: &Paths, kind: &str) -> [PathBuf; 2] {
     ["crds/yaml", "charts/foresail-crds/templates"]
         .map(|folder| paths.repo.join(folder).join(format!("{kind}.yaml")))
-}
-
-fn generated(paths: &Paths, kind: &str) -> Result<String> {
-    exec::capture(Command::new(paths.target.join(Profile::Ci.name()).join("crdgen")).arg(kind))
 }

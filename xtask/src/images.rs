@@ -1,6 +1,7 @@
 //! The images of the three programs: built once, named by their content, loaded only where they are missing.
 
 use std::fs::{self, File};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -39,6 +40,7 @@ const PROGRAMS: [&str; 3] = ["operator", "worker", "trainer"];
 
 /// Builds the programs and loads their images into a node.
 pub fn for_node(node: &Node, profile: Profile) -> Result<References> {
+    let _lock = lock(&node.paths)?;
     compile(&node.paths, profile)?;
     let images = pack_all(&node.paths, profile)?;
     for image in &images {
@@ -54,6 +56,7 @@ pub fn for_node(node: &Node, profile: Profile) -> Result<References> {
 
 /// Builds the programs and pushes their images to `registry` (`host/repo`).
 pub fn for_registry(paths: &Paths, profile: Profile, registry: &str) -> Result<References> {
+    let _lock = lock(paths)?;
     compile(paths, profile)?;
     let mut pushed = Vec::new();
     for image in pack_all(paths, profile)? {
@@ -73,9 +76,8 @@ pub fn for_registry(paths: &Paths, profile: Profile, registry: &str) -> Result<R
     references(pushed)
 }
 
-/// Builds the programs. In the tests' profile those of the whole workspace: another set of packages would mean
-/// other features of what they share, and a second build.
-pub fn compile(paths: &Paths, profile: Profile) -> Result<()> {
+/// Builds the programs of the images.
+fn compile(paths: &Paths, profile: Profile) -> Result<()> {
     step(&format!("cargo build (profile {})", profile.name()), || {
         exec::stream(&mut cargo_build(paths, profile))
     })
@@ -94,23 +96,47 @@ pub fn compile_beside(paths: &Paths, profile: Profile) -> Result<()> {
 }
 
 fn cargo_build(paths: &Paths, profile: Profile) -> Command {
-    let mut command = exec::cargo(paths);
-    command.args(["build", "--profile", profile.name()]);
-    match profile {
-        Profile::Ci => command.args(["--workspace", "--bins"]),
-        Profile::Dist => command.args(["--bins"]).args(
-            PROGRAMS
-                .iter()
-                .map(|name| format!("--package=foresail-{name}")),
-        ),
+    let names = PROGRAMS.map(|name| format!("foresail-{name}"));
+    let mut command = match profile {
+        Profile::Ci => of_workspace(paths),
+        Profile::Dist => {
+            let mut command = exec::cargo(paths);
+            command.args(["build", "--profile", profile.name()]);
+            command.args(names.each_ref().map(|name| format!("--package={name}")));
+            command
+        }
     };
+    command.args(names.iter().flat_map(|name| ["--bin", name]));
     command
 }
 
-fn pack_all(paths: &Paths, profile: Profile) -> Result<Vec<Image>> {
-    // One at a time: two nodes would write the same stripped copies.
+/// Builds one program of the workspace in the tests' profile, and returns where it is.
+///
+/// # Errors
+/// What cargo says.
+pub fn helper(paths: &Paths, program: &str) -> Result<PathBuf> {
+    step(&format!("cargo build ({program})"), || {
+        exec::stream(of_workspace(paths).args(["--bin", program]))
+    })?;
+    Ok(paths.target.join(Profile::Ci.name()).join(program))
+}
+
+/// Programs of the tests' profile are built with the whole workspace selected: another set of packages would mean
+/// other features of what they share, and a second build.
+fn of_workspace(paths: &Paths) -> Command {
+    let mut command = exec::cargo(paths);
+    command.args(["build", "--profile", Profile::Ci.name(), "--workspace"]);
+    command
+}
+
+/// One at a time, from the build to the loaded image: another checkout builds the same programs in the same place.
+fn lock(paths: &Paths) -> Result<File> {
     let lock = File::create(paths.cache.join("images.lock"))?;
     lock.lock().context("cannot lock the images")?;
+    Ok(lock)
+}
+
+fn pack_all(paths: &Paths, profile: Profile) -> Result<Vec<Image>> {
     PROGRAMS
         .iter()
         .map(|name| pack(paths, profile, name))

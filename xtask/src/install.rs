@@ -51,7 +51,19 @@ impl<'a> Cluster<'a> {
 
     /// `kubectl` for it, with a limit on every call.
     pub fn kubectl(&self) -> Command {
-        let mut command = exec::bounded(330, self.program(&tools::KUBERNETES, "kubectl"));
+        self.selected(exec::bounded(330, self.kubectl_program()))
+    }
+
+    /// `kubectl` for it, for a call that serves until it is stopped.
+    pub fn kubectl_that_stays(&self) -> Command {
+        self.selected(Command::new(self.kubectl_program()))
+    }
+
+    fn kubectl_program(&self) -> PathBuf {
+        self.program(&tools::KUBERNETES, "kubectl")
+    }
+
+    fn selected(&self, mut command: Command) -> Command {
         for (flag, value) in &self.selection {
             command
                 .arg(if *flag == "context" {

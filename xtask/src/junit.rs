@@ -8,6 +8,9 @@ use anyhow::{Context, Result};
 /// What a test prints when it finds no server: it did not fail, and it showed nothing either.
 const SKIPPED: &str = "skipped: ";
 
+/// The end of the reason of a test that only the node of `make test` can serve (tests/src/settings.rs).
+const NEEDS_NODE: &str = "needs the node of `make test`";
+
 /// Tests of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -30,11 +33,11 @@ impl Counts {
         }
         let text =
             fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        Ok(Self::of(&text))
+        Ok(Self::parse(&text))
     }
 
     /// Text inside elements is escaped, so a tag is where it looks like one.
-    fn of(text: &str) -> Self {
+    fn parse(text: &str) -> Self {
         let mut counts = Self::default();
         for case in text.split("<testcase ").skip(1) {
             if case.contains("<failure") || case.contains("<error") {
@@ -62,6 +65,21 @@ impl Counts {
             self.failed = 1;
         }
         self
+    }
+
+    /// Why the run is at fault, if it is. On a cluster that is not ours, tests that need our node may be skipped.
+    pub fn fault(&self, elsewhere: bool) -> Option<String> {
+        let may_be_skipped = |test: &&String| elsewhere && test.ends_with(NEEDS_NODE);
+        let unexpected = self.skipped.iter().filter(|test| !may_be_skipped(test));
+        if self.failed > 0 {
+            Some(format!("{} tests failed", self.failed))
+        } else if unexpected.count() > 0 {
+            Some("tests that found no server showed nothing: a run that skips them fails".into())
+        } else if self.passed == 0 {
+            Some("no test ran: does the filter name one?".into())
+        } else {
+            None
+        }
     }
 
     /// `N passed, N failed`, and what was skipped when something was.
@@ -109,7 +127,7 @@ test faults::kafka ... ok</system-out>
 
     #[test]
     fn a_report_is_counted() {
-        let counts = Counts::of(REPORT);
+        let counts = Counts::parse(REPORT);
         assert_eq!((counts.passed, counts.failed), (1, 1));
         assert_eq!(
             counts.skipped,
@@ -125,6 +143,27 @@ test faults::kafka ... ok</system-out>
             ..Counts::default()
         };
         assert_eq!(counts.line(), "379 passed, 0 failed");
+    }
+
+    #[test]
+    fn a_run_that_failed_skipped_or_ran_nothing_is_at_fault() {
+        let run = |passed, failed, skipped: &[&str]| Counts {
+            passed,
+            failed,
+            skipped: skipped.iter().map(|&test| test.to_owned()).collect(),
+        };
+        let needs_node = "faults::redis: needs the node of `make test`";
+        let cases = [
+            (run(3, 0, &[]), false, false),
+            (run(3, 1, &[]), true, true),
+            (run(0, 0, &[]), true, true),
+            (run(3, 0, &["faults::kafka: no cluster"]), true, true),
+            (run(3, 0, &[needs_node]), true, false),
+        ];
+        for (counts, at_home, elsewhere) in cases {
+            assert_eq!(counts.fault(false).is_some(), at_home, "{counts:?}");
+            assert_eq!(counts.fault(true).is_some(), elsewhere, "{counts:?}");
+        }
     }
 
     #[test]

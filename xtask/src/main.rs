@@ -44,7 +44,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Setup => setup::all(&paths, || Ok(()))?,
         Command::Up { name } => node::up::up(&Node::new(&paths, name))?,
-        Command::Down { name } => node::down::all(&paths, name)?,
+        Command::Down { name } => node::down::stop_all(&paths, name)?,
         Command::Component {
             name,
             action,

@@ -305,10 +305,10 @@ pub struct TrainingStatus {
 /// A named decimal.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 pub struct NamedNumber {
-    /// Name.
+    /// Metric or feature.
     #[schemars(length(max = 64))]
     pub name: String,
-    /// Value.
+    /// Rounded to six decimals.
     pub value: Decimal,
 }
 
@@ -364,7 +364,7 @@ pub struct DriftStatus {
     #[schemars(range(min = 0))]
     pub sessions_since_alarm: u32,
     /// Longest alarm against this version's reference, ended or not. It is answered although it
-    /// has ended: replay or a late start can carry a whole alarm past between two looks.
+    /// has ended: replay or a late start can carry a whole alarm past between two reconciles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longest_alarm: Option<AlarmEpisode>,
     /// Event time of the newest session in the window.
@@ -390,7 +390,7 @@ pub struct AlarmEpisode {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct PerformanceStatus {
-    /// Version judged.
+    /// Version measured.
     #[schemars(range(min = 1))]
     pub model_version: u32,
     /// Labels are known up to forecasts made at this time.

@@ -1,4 +1,4 @@
-//! What a training run is told beside its configuration.
+//! Arguments of a training run beside its configuration.
 
 use serde::{Deserialize, Serialize};
 

@@ -51,7 +51,11 @@ pub async fn apply(
 
 /// The child as it lives; written only when it differs.
 async fn apply_child(at: Decided<'_>, child: &Child) -> Result<Child, Error> {
-    let live = at.observed.children.iter().find(|live| is(live, child));
+    let live = at
+        .observed
+        .children
+        .iter()
+        .find(|live| same_object(live, child));
     let Some(live) = live else {
         return server_side(at, child).await;
     };
@@ -119,7 +123,7 @@ fn suspension(job: &Value) -> Value {
 }
 
 /// The live object is this child.
-fn is(live: &DynamicObject, child: &Child) -> bool {
+fn same_object(live: &DynamicObject, child: &Child) -> bool {
     let kind = live.types.as_ref().map(|t| t.kind.as_str());
     kind == Some(&child.kind.kind) && live.metadata.name.as_deref() == Some(&child.name)
 }

@@ -50,7 +50,7 @@ fn meta(pipeline: &ValidatedPipeline, name: String, component: &str) -> ObjectMe
     ObjectMeta {
         name: Some(name),
         namespace: Some(pipeline.name.namespace.clone()),
-        labels: Some(labels::of(&pipeline.name, component)),
+        labels: Some(labels::labels_for(&pipeline.name, component)),
         owner_references: Some(vec![pipeline.owner.clone()]),
         ..ObjectMeta::default()
     }

@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{Error, code};
 use super::validate::{self, ValidatedPipeline};
-use super::{children, finalizer, labels};
+use super::{children, event, finalizer, labels};
 use crate::context::Context;
 
 /// Longest the finalizer holds.
@@ -45,7 +45,8 @@ impl Kind for Pod {}
 
 /// One step of the deletion.
 pub async fn run(object: &Pipeline, context: &Context, now: Timestamp) -> Result<Action, Error> {
-    if !finalizer::is_present(object) {
+    // What is made for a Pipeline that is gone would have nobody to remove it.
+    if !finalizer::is_present(object) || !finalizer::is_awaited(object, context).await? {
         return Ok(Action::await_change());
     }
     let pipeline = match validate::validate(object) {
@@ -97,14 +98,7 @@ where
         action: "Delete".into(),
         secondary: None,
     };
-    let reference = object.object_ref(&());
-    let publish = context.recorder.publish(&event, &reference);
-    // Events are for people: one that cannot be published changes nothing.
-    context
-        .effects
-        .perform("kubernetes", "event", publish)
-        .await
-        .ok();
+    event::publish(event, &object.object_ref(&()), context).await;
     finalizer::release(object, context).await?;
     Ok(Action::await_change())
 }

@@ -9,7 +9,6 @@ const LONGEST_MESSAGE: usize = 2_000;
 /// What a condition says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim<'a> {
-    /// Type.
     pub type_: &'a str,
     /// `True` or `False`.
     pub truth: bool,

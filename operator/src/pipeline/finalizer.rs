@@ -14,6 +14,20 @@ pub fn is_present<K: Resource>(object: &K) -> bool {
     object.finalizers().iter().any(|f| f == CLEANUP_FINALIZER)
 }
 
+/// Whether the API server still holds this very object with its finalizer. The watch may be behind: to it, a Pipeline
+/// that was let go a moment ago is still there, and so is one whose name has passed to another.
+pub async fn is_awaited(object: &Pipeline, context: &Context) -> Result<bool, Error> {
+    let namespace = object.namespace().unwrap_or_default();
+    let api: Api<Pipeline> = Api::namespaced(context.client.clone(), &namespace);
+    let name = object.name_any();
+    let stored = api.get_metadata_opt(&name).await;
+    let stored = stored.map_err(|source| Error::Cleanup {
+        object: format!("Pipeline {name}"),
+        source,
+    })?;
+    Ok(stored.is_some_and(|stored| stored.uid() == object.uid() && is_present(&stored)))
+}
+
 /// Sets or removes it; true when the object was written.
 pub async fn keep(object: &Pipeline, wanted: bool, context: &Context) -> Result<bool, Error> {
     if wanted == is_present(object) {

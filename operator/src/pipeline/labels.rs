@@ -16,7 +16,7 @@ pub const COMPONENT: &str = "app.kubernetes.io/component";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 /// All labels of a child; `component` is the role it belongs to, or what it is when it has none.
-pub fn of(name: &PipelineName, component: &str) -> BTreeMap<String, String> {
+pub fn labels_for(name: &PipelineName, component: &str) -> BTreeMap<String, String> {
     let pairs = [
         ("app.kubernetes.io/name", "foresail"),
         ("app.kubernetes.io/version", env!("CARGO_PKG_VERSION")),

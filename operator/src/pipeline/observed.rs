@@ -42,6 +42,5 @@ impl Observed {
 pub struct PredictorError {
     /// Name of the pod.
     pub pod: String,
-    /// Its error.
     pub error: WorkerError,
 }

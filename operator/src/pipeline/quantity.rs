@@ -15,7 +15,7 @@ pub(crate) fn parse(text: &str) -> Option<i128> {
     let (number, unit) = text.split_at(end);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let mantissa: i128 = format!("{whole}{fraction}").parse().ok()?;
-    let Unit { ten, binary } = Unit::of(unit)?;
+    let Unit { ten, binary } = Unit::parse(unit)?;
     let decimals = i32::try_from(fraction.len()).ok()?;
     let scaled = mantissa.checked_mul(1024_i128.checked_pow(binary)?)?;
     let value = shifted(scaled, ten.checked_add(NANO)?.checked_sub(decimals)?)?;
@@ -29,7 +29,7 @@ struct Unit {
 }
 
 impl Unit {
-    fn of(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         let (ten, binary) = match text {
             "n" => (-9, 0),
             "u" => (-6, 0),

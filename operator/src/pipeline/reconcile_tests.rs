@@ -38,8 +38,13 @@ impl World {
 
     /// Reconciles a Pipeline as it is stored now.
     async fn reconcile(&self, name: &str) -> Result<Action, Error> {
-        let stored = self.server.get(&format!("pipelines/{name}"));
-        let object: Guarded = serde_json::from_value(stored).unwrap();
+        self.reconcile_seen(self.server.get(&format!("pipelines/{name}")))
+            .await
+    }
+
+    /// Reconciles a Pipeline as the watch shows it.
+    async fn reconcile_seen(&self, seen: Value) -> Result<Action, Error> {
+        let object: Guarded = serde_json::from_value(seen).unwrap();
         reconcile(Arc::new(object), self.context.clone()).await
     }
 
@@ -379,6 +384,28 @@ fn deleting(v: &mut Value) {
 }
 
 #[tokio::test]
+async fn a_run_in_flight_is_suspended_and_resumed_by_a_write_to_that_field_alone() {
+    let world = World::new(|_| {});
+    world.report_backfill();
+    world.settle().await;
+    let run = world.status("run")["id"].as_str().unwrap().to_owned();
+    let job = format!("PATCH jobs/p-train-{run}");
+    for suspend in [true, false] {
+        world
+            .server
+            .edit("pipelines/p", |p| p["spec"]["suspend"] = json!(suspend));
+        world.reconcile("p").await.unwrap();
+        let writes = world.server.take_writes();
+        let bodies: Vec<&Value> = writes
+            .iter()
+            .filter(|write| write.what == job)
+            .map(|write| &write.body)
+            .collect();
+        assert_eq!(bodies, [&json!({"spec": {"suspend": suspend}})]);
+    }
+}
+
+#[tokio::test]
 async fn the_finalizer_comes_before_anything_is_made_and_goes_with_its_reason() {
     let world = World::new(deleting);
     world.reconcile("p").await.unwrap();
@@ -440,6 +467,27 @@ async fn a_deletion_stops_the_workers_runs_its_job_and_lets_go() {
     ];
     assert_eq!(world.server.take_write_names(), gone);
     assert!(world.server.get("pipelines/p").is_null());
+}
+
+#[tokio::test]
+async fn a_pipeline_that_the_watch_still_shows_is_not_cleaned_up_again() {
+    let world = being_deleted(Timestamp::now()).await;
+    let seen = world.server.get("pipelines/p");
+    world.reconcile("p").await.unwrap();
+    world
+        .server
+        .edit("jobs/p-cleanup", |j| j["status"] = json!({"succeeded": 1}));
+    world.reconcile("p").await.unwrap();
+    assert!(world.server.get("pipelines/p").is_null(), "it is gone");
+    world.server.take_writes();
+    world.reconcile_seen(seen.clone()).await.unwrap();
+    assert_eq!(world.server.take_write_names(), [""; 0]);
+    // Its name has passed to another, whose children are not touched.
+    let mut other = seen.clone();
+    other["metadata"]["uid"] = json!("another");
+    world.server.put("pipelines/p", other);
+    world.reconcile_seen(seen).await.unwrap();
+    assert_eq!(world.server.take_write_names(), [""; 0]);
 }
 
 #[tokio::test]

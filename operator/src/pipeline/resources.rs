@@ -31,14 +31,11 @@ pub fn kinds() -> [ApiResource; 9] {
     ]
 }
 
-/// One child.
 #[derive(Clone, Debug)]
 pub struct Child {
     /// Its API.
     pub kind: ApiResource,
-    /// Name.
     pub name: String,
-    /// Namespace.
     pub namespace: String,
     /// The object, with type and metadata.
     pub value: Value,

@@ -87,7 +87,6 @@ pub async fn record_start(at: Decided<'_>) -> Result<(), Error> {
 pub struct Stall<'a> {
     /// The Pipeline.
     pub name: &'a PipelineName,
-    /// Its generation.
     pub generation: Option<i64>,
     /// Status as stored, which need not decode.
     pub status: &'a Value,

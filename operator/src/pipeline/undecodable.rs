@@ -10,7 +10,7 @@ use kube::runtime::events::{Event, EventType};
 use kube::{Api, Resource};
 
 use super::error::Error;
-use super::{Guarded, cleanup, finalizer, name, status};
+use super::{Guarded, cleanup, event, finalizer, name, status};
 use crate::context::Context;
 
 /// Says why it cannot be read, and waits for an edit or another operator.
@@ -67,18 +67,9 @@ async fn announce(object: &Guarded, note: String, context: &Context) {
     let event = Event {
         type_: EventType::Warning,
         reason: "Undecodable".into(),
-        // The API server takes a kilobyte.
-        note: Some(note.chars().take(1_000).collect()),
+        note: Some(note),
         action: "Reconcile".into(),
         secondary: None,
     };
-    let reference = object.object_ref(&());
-    let publish = context.recorder.publish(&event, &reference);
-    if let Err(error) = context
-        .effects
-        .perform("kubernetes", "event", publish)
-        .await
-    {
-        tracing::warn!(%error, "event not published");
-    }
+    event::publish(event, &object.object_ref(&()), context).await;
 }

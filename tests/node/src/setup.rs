@@ -33,24 +33,37 @@ pub fn all(paths: &Paths, beside: impl FnOnce() -> Result<()> + Send) -> Result<
     step("set-up", || {
         apt::install_missing(paths)?;
         if !tools::are_missing(paths) {
-            return make(paths);
+            fetch(paths)?;
+            return tools::build_all(paths);
         }
-        thread::scope(|scope| {
-            let beside = scope.spawn(beside);
-            let made = make(paths);
-            let other = match beside.join() {
-                Ok(result) => result,
-                Err(panic) => std::panic::resume_unwind(panic),
-            };
-            made.and(other)
-        })
+        let fetch = || fetch(paths);
+        let tools = || tools::build_all(paths);
+        side_by_side([Box::new(beside), Box::new(fetch), Box::new(tools)])
     })
 }
 
-fn make(paths: &Paths) -> Result<()> {
+/// What waits for the network.
+fn fetch(paths: &Paths) -> Result<()> {
     kafka::fetch(paths)?;
-    tools::build_all(paths)?;
     base::build(paths)
+}
+
+type Work<'a> = Box<dyn FnOnce() -> Result<()> + Send + 'a>;
+
+/// Does all of it at the same time.
+///
+/// # Errors
+/// The first in the order given, once all have ended.
+fn side_by_side<const N: usize>(work: [Work<'_>; N]) -> Result<()> {
+    thread::scope(|scope| {
+        let running = work.map(|each| scope.spawn(each));
+        let ended = running.map(|each| each.join());
+        let results = ended.map(|result| match result {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        results.into_iter().collect()
+    })
 }
 
 /// What every build of the workspace needs: Rust, and the C compilers and headers of librdkafka.

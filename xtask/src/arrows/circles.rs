@@ -20,7 +20,7 @@ pub struct Circle {
 }
 
 /// Finds the circles of a crate.
-pub fn of(tree: &Tree) -> Vec<Circle> {
+pub fn find(tree: &Tree) -> Vec<Circle> {
     let needs = needs(tree);
     let reached: Vec<BTreeSet<usize>> = (0..tree.files.len())
         .map(|file| reachable(&needs, file))
@@ -204,7 +204,7 @@ mod tests {
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file, text).unwrap();
         }
-        let found = of(&Tree::read(&folder.join("lib.rs")).unwrap());
+        let found = find(&Tree::read(&folder.join("lib.rs")).unwrap());
         let names = found.into_iter().map(|circle| {
             let relative = circle.files.into_iter().map(|file| {
                 let name = file.strip_prefix(&folder).unwrap().with_extension("");

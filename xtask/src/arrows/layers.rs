@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Layer of the package in this folder of the repository; 4 is the top. See docs/architecture.md.
-pub fn of(folder: &Path) -> Option<u8> {
+pub fn layer(folder: &Path) -> Option<u8> {
     let parts: Vec<&str> = folder.iter().filter_map(|part| part.to_str()).collect();
     Some(match parts.as_slice() {
         ["crds"] | ["workers", "core", "domain"] => 0,
@@ -19,7 +19,7 @@ pub fn of(folder: &Path) -> Option<u8> {
 /// runtime, among tests and xtask, and the market words from the contract, which is written in them
 /// (docs/adr/0013). Cargo forbids circles of packages.
 pub fn may_use(from: &Path, to: &Path) -> bool {
-    let (Some(above), Some(below)) = (of(from), of(to)) else {
+    let (Some(above), Some(below)) = (layer(from), layer(to)) else {
         return false;
     };
     let are_tools = [from, to]
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_folder_nobody_planned_has_no_layer() {
-        assert_eq!(of(Path::new("workers/ingest")), None);
-        assert_eq!(of(Path::new("helpers")), None);
+        assert_eq!(layer(Path::new("workers/ingest")), None);
+        assert_eq!(layer(Path::new("helpers")), None);
     }
 }

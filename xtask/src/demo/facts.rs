@@ -7,9 +7,9 @@ use serde_json::Value;
 pub struct Fact {
     /// Which part.
     pub part: String,
-    /// A change of this is told at once.
+    /// Printed as soon as it changes.
     pub state: String,
-    /// A change of this is told now and then.
+    /// Printed at most every ten seconds.
     pub detail: String,
 }
 
@@ -25,8 +25,8 @@ impl Fact {
     }
 }
 
-/// Everything worth telling, in the order of the data's way.
-pub fn of(pipeline: &Value) -> Vec<Fact> {
+/// Everything worth printing, in the order of the data's way.
+pub fn facts(pipeline: &Value) -> Vec<Fact> {
     let status = &pipeline["status"];
     let mut facts = Vec::new();
     if status["prepare"].is_object() {
@@ -211,7 +211,7 @@ fn conditions(status: &Value) -> Vec<Fact> {
         .as_array()
         .map(Vec::as_slice)
         .unwrap_or_default();
-    let told = |found: &Value| {
+    let to_fact = |found: &Value| {
         let (kind, state, reason) = (
             text(&found["type"]),
             text(&found["status"]),
@@ -224,7 +224,7 @@ fn conditions(status: &Value) -> Vec<Fact> {
         };
         fact(&kind, format!("{state} ({reason}){message}"), String::new())
     };
-    conditions.iter().map(told).collect()
+    conditions.iter().map(to_fact).collect()
 }
 
 fn fact(part: &str, state: String, detail: String) -> Fact {
@@ -294,8 +294,8 @@ mod tests {
     }
 
     #[test]
-    fn tells_what_is_there_and_nothing_else() {
-        let facts = of(&finished());
+    fn shows_what_is_there_and_nothing_else() {
+        let facts = facts(&finished());
         let ingest = facts.iter().find(|fact| fact.part == "ingest").unwrap();
         assert_eq!(ingest.state, "source complete");
         assert_eq!(
@@ -303,6 +303,6 @@ mod tests {
             "10 rows read, 9 sent, 1 quarantined, through 2009-12-31"
         );
         assert!(facts.iter().all(|fact| fact.part != "drift"));
-        assert!(of(&json!({})).is_empty());
+        assert!(super::facts(&json!({})).is_empty());
     }
 }

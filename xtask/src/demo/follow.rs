@@ -1,4 +1,4 @@
-//! Follows the Pipelines to the end of their replay, telling what changes, and asks for forecasts all the while.
+//! Follows the Pipelines to the end of their replay, printing what changes, and asks for forecasts all the while.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -15,13 +15,13 @@ use foresail_node::progress::say;
 
 const LIMIT: Duration = Duration::from_secs(45 * 60);
 const POLL: Duration = Duration::from_secs(1);
-/// Details change with every poll: they are told this often.
+/// Details change with every poll: they are printed this often.
 const DETAIL_EVERY: Duration = Duration::from_secs(10);
 /// Done must hold this long: a decision may follow the last bar.
 const SETTLED: Duration = Duration::from_secs(8);
 const STALLED_LIMIT: Duration = Duration::from_secs(120);
 
-struct Told {
+struct Printed {
     fact: Fact,
     at: Instant,
 }
@@ -36,13 +36,13 @@ struct Requests {
 /// Returns the Pipelines as they are at the end.
 pub fn until_done(cluster: &Cluster<'_>) -> Result<Vec<Value>> {
     let begin = Instant::now();
-    let mut told: BTreeMap<String, Told> = BTreeMap::new();
+    let mut printed: BTreeMap<String, Printed> = BTreeMap::new();
     let mut requests = Requests::default();
     let (mut done_since, mut stalled_since) = (None, None);
     loop {
         let pipelines = pipelines(cluster)?;
         for pipeline in &pipelines {
-            tell(pipeline, &mut told);
+            print_changes(pipeline, &mut printed);
             requests.ask(cluster, pipeline);
         }
         let all_done = !pipelines.is_empty() && pipelines.iter().all(facts::is_done);
@@ -105,10 +105,10 @@ fn pipelines(cluster: &Cluster<'_>) -> Result<Vec<Value>> {
     ))
 }
 
-fn tell(pipeline: &Value, told: &mut BTreeMap<String, Told>) {
-    for fact in facts::of(pipeline) {
+fn print_changes(pipeline: &Value, printed: &mut BTreeMap<String, Printed>) {
+    for fact in facts::facts(pipeline) {
         let key = format!("{} {}", name(pipeline), fact.part);
-        let worth_it = match told.get(&key) {
+        let worth_it = match printed.get(&key) {
             None => true,
             Some(before) if before.fact.state != fact.state => true,
             Some(before) => {
@@ -117,9 +117,9 @@ fn tell(pipeline: &Value, told: &mut BTreeMap<String, Told>) {
         };
         if worth_it {
             say(format!("  {key}: {}", fact.phrase()));
-            told.insert(
+            printed.insert(
                 key,
-                Told {
+                Printed {
                     fact,
                     at: Instant::now(),
                 },

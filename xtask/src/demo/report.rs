@@ -19,7 +19,7 @@ pub fn print(cluster: &Cluster<'_>, pipelines: &[Value]) -> Result<()> {
             println!("{}", row(&symbol, &forecast(cluster, name, &symbol)?));
         }
         println!("\nParts of Pipeline {name}");
-        for fact in facts::of(pipeline) {
+        for fact in facts::facts(pipeline) {
             println!("  {:<16} {}", fact.part, fact.phrase());
         }
     }

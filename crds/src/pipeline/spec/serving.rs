@@ -18,7 +18,7 @@ pub struct ServingSpec {
     /// Most predictor pods, 1 to 100.
     #[schemars(range(min = 1, max = 100))]
     pub max_replicas: i32,
-    /// What the autoscaler looks at.
+    /// What the autoscaler scales on.
     pub scale_metric: ScaleMetric,
     /// Average utilisation in percent of the request, 1 to 100.
     #[schemars(range(min = 1, max = 100))]

@@ -20,7 +20,7 @@ pub struct TrainingSpec {
     #[serde(default = "default_horizon")]
     #[schemars(range(min = 1, max = 60))]
     pub horizon: u32,
-    /// Feature rows an Lstm or a Gru looks at, 1 to 256; the other kinds use the last row.
+    /// Feature rows an Lstm or a Gru reads, 1 to 256; the other kinds use the last row.
     #[serde(default = "default_lookback")]
     #[schemars(range(min = 1, max = 256))]
     pub lookback: u32,
@@ -29,8 +29,8 @@ pub struct TrainingSpec {
     #[serde(default = "default_validation")]
     #[x_kube(validation = Rule::new("double(self) >= 0.05 && double(self) <= 0.5").message("training.validationFraction must be between 0.05 and 0.5"))]
     pub validation_fraction: Decimal,
-    /// Parts of the validation dates, 1 to 20. The model is fitted anew before each (purged
-    /// walk-forward), so more of them cost more training time and judge a fresher model.
+    /// Parts of the validation dates, 1 to 20. The model is fitted again before each (purged
+    /// walk-forward), so more of them cost more training time and evaluate a newer model.
     #[serde(default = "default_folds")]
     #[schemars(range(min = 1, max = 20))]
     pub validation_folds: u32,

@@ -5,7 +5,7 @@ use kube::api::{DeleteParams, DynamicObject, Preconditions};
 use kube::{Api, ResourceExt};
 
 use super::retention::in_use;
-use super::{Applied, failed, is};
+use super::{Applied, failed, same_object};
 use crate::pipeline::decided::Decided;
 use crate::pipeline::error::{Error, code};
 use crate::pipeline::resources::{Prepared, Resources, kinds};
@@ -17,7 +17,10 @@ pub(super) async fn prune(
 ) -> Result<(), Error> {
     let deployments: Vec<Deployment> = applied.all().collect();
     for live in &at.observed.children {
-        let wanted = prepared.children.iter().any(|child| is(live, child));
+        let wanted = prepared
+            .children
+            .iter()
+            .any(|child| same_object(live, child));
         let going = live.metadata.deletion_timestamp.is_some();
         if !wanted && !going && !in_use(live, &deployments, at.observed, at.plan.prepared) {
             remove(at, live).await?;

@@ -20,7 +20,9 @@ pub(super) fn in_use(
 ) -> bool {
     let kind = live.types.as_ref().map_or("", |t| t.kind.as_str());
     match kind {
-        "Job" => !live.name_any().contains(&format!("-{}-", Role::Prepare)),
+        "Job" => {
+            live.labels().get(labels::COMPONENT).map(String::as_str) != Some(Role::Prepare.name())
+        }
         "ConfigMap" | "Deployment" if !prepared => true,
         "ConfigMap" => {
             let name = live.name_any();
@@ -146,6 +148,17 @@ mod tests {
         assert!(kept(&job("p-config-monitor-0a", json!([]))));
         let ended = json!([{"type": "Failed", "status": "True"}]);
         assert!(!kept(&job("p-config-monitor-0a", ended)));
+    }
+
+    #[test]
+    fn a_training_job_ends_by_its_own_clock_whatever_its_pipeline_is_called() {
+        let observed = Observed::default();
+        let kept = |component| {
+            let job = child("Job", "a-prepare-b-0a", component, json!({}));
+            in_use(&job, &[], &observed, true)
+        };
+        assert!(kept("train"));
+        assert!(!kept("prepare"));
     }
 
     #[test]

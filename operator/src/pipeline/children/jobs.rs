@@ -29,7 +29,7 @@ pub(super) fn prepare_job(pipeline: &ValidatedPipeline, images: &Images) -> Job 
         spec: Some(JobSpec {
             backoff_limit: Some(100),
             ttl_seconds_after_finished: Some(300),
-            template: template(pipeline, images, Shape::of(role)),
+            template: template(pipeline, images, Shape::for_role(role)),
             ..JobSpec::default()
         }),
         status: None,
@@ -52,7 +52,7 @@ pub fn cleanup(pipeline: &ValidatedPipeline, images: &Images) -> (ConfigMap, Job
     };
     let shape = Shape {
         config: Some(name.clone()),
-        ..Shape::of(role)
+        ..Shape::for_role(role)
     };
     let job = Job {
         metadata: free(&name),
@@ -79,7 +79,7 @@ pub(super) fn train_job(pipeline: &ValidatedPipeline, run: &TrainingRun, images:
         // Each try is a pod of its own: the failure policy reads how it ended.
         restart: Some("Never"),
         label: Some(label.clone()),
-        ..Shape::of(role)
+        ..Shape::for_role(role)
     };
     let name = pipeline.name.child(&format!("{role}-{}", run.run_id));
     let mut metadata = meta(pipeline, name, role.name());

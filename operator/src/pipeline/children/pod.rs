@@ -35,7 +35,7 @@ pub(super) struct Shape {
 
 impl Shape {
     /// As the table of roles has it.
-    pub(super) fn of(role: Role) -> Self {
+    pub(super) fn for_role(role: Role) -> Self {
         Self {
             role,
             args: Vec::new(),
@@ -61,7 +61,7 @@ pub(super) fn template(
     } = shape;
     let config = config.unwrap_or_else(|| pipeline.config(role).name);
     let (volumes, mounts) = volumes(pipeline, role, config);
-    let mut labels = labels::of(&pipeline.name, role.name());
+    let mut labels = labels::labels_for(&pipeline.name, role.name());
     labels.extend(label);
     let usual = match role.facts().workload {
         Workload::Job => "OnFailure",

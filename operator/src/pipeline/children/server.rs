@@ -58,7 +58,7 @@ pub(super) fn add(
                 }),
             }),
             revision_history_limit: Some(3),
-            template: template(pipeline, images, Shape::of(role)),
+            template: template(pipeline, images, Shape::for_role(role)),
             ..DeploymentSpec::default()
         }),
         status: None,

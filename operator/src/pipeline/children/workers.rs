@@ -25,7 +25,7 @@ pub(super) fn deployment(pipeline: &ValidatedPipeline, role: Role, images: &Imag
                 rolling_update: None,
             }),
             revision_history_limit: Some(3),
-            template: template(pipeline, images, Shape::of(role)),
+            template: template(pipeline, images, Shape::for_role(role)),
             ..DeploymentSpec::default()
         }),
         status: None,

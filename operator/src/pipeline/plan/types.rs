@@ -43,7 +43,6 @@ pub enum Step {
     Fail(WorkerError),
     /// The run in flight has ended with a version.
     Finish {
-        /// The version.
         version: ServedVersion,
         /// The version as it is made; absent where it exists already.
         create: Option<Box<ModelVersionSpec>>,
@@ -119,7 +118,6 @@ pub struct NewAlarm {
 pub struct AssignedRole {
     /// Number of the version.
     pub version: u32,
-    /// Role.
     pub role: VersionRole,
     /// Why it has that role.
     pub reason: String,

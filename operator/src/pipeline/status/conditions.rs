@@ -357,6 +357,7 @@ fn worker_trouble(
     None
 }
 
+/// `7437` as `7,437`. Our own: num-format is a crate for locales, and this is one loop.
 fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();

@@ -1,5 +1,4 @@
-//! Events about decisions and alarms. They are for people: one that cannot be published changes
-//! nothing.
+//! Events about decisions and alarms.
 
 use foresail_crds::pipeline::status::{Action, Decision};
 use foresail_crds::{API_VERSION, Role};
@@ -8,6 +7,7 @@ use kube::Resource;
 use kube::runtime::events::{Event, EventType};
 
 use crate::pipeline::decided::Decided;
+use crate::pipeline::event::publish;
 use crate::pipeline::plan::types::Step;
 
 pub(super) async fn announce(at: Decided<'_>) {
@@ -24,15 +24,7 @@ pub(super) async fn announce(at: Decided<'_>) {
     });
     let reference = at.object.object_ref(&());
     for event in alarm.chain(steps) {
-        let publish = at.context.recorder.publish(&event, &reference);
-        if let Err(error) = at
-            .context
-            .effects
-            .perform("kubernetes", "event", publish)
-            .await
-        {
-            tracing::warn!(%error, "event not published");
-        }
+        publish(event, &reference, at.context).await;
     }
 }
 

@@ -73,7 +73,7 @@ pub fn status(node: &Node) -> Result<()> {
 /// Starts those that do not run, and those whose settings have changed anew.
 pub fn ensure(node: &Node, components: &[Component]) -> Result<()> {
     for &component in components {
-        let launch = launch::of(node, component)?;
+        let launch = launch::new(node, component)?;
         match Record::living(node, component.name()) {
             Some(record) if record.matches(&launch) => continue,
             Some(_) => {

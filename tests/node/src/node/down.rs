@@ -20,18 +20,18 @@ use crate::setup;
 const KEPT: [&str; 2] = ["log", "diagnostics"];
 
 /// Takes down one node, or all of them.
-pub fn all(paths: &Paths, name: Option<Name>) -> Result<()> {
+pub fn stop_all(paths: &Paths, name: Option<Name>) -> Result<()> {
     setup::require_root()?;
     for name in Name::ALL
         .into_iter()
         .filter(|candidate| name.is_none_or(|wanted| wanted == *candidate))
     {
-        one(&Node::new(paths, name))?;
+        stop(&Node::new(paths, name))?;
     }
     Ok(())
 }
 
-fn one(node: &Node) -> Result<()> {
+fn stop(node: &Node) -> Result<()> {
     let lock = node.lock()?;
     if !node.state.exists()
         && !node.netns().exists()

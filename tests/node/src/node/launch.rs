@@ -49,7 +49,7 @@ pub fn prepare_folders(node: &Node) -> Result<()> {
 }
 
 /// Describes how `component` is started.
-pub fn of(node: &Node, component: Component) -> Result<Launch> {
+pub fn new(node: &Node, component: Component) -> Result<Launch> {
     match component {
         Component::Etcd => Ok(etcd(node)),
         Component::Apiserver => apiserver(node),

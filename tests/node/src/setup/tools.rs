@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{go, stamp};
+use super::{go, side_by_side, stamp};
 use crate::exec;
 use crate::paths::Paths;
 use crate::progress::{self, step};
@@ -100,11 +100,15 @@ pub fn own_or_built(paths: &Paths, tool: &Tool, program: &str) -> PathBuf {
 
 /// Builds what clusters that are not ours are driven with, where this machine has none.
 pub fn build_for_clusters(paths: &Paths) -> Result<()> {
+    let (has_kubectl, has_helm) = (find("kubectl").is_some(), find("helm").is_some());
+    if has_kubectl && has_helm {
+        return Ok(());
+    }
     go::require()?;
-    if find("kubectl").is_none() {
+    if !has_kubectl {
         build_kubernetes(paths)?;
     }
-    if find("helm").is_none() {
+    if !has_helm {
         install(paths, &HELM)?;
     }
     Ok(())
@@ -130,11 +134,14 @@ pub fn build_all(paths: &Paths) -> Result<()> {
     for tool in all().filter(|tool| !stamp::is_made(&tool.folder(paths))) {
         progress::expect(tool.seconds);
     }
-    build_kubernetes(paths)?;
-    for tool in INSTALLED {
-        install(paths, tool)?;
-    }
-    build_pause(paths)
+    // A build ends with a linker that uses one core: the other is for the next build.
+    side_by_side([
+        Box::new(|| {
+            build_kubernetes(paths)?;
+            build_pause(paths)
+        }),
+        Box::new(|| INSTALLED.iter().try_for_each(|tool| install(paths, tool))),
+    ])
 }
 
 fn build_kubernetes(paths: &Paths) -> Result<()> {

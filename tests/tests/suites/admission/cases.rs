@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use foresail_tests::repo;
 use serde_json::{Value, json};
 
-use super::judge::Case;
+use super::dry_run::Case;
 
 /// In place of a value: remove the field.
 const GONE: &str = "(gone)";
@@ -18,7 +18,7 @@ type Row = (&'static str, Vec<(&'static str, Value)>, &'static str);
 
 /// The commented example with every optional field set; source is CSV.
 pub fn with_csv() -> Result<Value> {
-    let mut base = repo::yaml("examples/commented.yaml", &repo::NOWHERE)?;
+    let mut base = repo::yaml("examples/commented.yaml", &repo::nowhere())?;
     base["metadata"] = json!({"name": "base"});
     base["spec"]["source"]["csv"]["symbol"] = json!("AAPL");
     base["spec"]["promotion"]["championVersion"] = json!(3);

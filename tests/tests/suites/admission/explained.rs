@@ -58,20 +58,20 @@ async fn what_the_schema_cannot_see_is_explained_in_status() -> Result<()> {
                 .await
                 .with_context(|| name.to_owned())?;
         }
-        let judged = cases()
+        let explained = cases()
             .into_iter()
-            .map(|(name, _, _, word)| judge(&space, name, word));
-        let wrong: Vec<String> = join_all(judged)
+            .map(|(name, _, _, word)| is_explained(&space, name, word));
+        let failures: Vec<String> = join_all(explained)
             .await
             .into_iter()
             .filter_map(|e| e.err().map(|e| format!("{e:#}")))
             .collect();
         ensure!(
-            wrong.is_empty(),
+            failures.is_empty(),
             "{} of {}:\n{}",
-            wrong.len(),
+            failures.len(),
             cases().len(),
-            wrong.join("\n")
+            failures.join("\n")
         );
         let made = space
             .api::<Deployment>()
@@ -90,7 +90,7 @@ async fn what_the_schema_cannot_see_is_explained_in_status() -> Result<()> {
     .await
 }
 
-async fn judge(space: &Space, name: &str, word: &str) -> Result<()> {
+async fn is_explained(space: &Space, name: &str, word: &str) -> Result<()> {
     let pipeline = pipelines::explained(space, name, word, LIMIT).await?;
     let stalled = pipelines::is_true(&pipeline, conditions::STALLED);
     let ready = pipelines::is_true(&pipeline, conditions::READY);

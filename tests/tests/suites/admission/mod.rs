@@ -2,8 +2,8 @@
 //! examples that must pass. Needs the CRDs only; `explained` needs the operator.
 
 mod cases;
+mod dry_run;
 mod explained;
-mod judge;
 mod schema;
 mod versions;
 
@@ -14,7 +14,7 @@ use foresail_tests::{in_namespace, on_cluster, repo};
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use judge::Judge;
+use dry_run::DryRun;
 
 /// Limit of etcd and of `kubectl apply` is far above; what grows silently is noticed here.
 const CRD_LIMIT: usize = 200 * 1024;
@@ -22,12 +22,12 @@ const CRD_LIMIT: usize = 200 * 1024;
 #[tokio::test]
 async fn examples_are_admitted() -> Result<()> {
     on_cluster(async |cluster| {
-        let judge = Judge::pipelines(&cluster);
+        let dry_run = DryRun::pipelines(&cluster);
         let examples = repo::examples()?;
         ensure!(examples.len() >= 5, "only {examples:?}");
         for example in examples {
-            let object = repo::yaml(&example, &repo::NOWHERE)?;
-            judge
+            let object = repo::yaml(&example, &repo::nowhere())?;
+            dry_run
                 .create(&object)
                 .await
                 .map_err(|refused| refused.error(&example))?;
@@ -42,8 +42,8 @@ async fn minimal_example_is_short_and_filled_with_defaults() -> Result<()> {
     let lines = repo::text("examples/minimal.yaml")?.lines().count();
     ensure!(lines < 25, "examples/minimal.yaml has {lines} lines");
     on_cluster(async |cluster| {
-        let object = repo::yaml("examples/minimal.yaml", &repo::NOWHERE)?;
-        let stored = Judge::pipelines(&cluster)
+        let object = repo::yaml("examples/minimal.yaml", &repo::nowhere())?;
+        let stored = DryRun::pipelines(&cluster)
             .create(&object)
             .await
             .map_err(|refused| refused.error("minimal"))?;
@@ -86,7 +86,7 @@ fn commented_example_names_every_field() -> Result<()> {
 #[tokio::test]
 async fn invalid_pipelines_are_refused_with_a_reason() -> Result<()> {
     on_cluster(async |cluster| {
-        let judge = Judge::pipelines(&cluster);
+        let dry_run = DryRun::pipelines(&cluster);
         let cases = cases::all()?;
         ensure!(cases.len() >= 60, "only {} cases", cases.len());
         let mut names = BTreeSet::new();
@@ -97,18 +97,18 @@ async fn invalid_pipelines_are_refused_with_a_reason() -> Result<()> {
                 case.name
             );
         }
-        let wrong: Vec<String> = stream::iter(&cases)
-            .map(|case| async { judge.expect_refusal(case).await.err() })
+        let failures: Vec<String> = stream::iter(&cases)
+            .map(|case| async { dry_run.expect_refusal(case).await.err() })
             .buffer_unordered(4)
             .filter_map(async |error| error.map(|e| format!("{e:#}")))
             .collect()
             .await;
         ensure!(
-            wrong.is_empty(),
+            failures.is_empty(),
             "{} of {}:\n{}",
-            wrong.len(),
+            failures.len(),
             cases.len(),
-            wrong.join("\n")
+            failures.join("\n")
         );
         println!("{} invalid Pipelines refused", cases.len());
         Ok(())
@@ -136,7 +136,7 @@ async fn every_rule_has_a_case_that_breaks_it() -> Result<()> {
 #[tokio::test]
 async fn every_bound_of_the_schema_is_enforced() -> Result<()> {
     on_cluster(async |cluster| {
-        let judge = Judge::pipelines(&cluster);
+        let dry_run = DryRun::pipelines(&cluster);
         let bases = [
             cases::with_csv()?,
             cases::with_simulator()?,
@@ -144,18 +144,18 @@ async fn every_bound_of_the_schema_is_enforced() -> Result<()> {
         ];
         let cases = schema::violations("pipelines", &bases)?;
         ensure!(cases.len() > 200, "only {} violations made", cases.len());
-        let wrong: Vec<String> = stream::iter(&cases)
-            .map(|case| async { judge.expect_refusal(case).await.err() })
+        let failures: Vec<String> = stream::iter(&cases)
+            .map(|case| async { dry_run.expect_refusal(case).await.err() })
             .buffer_unordered(4)
             .filter_map(async |error| error.map(|e| format!("{e:#}")))
             .collect()
             .await;
         ensure!(
-            wrong.is_empty(),
+            failures.is_empty(),
             "{} of {}:\n{}",
-            wrong.len(),
+            failures.len(),
             cases.len(),
-            wrong.join("\n")
+            failures.join("\n")
         );
         println!("{} violations of the schema refused", cases.len());
         Ok(())
@@ -172,7 +172,7 @@ async fn crds_are_small_and_every_field_is_explained() -> Result<()> {
     on_cluster(async |cluster| {
         // What `kubectl explain` reads.
         let document: Value =
-            judge::get(&cluster, "/openapi/v3/apis/foresail.dev/v1alpha1").await?;
+            dry_run::get(&cluster, "/openapi/v3/apis/foresail.dev/v1alpha1").await?;
         let schemas = document["components"]["schemas"].clone();
         for kind in ["Pipeline", "ModelVersion"] {
             let name = format!("dev.foresail.v1alpha1.{kind}");
@@ -196,12 +196,12 @@ async fn crds_are_small_and_every_field_is_explained() -> Result<()> {
 #[tokio::test]
 async fn lists_merge_under_server_side_apply() -> Result<()> {
     in_namespace("ssa", async |space| {
-        let mut whole = repo::yaml("examples/minimal.yaml", &repo::NOWHERE)?;
+        let mut whole = repo::yaml("examples/minimal.yaml", &repo::nowhere())?;
         whole["spec"]["suspend"] = json!(true);
         space.apply_pipeline(&whole).await?;
         let other = json!({"apiVersion": "foresail.dev/v1alpha1", "kind": "Pipeline", "metadata": {"name": "minimal"},
             "spec": {"instruments": [{"symbol": "IBM"}], "features": [{"name": "rsi_14d", "function": "Rsi", "window": 14}]}});
-        judge::apply_as(&space, "second-manager", &other).await?;
+        dry_run::apply_as(&space, "second-manager", &other).await?;
         let stored = space.pipelines().get("minimal").await?;
         let symbols: Vec<_> = stored.spec.instruments.iter().map(|i| i.symbol.as_str()).collect();
         ensure!(symbols == ["AAPL", "IBM"], "instruments are {symbols:?}");

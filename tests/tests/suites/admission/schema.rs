@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use foresail_tests::repo;
 use serde_json::{Value, json};
 
-use super::judge::Case;
+use super::dry_run::Case;
 
 /// Fields whose schema is Kubernetes' own: not walked into.
 const FOREIGN: [&str; 2] = ["resources", "behavior"];
@@ -73,20 +73,20 @@ pub fn explained(schema: &Value) -> (usize, Vec<String>) {
     (count, bare)
 }
 
-fn walk(path: &str, schema: &Value, tell: &mut impl FnMut(&str, &Value)) {
+fn walk(path: &str, schema: &Value, visit: &mut impl FnMut(&str, &Value)) {
     if let Some(properties) = schema["properties"].as_object() {
         for (name, field) in properties {
             let path = format!("{path}.{name}");
-            tell(&path, field);
+            visit(&path, field);
             if !FOREIGN.contains(&name.as_str()) {
-                walk(&path, field, tell);
+                walk(&path, field, visit);
             }
         }
     }
     if schema["items"].is_object() {
         let path = format!("{path}[]");
-        tell(&path, &schema["items"]);
-        walk(&path, &schema["items"], tell);
+        visit(&path, &schema["items"]);
+        walk(&path, &schema["items"], visit);
     }
 }
 

@@ -8,7 +8,7 @@ use foresail_tests::{in_namespace, on_cluster};
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use super::judge::{Case, Judge};
+use super::dry_run::{Case, DryRun};
 use super::schema;
 
 fn valid() -> Value {
@@ -53,8 +53,8 @@ fn cases() -> Vec<Case> {
 #[tokio::test]
 async fn invalid_model_versions_are_refused() -> Result<()> {
     on_cluster(async |cluster| {
-        let judge = Judge::versions(&cluster);
-        judge
+        let dry_run = DryRun::versions(&cluster);
+        dry_run
             .create(&valid())
             .await
             .map_err(|refused| refused.error("the valid version"))?;
@@ -62,7 +62,7 @@ async fn invalid_model_versions_are_refused() -> Result<()> {
             .into_iter()
             .chain(schema::violations("modelversions", &[valid()])?)
         {
-            judge.expect_refusal(&case).await?;
+            dry_run.expect_refusal(&case).await?;
         }
         Ok(())
     })

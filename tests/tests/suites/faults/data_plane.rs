@@ -8,7 +8,7 @@ use foresail_tests::predictor::{Asked, Asker, Predictor};
 use foresail_tests::settings::in_soak;
 use foresail_tests::topics::Ledger;
 use foresail_tests::{
-    Checks, Space, alone_in_namespace, delta, faults, in_namespace, pipelines, redis, until,
+    Checks, Space, delta, faults, in_namespace, pipelines, prepared_then_alone, redis, until,
 };
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -32,17 +32,18 @@ fn market(space: &Space, name: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_doubled_when_parts_die() -> Result<()> {
-    alone_in_namespace("kill", async |space| {
-        let name = "broken";
-        space.apply_pipeline(&market(&space, name)).await?;
+    let prepare = async |space: &Space| {
         // The twin has no model to wait for: it reads to the end at once.
-        let mut twin = market(&space, "twin");
+        let mut twin = market(space, "twin");
         twin["spec"]["source"]["replay"]["sessionsPerSecond"] = json!("1000");
         space.apply_pipeline(&twin).await?;
-        for each in [name, "twin"] {
-            pipelines::serving(&space, each, READY).await?;
-        }
-        pipelines::drained(&space, "twin", REPLAY).await?;
+        pipelines::serving(space, "twin", READY).await?;
+        pipelines::drained(space, "twin", REPLAY).await
+    };
+    prepared_then_alone("kill", prepare, async |space, _| {
+        let name = "broken";
+        space.apply_pipeline(&market(&space, name)).await?;
+        pipelines::serving(&space, name, READY).await?;
         let predictor = Predictor::find(&space, name).await?;
         let asker = Asker::start(
             predictor,
@@ -55,7 +56,7 @@ async fn nothing_is_lost_or_doubled_when_parts_die() -> Result<()> {
         pipelines::drained(&space, name, REPLAY).await?;
         let asked = asker.finish().await?;
         pipelines::ready(&space, name, BACK).await?;
-        judge(&space, name, &asked).await
+        compare_with_twin(&space, name, &asked).await
     })
     .await
 }
@@ -79,7 +80,7 @@ async fn everything_dies(space: &Space, name: &str) -> Result<()> {
     Ok(())
 }
 
-async fn judge(space: &Space, name: &str, asked: &Asked) -> Result<()> {
+async fn compare_with_twin(space: &Space, name: &str, asked: &Asked) -> Result<()> {
     let (found, expected) = (
         Ledger::read(space, name).await?,
         Ledger::read(space, "twin").await?,
@@ -148,11 +149,14 @@ async fn judge(space: &Space, name: &str, asked: &Asked) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_predictor_starts_while_redis_is_down() -> Result<()> {
-    alone_in_namespace("no-redis", async |space| {
-        let name = "uncached";
-        let mut object = pipelines::small(&space, name);
+    let name = "uncached";
+    let prepare = async |space: &Space| {
+        let mut object = pipelines::small(space, name);
         object["spec"]["serving"]["minReplicas"] = json!(2);
         space.apply_pipeline(&object).await?;
+        pipelines::ready(space, name, READY).await
+    };
+    prepared_then_alone("no-redis", prepare, async |space, _| {
         pipelines::ready(&space, name, READY).await?;
         let predictor = Predictor::find(&space, name).await?;
         let before = predictor.forecast("SIMA").await?;

@@ -10,7 +10,8 @@ use foresail_tests::cluster::OPERATOR_NAMESPACE;
 use foresail_tests::predictor::{Asker, Predictor};
 use foresail_tests::settings::in_soak;
 use foresail_tests::{
-    Checks, Cluster, Space, alone_in_namespace, audit, faults, pipelines, programs, until,
+    Checks, Cluster, Space, alone_in_namespace, audit, faults, pipelines, prepared_then_alone,
+    programs, until,
 };
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
@@ -40,7 +41,7 @@ async fn killed_at_twenty_random_points_the_end_is_the_same() -> Result<()> {
                 .with_context(|| format!("kill {kill}"))?;
         }
         pipelines::ready(&space, name, READY).await?;
-        judge(&space, name).await
+        check(&space, name).await
     })
     .await
 }
@@ -60,7 +61,7 @@ async fn two_operators_do_the_work_of_one() -> Result<()> {
                 steal_lease(&space.cluster).await?;
             }
             pipelines::ready(&space, name, READY).await?;
-            judge(&space, name).await
+            check(&space, name).await
         }
         .await;
         scale(&space.cluster, 1).await?;
@@ -79,7 +80,7 @@ async fn a_crash_around_any_write_changes_nothing() -> Result<()> {
         let lives = lives?;
         println!("Ready after {lives} lives, a write each");
         pipelines::ready(&space, name, READY).await?;
-        judge(&space, name).await?;
+        check(&space, name).await?;
         ensure!(lives > 20, "only {lives} lives: were faults injected?");
         Ok(())
     })
@@ -120,11 +121,12 @@ async fn lives(space: &Space, name: &str) -> Result<usize> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn predictors_serve_on_without_operator_and_api_server() -> Result<()> {
-    alone_in_namespace("op-gone", async |space| {
-        let name = "alone";
-        space
-            .apply_pipeline(&pipelines::small(&space, name))
-            .await?;
+    let name = "alone";
+    let prepare = async |space: &Space| {
+        space.apply_pipeline(&pipelines::small(space, name)).await?;
+        pipelines::ready(space, name, READY).await
+    };
+    prepared_then_alone("op-gone", prepare, async |space, _| {
         pipelines::ready(&space, name, READY).await?;
         let asker = Asker::start(
             Predictor::find(&space, name).await?,
@@ -152,7 +154,7 @@ async fn predictors_serve_on_without_operator_and_api_server() -> Result<()> {
 }
 
 /// One run, one version, one champion, no Job too many.
-async fn judge(space: &Space, name: &str) -> Result<()> {
+async fn check(space: &Space, name: &str) -> Result<()> {
     let status = space
         .pipelines()
         .get(name)

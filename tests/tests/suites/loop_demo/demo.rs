@@ -72,10 +72,10 @@ async fn demo_pipeline_runs_to_its_end_and_all_parts_agree() -> Result<()> {
                 ))
             }
         });
-        judge_conditions(&mut checks, &pipeline);
+        check_conditions(&mut checks, &pipeline);
         let expected = expected(&space)?;
         let ledger = Ledger::read(&space, "demo").await?;
-        judge_ledger(&mut checks, &ledger, &expected, &pipeline);
+        check_ledger(&mut checks, &ledger, &expected, &pipeline);
         checks.add(
             "bars in Delta are the bars in Kafka",
             delta_agrees(&space, &ledger).await,
@@ -109,7 +109,7 @@ async fn demo_pipeline_runs_to_its_end_and_all_parts_agree() -> Result<()> {
             parity::split_day(&predictor, &ledger).await,
         );
         if let Some(symbol) = symbols.first() {
-            protocol::judge(&mut checks, &predictor, &ledger, symbol).await;
+            protocol::check(&mut checks, &predictor, &ledger, symbol).await;
         }
         checks.add(
             "2008 raised a drift alarm that was answered",
@@ -179,7 +179,7 @@ fn expected(space: &Space) -> Result<Expected> {
     serde_json::from_str(&text).context("demo-bars.expected.json")
 }
 
-fn judge_conditions(checks: &mut Checks, pipeline: &Pipeline) {
+fn check_conditions(checks: &mut Checks, pipeline: &Pipeline) {
     for kind in [
         conditions::READY,
         conditions::SOURCES_READY,
@@ -205,7 +205,7 @@ fn judge_conditions(checks: &mut Checks, pipeline: &Pipeline) {
     checks.equal("no other condition", kinds.len(), 6);
 }
 
-fn judge_ledger(checks: &mut Checks, ledger: &Ledger, expected: &Expected, pipeline: &Pipeline) {
+fn check_ledger(checks: &mut Checks, ledger: &Ledger, expected: &Expected, pipeline: &Pipeline) {
     checks.equal(
         "bars in Kafka = good rows of the file",
         ledger.bars.len(),
@@ -425,7 +425,7 @@ async fn answered(space: &Space) -> Result<String> {
 
 #[test]
 fn demo_example_covers_the_declared_years() -> Result<()> {
-    let demo = repo::yaml("examples/demo/pipeline.yaml", &repo::NOWHERE)?;
+    let demo = repo::yaml("examples/demo/pipeline.yaml", &repo::nowhere())?;
     ensure!(
         demo["spec"]["source"]["backfill"]["to"] == "2007-06-30",
         "backfill"

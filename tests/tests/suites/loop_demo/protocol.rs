@@ -20,10 +20,10 @@ const COLUMNS: [&str; 7] = [
 ];
 
 /// Everything about one symbol.
-pub async fn judge(checks: &mut Checks, predictor: &Predictor, ledger: &Ledger, symbol: &str) {
+pub async fn check(checks: &mut Checks, predictor: &Predictor, ledger: &Ledger, symbol: &str) {
     checks.add(
         "a forecast from a request is the served one",
-        whole(predictor, ledger, symbol).await,
+        full_answer(predictor, ledger, symbol).await,
     );
     let short: Vec<f64> = (1..200).map(f64::from).collect();
     let one = |kind: &str, series: Value| json!({"inputs": [{"type": kind, "name": symbol, "series": series, "frequency": "day"}]});
@@ -83,7 +83,7 @@ fn request(ledger: &Ledger, symbol: &str) -> Value {
     json!({"inputs": [{"type": "multivariate_time_series", "name": symbol, "columns": COLUMNS, "series": series, "frequency": "day"}]})
 }
 
-async fn whole(predictor: &Predictor, ledger: &Ledger, symbol: &str) -> Result<String> {
+async fn full_answer(predictor: &Predictor, ledger: &Ledger, symbol: &str) -> Result<String> {
     let answer = predictor
         .post(ROUTE, &request(ledger, symbol))
         .await?

@@ -47,14 +47,14 @@ async fn every_child_is_restored() -> Result<()> {
         pipelines::ready(&space, name, READY).await?;
         let mut checks = Checks::new();
         let image = json!({"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}});
-        judge::<Deployment>(&mut checks, &space, 5, &image).await;
-        judge::<Service>(&mut checks, &space, 1, &json!({"spec": {"selector": {"app.kubernetes.io/name": "nobody"}}})).await;
-        judge::<HorizontalPodAutoscaler>(&mut checks, &space, 1, &json!({"spec": {"maxReplicas": 50}})).await;
-        judge::<PodDisruptionBudget>(&mut checks, &space, 1, &json!({"spec": {"maxUnavailable": "90%"}})).await;
-        judge::<ServiceAccount>(&mut checks, &space, 1, &json!({"automountServiceAccountToken": true, "metadata": {"labels": {"app.kubernetes.io/managed-by": "me"}}})).await;
-        judge::<Role>(&mut checks, &space, 1, &json!({"rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]})).await;
-        judge::<RoleBinding>(&mut checks, &space, 1, &json!({"subjects": []})).await;
-        judge::<ConfigMap>(&mut checks, &space, 2, &json!({"data": {"serving.json": "{}"}})).await;
+        check_kind::<Deployment>(&mut checks, &space, 5, &image).await;
+        check_kind::<Service>(&mut checks, &space, 1, &json!({"spec": {"selector": {"app.kubernetes.io/name": "nobody"}}})).await;
+        check_kind::<HorizontalPodAutoscaler>(&mut checks, &space, 1, &json!({"spec": {"maxReplicas": 50}})).await;
+        check_kind::<PodDisruptionBudget>(&mut checks, &space, 1, &json!({"spec": {"maxUnavailable": "90%"}})).await;
+        check_kind::<ServiceAccount>(&mut checks, &space, 1, &json!({"automountServiceAccountToken": true, "metadata": {"labels": {"app.kubernetes.io/managed-by": "me"}}})).await;
+        check_kind::<Role>(&mut checks, &space, 1, &json!({"rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]})).await;
+        check_kind::<RoleBinding>(&mut checks, &space, 1, &json!({"subjects": []})).await;
+        check_kind::<ConfigMap>(&mut checks, &space, 2, &json!({"data": {"serving.json": "{}"}})).await;
         let healthy = pipelines::ready(&space, name, READY).await;
         checks.add("Ready again", healthy.map(|_| "Ready"));
         checks.verdict()
@@ -63,7 +63,7 @@ async fn every_child_is_restored() -> Result<()> {
 }
 
 /// All owned objects of one kind: edited, then deleted.
-async fn judge<K: Child>(checks: &mut Checks, space: &Space, least: usize, edit: &Value) {
+async fn check_kind<K: Child>(checks: &mut Checks, space: &Space, least: usize, edit: &Value) {
     let kind = K::kind(&()).into_owned();
     let owned = match owned::<K>(space).await {
         Ok(owned) if owned.len() >= least => owned,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use foresail_tests::cluster::OPERATOR_NAMESPACE;
 use foresail_tests::predictor::{Asker, Predictor};
-use foresail_tests::{Space, alone_in_namespace, pipelines, repo, until};
+use foresail_tests::{Space, pipelines, prepared_then_alone, repo, until};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams};
@@ -15,11 +15,12 @@ const READY: Duration = Duration::from_secs(300);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn uninstalling_leaves_pipelines_and_reinstalling_takes_them_over() -> Result<()> {
-    alone_in_namespace("helm", async |space| {
-        let name = "kept";
-        space
-            .apply_pipeline(&pipelines::small(&space, name))
-            .await?;
+    let name = "kept";
+    let prepare = async |space: &Space| {
+        space.apply_pipeline(&pipelines::small(space, name)).await?;
+        pipelines::ready(space, name, READY).await
+    };
+    prepared_then_alone("helm", prepare, async |space, _| {
         let before = pipelines::ready(&space, name, READY).await?;
         let workloads = names(&space).await?;
         let asker = Asker::start(

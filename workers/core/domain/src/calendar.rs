@@ -75,15 +75,6 @@ impl TradingCalendar {
             .filter(move |d| self.is_session(*d))
     }
 
-    /// Number of sessions after `from` up to and including `to`.
-    pub fn sessions_between(self, from: Date, to: Date) -> usize {
-        if from >= to {
-            0
-        } else {
-            self.sessions(next_day(from), to).count()
-        }
-    }
-
     /// Sessions in an average year, for annual rates.
     pub fn sessions_per_year(self) -> f64 {
         match self {

@@ -44,9 +44,9 @@ pub enum DriftError {
     TooFewSessions {
         /// Sessions given.
         sessions: usize,
-        /// Window.
+        /// Sessions in a window.
         window: usize,
-        /// Needed.
+        /// Fewest sessions.
         needed: usize,
     },
     /// No feature is named, or no session holds a row.

@@ -62,8 +62,8 @@ impl DriftMonitor {
     /// [`DriftError::BadPolicy`] when the reference holds no level for the metric.
     pub fn new(reference: DriftReference, policy: DriftPolicy) -> Result<Self, DriftError> {
         let index = |name: &String| {
-            let found = reference.features.iter().position(|f| &f.name == name);
-            found.ok_or_else(|| DriftError::UnknownFeature { name: name.clone() })
+            let position = reference.features.iter().position(|f| &f.name == name);
+            position.ok_or_else(|| DriftError::UnknownFeature { name: name.clone() })
         };
         let watched = if policy.features.is_empty() {
             (0..reference.features.len()).collect()

@@ -104,18 +104,6 @@ pub fn interval(
     }
 }
 
-/// Interval of the mean of one value per date.
-///
-/// # Errors
-/// As [`interval`]; values that are not finite.
-pub fn interval_of_mean(values: &[f64], settings: &Bootstrap) -> Result<Interval, InputError> {
-    finite("value", values)?;
-    interval(values.len(), settings, |indices| {
-        let sum: f64 = indices.iter().filter_map(|i| values.get(*i)).sum();
-        Some(sum / indices.len() as f64)
-    })
-}
-
 /// Blocks of geometric length with mean `block` from random starts; the data are a circle.
 fn resample(indices: &mut [usize], block: f64, random: &mut ChaCha8Rng) {
     let dates = indices.len();

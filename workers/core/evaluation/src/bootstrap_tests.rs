@@ -10,6 +10,14 @@ fn settings(block: f64) -> Bootstrap {
     }
 }
 
+/// Interval of the mean of one value per date.
+fn interval_of_mean(values: &[f64], settings: &Bootstrap) -> Result<Interval, InputError> {
+    interval(values.len(), settings, |indices| {
+        let sum: f64 = indices.iter().map(|i| values[*i]).sum();
+        Some(sum / indices.len() as f64)
+    })
+}
+
 /// Hits and misses of overlapping forecasts: signs of moving sums of `horizon` shocks, in truth half.
 fn hits(dates: usize, horizon: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
     let shocks: Vec<f64> = (0..dates + horizon - 1)

@@ -1,9 +1,7 @@
-//! Intervals and quantiles of forecasts: residual quantiles, split-conformal calibration, and the
-//! coverage that was realised.
+//! Quantiles of forecasts from their residuals, and the coverage that was realised.
 //!
-//! Vovk et al. (2005); Lei et al. (2018) for split-conformal regression; Romano, Patterson and Candes
-//! (2019) for conformalised quantile regression. The guarantee needs exchangeable residuals, which a
-//! market does not give: coverage is reported, not promised.
+//! Vovk et al. (2005); Lei et al. (2018) for split-conformal regression. The guarantee needs exchangeable
+//! residuals, which a market does not give: coverage is reported, not promised.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,81 +9,6 @@ use crate::bootstrap::{Bootstrap, Interval, interval};
 use crate::distribution::normal_quantile;
 use crate::error::{InputError, enough, finite, share};
 use crate::quantile::quantile_of_sorted;
-
-/// Correction of the intervals of one step.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Margin {
-    /// What is added to the upper and taken from the lower end; below zero where the ends were too
-    /// wide.
-    pub margin: f64,
-    /// Nominal coverage.
-    pub level: f64,
-    /// Residuals it was calibrated on.
-    pub count: usize,
-}
-
-impl Margin {
-    /// The calibrated interval; ends that would cross meet in the middle.
-    pub fn apply(&self, lower: f64, upper: f64) -> (f64, f64) {
-        let (low, high) = (lower - self.margin, upper + self.margin);
-        if low <= high {
-            (low, high)
-        } else {
-            let middle = 0.5 * (lower + upper);
-            (middle, middle)
-        }
-    }
-}
-
-/// Symmetric intervals around a point forecast, one margin per step. `residuals[step]` are forecast
-/// minus actual on rows the model was not fitted on.
-///
-/// # Errors
-/// No finite interval at this `level` from so few residuals; residuals that are not finite.
-pub fn symmetric(residuals: &[Vec<f64>], level: f64) -> Result<Vec<Margin>, InputError> {
-    let one = |step: &Vec<f64>| {
-        let scores: Vec<f64> = step.iter().map(|r| r.abs()).collect();
-        margin(scores, level)
-    };
-    residuals.iter().map(one).collect()
-}
-
-/// Conformalised quantile regression, one margin per step: `ends[step]` are (lower, upper, actual)
-/// on rows the heads were not fitted on; the score is how far the actual lies outside.
-///
-/// # Errors
-/// As [`symmetric`].
-pub fn conformalised(ends: &[Vec<(f64, f64, f64)>], level: f64) -> Result<Vec<Margin>, InputError> {
-    let one = |step: &Vec<(f64, f64, f64)>| {
-        let scores = step.iter().map(|(low, high, y)| (low - y).max(y - high));
-        // `max` drops a NaN: ask each number.
-        let flat: Vec<f64> = step.iter().flat_map(|(a, b, c)| [*a, *b, *c]).collect();
-        finite("interval or actual", &flat)?;
-        margin(scores.collect(), level)
-    };
-    ends.iter().map(one).collect()
-}
-
-fn margin(mut scores: Vec<f64>, level: f64) -> Result<Margin, InputError> {
-    share("level", level)?;
-    finite("residual", &scores)?;
-    let count = scores.len();
-    scores.sort_by(f64::total_cmp);
-    let found = conformal_rank(count, level).and_then(|rank| scores.get(rank - 1));
-    match found {
-        Some(margin) => Ok(Margin {
-            margin: *margin,
-            level,
-            count,
-        }),
-        None => Err(InputError::TooFew {
-            what: "residuals for a finite interval",
-            found: count,
-            needed: (level / (1.0 - level) - 1e-9).ceil() as usize,
-        }),
-    }
-}
 
 /// `ceil((n + 1) level)`: the order statistic, from 1, that covers at least `level` of exchangeable
 /// data; `None` where it is beyond the largest.
@@ -164,7 +87,7 @@ pub fn wilson(hits: usize, cases: usize, confidence: f64) -> Option<Share> {
 pub struct Coverage {
     /// Nominal.
     pub level: f64,
-    /// Forecasts judged.
+    /// Forecasts counted.
     pub count: usize,
     /// Covered share of all forecasts, with the interval for independent ones.
     pub wilson: Share,
@@ -200,7 +123,7 @@ pub fn realised_coverage(
         count,
         wilson: wilson.ok_or(InputError::TooFew {
             what: "forecasts",
-            found: count,
+            given: count,
             needed: 1,
         })?,
         bootstrap,

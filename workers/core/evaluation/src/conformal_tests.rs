@@ -9,17 +9,6 @@ fn ranks_by_hand() {
     assert_eq!(conformal_rank(99, 0.8), Some(80));
     assert_eq!(conformal_rank(100, 0.8), Some(81));
     assert_eq!(conformal_rank(0, 0.8), None);
-    let margins = symmetric(&[vec![-4.0, 1.0, 2.0, -3.0]], 0.8).unwrap();
-    assert_eq!(margins[0].margin, 4.0);
-    assert_eq!(margins[0].apply(10.0, 10.0), (6.0, 14.0));
-    let few = symmetric(&[vec![1.0; 18]], 0.95).unwrap_err();
-    let needed = InputError::TooFew {
-        what: "residuals for a finite interval",
-        found: 18,
-        needed: 19,
-    };
-    assert_eq!(few, needed);
-    assert!(symmetric(&[vec![1.0; 19]], 0.95).is_ok());
 }
 
 #[test]
@@ -29,26 +18,11 @@ fn exchangeable_residuals_are_covered_exactly_as_often_as_the_rank_says() {
     let mut draw = move || random.random::<f64>() * 2.0 - 1.0;
     let mut covered = 0;
     for _ in 0..4000 {
-        let margin = symmetric(&[(0..19).map(|_| draw()).collect()], 0.8).unwrap()[0];
-        covered += usize::from(draw().abs() <= margin.margin);
+        let sizes: Vec<f64> = (0..19).map(|_| draw().abs()).collect();
+        let margin = residual_quantiles(&sizes, &[0.8]).unwrap()[0];
+        covered += usize::from(draw().abs() <= margin);
     }
     assert!((3120..=3280).contains(&covered), "{covered} of 4000");
-}
-
-#[test]
-fn quantile_heads_are_widened_and_narrowed() {
-    // Heads that say -1..1 for values up to 2 in size need 1 more; for 0.5, 0.5 less.
-    let ends = |size: f64| -> Vec<(f64, f64, f64)> {
-        (0..100)
-            .map(|i| (-1.0, 1.0, size * (i as f64 / 99.0 * 2.0 - 1.0)))
-            .collect()
-    };
-    let margins = conformalised(&[ends(2.0), ends(0.5)], 0.9).unwrap();
-    assert!((margins[0].margin - 0.8).abs() < 0.05, "{margins:?}");
-    assert!((margins[1].margin + 0.55).abs() < 0.05, "{margins:?}");
-    let (low, high) = margins[1].apply(0.0, 0.2);
-    assert_eq!((low, high), (0.1, 0.1), "crossed ends meet");
-    assert!(conformalised(&[vec![(0.0, 1.0, f64::NAN); 50]], 0.8).is_err());
 }
 
 #[test]

@@ -6,12 +6,12 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum InputError {
     /// Too little data.
-    #[error("{what}: {found} given, at least {needed} needed")]
+    #[error("{what}: {given} given, at least {needed} needed")]
     TooFew {
         /// What there is too little of.
         what: &'static str,
         /// How many there are.
-        found: usize,
+        given: usize,
         /// How many there must be.
         needed: usize,
     },
@@ -78,13 +78,13 @@ pub(crate) fn share(what: &'static str, value: f64) -> Result<(), InputError> {
 }
 
 /// Enough of something.
-pub(crate) fn enough(what: &'static str, found: usize, needed: usize) -> Result<(), InputError> {
-    if found >= needed {
+pub(crate) fn enough(what: &'static str, given: usize, needed: usize) -> Result<(), InputError> {
+    if given >= needed {
         Ok(())
     } else {
         Err(InputError::TooFew {
             what,
-            found,
+            given,
             needed,
         })
     }

@@ -12,7 +12,6 @@ mod error;
 pub mod leak_guard;
 pub mod metrics;
 pub mod quantile;
-pub mod quantile_metrics;
 mod rank;
 pub mod record;
 pub mod significance;

@@ -99,7 +99,7 @@ pub type NaiveScale<'a> = &'a dyn Fn(&Record) -> f64;
 pub fn metrics(records: &[Record], unit: Unit, scale: NaiveScale) -> Result<Metrics, InputError> {
     let all: Vec<&Record> = records.iter().collect();
     check(&all)?;
-    Ok(of(&all, unit, scale))
+    Ok(from_records(&all, unit, scale))
 }
 
 /// Metrics of all records, and of each fold, symbol, step and cell.
@@ -115,17 +115,19 @@ pub fn breakdown(
     check(&all)?;
     let by = |key: fn(&Record) -> usize| -> BTreeMap<usize, Metrics> {
         let groups = group(&all, key).into_iter();
-        groups.map(|(k, g)| (k, of(&g, unit, scale))).collect()
+        groups
+            .map(|(k, g)| (k, from_records(&g, unit, scale)))
+            .collect()
     };
     let cells = group(&all, |r| (r.fold, r.symbol, r.step));
     let cell = |((fold, symbol, step), g): ((usize, usize, usize), Vec<&Record>)| Cell {
         fold,
         symbol,
         step,
-        metrics: of(&g, unit, scale),
+        metrics: from_records(&g, unit, scale),
     };
     Ok(Breakdown {
-        all: of(&all, unit, scale),
+        all: from_records(&all, unit, scale),
         folds: by(|r| r.fold),
         symbols: by(|r| r.symbol),
         steps: by(|r| r.step),
@@ -162,7 +164,7 @@ fn losses(records: &[&Record], unit: Unit) -> Vec<DateLoss> {
     dates.map(one).collect()
 }
 
-fn of(records: &[&Record], unit: Unit, scale: NaiveScale) -> Metrics {
+fn from_records(records: &[&Record], unit: Unit, scale: NaiveScale) -> Metrics {
     let dates = losses(records, unit);
     let mean = |f: fn(&DateLoss) -> f64| dates.iter().map(f).sum::<f64>() / dates.len() as f64;
     let (rmse, naive_rmse) = (mean(|d| d.model).sqrt(), mean(|d| d.naive).sqrt());

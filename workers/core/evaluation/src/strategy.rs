@@ -88,32 +88,6 @@ pub fn simulate(sessions: &[Session], rules: &Rules) -> Result<Simulation, Input
     })
 }
 
-/// Equal parts of capital in every symbol, set back to equal each session at no cost. The return of a
-/// session is the mean over the symbols; turnover and exposure are means too.
-/// Series are matched by position: give sessions that all symbols share.
-///
-/// # Errors
-/// No symbol, series of different length or fewer than two returns, wealth out of range.
-pub fn portfolio(symbols: &[Simulation], rules: &Rules) -> Result<Outcome, InputError> {
-    enough("symbols", symbols.len(), 1)?;
-    check_rules(rules)?;
-    let length = symbols.first().map_or(0, |s| s.returns.len());
-    enough("returns", length, 2)?;
-    for symbol in symbols {
-        enough("returns of every symbol", symbol.returns.len(), length)?;
-        enough("returns of every symbol", length, symbol.returns.len())?;
-    }
-    let count = symbols.len() as f64;
-    let mean = |f: &dyn Fn(&Simulation) -> f64| symbols.iter().map(f).sum::<f64>() / count;
-    let returns: Vec<f64> = (0..length)
-        .map(|t| mean(&|s| s.returns.get(t).copied().unwrap_or(0.0)))
-        .collect();
-    let years = length as f64 / rules.sessions_per_year;
-    let traded = mean(&|s| s.strategy.turnover) * years;
-    let exposure = [mean(&|s| s.strategy.exposure)];
-    outcome(&returns, &exposure, traded, rules)
-}
-
 /// Share of capital that is long from each session to the next.
 fn positions(sessions: &[Session], rules: &Rules) -> Vec<f64> {
     let long = |s: &Session| f64::from(u8::from(s.forecast.is_some_and(|f| f > s.close)));

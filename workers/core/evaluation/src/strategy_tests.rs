@@ -67,23 +67,6 @@ fn a_delayed_trade_cannot_earn_the_move_it_saw() {
 }
 
 #[test]
-fn a_portfolio_is_the_mean() {
-    let up = sessions(&[1.0, 2.0, 4.0], &[9.0, 9.0, 9.0]);
-    let flat = sessions(&[1.0, 2.0, 4.0], &[0.0, 0.0, 0.0]);
-    let rules = rules(1, 0, 0.0);
-    let both = [up, flat].map(|s| simulate(&s, &rules).unwrap());
-    let seen = portfolio(&both, &rules).unwrap();
-    assert!((seen.total_return - 1.25).abs() < 1e-12);
-    assert!((seen.exposure - 0.5).abs() < 1e-12);
-    assert!(portfolio(&[], &rules).is_err());
-    let short = Simulation {
-        returns: vec![0.0],
-        ..both[0].clone()
-    };
-    assert!(portfolio(&[both[0].clone(), short], &rules).is_err());
-}
-
-#[test]
 fn edges() {
     let flat = simulate(&sessions(&[5.0; 9], &[5.0; 9]), &rules(5, 1, 10.0)).unwrap();
     assert_eq!(
@@ -109,6 +92,5 @@ fn edges() {
     assert!(simulate(&wild, &rules(1, 0, 0.0)).is_err());
     let mut timeless = rules(1, 0, 0.0);
     timeless.sessions_per_year = 0.0;
-    let one = simulate(&good, &rules(1, 0, 0.0)).unwrap();
-    assert!(portfolio(&[one], &timeless).is_err());
+    assert!(simulate(&good, &timeless).is_err());
 }

@@ -40,7 +40,7 @@ pub enum FeatureError {
         function: F,
     },
     /// An expression that cannot be read.
-    #[error("feature `{name}`: `expression` is wrong at character {position}: {message}")]
+    #[error("feature `{name}`: `expression` is invalid at character {position}: {message}")]
     Expression {
         /// Feature.
         name: String,

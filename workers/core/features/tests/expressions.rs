@@ -113,17 +113,17 @@ fn what_cannot_be_computed_is_refused_with_its_place() {
     let cases = [
         (
             json!([{"name": "e", "function": "Expression", "expression": "1 + late"}, {"name": "late", "function": "LogReturn"}]),
-            "feature `e`: `expression` is wrong at character 5: `late` is declared later, \
+            "feature `e`: `expression` is invalid at character 5: `late` is declared later, \
              expected a feature declared before this one",
         ),
         (
             json!([{"name": "e", "function": "Expression", "expression": "2 * e"}]),
-            "feature `e`: `expression` is wrong at character 5: `e` is this feature itself, \
+            "feature `e`: `expression` is invalid at character 5: `e` is this feature itself, \
              expected one declared before it",
         ),
         (
             json!([{"name": "r", "function": "LogReturn"}, {"name": "e", "function": "Expression", "expression": "r r"}]),
-            "feature `e`: `expression` is wrong at character 3: found `r`, expected an operator or the end",
+            "feature `e`: `expression` is invalid at character 3: found `r`, expected an operator or the end",
         ),
         (
             json!([{"name": "e", "function": "Expression"}]),

@@ -109,7 +109,8 @@ impl Linear {
     }
 }
 
-/// Lower triangle of the Cholesky factor.
+/// Lower triangle of the Cholesky factor. Our own: the systems here are a few dozen columns, and a linear-algebra crate
+/// would be the larger part of the program.
 fn cholesky(mut a: Vec<Vec<f64>>) -> Result<Vec<Vec<f64>>, ModelError> {
     for i in 0..a.len() {
         for j in 0..=i {

@@ -41,12 +41,12 @@ impl Predictor {
     /// # Errors
     /// [`ModelError::Weights`] when the weights are absent or do not fit.
     pub fn load(manifest: &ModelManifest, weights: Option<&[u8]>) -> Result<Self, ModelError> {
-        let sizes = Sizes::of(manifest);
+        let sizes = Sizes::from_manifest(manifest);
         let model = FittedModel::decode(manifest.kind, weights, &sizes)?;
         let predictor = Self::new(model, manifest.scaler.clone(), sizes);
         let declared = usize::try_from(manifest.lookback).unwrap_or(usize::MAX);
         if predictor.lookback != declared.max(1) {
-            let message = format!("they look at {} rows, not {declared}", predictor.lookback);
+            let message = format!("they read {} rows, not {declared}", predictor.lookback);
             return Err(ModelError::Weights(message));
         }
         Ok(predictor)

@@ -35,7 +35,7 @@ pub struct Sizes {
 
 impl Sizes {
     /// The sizes a manifest declares.
-    pub fn of(manifest: &ModelManifest) -> Self {
+    pub fn from_manifest(manifest: &ModelManifest) -> Self {
         let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
         Self {
             features: manifest.features.len(),

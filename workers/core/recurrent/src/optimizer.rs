@@ -197,7 +197,7 @@ unsafe fn run<V: Lanes>(u: &Update) {
     // SAFETY: handed on; the rest goes through arrays of `N <= 16` floats.
     unsafe {
         for i in (0..in_vectors).step_by(V::N) {
-            one::<V>(
+            update_lanes::<V>(
                 u,
                 u.weights.add(i),
                 u.gradient.add(i),
@@ -218,7 +218,7 @@ unsafe fn run<V: Lanes>(u: &Update) {
                 .copy_from_nonoverlapping(source.add(in_vectors), rest);
         }
         let [w, g, m, s] = &mut room;
-        one::<V>(
+        update_lanes::<V>(
             u,
             w.as_mut_ptr(),
             g.as_ptr(),
@@ -236,7 +236,7 @@ unsafe fn run<V: Lanes>(u: &Update) {
 /// # Safety
 /// As [`apply`]; one vector at each pointer.
 #[inline(always)]
-unsafe fn one<V: Lanes>(u: &Update, w: *mut f32, g: *const f32, m: *mut f32, s: *mut f32) {
+unsafe fn update_lanes<V: Lanes>(u: &Update, w: *mut f32, g: *const f32, m: *mut f32, s: *mut f32) {
     // SAFETY: handed on.
     unsafe {
         let g_now = V::load(g).mul(V::splat(u.scale));

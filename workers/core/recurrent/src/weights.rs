@@ -59,17 +59,6 @@ impl Weights {
     pub fn values_mut(&mut self) -> &mut [f32] {
         &mut self.values
     }
-
-    /// One tensor by its name.
-    #[must_use]
-    pub fn view(&self, name: &str) -> Option<&[f32]> {
-        let parameter = self
-            .shape
-            .parameters()
-            .into_iter()
-            .find(|p| p.name == name)?;
-        self.values.get(parameter.range)
-    }
 }
 
 /// Refuses a slice of another length.

@@ -100,7 +100,7 @@ impl Start {
         self.following(|context, _| run(context)).await
     }
 
-    /// Runs a role that is told as well which versions serve.
+    /// Runs a role that also follows which versions serve.
     async fn following<C, S, F>(
         self,
         run: impl FnOnce(RoleContext<C, S>, watch::Receiver<ServingConfig>) -> F,

@@ -22,7 +22,7 @@ pub async fn run(context: RoleContext<PrepareConfig, PrepareStatus>) -> Result<(
         reporter, shutdown, ..
     } = &context;
     let config = &context.config;
-    let name = ConfigDocument::of(Role::Prepare.name(), &config.pipeline, config).name;
+    let name = ConfigDocument::new(Role::Prepare.name(), &config.pipeline, config).name;
     let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
     while !shutdown.is_cancelled() {
         let error = probe(&context).await.err();

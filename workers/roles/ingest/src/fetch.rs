@@ -15,7 +15,10 @@ const LARGEST: u64 = 1 << 30;
 ///
 /// # Errors
 /// S3 and HTTP failures by class; user errors `SourceTooLarge` and `SourceUnreadable`.
-pub(crate) async fn all(spec: &SourceAddress, outside: &Outside) -> Result<Vec<u8>, RoleError> {
+pub(crate) async fn fetch_all(
+    spec: &SourceAddress,
+    outside: &Outside,
+) -> Result<Vec<u8>, RoleError> {
     let packed = if spec.uri.starts_with("s3://") {
         let uri = S3Uri::parse(&spec.uri)?;
         let store = open_store(spec, outside)?;

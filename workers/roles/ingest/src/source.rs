@@ -27,6 +27,6 @@ pub(crate) async fn open(
             "source must have exactly one of csv and simulator",
         )
     })?;
-    let bytes = fetch::all(&SourceAddress::from(spec), outside).await?;
+    let bytes = fetch::fetch_all(&SourceAddress::from(spec), outside).await?;
     Ok((Box::new(CsvRows::new(&bytes, spec)?), "csv"))
 }

@@ -22,13 +22,13 @@ pub(crate) async fn read(
     let mut reader = Reader::open(settings, topic, Start::Beginning).await?;
     while !reader.caught_up() {
         for message in reader.next_batch(BATCH, WAIT).await? {
-            note(&mut predicted, &message, version);
+            record_position(&mut predicted, &message, version);
         }
     }
     Ok(predicted)
 }
 
-fn note(predicted: &mut Predicted, message: &Message, version: u32) {
+fn record_position(predicted: &mut Predicted, message: &Message, version: u32) {
     let number = |name| message.header(name).and_then(|text| text.parse().ok());
     let (Some(symbol), Some(event_time)) = (&message.key, number(header::EVENT_TIME)) else {
         tracing::warn!(offset = message.offset, "prediction without key or time");
@@ -103,10 +103,10 @@ mod tests {
                 headers: record.headers,
                 ..source.clone()
             };
-            note(&mut predicted, &message, 1);
+            record_position(&mut predicted, &message, 1);
         }
         source.key = Some("A".into());
-        note(&mut predicted, &source, 1);
+        record_position(&mut predicted, &source, 1);
         assert_eq!(predicted.through["A"], 20);
         assert_eq!(predicted.champion.len(), 1);
         assert_eq!(predicted.champion[&("A".into(), 10)], prediction(1, 10));

@@ -27,7 +27,7 @@ pub struct MonitorStatus {
     /// Realised error of the champion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub performance: Option<PerformanceStatus>,
-    /// What stands in the way of the monitor.
+    /// Error of the monitor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monitor_error: Option<WorkerError>,
 }
@@ -40,7 +40,7 @@ impl RoleStatus for MonitorStatus {
 
 impl MonitorStatus {
     /// What the engine knows now.
-    pub(crate) fn of(engine: &MonitorEngine, metric: DriftMetric) -> Self {
+    pub(crate) fn from_engine(engine: &MonitorEngine, metric: DriftMetric) -> Self {
         let tracker = engine.drift.as_ref();
         let drifted = tracker.and_then(|t| Some((t.version(), t.latest()?)));
         let (version, seen) = (engine.forecasts.version(), engine.forecasts.latest());

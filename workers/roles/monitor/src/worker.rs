@@ -71,7 +71,7 @@ struct Target {
 }
 
 impl Target {
-    fn of(serving: &ServingConfig) -> Option<Self> {
+    fn from_serving(serving: &ServingConfig) -> Option<Self> {
         let champion = serving.champion.clone()?;
         Some(Self {
             reference: serving
@@ -109,7 +109,7 @@ impl Supervised for Worker {
         let mut connection = self.open(&target).await?;
         connecting.succeeded();
         while !self.context.shutdown.is_cancelled() {
-            let wanted = Target::of(&serving.borrow_and_update());
+            let wanted = Target::from_serving(&serving.borrow_and_update());
             if wanted.is_some_and(|wanted| wanted != target) {
                 tracing::info!("champion or drift reference has changed");
                 return Ok(());
@@ -136,7 +136,7 @@ impl Supervised for Worker {
 impl Worker {
     async fn wait_for_target(&self, serving: &mut Receiver<ServingConfig>) -> Option<Target> {
         loop {
-            if let Some(target) = Target::of(&serving.borrow_and_update()) {
+            if let Some(target) = Target::from_serving(&serving.borrow_and_update()) {
                 return Some(target);
             }
             tokio::select! {
@@ -167,7 +167,7 @@ impl Worker {
             Ok(tracker) => (Some(tracker), None),
             Err(error) => {
                 let message = format!("drift is not watched: {error}");
-                (None, Some(RoleError::user("DriftPolicyMisfit", message)))
+                (None, Some(RoleError::user("DriftPolicyMismatch", message)))
             }
         };
         let settings = Settings::new(&self.context.config.kafka, &self.context.outside)?;
@@ -231,7 +231,7 @@ impl Worker {
         let failures = i64::try_from(failures).unwrap_or(i64::MAX);
         self.metrics.failed.set(failures);
         self.context.reporter.update(|status| {
-            *status = MonitorStatus::of(engine, self.policy.metric);
+            *status = MonitorStatus::from_engine(engine, self.policy.metric);
             if connection.policy_mismatch.is_some() {
                 status.monitor_error.clone_from(&connection.policy_mismatch);
             }

@@ -33,8 +33,11 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
             actix_web::error::InternalError::from_response(error, response).into()
         });
     app.app_data(body)
-        .route("/v1/forecasts", web::get().to(forecasts::all))
-        .route("/v1/forecasts/{symbol}", web::get().to(forecasts::one))
+        .route("/v1/forecasts", web::get().to(forecasts::all_symbols))
+        .route(
+            "/v1/forecasts/{symbol}",
+            web::get().to(forecasts::by_symbol),
+        )
         .route("/v1/timeseries/models", web::get().to(timeseries::models))
         .route(
             "/v1/timeseries/forecast",

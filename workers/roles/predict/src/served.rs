@@ -1,48 +1,49 @@
 //! The log of served forecasts: a bounded buffer in front of Kafka; what does not fit is counted.
 
+use std::time::Duration;
+
 use foresail_crds::records::{PredictionRecord, header};
 use foresail_runtime_base::metrics::Counter;
 use foresail_runtime_base::spawn;
 use foresail_runtime_kafka::{LossyProducer, Record};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Records that wait in front of the producer.
 const BUFFER: usize = 4_096;
 
+/// What the task of the log gets.
+enum Entry {
+    /// A forecast that was served.
+    Served(Box<PredictionRecord>),
+    /// No more follow: what was handed over gets this long to arrive.
+    Close(Duration, oneshot::Sender<()>),
+}
+
 /// Handle of the log.
 pub(crate) struct ServedLog {
-    sender: mpsc::Sender<PredictionRecord>,
+    sender: mpsc::Sender<Entry>,
     overflow: Counter,
 }
 
 impl ServedLog {
     /// Starts the task that hands records to Kafka; those that do not fit count in `overflow`.
     pub(crate) fn start(producer: LossyProducer, topic: String, overflow: Counter) -> Self {
-        let (sender, mut records) = mpsc::channel::<PredictionRecord>(BUFFER);
+        let (sender, mut entries) = mpsc::channel(BUFFER);
         spawn(async move {
-            while let Some(record) = records.recv().await {
-                let Ok(value) = serde_json::to_vec(&record) else {
-                    continue;
-                };
-                let headers = vec![
-                    (
-                        header::EVENT_TIME.to_string(),
-                        record.event_time.to_string(),
-                    ),
-                    (
-                        header::MODEL_VERSION.to_string(),
-                        record.model_version.to_string(),
-                    ),
-                ];
-                let record = Record {
-                    topic: topic.clone(),
-                    partition: None,
-                    key: Some(record.symbol),
-                    value,
-                    headers,
-                    timestamp: None,
-                };
-                producer.send(&record).await;
+            while let Some(entry) = entries.recv().await {
+                match entry {
+                    Entry::Served(record) => {
+                        if let Some(record) = to_record(*record, &topic) {
+                            producer.send(&record).await;
+                        }
+                    }
+                    Entry::Close(limit, closed) => {
+                        producer.drain(limit).await;
+                        // Who asked may have gone.
+                        closed.send(()).ok();
+                        return;
+                    }
+                }
             }
         });
         Self { sender, overflow }
@@ -50,8 +51,34 @@ impl ServedLog {
 
     /// Never waits.
     pub(crate) fn send(&self, record: PredictionRecord) {
-        if self.sender.try_send(record).is_err() {
+        let entry = Entry::Served(Box::new(record));
+        if self.sender.try_send(entry).is_err() {
             self.overflow.inc();
         }
     }
+
+    /// Waits up to `limit` for what was sent; what Kafka has not acknowledged by then is counted as dropped.
+    pub(crate) async fn close(&self, limit: Duration) {
+        let (closed, done) = oneshot::channel();
+        if self.sender.send(Entry::Close(limit, closed)).await.is_ok() {
+            // The task ends only after it has answered.
+            done.await.ok();
+        }
+    }
+}
+
+fn to_record(record: PredictionRecord, topic: &str) -> Option<Record> {
+    let value = serde_json::to_vec(&record).ok()?;
+    let headers = [
+        (header::EVENT_TIME, record.event_time.to_string()),
+        (header::MODEL_VERSION, record.model_version.to_string()),
+    ];
+    Some(Record {
+        topic: topic.to_owned(),
+        partition: None,
+        key: Some(record.symbol),
+        value,
+        headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
+        timestamp: None,
+    })
 }

@@ -26,6 +26,8 @@ use crate::{models, routes};
 
 /// Time between becoming unready and refusing connections, so that endpoints are removed first.
 const DRAIN: Duration = Duration::from_secs(5);
+/// Longest wait at the end for the log of what was served.
+const LOG_DRAIN: Duration = Duration::from_secs(3);
 /// Served forecasts that wait for Kafka.
 const LOG_BUFFER: usize = 10_000;
 
@@ -91,6 +93,9 @@ async fn serve(
         handle.stop(true).await;
     });
     let served = server.await;
+    if let Some(log) = &state.log {
+        log.close(LOG_DRAIN).await;
+    }
     end.cancel();
     served.map_err(|e| RoleError::internal("ServerFailed", e.to_string()))
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use foresail_crds::pipeline::spec::Target;
+use foresail_crds::records::PredictionRecord;
 
 use crate::testing::{app, changing, model, returns, row, state};
 
@@ -255,4 +256,20 @@ async fn a_full_cache_forgets_the_oldest_and_keeps_the_rest() {
     let kept = |event_time| state.local.get(&forecast(event_time).0).is_some();
     assert!((200..10_100).all(kept));
     assert!(!kept(0));
+}
+
+#[actix_web::test]
+async fn a_served_forecast_that_kafka_never_took_is_counted_at_the_end() {
+    let state = state(returns());
+    let log = state.log.as_ref().unwrap();
+    log.send(PredictionRecord {
+        symbol: "X".into(),
+        event_time: 0,
+        model_version: 1,
+        close: 100.0,
+        adjustment_factor: 1.0,
+        forecast: vec![101.0],
+    });
+    log.close(Duration::from_millis(50)).await;
+    assert_eq!(state.metrics.log_dropped.get(), 1);
 }

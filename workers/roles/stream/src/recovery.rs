@@ -37,7 +37,7 @@ pub(crate) async fn read(
     for message in read_tail(settings, &topics.features, tail).await? {
         match records::source_offset(&message, fingerprint) {
             Some(offset) => {
-                note(&mut recovery, message.partition, offset);
+                record_position(&mut recovery, message.partition, offset);
                 recovery.rows.extend(serde_json::from_slice(&message.value));
             }
             None => {
@@ -58,7 +58,7 @@ pub(crate) async fn read(
     Ok(recovery)
 }
 
-fn note(recovery: &mut Recovery, partition: i32, offset: i64) {
+fn record_position(recovery: &mut Recovery, partition: i32, offset: i64) {
     let last = recovery.recovered.last_source_offsets.entry(partition);
     let last = last.or_insert(offset);
     *last = offset.max(*last);
@@ -74,7 +74,7 @@ async fn scan(
     while !reader.caught_up() {
         for message in reader.next_batch(BATCH, WAIT).await? {
             if let Some(offset) = records::source_offset(&message, fingerprint) {
-                note(recovery, message.partition, offset);
+                record_position(recovery, message.partition, offset);
             }
         }
     }

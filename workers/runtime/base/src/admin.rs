@@ -38,7 +38,7 @@ impl Health {
         self.0.ready.load(Ordering::Relaxed)
     }
 
-    /// Sets or removes what stands in the way.
+    /// Sets or removes the error shown at `/readyz`.
     pub fn set_error(&self, error: Option<&RoleError>) {
         let error = error.map(RoleError::to_worker_error);
         *self.0.error.lock().unwrap_or_else(PoisonError::into_inner) = error;

@@ -20,7 +20,7 @@ const FLUSH: Duration = Duration::from_secs(10);
 
 /// The part of status one role owns.
 pub trait RoleStatus: Clone + Default + Serialize + Send + 'static {
-    /// Sets or removes what stands in the way of the role.
+    /// Sets or removes the error of the role.
     fn set_error(&mut self, error: Option<WorkerError>);
 }
 

@@ -50,14 +50,4 @@ impl Shutdown {
     pub fn is_cancelled(&self) -> bool {
         self.0.is_cancelled()
     }
-
-    /// The token itself, for libraries that take one.
-    pub fn token(&self) -> CancellationToken {
-        self.0.clone()
-    }
-
-    /// A scope that stops with this one, and can be stopped alone.
-    pub fn child(&self) -> Self {
-        Self(self.0.child_token())
-    }
 }

@@ -35,7 +35,7 @@ pub trait Supervised: Sync {
     fn connection_failed(&self) {}
 }
 
-/// What a role tells its supervisor while it opens its connection.
+/// What a role reports to its supervisor while it opens its connection.
 pub struct Connecting<'a> {
     health: &'a Health,
     succeeded: AtomicBool,

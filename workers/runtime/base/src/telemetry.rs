@@ -7,8 +7,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// What is logged when RUST_LOG says nothing.
-const FILTER: &str =
-    "info,kube_client=warn,kube_runtime=warn,rdkafka=warn,deltalake_core=warn,buoyant_kernel=warn";
+const FILTER: &str = "info,kube_client=warn,kube_runtime=warn,librdkafka=warn,rdkafka=warn,deltalake_core=warn,buoyant_kernel=warn";
 
 /// Called first in every `main`: TLS provider, logs, and a panic message that reaches the log.
 pub fn init(role: &str) {

@@ -73,9 +73,9 @@ impl Cache {
     /// Bytes stored under `key` by [`Cache::put`]; `None` when absent, damaged, or Redis is away.
     pub async fn get(&self, key: &str) -> Option<Vec<u8>> {
         let command = redis::cmd("GET").arg(self.value_key(key)).to_owned();
-        let found: Option<Vec<u8>> = self.link.query(&command, "get").await.ok()?;
-        let found = found?;
-        let bytes = codec::unseal(&found);
+        let stored: Option<Vec<u8>> = self.link.query(&command, "get").await.ok()?;
+        let stored = stored?;
+        let bytes = codec::unseal(&stored);
         if bytes.is_none() {
             self.metrics.damaged("value");
         }

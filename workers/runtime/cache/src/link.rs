@@ -62,7 +62,7 @@ impl Link {
             Ok(mut connection) => command.query_async(&mut connection).await,
             Err(error) => return Err(self.count(operation, error)),
         };
-        self.judge(operation, answer)
+        self.record_outcome(operation, answer)
     }
 
     /// Runs one script.
@@ -75,7 +75,7 @@ impl Link {
             Ok(mut connection) => script.invoke_async(&mut connection).await,
             Err(error) => return Err(self.count(operation, error)),
         };
-        self.judge(operation, answer)
+        self.record_outcome(operation, answer)
     }
 
     /// A fresh connection with a longer limit and no breaker, for probes and clean-up.
@@ -121,7 +121,11 @@ impl Link {
         }
     }
 
-    fn judge<T>(&self, operation: &'static str, answer: Result<T, RedisError>) -> Result<T, Error> {
+    fn record_outcome<T>(
+        &self,
+        operation: &'static str,
+        answer: Result<T, RedisError>,
+    ) -> Result<T, Error> {
         match answer {
             Ok(value) => {
                 self.lock().breaker.succeeded();

@@ -13,9 +13,9 @@ use crate::settings::REQUEST_TIMEOUT;
 /// One topic to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topic {
-    /// Name.
+    /// Full name, with the prefix.
     pub name: String,
-    /// Partitions.
+    /// Number of partitions.
     pub partitions: i32,
     /// Replicas of each partition.
     pub replication: i32,
@@ -33,7 +33,7 @@ pub async fn ensure_topics(settings: &Settings, topics: &[Topic]) -> Result<(), 
     let admin = client(settings)?;
     for topic in topics {
         let what = format!("making topic `{}`", topic.name);
-        let wrong = |e: &KafkaError| explain(&what, settings.servers(), e);
+        let to_error = |e: &KafkaError| explain(&what, settings.servers(), e);
         let replication = TopicReplication::Fixed(topic.replication);
         let mut new = NewTopic::new(&topic.name, topic.partitions, replication);
         for (key, value) in &topic.config {
@@ -46,11 +46,11 @@ pub async fn ensure_topics(settings: &Settings, topics: &[Topic]) -> Result<(), 
         );
         match first(made.await) {
             Ok(()) | Err(KafkaError::AdminOp(RDKafkaErrorCode::TopicAlreadyExists)) => {}
-            Err(error) => return Err(wrong(&error)),
+            Err(error) => return Err(to_error(&error)),
         }
         let have = partition_count(&admin, topic)
             .await
-            .map_err(|e| wrong(&e))?;
+            .map_err(|e| to_error(&e))?;
         if have > 0 && have != topic.partitions {
             let message = format!(
                 "topic `{}` has {have} partitions and kafka.partitions is {}; set it to {have}, or choose \

@@ -50,7 +50,7 @@ pub(crate) fn lost(what: &str) -> RoleError {
 /// same name. To go on would mix two histories, or hide that one is lost.
 pub fn recreated(topic: &str, detail: impl std::fmt::Display) -> RoleError {
     let message = format!(
-        "topic `{topic}` was made anew: {detail}; suspend the Pipeline, delete its topics bars, features, stream-state \
+        "topic `{topic}` was deleted and created again: {detail}; suspend the Pipeline, delete its topics bars, features, stream-state \
          and quarantine and its folder bars in the lake, then resume: everything is read again from the source"
     );
     RoleError::user("TopicRecreated", message)

@@ -66,7 +66,7 @@ impl LossyProducer {
     }
 
     /// Records handed over and not yet acknowledged.
-    pub fn in_flight(&self) -> i32 {
+    fn in_flight(&self) -> i32 {
         self.producer.poll(Duration::ZERO);
         self.producer.in_flight_count()
     }

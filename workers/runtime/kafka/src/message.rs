@@ -6,15 +6,15 @@ use rdkafka::message::{BorrowedMessage, Headers};
 /// A record to write.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// Topic.
+    /// Full name of the topic.
     pub topic: String,
     /// Partition; chosen from the key (murmur2) when absent.
     pub partition: Option<i32>,
-    /// Key.
+    /// The symbol or another identity; a compacted topic keeps the newest record of each.
     pub key: Option<String>,
-    /// Value; an empty one is a tombstone in a compacted topic.
+    /// Bytes; none are a tombstone in a compacted topic.
     pub value: Vec<u8>,
-    /// Headers in order.
+    /// Name and text, in order.
     pub headers: Vec<(String, String)>,
     /// Record timestamp, milliseconds since the Unix epoch; now when absent.
     pub timestamp: Option<i64>,
@@ -23,17 +23,17 @@ pub struct Record {
 /// A record read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    /// Topic.
+    /// Full name of the topic it was read from.
     pub topic: String,
-    /// Partition.
+    /// Number of the partition, from 0.
     pub partition: i32,
-    /// Offset.
+    /// Place in the partition, from 0.
     pub offset: i64,
     /// Key, when it is UTF-8.
     pub key: Option<String>,
-    /// Value.
+    /// Bytes; none for a tombstone.
     pub value: Vec<u8>,
-    /// Headers in order; a value that is not UTF-8 is replaced.
+    /// Name and text, in order; what is not UTF-8 in a text is replaced.
     pub headers: Vec<(String, String)>,
     /// Record timestamp, milliseconds since the Unix epoch.
     pub timestamp: Option<i64>,

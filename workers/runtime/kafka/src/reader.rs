@@ -129,7 +129,7 @@ impl Reader {
 }
 
 /// Offsets given out by a topic so far: the sum of its partitions' ends. It never falls unless the
-/// topic is made anew.
+/// topic is re-created.
 ///
 /// # Errors
 /// `KafkaUnreachable`, `KafkaAuthFailed`, `TopicMissing`.
@@ -166,10 +166,10 @@ pub async fn read_tail(
     let mut reach = per_partition.saturating_mul(2) + 8;
     loop {
         let mut reader = Reader::open(settings, topic, Start::Tail(reach)).await?;
-        let mut found: BTreeMap<i32, Vec<Message>> = BTreeMap::new();
+        let mut by_partition: BTreeMap<i32, Vec<Message>> = BTreeMap::new();
         while !reader.caught_up() {
             for message in reader.next_batch(1_000, Duration::from_millis(500)).await? {
-                let list = found.entry(message.partition).or_default();
+                let list = by_partition.entry(message.partition).or_default();
                 list.push(message);
                 if list.len() > per_partition {
                     list.remove(0);
@@ -180,11 +180,11 @@ pub async fn read_tail(
         let whole = |partition: &i32| {
             ends.get(partition).is_none_or(|(low, high)| {
                 usize::try_from(high - low).unwrap_or(0) <= reach
-                    || found.get(partition).map_or(0, Vec::len) >= per_partition
+                    || by_partition.get(partition).map_or(0, Vec::len) >= per_partition
             })
         };
         if reader.partitions().iter().all(whole) {
-            return Ok(found.into_values().flatten().collect());
+            return Ok(by_partition.into_values().flatten().collect());
         }
         reach = reach.saturating_mul(8);
     }
@@ -266,9 +266,9 @@ fn connect(
     servers: &str,
 ) -> Result<(BaseConsumer, Vec<i32>), RoleError> {
     let what = reading(topic);
-    let wrong = |e: KafkaError| explain(&what, servers, &e);
-    let consumer = BaseConsumer::from_config(config).map_err(wrong)?;
-    let partitions = partitions(&consumer, topic).map_err(wrong)?;
+    let to_error = |e: KafkaError| explain(&what, servers, &e);
+    let consumer = BaseConsumer::from_config(config).map_err(to_error)?;
+    let partitions = partitions(&consumer, topic).map_err(to_error)?;
     if partitions.is_empty() {
         let message = format!("{what} on Kafka {servers}: the topic does not exist; it is retried");
         return Err(RoleError::outside("TopicMissing", message));

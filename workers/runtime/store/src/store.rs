@@ -208,17 +208,17 @@ impl Store {
             .prefix(&prefix.key)
             .into_paginator()
             .send();
-        let mut found = Vec::new();
+        let mut uris = Vec::new();
         while let Some(page) = pages.next().await {
             let page =
                 page.map_err(|e| explain(&format!("listing {prefix}"), &self.endpoint, &e))?;
             let keys = page.contents().iter().filter_map(|o| o.key());
-            found.extend(keys.map(|k| S3Uri {
+            uris.extend(keys.map(|k| S3Uri {
                 bucket: prefix.bucket.clone(),
                 key: k.into(),
             }));
         }
-        Ok(found)
+        Ok(uris)
     }
 
     /// Removes one object; an absent one is no error.
@@ -255,10 +255,10 @@ impl Store {
             bucket: folder.bucket.clone(),
             key: format!("{key}/"),
         };
-        let found = self.list(&prefix).await?;
-        for uri in &found {
+        let uris = self.list(&prefix).await?;
+        for uri in &uris {
             self.delete(uri).await?;
         }
-        Ok(found.len())
+        Ok(uris.len())
     }
 }

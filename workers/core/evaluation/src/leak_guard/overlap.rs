@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     /// Sessions 0..20, one row each, labels two sessions ahead, embargo two.
-    fn judge(folds: &[(&[usize], &[usize])], late: Option<usize>) -> Verdict {
+    fn check(folds: &[(&[usize], &[usize])], late: Option<usize>) -> Verdict {
         let sessions: Vec<i64> = (0..20).collect();
         let span = |t: i64| Span {
             event_time: t,
@@ -145,12 +145,12 @@ mod tests {
     fn the_barrier_by_hand() {
         // Test from 10: labels must end before 8.
         let good: &[(&[usize], &[usize])] = &[(&[0, 5], &[10, 11]), (&[0, 7], &[12])];
-        assert!(judge(good, None).passed);
+        assert!(check(good, None).passed);
         for (train, time) in [(6, 6), (7, 7), (9, 9), (12, 12)] {
-            let seen = judge(&[(&[0, train], &[10, 11])], None);
+            let seen = check(&[(&[0, train], &[10, 11])], None);
             assert_eq!(seen.evidence.unwrap().time, Some(time));
         }
-        let late = judge(good, Some(5)).evidence.unwrap();
+        let late = check(good, Some(5)).evidence.unwrap();
         assert_eq!(
             (late.time, late.fold, late.found.as_str()),
             (Some(5), Some(0), "14")
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn folds_that_make_no_sense() {
-        let twice = judge(&[(&[0], &[10]), (&[0], &[10])], None);
+        let twice = check(&[(&[0], &[10]), (&[0], &[10])], None);
         assert!(!twice.passed && twice.detail.contains("two folds"));
         assert_eq!(twice.evidence.unwrap().fold, Some(1));
         for (train, test) in [
@@ -168,8 +168,8 @@ mod tests {
             (&[0], &[1]),
             (&[0], &[]),
         ] {
-            assert!(!judge(&[(train, test)], None).passed);
+            assert!(!check(&[(train, test)], None).passed);
         }
-        assert!(!judge(&[(&[], &[10])], None).passed);
+        assert!(!check(&[(&[], &[10])], None).passed);
     }
 }

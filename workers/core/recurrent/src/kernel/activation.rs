@@ -109,7 +109,7 @@ mod tests {
 
     /// Every activation of `x`: tanh, logistic (two at once), then the four of a gate.
     #[inline(always)]
-    unsafe fn all<V: Lanes>(x: &[f32; UNITS], y: &mut [[f32; UNITS]; 7]) {
+    unsafe fn all_sets<V: Lanes>(x: &[f32; UNITS], y: &mut [[f32; UNITS]; 7]) {
         // SAFETY: the offsets stay below UNITS; the processor is the caller's business.
         unsafe {
             for off in (0..UNITS).step_by(V::N) {
@@ -123,7 +123,7 @@ mod tests {
             }
         }
     }
-    dispatch!(every(x: &[f32; UNITS], y: &mut [[f32; UNITS]; 7]) => all);
+    dispatch!(every(x: &[f32; UNITS], y: &mut [[f32; UNITS]; 7]) => all_sets);
 
     #[test]
     fn the_error_bound_holds() {

@@ -89,18 +89,18 @@ unsafe fn panels<V: Lanes, const SKIP_X: usize, const SKIP_H: usize>(step: &Step
         for block in 0..blocks {
             let range = (block * depth / blocks, (block + 1) * depth / blocks);
             for off in (0..UNITS).step_by(V::N) {
-                for tile in 0..tiles {
-                    let row = tile * step.rows / tiles;
+                for index in 0..tiles {
+                    let row = index * step.rows / tiles;
                     let place = Place { panel, off, row };
-                    // SAFETY: the tile's rows end at `(tile + 1) * rows / tiles <= rows`.
+                    // SAFETY: the tile's rows end at `(index + 1) * rows / tiles <= rows`.
                     unsafe {
-                        match (tile + 1) * step.rows / tiles - row {
-                            1 => one::<V, SKIP_X, SKIP_H, 1>(step, place, range),
-                            2 => one::<V, SKIP_X, SKIP_H, 2>(step, place, range),
-                            3 => one::<V, SKIP_X, SKIP_H, 3>(step, place, range),
-                            4 => one::<V, SKIP_X, SKIP_H, 4>(step, place, range),
-                            5 => one::<V, SKIP_X, SKIP_H, 5>(step, place, range),
-                            _ => one::<V, SKIP_X, SKIP_H, 6>(step, place, range),
+                        match (index + 1) * step.rows / tiles - row {
+                            1 => tile::<V, SKIP_X, SKIP_H, 1>(step, place, range),
+                            2 => tile::<V, SKIP_X, SKIP_H, 2>(step, place, range),
+                            3 => tile::<V, SKIP_X, SKIP_H, 3>(step, place, range),
+                            4 => tile::<V, SKIP_X, SKIP_H, 4>(step, place, range),
+                            5 => tile::<V, SKIP_X, SKIP_H, 5>(step, place, range),
+                            _ => tile::<V, SKIP_X, SKIP_H, 6>(step, place, range),
                         }
                     }
                 }
@@ -122,7 +122,7 @@ struct Place {
 /// # Safety
 /// As [`step`]; the tile lies inside.
 #[inline(always)]
-unsafe fn one<V: Lanes, const SKIP_X: usize, const SKIP_H: usize, const R: usize>(
+unsafe fn tile<V: Lanes, const SKIP_X: usize, const SKIP_H: usize, const R: usize>(
     step: &Step,
     at: Place,
     (from, to): (usize, usize),

@@ -58,17 +58,17 @@ unsafe fn tiles<V: Lanes, const SKIP: usize>(o: &Outer) {
     let tiles = o.inputs.div_ceil(V::ROWS);
     for panel in 0..o.panels {
         for off in (0..UNITS).step_by(V::N) {
-            for tile in 0..tiles {
-                let first = tile * o.inputs / tiles;
+            for index in 0..tiles {
+                let first = index * o.inputs / tiles;
                 // SAFETY: the columns of the tile are there.
                 unsafe {
-                    match (tile + 1) * o.inputs / tiles - first {
-                        1 => one::<V, SKIP, 1>(o, panel, first, off),
-                        2 => one::<V, SKIP, 2>(o, panel, first, off),
-                        3 => one::<V, SKIP, 3>(o, panel, first, off),
-                        4 => one::<V, SKIP, 4>(o, panel, first, off),
-                        5 => one::<V, SKIP, 5>(o, panel, first, off),
-                        _ => one::<V, SKIP, 6>(o, panel, first, off),
+                    match (index + 1) * o.inputs / tiles - first {
+                        1 => tile::<V, SKIP, 1>(o, panel, first, off),
+                        2 => tile::<V, SKIP, 2>(o, panel, first, off),
+                        3 => tile::<V, SKIP, 3>(o, panel, first, off),
+                        4 => tile::<V, SKIP, 4>(o, panel, first, off),
+                        5 => tile::<V, SKIP, 5>(o, panel, first, off),
+                        _ => tile::<V, SKIP, 6>(o, panel, first, off),
                     }
                 }
             }
@@ -79,7 +79,7 @@ unsafe fn tiles<V: Lanes, const SKIP: usize>(o: &Outer) {
 /// # Safety
 /// As [`outer`]; the tile lies inside.
 #[inline(always)]
-unsafe fn one<V: Lanes, const SKIP: usize, const R: usize>(
+unsafe fn tile<V: Lanes, const SKIP: usize, const R: usize>(
     o: &Outer,
     panel: usize,
     first: usize,

@@ -344,7 +344,7 @@ fn an_error_that_is_not_finite_is_reported_as_such_and_not_as_zero() {
         log.clear();
         let mut engine = engine(1, strength, &log, &manifest);
         run(&mut engine, &mut log, &topic, None);
-        let status = MonitorStatus::of(&engine, DriftMetric::Psi);
+        let status = MonitorStatus::from_engine(&engine, DriftMetric::Psi);
         assert!(status.drift.is_some());
         assert_eq!(
             status.performance.is_none(),

@@ -29,6 +29,7 @@ fn shared<S: Serializer>(forecasts: &[Arc<Forecast>], serializer: S) -> Result<S
 /// Newest forecast of one symbol
 #[utoipa::path(
     get,
+    operation_id = "one",
     path = "/v1/forecasts/{symbol}",
     tag = "Foresail",
     params(("symbol" = String, Path, description = "Instrument code of the Pipeline", example = "IBM")),
@@ -43,7 +44,10 @@ fn shared<S: Serializer>(forecasts: &[Arc<Forecast>], serializer: S) -> Result<S
         (status = 503, description = "Not ready, or too busy; Retry-After says when to come again", body = ErrorAnswer)
     )
 )]
-pub(crate) async fn one(state: web::Data<Arc<State>>, symbol: web::Path<String>) -> HttpResponse {
+pub(crate) async fn by_symbol(
+    state: web::Data<Arc<State>>,
+    symbol: web::Path<String>,
+) -> HttpResponse {
     let Some(champion) = state.champion.load_full() else {
         return unavailable("no version is loaded yet");
     };
@@ -62,6 +66,7 @@ pub(crate) async fn one(state: web::Data<Arc<State>>, symbol: web::Path<String>)
 /// Symbols without enough feature rows are left out.
 #[utoipa::path(
     get,
+    operation_id = "all",
     path = "/v1/forecasts",
     tag = "Foresail",
     responses(
@@ -70,7 +75,7 @@ pub(crate) async fn one(state: web::Data<Arc<State>>, symbol: web::Path<String>)
         (status = 503, description = "Not ready, or too busy; Retry-After says when to come again", body = ErrorAnswer)
     )
 )]
-pub(crate) async fn all(state: web::Data<Arc<State>>) -> HttpResponse {
+pub(crate) async fn all_symbols(state: web::Data<Arc<State>>) -> HttpResponse {
     let Some(champion) = state.champion.load_full() else {
         return unavailable("no version is loaded yet");
     };

@@ -15,8 +15,8 @@ use super::{features, forecasts, timeseries};
                        milliseconds since the Unix epoch as their description says."
     ),
     paths(
-        forecasts::all,
-        forecasts::one,
+        forecasts::all_symbols,
+        forecasts::by_symbol,
         timeseries::models,
         timeseries::forecast,
         features::compute,

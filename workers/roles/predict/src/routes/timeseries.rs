@@ -91,7 +91,7 @@ fn answer(
     let mut outputs = Vec::new();
     for (index, input) in request.inputs.iter().enumerate() {
         let asked = Asked { horizon, levels };
-        let forecast = one(state, champion, &Series { input, index }, &asked)?;
+        let forecast = forecast_series(state, champion, &Series { input, index }, &asked)?;
         outputs.push(SeriesOutput {
             kind: "time_series_forecast",
             id: format!("o-{}", index + 1),
@@ -117,7 +117,7 @@ struct Asked<'a> {
     levels: &'a [f64],
 }
 
-fn one(
+fn forecast_series(
     state: &State,
     champion: &Loaded,
     series: &Series<'_>,

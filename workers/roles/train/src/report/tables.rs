@@ -105,7 +105,7 @@ pub(super) fn guard(card: &Card) -> Markup {
 
 pub(super) fn coverage(card: &Card) -> Markup {
     let Some(coverage) = &card.coverage else {
-        return html! { p { "Too few folds or dates to tell." } };
+        return html! { p { "Too few folds or dates for an interval." } };
     };
     let b = &coverage.bootstrap;
     let cells = vec![

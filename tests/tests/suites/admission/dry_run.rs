@@ -32,23 +32,23 @@ impl Refused {
 }
 
 /// One collection of the API.
-pub struct Judge {
+pub struct DryRun {
     cluster: Cluster,
     url: String,
 }
 
-impl Judge {
+impl DryRun {
     /// Pipelines.
     pub fn pipelines(cluster: &Cluster) -> Self {
-        Self::of(cluster, "pipelines")
+        Self::new(cluster, "pipelines")
     }
 
     /// Model versions.
     pub fn versions(cluster: &Cluster) -> Self {
-        Self::of(cluster, "modelversions")
+        Self::new(cluster, "modelversions")
     }
 
-    fn of(cluster: &Cluster, plural: &str) -> Self {
+    fn new(cluster: &Cluster, plural: &str) -> Self {
         Self {
             cluster: cluster.clone(),
             url: format!("/apis/foresail.dev/v1alpha1/namespaces/default/{plural}"),
