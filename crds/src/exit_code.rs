@@ -21,4 +21,26 @@ impl ErrorClass {
             Self::Internal => INTERNAL,
         }
     }
+
+    /// Class of the error that a program ended with; one of no class of ours is our fault.
+    pub fn from_exit_code(code: i32) -> Self {
+        [Self::User, Self::Outside]
+            .into_iter()
+            .find(|class| i32::from(class.exit_code()) == code)
+            .unwrap_or(Self::Internal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_is_read_back_from_its_exit_code() {
+        for class in [ErrorClass::User, ErrorClass::Outside, ErrorClass::Internal] {
+            assert_eq!(ErrorClass::from_exit_code(class.exit_code().into()), class);
+        }
+        let killed = ErrorClass::from_exit_code(KILLED.into());
+        assert_eq!(killed, ErrorClass::Internal);
+    }
 }

@@ -163,7 +163,10 @@ fn a_model_depends_on_what_it_is_made_from_and_a_run_on_how_it_is_run_too() {
     let hashes = |change: fn(&mut Value)| {
         let spec = spec(change);
         let config = TrainConfig::new(PipelineName::new("n", "p"), &spec);
-        let run = config.run_hash(&TrainingJob::from(&spec.training));
+        let run = config.run_hash(
+            &TrainingJob::from(&spec.training),
+            spec.promotion.gate_window_sessions,
+        );
         (config.model.hash(), run)
     };
     let base = hashes(|_| {});

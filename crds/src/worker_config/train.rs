@@ -81,8 +81,10 @@ impl<'a> From<&'a TrainingRecipe> for HashedTraining<'a> {
 impl TrainConfig {
     /// Identity of everything that may decide whether a run succeeds: an edit of any of it is worth
     /// another try after a failure.
-    pub fn run_hash(&self, job: &TrainingJob) -> String {
-        hash8(&serde_json::to_vec(&(self, job)).expect("plain data always serialises"))
+    /// The sessions of the gate are among it: a run may have too few rows for them.
+    pub fn run_hash(&self, job: &TrainingJob, gate_sessions: u32) -> String {
+        let all = (self, job, gate_sessions);
+        hash8(&serde_json::to_vec(&all).expect("plain data always serialises"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Root causes copied up from pods: what a person would find with `kubectl describe`. Pure.
 
+use foresail_crds::Role;
 use foresail_crds::pipeline::status::{ErrorClass, WorkerError};
-use foresail_crds::{Role, exit_code};
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::ResourceExt;
 
@@ -110,11 +110,7 @@ fn terminated(pod: &Pod, container: &ContainerStatus) -> Option<WorkerError> {
     if let Ok(own) = serde_json::from_str::<WorkerError>(last.trim()) {
         return Some(own);
     }
-    let class = if end.exit_code == i32::from(exit_code::USER) {
-        ErrorClass::User
-    } else {
-        ErrorClass::Internal
-    };
+    let class = ErrorClass::from_exit_code(end.exit_code);
     let line = last.lines().last().unwrap_or("no last line");
     let message = format!(
         "container of pod {pod_name} ended with exit code {}: {line}; it is started again",

@@ -149,13 +149,17 @@ pub fn validate(object: &Pipeline) -> Result<ValidatedPipeline, Invalid> {
         .replay
         .as_ref()
         .and_then(|r| r.sessions_per_second.as_f64());
+    let minimum_effect = spec.promotion.minimum_effect.as_f64().ok_or_else(|| {
+        let message = "must be a decimal number, such as \"0.01\"";
+        invalid("spec.promotion.minimumEffect", message)
+    })?;
     let train = TrainConfig::new(name.clone(), spec);
     let training_job = TrainingJob::from(&spec.training);
     let annotation = |key: &str| object.annotations().get(key).cloned();
     Ok(ValidatedPipeline {
         prepare_config: Role::Prepare.config(&name, spec).name,
         model_hash: train.model.hash(),
-        run_hash: train.run_hash(&training_job),
+        run_hash: train.run_hash(&training_job, spec.promotion.gate_window_sessions),
         retrain: annotation(RETRAIN_ANNOTATION),
         rollback: annotation(ROLLBACK_ANNOTATION),
         places: name.places(&spec.lake.uri),
@@ -164,7 +168,7 @@ pub fn validate(object: &Pipeline) -> Result<ValidatedPipeline, Invalid> {
         deletes_outside: spec.deletion_policy.deletes_anything(),
         promotion: Promotion {
             mode: spec.promotion.mode,
-            minimum_effect: spec.promotion.minimum_effect.as_f64().unwrap_or(0.0),
+            minimum_effect,
             champion_version: spec.promotion.champion_version,
             gate_sessions: spec.promotion.gate_window_sessions,
         },
@@ -342,6 +346,9 @@ pub(crate) mod tests {
             pipeline(|v| v["spec"]["training"]["resources"] = json!({"limits": {"memory": "1Gi"}}));
         assert_eq!(base.model_hash, memory.model_hash);
         assert_ne!(base.run_hash, memory.run_hash);
+        let gate = pipeline(|v| v["spec"]["promotion"]["gateWindowSessions"] = json!(21));
+        assert_eq!(base.model_hash, gate.model_hash);
+        assert_ne!(base.run_hash, gate.run_hash);
         let horizon = pipeline(|v| v["spec"]["training"]["horizon"] = json!(3));
         assert_ne!(base.model_hash, horizon.model_hash);
     }

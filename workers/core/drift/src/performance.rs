@@ -65,7 +65,8 @@ impl PerformanceMonitor {
         // Where nothing moved the naive forecast is perfect: the bound then stays a finite number.
         let scale = naive_mean.max(1e-6 * champion_mean).max(f64::MIN_POSITIVE);
         let bound = (champion_mean - naive_mean - Z95 * deviation) / scale;
-        let worse = self.dates.len() == self.window && bound > 0.0;
+        // A loss that is not finite has no bound, and is worse than any other.
+        let worse = self.dates.len() == self.window && (bound.is_nan() || bound > 0.0);
         self.update_worse(event_time, worse);
         PerformanceObservation {
             matured_through: event_time,
@@ -106,6 +107,9 @@ mod tests {
             seen.worse_than_naive && seen.worse_since == Some(49) && seen.excess_lower_bound > 0.9
         );
         assert_eq!(monitor.push(50, 2.0, 1.0).sessions_since_worse, 1);
+
+        assert!(monitor.push(51, f64::INFINITY, 1.0).worse_than_naive);
+        assert_eq!(monitor.push(52, 2.0, 1.0).worse_since, Some(49));
 
         let mut even = PerformanceMonitor::new(50, 5);
         for i in 0..200 {

@@ -164,8 +164,14 @@ impl Worker {
     /// Replay starts when a champion serves.
     async fn champion(&self) {
         let mut serving = self.serving.clone();
+        let serves = async {
+            if serving.wait_for(|s| s.champion.is_some()).await.is_err() {
+                // Nobody follows the versions any more: that is no champion.
+                std::future::pending::<()>().await;
+            }
+        };
         tokio::select! {
-            _ = serving.wait_for(|s| s.champion.is_some()) => {}
+            () = serves => {}
             () = self.context.shutdown.cancelled() => {}
         }
     }

@@ -73,6 +73,7 @@ pub struct ForecastTracker {
     performance: PerformanceMonitor,
     latest: Option<PerformanceObservation>,
     failures: u64,
+    refused: Option<String>,
 }
 
 impl ForecastTracker {
@@ -96,6 +97,7 @@ impl ForecastTracker {
             predicted,
             latest: None,
             failures: 0,
+            refused: None,
         }
     }
 
@@ -155,6 +157,11 @@ impl ForecastTracker {
         self.failures
     }
 
+    /// Why the model gave no forecast for the newest row it was asked about.
+    pub fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
     fn forecast(&mut self, row: &FeatureRecord) -> Option<PredictionRecord> {
         let through = self.predicted.through.get(&row.symbol);
         if through.is_some_and(|time| *time >= row.event_time) {
@@ -166,18 +173,22 @@ impl ForecastTracker {
         }
         let rows: Vec<&FeatureRecord> = series.rows.iter().collect();
         match self.champion.forecaster.closes(&rows) {
-            Ok(forecast) => Some(PredictionRecord {
-                symbol: row.symbol.clone(),
-                event_time: row.event_time,
-                model_version: self.champion.version,
-                close: row.close,
-                adjustment_factor: row.adjustment_factor,
-                forecast,
-            }),
+            Ok(forecast) => {
+                self.refused = None;
+                Some(PredictionRecord {
+                    symbol: row.symbol.clone(),
+                    event_time: row.event_time,
+                    model_version: self.champion.version,
+                    close: row.close,
+                    adjustment_factor: row.adjustment_factor,
+                    forecast,
+                })
+            }
             Err(error) => {
                 self.failures += 1;
                 let (symbol, event_time) = (&row.symbol, row.event_time);
                 tracing::warn!(symbol, event_time, error, "no forecast from this row");
+                self.refused = Some(error);
                 None
             }
         }

@@ -140,7 +140,11 @@ impl Worker {
                 return Some(target);
             }
             tokio::select! {
-                changed = serving.changed() => changed.ok()?,
+                changed = serving.changed() => if changed.is_err() {
+                    // Nobody follows the versions any more: there is nothing to do but to end with the others.
+                    self.context.shutdown.cancelled().await;
+                    return None;
+                },
                 () = self.context.shutdown.cancelled() => return None,
             }
         }

@@ -24,6 +24,9 @@ pub(crate) async fn follow(
         let wanted = serving.borrow_and_update().clone();
         let loaded = apply(&state, &wanted).await;
         health.set_error(loaded.as_ref().err());
+        if loaded.is_ok() {
+            backoff.reset();
+        }
         let retry = async {
             match &loaded {
                 Ok(()) => std::future::pending().await,

@@ -17,6 +17,9 @@ use crate::errors::squared_errors;
 use crate::fit::{SILENT, fit};
 use crate::lake::Bars;
 
+/// Reason when the champion cannot be compared with, since its own numbers are not finite.
+const CHAMPION_DIVERGED: &str = "ChampionDiverged";
+
 /// What a challenger is compared with.
 pub(crate) struct Champion {
     pub version: u32,
@@ -124,6 +127,24 @@ pub(crate) fn compare(
     written.map_err(|whose| diverged(whose, champion.version, "its error is not finite"))
 }
 
+/// What a run reports of a comparison. Where the champion diverged there is none: nothing is promoted then, but there is
+/// a version to pin in its place.
+pub(crate) fn reported(
+    compared: Result<GateResult, RoleError>,
+) -> Result<Option<GateResult>, RoleError> {
+    match compared {
+        Err(error) if error.reason == CHAMPION_DIVERGED => {
+            tracing::warn!(
+                reason = error.reason,
+                cause = error.message,
+                "not compared with the champion"
+            );
+            Ok(None)
+        }
+        compared => compared.map(Some),
+    }
+}
+
 /// A model that could not be asked.
 fn failed(whose: NotComparable, champion: u32, error: &ModelError) -> RoleError {
     match error {
@@ -143,7 +164,7 @@ fn diverged(whose: NotComparable, champion: u32, what: &str) -> RoleError {
             ),
         ),
         NotComparable::Champion => (
-            "ChampionDiverged",
+            CHAMPION_DIVERGED,
             format!(
                 "champion v{champion} diverged in the gate window: {what}; pin another version with \
                  promotion.championVersion"
@@ -256,6 +277,9 @@ mod tests {
         ] {
             let error = compared(challenger, champion).unwrap_err();
             assert_eq!(error.reason, reason, "{error}");
+            // A champion that diverged does not keep a run from making a version to pin.
+            let makes_a_version = reported(Err(error)).is_ok_and(|gate| gate.is_none());
+            assert_eq!(makes_a_version, reason == "ChampionDiverged");
         }
     }
 }

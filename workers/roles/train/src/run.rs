@@ -212,7 +212,7 @@ impl Trainer<'_> {
             return Ok(None);
         };
         let champion = gate::champion(store, served).await?;
-        gate::compare(fitted, &champion, window).map(Some)
+        gate::reported(gate::compare(fitted, &champion, window))
     }
 }
 

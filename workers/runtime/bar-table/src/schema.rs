@@ -5,7 +5,7 @@ use std::sync::Arc;
 use deltalake_core::arrow::array::{
     Array, ArrayRef, AsArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
 };
-use deltalake_core::arrow::compute::cast;
+use deltalake_core::arrow::compute::{CastOptions, cast_with_options};
 use deltalake_core::arrow::datatypes::{DataType as ArrowType, Float64Type, Int32Type, Int64Type};
 use deltalake_core::arrow::error::ArrowError;
 use deltalake_core::kernel::{DataType, PrimitiveType, StructField};
@@ -126,13 +126,24 @@ fn bar_columns(bars: &[&Bar]) -> Vec<ArrayRef> {
 /// The bars of a batch that holds the columns [`READ`], in any order and any type that casts to theirs.
 ///
 /// # Errors
-/// A column that is missing or does not cast, and a close that is null.
+/// A column that is missing or does not cast, and a null where the schema has none.
 pub fn bars(batch: &RecordBatch) -> Result<Vec<Bar>, ArrowError> {
     let to_error = |message: String| ArrowError::SchemaError(message);
     let column = |name: &str, kind: ArrowType| {
         let array = batch.column_by_name(name);
         let array = array.ok_or_else(|| to_error(format!("column {name} is missing")))?;
-        cast(array, &kind).map_err(|e| to_error(format!("column {name}: {e}")))
+        // A value that does not cast is an error, not a null.
+        let strict = CastOptions {
+            safe: false,
+            ..CastOptions::default()
+        };
+        let array = cast_with_options(array, &kind, &strict)
+            .map_err(|e| to_error(format!("column {name}: {e}")))?;
+        let nullable = COLUMNS.iter().any(|column| column.0 == name && column.2);
+        if !nullable && array.null_count() > 0 {
+            return Err(to_error(format!("column {name} holds a null")));
+        }
+        Ok(array)
     };
     let text = |name: &str| -> Result<StringArray, ArrowError> {
         Ok(column(name, ArrowType::Utf8)?.as_string::<i32>().clone())
@@ -152,30 +163,32 @@ pub fn bars(batch: &RecordBatch) -> Result<Vec<Bar>, ArrowError> {
     let (open, high, low) = (double("open")?, double("high")?, double("low")?);
     let (close, volume) = (double("close")?, double("volume")?);
     let (splits, dividends) = (double("split_factor")?, double("dividend")?);
-    let bar = |i: usize| -> Result<Bar, ArrowError> {
+    let bar = |i: usize| {
         let number = |array: &Float64Array| array.is_valid(i).then(|| array.value(i));
-        Ok(Bar {
+        Bar {
             symbol: symbols.value(i).to_string(),
             interval: Interval::Daily,
             event_time: times.value(i),
             open: number(&open),
             high: number(&high),
             low: number(&low),
-            close: number(&close).ok_or_else(|| to_error("a close is null".into()))?,
+            close: close.value(i),
             volume: number(&volume),
-            split_factor: number(&splits).unwrap_or(1.0),
-            dividend: number(&dividends).unwrap_or(0.0),
+            split_factor: splits.value(i),
+            dividend: dividends.value(i),
             ingested_at: ingested.value(i),
             provider: providers.value(i).to_string(),
             revision: u32::try_from(revisions.value(i)).unwrap_or(0),
-        })
+        }
     };
-    (0..batch.num_rows()).map(bar).collect()
+    Ok((0..batch.num_rows()).map(bar).collect())
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use deltalake_core::arrow::compute::cast;
 
     use super::*;
 
@@ -237,6 +250,29 @@ mod tests {
             assert!(error.contains(name), "{error}");
         }
         assert_eq!(bars(&without(&batch, "interval")).unwrap(), [bar(1)]);
+    }
+
+    #[test]
+    fn a_null_or_a_text_that_is_no_number_is_an_error_and_no_bar() {
+        let batch = bar_batch(&[&bar(1)]).unwrap();
+        for (name, other) in [
+            ("event_time", vec![Some("soon")]),
+            ("event_time", vec![None]),
+            ("dividend", vec![None]),
+            ("symbol", vec![None]),
+        ] {
+            let schema = batch.schema();
+            let columns = schema.fields().iter().zip(batch.columns());
+            let columns = columns.map(|(field, array)| {
+                let other: ArrayRef = Arc::new(StringArray::from(other.clone()));
+                let replaced = field.name() == name;
+                let array = if replaced { other } else { Arc::clone(array) };
+                (field.name().clone(), array)
+            });
+            let batch = RecordBatch::try_from_iter(columns).unwrap();
+            let error = bars(&batch).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
     }
 
     #[test]

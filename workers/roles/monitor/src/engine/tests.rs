@@ -410,5 +410,9 @@ fn a_row_the_model_refuses_is_skipped_and_counted() {
     engine.settle(Reading::History);
     assert_eq!(made as u64 + engine.forecasts.failures(), 120);
     assert!(made > 20 && made < 100);
+    let status = MonitorStatus::from_engine(&engine, DriftMetric::Psi);
+    let reason = status.monitor_error.map(|error| error.reason);
+    let last_was_refused = topic.last().unwrap().values[0] > 0.0;
+    assert_eq!(reason.as_deref(), last_was_refused.then_some("NotFinite"));
     assert!(engine.forecasts.latest().is_some());
 }
