@@ -1,11 +1,9 @@
 //! What the operator mounts into a role's pods as `config.json`: the part of the spec that the role
 //! uses, in an immutable ConfigMap named by the hash of its content. One struct per role.
 
-//! What the operator mounts into worker pods as `config.json`: the parts of the spec workers
-//! need, verbatim, in an immutable ConfigMap named by the hash of its content.
-
 mod cleanup;
 mod ingest;
+mod kafka;
 mod lake;
 mod monitor;
 mod predict;
@@ -24,8 +22,9 @@ use crate::pipeline::spec::PipelineSpec;
 
 pub use cleanup::CleanupConfig;
 pub use ingest::{BarSource, IngestConfig};
+pub use kafka::KafkaAddress;
 pub use lake::LakeConfig;
-pub use monitor::MonitorConfig;
+pub use monitor::{DriftWatch, MonitorConfig};
 pub use predict::PredictConfig;
 pub use prepare::{PrepareConfig, SourceAddress};
 pub use serving::{ServedVersion, ServingConfig};

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use foresail_crds::names::{PipelineName, Topics};
-use foresail_crds::pipeline::spec::KafkaSpec;
 use foresail_crds::records::{FeatureRecord, PredictionRecord, QuarantineRecord};
+use foresail_crds::worker_config::KafkaAddress;
 use foresail_domain::Bar;
 use foresail_runtime_base::{Outside, Secrets};
 use foresail_runtime_kafka::{Message, Reader, Settings, Start, admin};
@@ -41,16 +41,14 @@ pub async fn make(space: &Space, name: &str, partitions: i32) -> Result<()> {
 /// # Errors
 /// When the address is refused.
 pub fn settings(space: &Space) -> Result<Settings> {
-    let spec = KafkaSpec {
+    let address = KafkaAddress {
         bootstrap_servers: space.cluster.settings.kafka.clone(),
         secret_name: None,
         topic_prefix: String::new(),
-        partitions: 3,
-        replication_factor: 1,
     };
     // The Kafka of the node has no users: there is no secret to read.
     let outside = Outside::plain(Secrets::at("/none"));
-    Settings::new(&spec, &outside).context("Kafka settings")
+    Settings::new(&address, &outside).context("Kafka settings")
 }
 
 /// Every committed record of a topic, in offset order per partition.

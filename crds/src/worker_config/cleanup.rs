@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::RoleConfig;
+use super::{KafkaAddress, RoleConfig};
 use crate::names::PipelineName;
-use crate::pipeline::spec::{DeletionPolicy, KafkaSpec, LakeSpec, PipelineSpec, RedisSpec};
+use crate::pipeline::spec::{DeletionPolicy, LakeSpec, PipelineSpec, RedisSpec};
 
 /// Configuration of the cleanup Job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,7 +13,7 @@ pub struct CleanupConfig {
     /// Owner.
     pub pipeline: PipelineName,
     /// Where the topics are.
-    pub kafka: KafkaSpec,
+    pub kafka: KafkaAddress,
     /// Where table and artifacts are.
     pub lake: LakeSpec,
     /// Where the cache is, when declared.
@@ -26,7 +26,7 @@ impl RoleConfig for CleanupConfig {
     fn new(pipeline: PipelineName, spec: &PipelineSpec) -> Self {
         Self {
             pipeline,
-            kafka: spec.kafka.clone(),
+            kafka: KafkaAddress::from(&spec.kafka),
             lake: spec.lake.clone(),
             redis: spec.serving.cache.redis.clone(),
             deletion_policy: spec.deletion_policy.clone(),

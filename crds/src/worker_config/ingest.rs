@@ -3,11 +3,10 @@
 use foresail_domain::TradingCalendar;
 use serde::{Deserialize, Serialize};
 
-use super::RoleConfig;
+use super::{KafkaAddress, RoleConfig};
 use crate::names::PipelineName;
 use crate::pipeline::spec::{
-    CsvSource, DateRange, Instrument, KafkaSpec, PipelineSpec, ReplaySpec, SimulatorSource,
-    SourceSpec,
+    CsvSource, DateRange, Instrument, PipelineSpec, ReplaySpec, SimulatorSource, SourceSpec,
 };
 
 /// Configuration of the ingest worker.
@@ -23,7 +22,7 @@ pub struct IngestConfig {
     /// Where bars come from.
     pub source: BarSource,
     /// Where they go.
-    pub kafka: KafkaSpec,
+    pub kafka: KafkaAddress,
 }
 
 /// `spec.source` without how prices are adjusted: bars are stored as traded.
@@ -69,7 +68,7 @@ impl RoleConfig for IngestConfig {
             instruments: spec.instruments.clone(),
             calendar: spec.calendar,
             source: BarSource::from(&spec.source),
-            kafka: spec.kafka.clone(),
+            kafka: KafkaAddress::from(&spec.kafka),
         }
     }
 

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::RoleConfig;
+use super::{KafkaAddress, RoleConfig};
 use crate::names::PipelineName;
-use crate::pipeline::spec::{KafkaSpec, LakeSpec, PipelineSpec};
+use crate::pipeline::spec::{LakeSpec, PipelineSpec};
 
 /// Configuration of the lake worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,7 +13,9 @@ pub struct LakeConfig {
     /// Owner.
     pub pipeline: PipelineName,
     /// Where bars come from.
-    pub kafka: KafkaSpec,
+    pub kafka: KafkaAddress,
+    /// Partitions of the topic of bars.
+    pub partitions: i32,
     /// Where the table is.
     pub lake: LakeSpec,
 }
@@ -22,7 +24,8 @@ impl RoleConfig for LakeConfig {
     fn new(pipeline: PipelineName, spec: &PipelineSpec) -> Self {
         Self {
             pipeline,
-            kafka: spec.kafka.clone(),
+            kafka: KafkaAddress::from(&spec.kafka),
+            partitions: spec.kafka.partitions,
             lake: spec.lake.clone(),
         }
     }

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::RoleConfig;
+use super::{KafkaAddress, RoleConfig};
 use crate::names::PipelineName;
-use crate::pipeline::spec::{DriftSpec, Instrument, KafkaSpec, LakeSpec, PipelineSpec};
+use crate::pipeline::spec::{DriftMetric, DriftSpec, Instrument, LakeSpec, PipelineSpec};
 
 /// Configuration of the monitor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,11 +15,36 @@ pub struct MonitorConfig {
     /// Symbols that are forecast and watched.
     pub instruments: Vec<Instrument>,
     /// Where feature rows come from and canonical forecasts go.
-    pub kafka: KafkaSpec,
+    pub kafka: KafkaAddress,
     /// Where models and their drift references are.
     pub lake: LakeSpec,
-    /// Drift policy. Its window is also the one realised errors are averaged over.
-    pub drift: DriftSpec,
+    /// What is watched. Its window is also the one realised errors are averaged over.
+    pub drift: DriftWatch,
+}
+
+/// `spec.drift` without the rate of false alarms: the trainer turns that into an alarm level, which comes with the model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DriftWatch {
+    /// Statistic per feature.
+    pub metric: DriftMetric,
+    /// `Calibrated`, or a fixed number for the largest raw feature score.
+    pub threshold: String,
+    /// Sessions in the current window.
+    pub window_sessions: u32,
+    /// Features to watch, by name; all when empty.
+    pub features: Vec<String>,
+}
+
+impl From<&DriftSpec> for DriftWatch {
+    fn from(spec: &DriftSpec) -> Self {
+        Self {
+            metric: spec.metric,
+            threshold: spec.threshold.clone(),
+            window_sessions: spec.window_sessions,
+            features: spec.features.clone(),
+        }
+    }
 }
 
 impl RoleConfig for MonitorConfig {
@@ -27,9 +52,9 @@ impl RoleConfig for MonitorConfig {
         Self {
             pipeline,
             instruments: spec.instruments.clone(),
-            kafka: spec.kafka.clone(),
+            kafka: KafkaAddress::from(&spec.kafka),
             lake: spec.lake.clone(),
-            drift: spec.drift.clone(),
+            drift: DriftWatch::from(&spec.drift),
         }
     }
 

@@ -3,10 +3,10 @@
 use foresail_domain::TradingCalendar;
 use serde::{Deserialize, Serialize};
 
-use super::RoleConfig;
+use super::{KafkaAddress, RoleConfig};
 use crate::names::PipelineName;
 use crate::pipeline::spec::{
-    Adjustment, FeatureSpec, Instrument, KafkaSpec, LakeSpec, PipelineSpec, RedisSpec,
+    Adjustment, FeatureSpec, Instrument, LakeSpec, PipelineSpec, RedisSpec,
 };
 
 /// Configuration of the predictors.
@@ -20,7 +20,7 @@ pub struct PredictConfig {
     /// Trading calendar: dates of the forecast sessions.
     pub calendar: TradingCalendar,
     /// Where feature rows come from and served forecasts go.
-    pub kafka: KafkaSpec,
+    pub kafka: KafkaAddress,
     /// Where models are.
     pub lake: LakeSpec,
     /// Cache, when declared.
@@ -42,7 +42,7 @@ impl RoleConfig for PredictConfig {
             pipeline,
             instruments: spec.instruments.clone(),
             calendar: spec.calendar,
-            kafka: spec.kafka.clone(),
+            kafka: KafkaAddress::from(&spec.kafka),
             lake: spec.lake.clone(),
             redis: cache.redis.clone(),
             features: spec.features.clone(),

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::RoleConfig;
+use super::{KafkaAddress, RoleConfig};
 use crate::names::PipelineName;
-use crate::pipeline::spec::{CsvSource, KafkaSpec, LakeSpec, PipelineSpec, RedisSpec};
+use crate::pipeline::spec::{CsvSource, LakeSpec, PipelineSpec, RedisSpec};
 
 /// Configuration of the prepare Job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,8 +12,12 @@ use crate::pipeline::spec::{CsvSource, KafkaSpec, LakeSpec, PipelineSpec, RedisS
 pub struct PrepareConfig {
     /// Owner.
     pub pipeline: PipelineName,
-    /// Kafka, and what its topics look like.
-    pub kafka: KafkaSpec,
+    /// Where topics are made.
+    pub kafka: KafkaAddress,
+    /// Partitions of each topic.
+    pub partitions: i32,
+    /// Replicas of each partition.
+    pub replication_factor: i32,
     /// S3 of the lake and of artifacts.
     pub lake: LakeSpec,
     /// Redis, when declared.
@@ -51,7 +55,9 @@ impl RoleConfig for PrepareConfig {
     fn new(pipeline: PipelineName, spec: &PipelineSpec) -> Self {
         Self {
             pipeline,
-            kafka: spec.kafka.clone(),
+            kafka: KafkaAddress::from(&spec.kafka),
+            partitions: spec.kafka.partitions,
+            replication_factor: spec.kafka.replication_factor,
             lake: spec.lake.clone(),
             redis: spec.serving.cache.redis.clone(),
             source: spec.source.csv.as_ref().map(SourceAddress::from),

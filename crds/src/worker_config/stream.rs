@@ -2,11 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::RoleConfig;
+use super::{KafkaAddress, RoleConfig};
 use crate::names::PipelineName;
-use crate::pipeline::spec::{
-    Adjustment, FeatureSpec, Instrument, KafkaSpec, PipelineSpec, RedisSpec,
-};
+use crate::pipeline::spec::{Adjustment, FeatureSpec, Instrument, PipelineSpec, RedisSpec};
 
 /// Configuration of the stream worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,7 +15,7 @@ pub struct StreamConfig {
     /// Symbols whose newest rows are looked for at the start.
     pub instruments: Vec<Instrument>,
     /// Where bars come from and rows go.
-    pub kafka: KafkaSpec,
+    pub kafka: KafkaAddress,
     /// Keeps the newest rows, when declared.
     pub redis: Option<RedisSpec>,
     /// Feature set.
@@ -33,7 +31,7 @@ impl RoleConfig for StreamConfig {
         Self {
             pipeline,
             instruments: spec.instruments.clone(),
-            kafka: spec.kafka.clone(),
+            kafka: KafkaAddress::from(&spec.kafka),
             redis: spec.serving.cache.redis.clone(),
             features: spec.features.clone(),
             adjustment: spec.source.adjustment,

@@ -8,9 +8,11 @@ use std::time::Duration;
 use foresail_crds::names::{PipelineName, Places};
 use foresail_crds::pipeline::conditions::{RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION};
 use foresail_crds::pipeline::spec::{PipelineSpec, PromotionMode, RetrainTrigger, ServingSpec};
-use foresail_crds::worker_config::{ConfigDocument, RoleConfig, TrainConfig, TrainingJob, secret};
+use foresail_crds::worker_config::{
+    ConfigDocument, DriftWatch, RoleConfig, TrainConfig, TrainingJob, secret,
+};
 use foresail_crds::{Pipeline, Role, TrainingParameters};
-use foresail_drift::DriftPolicy;
+use foresail_drift::{DriftPolicy, alarm_rate};
 use jiff::tz::TimeZone;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -140,7 +142,9 @@ pub fn validate(object: &Pipeline) -> Result<ValidatedPipeline, Invalid> {
     let name = PipelineName::new(object.namespace().unwrap_or_default(), object.name_any());
     let fingerprint = foresail_features::fingerprint(&spec.features, spec.source.adjustment)
         .map_err(|e| invalid("spec.features", e.to_string()))?;
-    DriftPolicy::try_from(&spec.drift).map_err(|e| invalid("spec.drift", e.to_string()))?;
+    DriftPolicy::try_from(&DriftWatch::from(&spec.drift))
+        .and(alarm_rate(&spec.drift.false_alarms_per_year))
+        .map_err(|e| invalid("spec.drift", e.to_string()))?;
     TrainingParameters::try_from(&spec.training).map_err(|e| invalid(e.field, e.message))?;
     rules::check(spec)?;
     let retraining = retraining(spec)?;

@@ -1,18 +1,18 @@
 //! The drift policy of a Pipeline, parsed once.
 
-use foresail_crds::pipeline::spec::{DriftMetric, DriftSpec};
+use foresail_crds::Decimal;
+use foresail_crds::pipeline::spec::DriftMetric;
+use foresail_crds::worker_config::DriftWatch;
 
 use crate::DriftError;
 
-/// Parsed `spec.drift`.
+/// What is watched, parsed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DriftPolicy {
     /// Statistic.
     pub metric: DriftMetric,
     /// Alarm level.
     pub threshold: Threshold,
-    /// Accepted alarms per year while nothing changes.
-    pub false_alarms_per_year: f64,
     /// Sessions in the current window.
     pub window_sessions: usize,
     /// Features to watch; all when empty.
@@ -28,10 +28,10 @@ pub enum Threshold {
     Fixed(f64),
 }
 
-impl TryFrom<&DriftSpec> for DriftPolicy {
+impl TryFrom<&DriftWatch> for DriftPolicy {
     type Error = DriftError;
 
-    fn try_from(spec: &DriftSpec) -> Result<Self, DriftError> {
+    fn try_from(spec: &DriftWatch) -> Result<Self, DriftError> {
         let threshold = if spec.threshold == "Calibrated" {
             Threshold::Calibrated
         } else {
@@ -46,36 +46,42 @@ impl TryFrom<&DriftSpec> for DriftPolicy {
                 expected: "Calibrated or a number above zero",
             })?)
         };
-        let alarms = spec
-            .false_alarms_per_year
-            .as_f64()
-            .filter(|v| (0.01..=50.0).contains(v));
         Ok(Self {
             metric: spec.metric,
             threshold,
-            false_alarms_per_year: alarms.ok_or_else(|| DriftError::BadPolicy {
-                field: "drift.falseAlarmsPerYear",
-                value: spec.false_alarms_per_year.to_string(),
-                expected: "between 0.01 and 50",
-            })?,
             window_sessions: usize::try_from(spec.window_sessions.max(1)).unwrap_or(1),
             features: spec.features.clone(),
         })
     }
 }
 
+/// Accepted alarms per year while nothing changes.
+///
+/// # Errors
+/// `BadPolicy` for what is no number between 0.01 and 50.
+pub fn alarm_rate(rate: &Decimal) -> Result<f64, DriftError> {
+    let alarms = rate.as_f64().filter(|v| (0.01..=50.0).contains(v));
+    alarms.ok_or_else(|| DriftError::BadPolicy {
+        field: "drift.falseAlarmsPerYear",
+        value: rate.to_string(),
+        expected: "between 0.01 and 50",
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use foresail_crds::pipeline::spec::DriftSpec;
+
     use super::*;
 
     #[test]
     fn numbers_and_the_word_are_read_and_the_rest_refused() {
-        let spec = DriftSpec::default();
+        let spec = DriftWatch::from(&DriftSpec::default());
         assert_eq!(
             DriftPolicy::try_from(&spec).unwrap().threshold,
             Threshold::Calibrated
         );
-        let fixed = DriftSpec {
+        let fixed = DriftWatch {
             threshold: "0.2".into(),
             ..spec.clone()
         };
@@ -84,11 +90,18 @@ mod tests {
             Threshold::Fixed(0.2)
         );
         for bad in ["0", "-1", "abc", "inf"] {
-            let spec = DriftSpec {
+            let spec = DriftWatch {
                 threshold: bad.into(),
                 ..spec.clone()
             };
             assert!(DriftPolicy::try_from(&spec).is_err(), "{bad}");
+        }
+    }
+    #[test]
+    fn a_rate_of_false_alarms_has_bounds() {
+        assert_eq!(alarm_rate(&"0.5".into()), Ok(0.5));
+        for bad in ["0", "51", "-1", "often"] {
+            assert!(alarm_rate(&bad.into()).is_err(), "{bad}");
         }
     }
 }

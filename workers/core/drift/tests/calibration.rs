@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use foresail_crds::pipeline::spec::{DriftMetric, DriftSpec};
+use foresail_crds::worker_config::DriftWatch;
 use foresail_drift::{DriftError, DriftMonitor, DriftPolicy, Session, Sessions, build_reference};
 
 const WINDOW: usize = 60;
@@ -75,10 +76,10 @@ fn monitor(market: &mut Market, metric: DriftMetric, budget: f64, years: usize) 
         sessions: market.sessions(years * 252, 1.0),
     };
     let reference = build_reference(&data, WINDOW, PER_YEAR, budget).unwrap();
-    let policy = DriftPolicy::try_from(&DriftSpec {
+    let policy = DriftPolicy::try_from(&DriftWatch::from(&DriftSpec {
         metric,
         ..DriftSpec::default()
-    })
+    }))
     .unwrap();
     DriftMonitor::new(reference, policy).unwrap()
 }
@@ -206,7 +207,7 @@ fn constant_features_neither_alarm_nor_fail() {
         sessions: sessions.clone(),
     };
     let reference = build_reference(&data, WINDOW, PER_YEAR, 1.0).unwrap();
-    let policy = DriftPolicy::try_from(&DriftSpec::default()).unwrap();
+    let policy = DriftPolicy::try_from(&DriftWatch::from(&DriftSpec::default())).unwrap();
     let mut monitor = DriftMonitor::new(reference, policy).unwrap();
     for session in sessions {
         assert!(

@@ -16,7 +16,7 @@ use foresail_runtime_store::{S3Uri, Store};
 /// Runs until every probe passes, or shutdown.
 ///
 /// # Errors
-/// Outside error `NotReported` when the result cannot be written to status.
+/// Outside errors: `NotReported` when the result cannot be written to status, `Interrupted` by a shutdown.
 pub async fn run(context: RoleContext<PrepareConfig, PrepareStatus>) -> Result<(), RoleError> {
     let RoleContext {
         reporter, shutdown, ..
@@ -49,7 +49,11 @@ pub async fn run(context: RoleContext<PrepareConfig, PrepareStatus>) -> Result<(
         );
         backoff.wait(shutdown).await;
     }
-    Ok(())
+    // A Job that ends well is not run again.
+    Err(RoleError::outside(
+        "Interrupted",
+        "stopped before every probe passed; the Job starts another pod",
+    ))
 }
 
 async fn probe(context: &RoleContext<PrepareConfig, PrepareStatus>) -> Result<(), RoleError> {
@@ -82,8 +86,8 @@ fn topics(config: &PrepareConfig) -> Vec<Topic> {
     let topics = config.topics();
     let topic = |name: &str, settings: Vec<(&'static str, &'static str)>| Topic {
         name: name.to_string(),
-        partitions: config.kafka.partitions,
-        replication: config.kafka.replication_factor,
+        partitions: config.partitions,
+        replication: config.replication_factor,
         config: settings,
     };
     let forever = || vec![("retention.ms", "-1")];

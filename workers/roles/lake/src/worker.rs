@@ -98,7 +98,7 @@ impl Worker {
         let uri = S3Uri::parse(&config.places().bars)?;
         let store = object_store(&config.lake, outside)?;
         let table = BarTable::open(store, &uri, outside.effects.clone()).await?;
-        let partitions: Vec<i32> = (0..config.kafka.partitions).collect();
+        let partitions: Vec<i32> = (0..config.partitions).collect();
         let positions = table.positions(&self.topic, &partitions).await?;
         let reader = Reader::open(&settings, &self.topic, Start::Offsets(positions)).await?;
         let newest = table.newest_event_time().await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use foresail_crds::pipeline::spec::KafkaSpec;
+use foresail_crds::worker_config::KafkaAddress;
 use foresail_crds::worker_config::secret as system;
 use foresail_runtime_base::effects::Effects;
 use foresail_runtime_base::{Outside, RoleError};
@@ -24,16 +24,16 @@ impl Settings {
     ///
     /// # Errors
     /// User errors of the secret files.
-    pub fn new(spec: &KafkaSpec, outside: &Outside) -> Result<Self, RoleError> {
+    pub fn new(address: &KafkaAddress, outside: &Outside) -> Result<Self, RoleError> {
         let secrets = &outside.secrets;
         let mut client = ClientConfig::new();
         client
-            .set("bootstrap.servers", &spec.bootstrap_servers)
+            .set("bootstrap.servers", &address.bootstrap_servers)
             .set("client.id", "foresail")
             .set("socket.keepalive.enable", "true")
             .set("reconnect.backoff.max.ms", "2000")
             .set("socket.connection.setup.timeout.ms", "5000");
-        if spec.secret_name.is_some() {
+        if address.secret_name.is_some() {
             let username = secrets.required(system::KAFKA, "username")?;
             let password = secrets.required(system::KAFKA, "password")?;
             let ca = secrets.path(system::KAFKA, "ca.crt");
@@ -53,7 +53,7 @@ impl Settings {
         }
         Ok(Self {
             client,
-            servers: spec.bootstrap_servers.clone(),
+            servers: address.bootstrap_servers.clone(),
             effects: outside.effects.clone(),
         })
     }

@@ -2,6 +2,7 @@
 
 use foresail_crds::model_manifest::{DriftCalibration, FeatureReference};
 use foresail_crds::pipeline::spec::{DriftMetric, DriftSpec};
+use foresail_crds::worker_config::DriftWatch;
 
 use super::*;
 
@@ -29,12 +30,12 @@ fn reference(names: &[&str]) -> DriftReference {
 }
 
 fn policy(threshold: &str, features: &[&str]) -> DriftPolicy {
-    DriftPolicy::try_from(&DriftSpec {
+    DriftPolicy::try_from(&DriftWatch::from(&DriftSpec {
         metric: DriftMetric::Ks,
         threshold: threshold.into(),
         features: features.iter().map(|f| (*f).into()).collect(),
         ..DriftSpec::default()
-    })
+    }))
     .unwrap()
 }
 
@@ -123,7 +124,7 @@ fn only_the_named_features_are_watched_and_unknown_names_refused() {
 #[test]
 fn a_metric_without_a_calibrated_level_is_refused() {
     let spec = DriftSpec::default();
-    let psi = DriftPolicy::try_from(&spec).unwrap();
+    let psi = DriftPolicy::try_from(&DriftWatch::from(&spec)).unwrap();
     let monitor = DriftMonitor::new(reference(&["x"]), psi);
     assert!(matches!(monitor, Err(DriftError::BadPolicy { .. })));
 }

@@ -7,6 +7,7 @@ use foresail_crds::model_manifest::{DataWindow, ModelManifest, ScalerParameters}
 use foresail_crds::pipeline::spec::{
     Adjustment, DriftMetric, DriftSpec, FeatureFunction, FeatureSpec, ModelKind, Target,
 };
+use foresail_crds::worker_config::DriftWatch;
 use foresail_drift::{DriftObservation, DriftPolicy, Session, Sessions, build_reference};
 
 use super::*;
@@ -149,10 +150,10 @@ fn engine(version: u32, strength: f64, log: &Log, manifest: &ModelManifest) -> M
         forecaster: Box::new(Model(strength)),
     };
     let symbols = SYMBOLS.map(String::from);
-    let policy = DriftPolicy::try_from(&DriftSpec {
+    let policy = DriftPolicy::try_from(&DriftWatch::from(&DriftSpec {
         window_sessions: WINDOW,
         ..DriftSpec::default()
-    })
+    }))
     .unwrap();
     MonitorEngine {
         forecasts: ForecastTracker::new(champion, predicted, &symbols, WINDOW as usize),

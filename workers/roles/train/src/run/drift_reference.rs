@@ -1,9 +1,8 @@
 //! What the monitor will compare live features with.
 
 use foresail_crds::model_manifest::DriftReference;
-use foresail_crds::pipeline::spec::DriftSpec;
 use foresail_crds::worker_config::TrainConfig;
-use foresail_drift::{DriftError, DriftPolicy, Session, Sessions, build_reference};
+use foresail_drift::{DriftError, Session, Sessions, alarm_rate, build_reference};
 use foresail_runtime_base::RoleError;
 
 use crate::data::dataset::{Dataset, Sample};
@@ -28,22 +27,11 @@ pub(crate) fn build(
             format!("{e}; lower drift.windowSessions or train on more"),
         )
     };
-    // The part of the policy that a reference depends on; the rest is the monitor's.
-    let declared = DriftSpec {
-        window_sessions: config.model.drift_window_sessions,
-        false_alarms_per_year: config.false_alarms_per_year.clone(),
-        ..DriftSpec::default()
-    };
-    let policy = DriftPolicy::try_from(&declared).map_err(to_error)?;
+    let window_sessions = usize::try_from(config.model.drift_window_sessions).unwrap_or(usize::MAX);
+    let false_alarms_per_year = alarm_rate(&config.false_alarms_per_year).map_err(to_error)?;
     let sessions = by_session(&data.names, rows);
     let per_year = config.model.calendar.sessions_per_year();
-    build_reference(
-        &sessions,
-        policy.window_sessions,
-        per_year,
-        policy.false_alarms_per_year,
-    )
-    .map_err(to_error)
+    build_reference(&sessions, window_sessions, per_year, false_alarms_per_year).map_err(to_error)
 }
 
 /// Feature rows by session.
