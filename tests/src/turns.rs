@@ -1,5 +1,5 @@
-//! Which tests run beside each other: six that make Pipelines, since they wait for most of their time, and a test that
-//! breaks what all of them share runs alone. Each test is a process of its own, so a turn is a lock on a file: it ends with
+//! Which tests run beside each other: four that make Pipelines, since the node has two cores, and a test that breaks
+//! what all of them share runs alone. Each test is a process of its own, so a turn is a lock on a file: it ends with
 //! its process, however that ends.
 
 use std::fs::{self, File, TryLockError};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::time::sleep;
 
-const PLACES: usize = 6;
+const PLACES: usize = 4;
 const POLL: Duration = Duration::from_millis(200);
 /// All tests start within this time. Whoever wants to be alone waits for those that can share: first come first
 /// served would make everybody wait for each of them.

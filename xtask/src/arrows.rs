@@ -145,12 +145,15 @@ impl Findings {
             root,
             package.manifest_path.parent().unwrap_or(Path::new("")),
         );
-        if is("lib") && layers::layer(folder).is_some_and(|layer| layer < 2) {
-            for (file, name) in pure::breaches(&tree) {
-                let file = below(root, &file).display();
-                self.violations
-                    .push(format!("{file} is to be pure and names {name}"));
-            }
+        let (breaches, rule) = match layers::layer(folder) {
+            Some(0 | 1) => (pure::breaches(&tree), "is to be pure"),
+            Some(2 | 3) => (pure::environment(&tree), "is below `main`"),
+            _ => Default::default(),
+        };
+        for (file, name) in breaches.into_iter().filter(|_| is("lib")) {
+            let file = below(root, &file).display();
+            self.violations
+                .push(format!("{file} {rule} and names {name}"));
         }
         for circle in circles::find(&tree) {
             self.circle(root, &circle);

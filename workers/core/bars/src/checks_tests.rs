@@ -10,7 +10,7 @@ pub fn config(source: serde_json::Value) -> IngestConfig {
         "instruments": [{"symbol": "X"}, {"symbol": "Y"}],
         "calendar": "XNYS",
         "source": source,
-        "kafka": {"bootstrapServers": "k:9092"}
+        "kafka": {"bootstrapServers": "k:9092", "topicPrefix": ""}
     }))
     .unwrap()
 }

@@ -8,7 +8,7 @@ use super::*;
 use foresail_crds::pipeline::spec::Target;
 use foresail_crds::records::PredictionRecord;
 
-use crate::testing::{app, changing, model, returns, row, state};
+use crate::testing::{app, changing, logging, model, returns, row, state};
 
 #[actix_web::test]
 async fn a_forecast_has_its_version_dates_and_closes() {
@@ -260,7 +260,7 @@ async fn a_full_cache_forgets_the_oldest_and_keeps_the_rest() {
 
 #[actix_web::test]
 async fn a_served_forecast_that_kafka_never_took_is_counted_at_the_end() {
-    let state = state(returns());
+    let state = logging(returns());
     let log = state.log.as_ref().unwrap();
     log.send(PredictionRecord {
         symbol: "X".into(),

@@ -77,12 +77,18 @@ pub(crate) fn row(event_time: i64) -> FeatureRecord {
     }
 }
 
+/// A state that logs nothing.
 pub(crate) fn state(features: Value) -> Arc<State> {
-    let registry = Registry::default();
-    let outside = Outside::new(Secrets::at("/none"), &registry, None);
-    let mut state = open(config(features), outside, &registry).unwrap();
+    let mut state = logging(features);
     state.log = None;
     Arc::new(state)
+}
+
+/// A state with a log that nobody takes.
+pub(crate) fn logging(features: Value) -> State {
+    let registry = Registry::default();
+    let outside = Outside::new(Secrets::at("/none"), &registry, None);
+    open(config(features), outside, &registry).unwrap()
 }
 
 pub(crate) fn returns() -> Value {
