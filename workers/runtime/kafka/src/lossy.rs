@@ -5,18 +5,39 @@ use std::time::Duration;
 use foresail_runtime_base::RoleError;
 use foresail_runtime_base::effects::Effects;
 use foresail_runtime_base::metrics::Counter;
-use rdkafka::config::FromClientConfig;
+use rdkafka::ClientContext;
+use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::producer::{BaseProducer, Producer};
+use rdkafka::producer::{BaseProducer, DeliveryResult, Producer, ProducerContext, PurgeConfig};
 
 use crate::error::explain;
 use crate::producer::to_base;
 use crate::{Record, Settings};
 
+/// Longest wait for the reports of records that were given up.
+const PURGED: Duration = Duration::from_millis(500);
+
+/// Counts the records that Kafka has not taken.
+struct Reports {
+    dropped: Counter,
+}
+
+impl ClientContext for Reports {}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if result.is_err() {
+            self.dropped.inc();
+        }
+    }
+}
+
 /// Fire-and-forget producer. Acknowledgements are taken with the next record: a thread that polls
 /// for them would cost an idle predictor half of its CPU.
 pub struct LossyProducer {
-    producer: BaseProducer,
+    producer: BaseProducer<Reports>,
     effects: Effects,
     dropped: Counter,
 }
@@ -35,7 +56,10 @@ impl LossyProducer {
             .set("partitioner", "murmur2_random")
             .set("compression.type", "zstd")
             .set("linger.ms", "50");
-        let producer = BaseProducer::from_config(&config)
+        let reports = Reports {
+            dropped: dropped.clone(),
+        };
+        let producer = BaseProducer::from_config_and_context(&config, reports)
             .map_err(|e| explain("opening the served log", settings.servers(), &e))?;
         Ok(Self {
             producer,
@@ -65,19 +89,23 @@ impl LossyProducer {
         }
     }
 
-    /// Records handed over and not yet acknowledged.
-    fn in_flight(&self) -> i32 {
-        self.producer.poll(Duration::ZERO);
-        self.producer.in_flight_count()
+    /// Waits up to `limit` until Kafka has taken everything; what remains is given up, and counted as dropped.
+    pub async fn drain(&self, limit: Duration) {
+        self.settle(limit).await;
+        self.producer
+            .purge(PurgeConfig::default().queue().inflight());
+        self.settle(PURGED).await;
     }
 
-    /// Waits up to `limit` until the buffer is empty; what remains is counted as dropped.
-    pub async fn drain(&self, limit: Duration) {
+    /// Takes reports until none is awaited, or `limit` is over.
+    async fn settle(&self, limit: Duration) {
         let deadline = tokio::time::Instant::now() + limit;
-        while self.in_flight() > 0 && tokio::time::Instant::now() < deadline {
+        loop {
+            self.producer.poll(Duration::ZERO);
+            if self.producer.in_flight_count() == 0 || tokio::time::Instant::now() >= deadline {
+                return;
+            }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        self.dropped
-            .inc_by(u64::try_from(self.in_flight()).unwrap_or(0));
     }
 }
