@@ -6,6 +6,7 @@ use anyhow::{Result, anyhow};
 use futures::FutureExt;
 
 use crate::settings::NeedsNode;
+use crate::turns::Turn;
 use crate::{Cluster, Space, diagnostics, turns};
 
 /// Counts as skipped, not as passed: `cargo xtask test` looks for this line and fails.
@@ -37,9 +38,7 @@ pub async fn on_cluster(body: impl AsyncFnOnce(Cluster) -> Result<()>) -> Result
 pub async fn in_namespace(test: &str, body: impl AsyncFnOnce(Space) -> Result<()>) -> Result<()> {
     on_cluster(async |cluster| {
         let turn = turns::shared(&turns::folder(&cluster.settings.node)).await?;
-        let leaving = in_space(cluster, test, body).await?;
-        drop(turn);
-        leaving.end().await
+        in_space(cluster, test, turn, async |space, _| body(space).await).await
     })
     .await
 }
@@ -54,9 +53,7 @@ pub async fn alone_in_namespace(
 ) -> Result<()> {
     on_cluster(async |cluster| {
         let turn = turns::alone(&turns::folder(&cluster.settings.node)).await?;
-        let leaving = in_space(cluster, test, body).await?;
-        drop(turn);
-        leaving.end().await
+        in_space(cluster, test, turn, async |space, _| body(space).await).await
     })
     .await
 }
@@ -66,52 +63,36 @@ pub async fn alone_in_namespace(
 ///
 /// # Errors
 /// Those of `prepare` and `body`; a panic in them is one.
-pub async fn prepared_then_alone<T>(
+pub async fn prepared_then_alone(
     test: &str,
-    prepare: impl AsyncFnOnce(&Space) -> Result<T>,
-    body: impl AsyncFnOnce(Space, T) -> Result<()>,
+    prepare: impl AsyncFnOnce(&Space) -> Result<()>,
+    body: impl AsyncFnOnce(Space) -> Result<()>,
 ) -> Result<()> {
     on_cluster(async |cluster| {
         let folder = turns::folder(&cluster.settings.node);
-        let shared = turns::shared(&folder).await?;
-        let mut turn = None;
-        let leaving = in_space(cluster, test, async |space| {
-            let prepared = prepare(&space).await?;
-            drop(shared);
-            turn = Some(turns::alone(&folder).await?);
-            body(space, prepared).await
+        let turn = turns::shared(&folder).await?;
+        in_space(cluster, test, turn, async |space, turn| {
+            prepare(&space).await?;
+            // One that holds a turn would wait for itself.
+            turn.take();
+            *turn = Some(turns::alone(&folder).await?);
+            body(space).await
         })
-        .await?;
-        drop(turn);
-        leaving.end().await
+        .await
     })
     .await
 }
 
-/// A test that has done its part. Its namespace goes while the next test has its turn.
-struct Leaving {
-    space: Option<Space>,
-    result: Result<()>,
-}
-
-impl Leaving {
-    async fn end(self) -> Result<()> {
-        if let Some(space) = self.space
-            && let Err(error) = space.gone().await
-        {
-            println!("namespace {} is not removed: {error:#}", space.name);
-        }
-        self.result
-    }
-}
-
+/// Runs `body` in a namespace; the namespace goes while the next test has its turn.
 async fn in_space(
     cluster: Cluster,
     test: &str,
-    body: impl AsyncFnOnce(Space) -> Result<()>,
-) -> Result<Leaving> {
+    turn: Turn,
+    body: impl AsyncFnOnce(Space, &mut Option<Turn>) -> Result<()>,
+) -> Result<()> {
+    let mut turn = Some(turn);
     let space = cluster.make_space(test).await?;
-    let result = AssertUnwindSafe(body(space.clone()))
+    let result = AssertUnwindSafe(body(space.clone(), &mut turn))
         .catch_unwind()
         .await
         .unwrap_or_else(|panic| Err(anyhow!("panicked: {}", message(&*panic))));
@@ -121,19 +102,19 @@ async fn in_space(
         diagnostics::print(&space).await;
         if cluster.settings.keep {
             println!("kept: namespace {}", space.name);
-            return Ok(Leaving {
-                space: None,
-                result,
-            });
+            return result;
         }
     }
-    if let Err(error) = space.delete().await {
+    let deleted = space.delete().await;
+    drop(turn);
+    let removed = match deleted {
+        Ok(()) => space.gone().await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = removed {
         println!("namespace {} is not removed: {error:#}", space.name);
     }
-    Ok(Leaving {
-        space: Some(space),
-        result,
-    })
+    result
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> String {

@@ -145,12 +145,12 @@ impl Findings {
             root,
             package.manifest_path.parent().unwrap_or(Path::new("")),
         );
-        let (breaches, rule) = match layers::layer(folder) {
+        let (breaches, rule) = match layers::layer(folder).filter(|_| is("lib")) {
             Some(0 | 1) => (pure::breaches(&tree), "is to be pure"),
             Some(2 | 3) => (pure::environment(&tree), "is below `main`"),
             _ => Default::default(),
         };
-        for (file, name) in breaches.into_iter().filter(|_| is("lib")) {
+        for (file, name) in breaches {
             let file = below(root, &file).display();
             self.violations
                 .push(format!("{file} {rule} and names {name}"));

@@ -17,10 +17,8 @@ pub fn is_present<K: Resource>(object: &K) -> bool {
 /// Whether the API server still holds this very object with its finalizer. The watch may be behind: to it, a Pipeline
 /// that was let go a moment ago is still there, and so is one whose name has passed to another.
 pub async fn is_awaited(object: &Pipeline, context: &Context) -> Result<bool, Error> {
-    let namespace = object.namespace().unwrap_or_default();
-    let api: Api<Pipeline> = Api::namespaced(context.client.clone(), &namespace);
     let name = object.name_any();
-    let stored = api.get_metadata_opt(&name).await;
+    let stored = api(object, context).get_metadata_opt(&name).await;
     let stored = stored.map_err(|source| Error::Cleanup {
         object: format!("Pipeline {name}"),
         source,
@@ -53,12 +51,15 @@ where
     write(object, &finalizers, context).await
 }
 
+fn api(object: &impl ResourceExt, context: &Context) -> Api<Pipeline> {
+    let namespace = object.namespace().unwrap_or_default();
+    Api::namespaced(context.client.clone(), &namespace)
+}
+
 async fn write<K>(object: &K, finalizers: &[String], context: &Context) -> Result<(), Error>
 where
     K: Resource<DynamicType = ()>,
 {
-    let namespace = object.namespace().unwrap_or_default();
-    let api: Api<Pipeline> = Api::namespaced(context.client.clone(), &namespace);
     // The resource version keeps a finalizer of somebody else that was added meanwhile.
     let patch = json!({"metadata": {
         "finalizers": finalizers,
@@ -67,6 +68,7 @@ where
     let (params, patch) = (PatchParams::default(), Patch::Merge(&patch));
     let name = object.name_any();
     // Only the metadata is asked for: the rest of the object need not decode.
+    let api = api(object, context);
     let write = api.patch_metadata(&name, &params, &patch);
     match context
         .effects

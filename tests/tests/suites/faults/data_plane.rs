@@ -38,9 +38,9 @@ async fn nothing_is_lost_or_doubled_when_parts_die() -> Result<()> {
         twin["spec"]["source"]["replay"]["sessionsPerSecond"] = json!("1000");
         space.apply_pipeline(&twin).await?;
         pipelines::serving(space, "twin", READY).await?;
-        pipelines::drained(space, "twin", REPLAY).await
+        pipelines::drained(space, "twin", REPLAY).await.map(drop)
     };
-    prepared_then_alone("kill", prepare, async |space, _| {
+    prepared_then_alone("kill", prepare, async |space| {
         let name = "broken";
         space.apply_pipeline(&market(&space, name)).await?;
         pipelines::serving(&space, name, READY).await?;
@@ -154,9 +154,9 @@ async fn a_new_predictor_starts_while_redis_is_down() -> Result<()> {
         let mut object = pipelines::small(space, name);
         object["spec"]["serving"]["minReplicas"] = json!(2);
         space.apply_pipeline(&object).await?;
-        pipelines::ready(space, name, READY).await
+        pipelines::ready(space, name, READY).await.map(drop)
     };
-    prepared_then_alone("no-redis", prepare, async |space, _| {
+    prepared_then_alone("no-redis", prepare, async |space| {
         pipelines::ready(&space, name, READY).await?;
         let predictor = Predictor::find(&space, name).await?;
         let before = predictor.forecast("SIMA").await?;

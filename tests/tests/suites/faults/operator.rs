@@ -124,9 +124,9 @@ async fn predictors_serve_on_without_operator_and_api_server() -> Result<()> {
     let name = "alone";
     let prepare = async |space: &Space| {
         space.apply_pipeline(&pipelines::small(space, name)).await?;
-        pipelines::ready(space, name, READY).await
+        pipelines::ready(space, name, READY).await.map(drop)
     };
-    prepared_then_alone("op-gone", prepare, async |space, _| {
+    prepared_then_alone("op-gone", prepare, async |space| {
         pipelines::ready(&space, name, READY).await?;
         let asker = Asker::start(
             Predictor::find(&space, name).await?,

@@ -18,9 +18,9 @@ async fn uninstalling_leaves_pipelines_and_reinstalling_takes_them_over() -> Res
     let name = "kept";
     let prepare = async |space: &Space| {
         space.apply_pipeline(&pipelines::small(space, name)).await?;
-        pipelines::ready(space, name, READY).await
+        pipelines::ready(space, name, READY).await.map(drop)
     };
-    prepared_then_alone("helm", prepare, async |space, _| {
+    prepared_then_alone("helm", prepare, async |space| {
         let before = pipelines::ready(&space, name, READY).await?;
         let workloads = names(&space).await?;
         let asker = Asker::start(

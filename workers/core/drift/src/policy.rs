@@ -97,6 +97,7 @@ mod tests {
             assert!(DriftPolicy::try_from(&spec).is_err(), "{bad}");
         }
     }
+
     #[test]
     fn a_rate_of_false_alarms_has_bounds() {
         assert_eq!(alarm_rate(&"0.5".into()), Ok(0.5));

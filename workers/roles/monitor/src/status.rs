@@ -55,24 +55,20 @@ impl MonitorStatus {
             (_, Some(_)) if status.performance.is_none() => Some((version, "realised error")),
             _ => None,
         };
-        status.monitor_error = unreported
-            .map(|(version, what)| not_finite(version, what))
-            .or_else(|| Some(refused(version, engine.forecasts.refused()?)));
+        let trouble = match unreported {
+            Some((version, what)) => Some(format!("the {what} of v{version} is not finite")),
+            None => {
+                let refused = engine.forecasts.refused();
+                refused.map(|cause| format!("v{version} gives no forecast: {cause}"))
+            }
+        };
+        status.monitor_error = trouble.map(not_finite);
         status
     }
 }
 
-fn not_finite(version: u32, what: &str) -> WorkerError {
-    let message = format!(
-        "the {what} of v{version} is not finite; pin another version with promotion.championVersion"
-    );
-    RoleError::user("NotFinite", message).to_worker_error()
-}
-
-fn refused(version: u32, cause: &str) -> WorkerError {
-    let message = format!(
-        "v{version} gives no forecast: {cause}; pin another version with promotion.championVersion"
-    );
+fn not_finite(trouble: String) -> WorkerError {
+    let message = format!("{trouble}; pin another version with promotion.championVersion");
     RoleError::user("NotFinite", message).to_worker_error()
 }
 

@@ -39,7 +39,6 @@ impl ProducerContext for Reports {
 pub struct LossyProducer {
     producer: BaseProducer<Reports>,
     effects: Effects,
-    dropped: Counter,
 }
 
 impl LossyProducer {
@@ -56,15 +55,11 @@ impl LossyProducer {
             .set("partitioner", "murmur2_random")
             .set("compression.type", "zstd")
             .set("linger.ms", "50");
-        let reports = Reports {
-            dropped: dropped.clone(),
-        };
-        let producer = BaseProducer::from_config_and_context(&config, reports)
+        let producer = BaseProducer::from_config_and_context(&config, Reports { dropped })
             .map_err(|e| explain("opening the served log", settings.servers(), &e))?;
         Ok(Self {
             producer,
             effects: settings.effects().clone(),
-            dropped,
         })
     }
 
@@ -83,7 +78,7 @@ impl LossyProducer {
                 if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
                     tracing::debug!(%error, "served forecast not logged");
                 }
-                self.dropped.inc();
+                self.producer.context().dropped.inc();
                 false
             }
         }
