@@ -58,6 +58,22 @@ pub async fn alone_in_namespace(
     .await
 }
 
+/// The same for tests that break nothing but the operator: they run alone, but beside each other.
+///
+/// # Errors
+/// Those of `body`; a panic in it is one.
+pub async fn alone_with_the_operator(
+    test: &str,
+    body: impl AsyncFnOnce(Space) -> Result<()>,
+) -> Result<()> {
+    on_cluster(async |cluster| {
+        let folder = turns::folder(&cluster.settings.node);
+        let turn = turns::alone_together(&folder, "operator").await?;
+        in_space(cluster, test, turn, async |space, _| body(space).await).await
+    })
+    .await
+}
+
 /// The same, with a first part that runs beside other tests: a test that runs alone holds up all the others. Between
 /// the two parts other tests may break things, and mend them.
 ///
@@ -106,7 +122,9 @@ async fn in_space(
         }
     }
     let deleted = space.delete().await;
-    drop(turn);
+    if let Some(turn) = turn {
+        turn.end().await?;
+    }
     let removed = match deleted {
         Ok(()) => space.gone().await,
         Err(error) => Err(error),

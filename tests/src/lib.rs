@@ -22,5 +22,7 @@ pub mod wait;
 
 pub use checks::Checks;
 pub use cluster::{Cluster, Space};
-pub use harness::{alone_in_namespace, in_namespace, on_cluster, prepared_then_alone};
+pub use harness::{
+    alone_in_namespace, alone_with_the_operator, in_namespace, on_cluster, prepared_then_alone,
+};
 pub use wait::until;

@@ -26,11 +26,24 @@ pub fn names(space: &Space, pipeline: &str) -> Topics {
 /// # Errors
 /// When Kafka refuses it.
 pub async fn make(space: &Space, name: &str, partitions: i32) -> Result<()> {
+    make_with(space, name, partitions, &[]).await
+}
+
+/// The same with settings, for example `retention.ms`.
+///
+/// # Errors
+/// When Kafka refuses it.
+pub async fn make_with(
+    space: &Space,
+    name: &str,
+    partitions: i32,
+    config: &[(&'static str, &'static str)],
+) -> Result<()> {
     let topic = admin::Topic {
         name: name.to_owned(),
         partitions,
         replication: 1,
-        config: vec![],
+        config: config.to_vec(),
     };
     admin::ensure_topics(&settings(space)?, &[topic]).await?;
     Ok(())

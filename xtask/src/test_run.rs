@@ -4,8 +4,9 @@
 use std::env;
 use std::fs;
 use std::process::{Command, ExitCode, Stdio};
+use std::thread;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use foresail_node::progress::{say, step};
 use foresail_node::{Name, Node, Paths, exec, node, setup};
 
@@ -17,6 +18,8 @@ use crate::{data, diagnostics, install};
 
 /// The suites that drive a cluster; everything else needs a server or two at most.
 const SUITES: &str = "package(foresail-tests) & kind(test)";
+/// Tests of one package against a real Kafka or Redis.
+const SERVERS: &str = "binary(kafka) + binary(redis)";
 
 /// Which tests.
 pub struct Wanted {
@@ -60,33 +63,54 @@ pub fn run(paths: &Paths, wanted: &Wanted) -> ExitCode {
 pub fn ready_node(paths: &Paths, profile: Profile) -> Result<Node> {
     let node = Node::new(paths, Name::Test);
     setup::all(paths, || images::compile_beside(paths, profile))?;
-    node::up::up(&node)?;
-    images::for_node(&node, profile)?;
-    data::upload(paths, &node)?;
-    install::on_node(&node).inspect_err(|_| diagnostics::collect(&node))?;
-    node::env::write(&node)?;
+    bring_up(paths, &node, profile)?;
     Ok(node)
 }
 
+fn bring_up(paths: &Paths, node: &Node, profile: Profile) -> Result<()> {
+    node::up::up(node)?;
+    images::for_node(node, profile)?;
+    data::upload(paths, node)?;
+    install::on_node(node).inspect_err(|_| diagnostics::collect(node))?;
+    node::env::write(node).map(drop)
+}
+
 fn on_node(paths: &Paths, wanted: &Wanted) -> Result<Counts> {
-    let node = ready_node(paths, Profile::Ci)?;
+    let node = Node::new(paths, Name::Test);
+    setup::all(paths, || images::compile_beside(paths, Profile::Ci))?;
+    let path = node::env::program_path(&node);
+    let mut counts = beside_bringing_up(paths, wanted, &node, &path)?;
     let run = Run {
         paths,
         wanted,
         variables: node::env::variables(&node),
-        path: node::env::program_path(&node),
+        path,
     };
-    let mut counts = step("unit and integration tests", || {
-        run.nextest("default", &format!("not ({SUITES})"))
-    })?;
-    if wanted.filter.is_empty() {
-        counts.add(step("examples in the documentation", || run.doc_tests())?);
-    }
-    counts.add(step("suites", || run.suites())?);
+    counts.add(run.with_servers()?);
     if counts.failed > 0 {
         diagnostics::collect(&node);
     }
     Ok(counts)
+}
+
+/// What needs no server runs while the node comes up; it is compiled before, for that would leave the node no time.
+fn beside_bringing_up(paths: &Paths, wanted: &Wanted, node: &Node, path: &str) -> Result<Counts> {
+    let run = Run {
+        paths,
+        wanted,
+        variables: Vec::new(),
+        path: path.to_owned(),
+    };
+    step("cargo build (tests)", || run.compile())?;
+    let alone = format!("not ({SUITES}) and not ({SERVERS})");
+    let (counts, up) = thread::scope(|scope| {
+        let counts =
+            scope.spawn(|| step("tests without servers", || run.nextest("default", &alone)));
+        let up = bring_up(paths, node, Profile::Ci);
+        (counts.join(), up)
+    });
+    up?;
+    counts.map_err(|_| anyhow!("running the tests ended in a panic"))?
 }
 
 /// The suites alone: everything else is the same on any cluster.
@@ -110,6 +134,29 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Everything that needs servers or a cluster. What needs a server or two is over long before the first suite that
+    /// breaks them runs.
+    fn with_servers(&self) -> Result<Counts> {
+        let (small, suites) = thread::scope(|scope| {
+            let small = scope.spawn(|| self.small());
+            let suites = step("suites", || self.suites());
+            (small.join(), suites)
+        });
+        let mut counts = small.map_err(|_| anyhow!("running the tests ended in a panic"))??;
+        counts.add(suites?);
+        Ok(counts)
+    }
+
+    fn small(&self) -> Result<Counts> {
+        let mut counts = step("tests with Kafka and Redis", || {
+            self.nextest("default", SERVERS)
+        })?;
+        if self.wanted.filter.is_empty() {
+            counts.add(step("examples in the documentation", || self.doc_tests())?);
+        }
+        Ok(counts)
+    }
+
     fn suites(&self) -> Result<Counts> {
         let profile = if self.wanted.soak { "soak" } else { "suites" };
         self.nextest(profile, SUITES)
@@ -138,6 +185,18 @@ impl Run<'_> {
             bail!("the tests wrote no report to {}", report.display());
         }
         Ok(Counts::read(&report)?.with_runner(succeeded))
+    }
+
+    /// All tests, run by nobody yet.
+    fn compile(&self) -> Result<()> {
+        let mut command = exec::like_a_person(self.paths, NEXTEST.program(self.paths)?);
+        command.args(["nextest", "run", "--no-run"]);
+        command.args(["--cargo-profile", Profile::Ci.name()]);
+        self.select(&mut command);
+        match self.finish(&mut command)? {
+            true => Ok(()),
+            false => bail!("the tests do not compile"),
+        }
     }
 
     /// nextest runs none of these. Together they count as one test.

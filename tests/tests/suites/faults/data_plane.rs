@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use foresail_crds::Pipeline;
 use foresail_tests::predictor::{Asked, Asker, Predictor};
 use foresail_tests::settings::in_soak;
 use foresail_tests::topics::Ledger;
@@ -19,31 +20,35 @@ const READY: Duration = Duration::from_secs(300);
 const BACK: Duration = Duration::from_secs(90);
 const REPLAY: Duration = Duration::from_secs(600);
 
-/// Some 1,900 bars of backfill, 2,000 of replay at 15 sessions a second; four times that in the soak.
-fn market(space: &Space, name: &str) -> Value {
+/// Some 1,900 bars of backfill, 2,000 of replay; four times that in the soak.
+fn market(space: &Space, name: &str, sessions_per_second: &str) -> Value {
     let mut object = pipelines::small(space, name);
     object["spec"]["source"] = json!({
         "simulator": {"seed": 21, "start": "2010-01-04", "sessions": in_soak(2000, 5000), "autocorrelation": "0.3",
             "splitEverySessions": 200, "badRowEvery": 100, "gapEverySessions": 120},
-        "backfill": {"to": "2013-12-31"}, "replay": {"sessionsPerSecond": "15"}});
+        "backfill": {"to": "2013-12-31"}, "replay": {"sessionsPerSecond": sessions_per_second}});
     object["spec"]["retraining"] = json!({"triggers": []});
     object
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_doubled_when_parts_die() -> Result<()> {
+    let name = "broken";
     let prepare = async |space: &Space| {
-        // The twin has no model to wait for: it reads to the end at once.
-        let mut twin = market(space, "twin");
-        twin["spec"]["source"]["replay"]["sessionsPerSecond"] = json!("1000");
-        space.apply_pipeline(&twin).await?;
-        pipelines::serving(space, "twin", READY).await?;
+        // The twin has nothing to wait for: it reads to the end at once. The other one waits at its first session.
+        space.apply_pipeline(&market(space, "twin", "1000")).await?;
+        space.apply_pipeline(&market(space, name, "0.01")).await?;
+        pipelines::serving(space, name, READY).await?;
         pipelines::drained(space, "twin", REPLAY).await.map(drop)
     };
     prepared_then_alone("kill", prepare, async |space| {
-        let name = "broken";
-        space.apply_pipeline(&market(&space, name)).await?;
-        pipelines::serving(&space, name, READY).await?;
+        let read = rows_read(&pipelines::serving(&space, name, READY).await?);
+        space.apply_pipeline(&market(&space, name, "15")).await?;
+        let moves = |p: &Pipeline| {
+            ensure!(rows_read(p) > read + 10, "{} rows read", rows_read(p));
+            Ok(())
+        };
+        pipelines::wait(&space, name, "replays", READY, moves).await?;
         let predictor = Predictor::find(&space, name).await?;
         let asker = Asker::start(
             predictor,
@@ -59,6 +64,12 @@ async fn nothing_is_lost_or_doubled_when_parts_die() -> Result<()> {
         compare_with_twin(&space, name, &asked).await
     })
     .await
+}
+
+fn rows_read(pipeline: &Pipeline) -> u64 {
+    let status = pipeline.status.as_ref();
+    let ingest = status.and_then(|status| status.ingest.as_ref());
+    ingest.map_or(0, |ingest| ingest.rows_read)
 }
 
 /// Each worker, Kafka, Redis and S3 in turn.

@@ -10,8 +10,8 @@ use foresail_tests::cluster::OPERATOR_NAMESPACE;
 use foresail_tests::predictor::{Asker, Predictor};
 use foresail_tests::settings::in_soak;
 use foresail_tests::{
-    Checks, Cluster, Space, alone_in_namespace, audit, faults, pipelines, prepared_then_alone,
-    programs, until,
+    Checks, Cluster, Space, alone_in_namespace, alone_with_the_operator, audit, faults, pipelines,
+    prepared_then_alone, programs, until,
 };
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
@@ -27,7 +27,7 @@ const READY: Duration = Duration::from_secs(420);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_twenty_random_points_the_end_is_the_same() -> Result<()> {
-    alone_in_namespace("op-kill", async |space| {
+    alone_with_the_operator("op-kill", async |space| {
         let name = "survivor";
         space
             .apply_pipeline(&pipelines::small(&space, name))
@@ -48,7 +48,7 @@ async fn killed_at_twenty_random_points_the_end_is_the_same() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_operators_do_the_work_of_one() -> Result<()> {
-    alone_in_namespace("op-two", async |space| {
+    alone_with_the_operator("op-two", async |space| {
         scale(&space.cluster, 2).await?;
         let result = async {
             let name = "shared";
