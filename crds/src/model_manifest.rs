@@ -80,8 +80,11 @@ pub struct ModelManifest {
     /// The same facts as one HTML page.
     #[serde(default)]
     pub report: Option<ArtifactFile>,
-    /// Challenger against champion on the gate window; absent for a first version.
+    /// Challenger against champion on the gate window; absent for a first version, and where `unseenSessions` is there.
     pub gate: Option<GateResult>,
+    /// Sessions of the gate window that the champion had not seen in training, when they were too few to compare on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen_sessions: Option<u32>,
     /// What the monitor compares live features with.
     pub drift_reference: DriftReference,
 }

@@ -12,4 +12,7 @@ pub struct Readiness {
     /// Why the program cannot do its work now, ready or not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<WorkerError>,
+    /// Digests (SHA-256, hex) of the manifests of the versions that are loaded and verified.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loaded: Vec<String>,
 }

@@ -20,6 +20,8 @@ pub mod header {
     pub const FINGERPRINT: &str = "fingerprint";
     /// Model version number, decimal.
     pub const MODEL_VERSION: &str = "model_version";
+    /// What a served forecast was made from: `pipeline`, or `request` when symbol and time are what a client said.
+    pub const ORIGIN: &str = "origin";
     /// Offset of the bar a feature row was computed from, `<partition>:<offset>`.
     pub const SOURCE_OFFSET: &str = "source_offset";
 }
@@ -41,8 +43,18 @@ pub struct FeatureRecord {
     pub values: Vec<f64>,
 }
 
-/// Longest original kept in a quarantine record, in bytes: the record must fit a Kafka message.
+/// Longest original kept in a quarantine record, in bytes of its JSON: the record must fit a Kafka message, whatever the
+/// row holds.
 const LONGEST_ORIGINAL: usize = 256 * 1024;
+/// Longest message kept in a quarantine record, in characters.
+const LONGEST_MESSAGE: usize = 1_000;
+/// Longest key of a record, in characters: the codes of instruments are shorter.
+const LONGEST_KEY: usize = 64;
+
+/// The key of a record about a row that was refused: its symbol, as far as it can be one.
+pub fn refused_key(symbol: Option<&str>) -> Option<String> {
+    symbol.map(|symbol| symbol.chars().take(LONGEST_KEY).collect())
+}
 
 /// Why a row or a bar is not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,21 +94,32 @@ pub struct QuarantineRecord {
 impl QuarantineRecord {
     /// The record of a refused row; `original` is cut to what fits a Kafka message, between characters.
     pub fn new(provider: &str, source_position: u64, refusal: Refusal, original: &[u8]) -> Self {
-        let mut end = original.len().min(LONGEST_ORIGINAL);
-        let continues = |at: usize| original.get(at).is_some_and(|byte| byte & 0xC0 == 0x80);
-        // A character has at most three continuation bytes; more are not UTF-8 and may be cut anywhere.
-        let first = (end.saturating_sub(3)..=end)
-            .rev()
-            .find(|at| !continues(*at));
-        end = first.unwrap_or(end);
+        // More than this cannot fit, however it is written.
+        let start = &original[..original.len().min(LONGEST_ORIGINAL + 4)];
         Self {
-            provider: provider.to_string(),
+            provider: provider.chars().take(LONGEST_KEY).collect(),
             source_position,
             reason: refusal.reason.to_string(),
-            message: refusal.message,
-            original: String::from_utf8_lossy(&original[..end]).into_owned(),
+            message: refusal.message.chars().take(LONGEST_MESSAGE).collect(),
+            original: fitting(&String::from_utf8_lossy(start)),
         }
     }
+}
+
+/// As many characters as fit when they are written as JSON, which makes six bytes of a control character.
+fn fitting(text: &str) -> String {
+    let mut left = LONGEST_ORIGINAL;
+    let fits = |c: &char| {
+        let bytes = match c {
+            '"' | '\\' => 2,
+            c if c.is_ascii_control() => 6,
+            c => c.len_utf8(),
+        };
+        let rest = left.checked_sub(bytes);
+        left = rest.unwrap_or(0);
+        rest.is_some()
+    };
+    text.chars().take_while(fits).collect()
 }
 
 /// The champion's one forecast for a bar, or a forecast served to a client.
@@ -150,9 +173,22 @@ mod tests {
             assert!(text.starts_with(&kept), "{padding}");
             assert_eq!(kept.len(), LONGEST_ORIGINAL - padding % 3, "{padding}");
         }
-        // Not UTF-8: replaced, and still cut.
+        // Not UTF-8: replaced by characters of three bytes, and still cut.
         let damaged = original(&vec![0x80; LONGEST_ORIGINAL + 9]);
-        assert_eq!(damaged.chars().count(), LONGEST_ORIGINAL);
+        assert_eq!(damaged.chars().count(), LONGEST_ORIGINAL / 3);
         assert_eq!(original(b"a\xffb"), "a\u{fffd}b");
+    }
+
+    #[test]
+    fn a_record_of_any_row_fits_a_kafka_message() {
+        for byte in [0, b'"', b'\\', 0x1f, 0x7f, b'x', 0xff] {
+            let row = vec![byte; 1_000_000];
+            let text = String::from_utf8_lossy(&row).into_owned();
+            let refusal = Refusal::new("BadDate", format!("`{text}` is no date"));
+            let record = QuarantineRecord::new("csv", 1, refusal, &row);
+            let length = serde_json::to_vec(&record).unwrap().len();
+            let key = refused_key(Some(&text)).unwrap().len();
+            assert!(length + key < 300_000, "{byte}: {length}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::names::PipelineName;
-use crate::pipeline::PipelineSpec;
+use crate::pipeline::{PipelineSpec, conditions};
 use crate::secret::{KAFKA, LAKE, REDIS, SOURCE};
 use crate::worker_config::{
     CleanupConfig, ConfigDocument, IngestConfig, LakeConfig, MonitorConfig, PredictConfig,
@@ -83,6 +83,8 @@ pub struct Facts {
     pub image: Image,
     /// What it reports.
     pub reports: Reports,
+    /// Condition of the Pipeline that says how it is.
+    pub condition: &'static str,
     /// Whether it follows the `-serving` ConfigMap: which versions are loaded.
     pub follows_serving: bool,
     /// Outside systems whose secrets it mounts, as folders of `SECRETS_DIR`.
@@ -146,6 +148,7 @@ roles! {
         workload: Workload::Job,
         image: Image::Worker,
         reports: Reports::Field("prepare"),
+        condition: conditions::SOURCES_READY,
         follows_serving: false,
         secrets: &[LAKE, SOURCE, KAFKA, REDIS],
         stops_on_suspend: false,
@@ -158,6 +161,7 @@ roles! {
         workload: Workload::Worker,
         image: Image::Worker,
         reports: Reports::Field("ingest"),
+        condition: conditions::SOURCES_READY,
         follows_serving: true,
         secrets: &[SOURCE, KAFKA],
         stops_on_suspend: true,
@@ -170,6 +174,7 @@ roles! {
         workload: Workload::Worker,
         image: Image::Worker,
         reports: Reports::Field("lake"),
+        condition: conditions::SOURCES_READY,
         follows_serving: false,
         secrets: &[LAKE, KAFKA],
         stops_on_suspend: false,
@@ -182,6 +187,7 @@ roles! {
         workload: Workload::Worker,
         image: Image::Worker,
         reports: Reports::Field("stream"),
+        condition: conditions::FEATURES_READY,
         follows_serving: false,
         secrets: &[KAFKA, REDIS],
         stops_on_suspend: true,
@@ -194,6 +200,7 @@ roles! {
         workload: Workload::Job,
         image: Image::Trainer,
         reports: Reports::Field("training"),
+        condition: conditions::TRAINING_HEALTHY,
         follows_serving: false,
         secrets: &[LAKE],
         stops_on_suspend: true,
@@ -207,6 +214,7 @@ roles! {
         image: Image::Worker,
         // A pod that answers strangers has no right to write: the operator asks its `/readyz`.
         reports: Reports::Nothing,
+        condition: conditions::SERVING_READY,
         follows_serving: true,
         secrets: &[LAKE, KAFKA, REDIS],
         stops_on_suspend: false,
@@ -219,6 +227,7 @@ roles! {
         workload: Workload::Worker,
         image: Image::Worker,
         reports: Reports::Fields(&["drift", "performance", "monitorError"]),
+        condition: conditions::TRAINING_HEALTHY,
         follows_serving: true,
         secrets: &[LAKE, KAFKA],
         stops_on_suspend: false,
@@ -231,6 +240,8 @@ roles! {
         workload: Workload::Job,
         image: Image::Worker,
         reports: Reports::Nothing,
+        // It runs when the Pipeline goes.
+        condition: conditions::READY,
         follows_serving: false,
         secrets: &[LAKE, KAFKA, REDIS],
         stops_on_suspend: false,

@@ -20,6 +20,13 @@ const LONGEST_REASON: usize = 64;
 /// Longest message that fits the schema of status.
 const LONGEST_MESSAGE: usize = 1_000;
 
+/// Text for status, conditions and Events, which may hold what a file or a server outside said: without characters that
+/// the API server refuses or a terminal obeys, and at most `most` characters long.
+pub fn presentable(text: &str, most: usize) -> String {
+    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().map(shown).take(most).collect()
+}
+
 impl RoleError {
     /// The declared configuration or data is wrong.
     pub fn user(reason: impl Into<String>, message: impl Into<String>) -> Self {
@@ -48,8 +55,8 @@ impl RoleError {
     pub fn to_worker_error(&self) -> WorkerError {
         WorkerError {
             class: self.class,
-            reason: self.reason.chars().take(LONGEST_REASON).collect(),
-            message: self.message.chars().take(LONGEST_MESSAGE).collect(),
+            reason: presentable(&self.reason, LONGEST_REASON),
+            message: presentable(&self.message, LONGEST_MESSAGE),
         }
     }
 
@@ -69,6 +76,8 @@ mod tests {
         assert_eq!(error.reason.len(), LONGEST_REASON);
         assert_eq!(error.message.chars().count(), LONGEST_MESSAGE);
         assert_eq!(error.class, ErrorClass::User);
+        let error = RoleError::user("R", "a\u{0}b\u{1b}[31m\nc").to_worker_error();
+        assert_eq!(error.message, "a\u{fffd}b\u{fffd}[31m\u{fffd}c");
     }
 
     #[test]

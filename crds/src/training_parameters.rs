@@ -12,6 +12,9 @@ use crate::worker_config::TrainingRecipe;
 /// Largest seed: what a JSON number holds exactly.
 const LARGEST_SEED: u64 = (1 << 53) - 1;
 
+/// Most feature rows that a model may look at, so that those who keep rows for models they do not know yet keep enough.
+pub const LARGEST_LOOKBACK: u32 = 256;
+
 /// What a fit depends on, beside its rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainingParameters {
@@ -108,7 +111,11 @@ impl TryFrom<&TrainingRecipe> for TrainingParameters {
             model: ModelParameters::try_from(&spec.model)?,
             target: spec.target,
             horizon: count("spec.training.horizon", spec.horizon, 1..=60)?,
-            lookback: count("spec.training.lookback", spec.lookback, 1..=256)?,
+            lookback: count(
+                "spec.training.lookback",
+                spec.lookback,
+                1..=LARGEST_LOOKBACK,
+            )?,
             validation_fraction: number(
                 "spec.training.validationFraction",
                 &spec.validation_fraction,
@@ -157,7 +164,11 @@ impl TryFrom<&ModelSpec> for ModelParameters {
             trees: count("spec.training.model.trees", spec.trees, 1..=2000)?,
             max_depth: count("spec.training.model.maxDepth", spec.max_depth, 1..=12)?,
             shrinkage: shrinkage(&spec.shrinkage)?,
-            season: count("spec.training.model.season", spec.season, 1..=256)?,
+            season: count(
+                "spec.training.model.season",
+                spec.season,
+                1..=LARGEST_LOOKBACK,
+            )?,
             members: members(&spec.members)?,
         })
     }

@@ -52,7 +52,10 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let effects = Effects::new(&registry, fault);
     let scraped = registry.clone();
     admin::serve(admin_bind, health.clone(), scraped, shutdown.clone()).await?;
-    let client = kube::Client::try_default().await?;
+    let config = kube::Config::infer().await?;
+    // A watch is quiet for minutes; the controller has its own limit for that.
+    let watches = kube::Client::try_from(config.clone())?;
+    let client = kube::Client::try_from(context::bounded(config, context::DEADLINE))?;
     let images = Images {
         worker: worker_image,
         trainer: trainer_image,
@@ -74,6 +77,6 @@ async fn run(args: Args) -> anyhow::Result<()> {
         }
         tokio::spawn(lease.keep(shutdown.clone()));
     }
-    watch::run(context, watch_namespace.as_deref(), shutdown).await;
+    watch::run(context, watches, watch_namespace.as_deref(), shutdown).await;
     Ok(())
 }

@@ -43,6 +43,9 @@ const RESYNC: Duration = Duration::from_secs(300);
 /// Time after which a Pipeline that waits for something is reconciled again.
 const WAITING: Duration = Duration::from_secs(10);
 
+/// Failures in a row after which an error is no accident.
+const LASTING: u32 = 2;
+
 /// Time after which the next step follows a write that had to come first.
 const AT_ONCE: Duration = Duration::from_millis(200);
 
@@ -56,11 +59,29 @@ pub async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Ac
         Ok(pipeline) if pipeline.metadata.deletion_timestamp.is_some() => {
             cleanup::run(pipeline, &context, now).await
         }
-        Ok(pipeline) => advance(pipeline, &context, now).await,
+        Ok(pipeline) => match advance(pipeline, &context, now).await {
+            Err(error) => {
+                tell(pipeline, &error, &context, now).await;
+                Err(error)
+            }
+            done => done,
+        },
         Err(invalid) => undecodable::explain(&object, &invalid.error, &context, now).await,
     }?;
     context.retries.forget(&name(object.as_ref()));
     Ok(action)
+}
+
+/// Puts a failure into status, where a person looks: at once when the same request will be refused again, otherwise
+/// once it has failed several times.
+async fn tell(object: &Pipeline, error: &Error, context: &Context, now: Timestamp) {
+    let lasts = error.refusal().is_some() || context.retries.failures(&name(object)) >= LASTING;
+    if error.is_conflict() || !lasts {
+        return;
+    }
+    if let Err(unwritten) = status::failed(object, error, context, now).await {
+        tracing::warn!(pipeline = %name(object), %unwritten, "its conditions do not say so");
+    }
 }
 
 /// When a Pipeline whose reconcile failed is tried again.
@@ -86,7 +107,7 @@ async fn advance(object: &Pipeline, context: &Context, now: Timestamp) -> Result
         return Ok(Action::requeue(AT_ONCE));
     }
     let stored = object.status.clone().unwrap_or_default();
-    let observed = dereference::dereference(&pipeline.name, stored, context).await?;
+    let observed = dereference::dereference(&pipeline, stored, context).await?;
     let plan = plan::plan(&pipeline, &observed, now);
     let decided = Decided {
         object,
@@ -102,8 +123,8 @@ async fn advance(object: &Pipeline, context: &Context, now: Timestamp) -> Result
         return Ok(Action::requeue(AT_ONCE));
     }
     let prepared = children::build(&pipeline, &plan, &context.images);
-    let applied = apply::apply(decided, &prepared).await?;
-    let ready = status::write(decided, &applied).await?;
+    let (applied, refused) = apply::apply(decided, &prepared).await?;
+    let ready = status::write(decided, &applied, &refused).await?;
     let wait = if ready { RESYNC } else { WAITING };
     Ok(Action::requeue(wait.min(to_next_run(&pipeline, now))))
 }

@@ -16,15 +16,31 @@ const CONFLICT: Duration = Duration::from_millis(400);
 
 /// Waits of the Pipelines whose last reconcile failed.
 #[derive(Debug, Default)]
-pub struct Retries(Mutex<HashMap<PipelineName, Backoff>>);
+pub struct Retries(Mutex<HashMap<PipelineName, Failing>>);
+
+#[derive(Debug)]
+struct Failing {
+    backoff: Backoff,
+    times: u32,
+}
 
 impl Retries {
     /// Wait before the next try.
     pub fn after_error(&self, pipeline: &PipelineName) -> Duration {
         let mut failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = || Backoff::new(FIRST, MOST);
-        let backoff = failing.entry(pipeline.clone()).or_insert_with(first);
-        backoff.next_wait()
+        let first = || Failing {
+            backoff: Backoff::new(FIRST, MOST),
+            times: 0,
+        };
+        let failing = failing.entry(pipeline.clone()).or_insert_with(first);
+        failing.times = failing.times.saturating_add(1);
+        failing.backoff.next_wait()
+    }
+
+    /// Failures in a row so far.
+    pub fn failures(&self, pipeline: &PipelineName) -> u32 {
+        let failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        failing.get(pipeline).map_or(0, |failing| failing.times)
     }
 
     /// Wait after somebody else wrote meanwhile; it does not grow.

@@ -84,6 +84,11 @@ impl Server {
         self.table().objects.get(path).cloned().unwrap_or_default()
     }
 
+    /// Removes an object behind the operator's back.
+    pub fn remove(&self, path: &str) {
+        self.table().objects.remove(path);
+    }
+
     /// Paths of all objects of one kind.
     pub fn paths(&self, kind: &str) -> Vec<String> {
         let table = self.table();

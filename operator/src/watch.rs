@@ -28,8 +28,12 @@ const CONCURRENCY: u16 = 8;
 const DEBOUNCE: Duration = Duration::from_millis(200);
 
 /// Runs the controller until shutdown.
-pub async fn run(context: Arc<Context>, namespace: Option<&str>, shutdown: Shutdown) {
-    let client = context.client.clone();
+pub async fn run(
+    context: Arc<Context>,
+    client: Client,
+    namespace: Option<&str>,
+    shutdown: Shutdown,
+) {
     let ours = watcher::Config::default()
         .labels(&labels::managed_selector())
         .page_size(50);

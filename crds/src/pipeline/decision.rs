@@ -61,12 +61,16 @@ pub enum Reason {
     GatePassed,
     /// Not better than the champion by enough.
     GateFailed,
+    /// Too few sessions are unseen by the champion to judge on.
+    TooFewUnseen,
     /// The leak guard failed.
     LeakFound,
     /// `promotion.championVersion` names it.
     Pinned,
     /// The rollback annotation asks for it.
     Annotation,
+    /// The champion's ModelVersion was deleted.
+    VersionDeleted,
     /// `retraining.cooldown` has not passed since the last run.
     Cooldown,
     /// `retraining.maxPerDay` runs have started within a day.

@@ -164,6 +164,10 @@ pub struct RunRecord {
     /// Start of the newest drift alarm that a run has answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alarm_answered: Option<Time>,
+    /// Event time from which a new version can be compared with the champion on sessions that neither has seen: a run
+    /// starts then by itself. Present when there were too few.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparable_from: Option<Time>,
 }
 
 impl RunRecord {
@@ -336,6 +340,10 @@ pub struct TrainingResult {
     /// Comparison with the champion; absent for a first version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateResult>,
+    /// Sessions of the gate window that the champion had not seen in training, when they were too few to compare on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub unseen_sessions: Option<u32>,
     /// What the leak guard found. A version whose guard failed is rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leak_guard: Option<LeakGuardResult>,

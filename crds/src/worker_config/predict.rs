@@ -29,8 +29,6 @@ pub struct PredictConfig {
     pub features: Vec<FeatureSpec>,
     /// How corporate actions enter features.
     pub adjustment: Adjustment,
-    /// Newest rows of a symbol that are kept in memory.
-    pub lookback: u32,
     /// Seconds a cached forecast lives.
     pub cache_ttl_seconds: u64,
 }
@@ -47,7 +45,6 @@ impl RoleConfig for PredictConfig {
             redis: cache.redis.clone(),
             features: spec.features.clone(),
             adjustment: spec.source.adjustment,
-            lookback: spec.training.lookback,
             cache_ttl_seconds: cache.ttl.as_duration().map_or(0, |d| d.as_secs()),
         }
     }

@@ -22,8 +22,6 @@ pub struct StreamConfig {
     pub features: Vec<FeatureSpec>,
     /// How corporate actions enter features.
     pub adjustment: Adjustment,
-    /// Newest rows of a symbol that are kept in Redis.
-    pub lookback: u32,
 }
 
 impl RoleConfig for StreamConfig {
@@ -35,7 +33,6 @@ impl RoleConfig for StreamConfig {
             redis: spec.serving.cache.redis.clone(),
             features: spec.features.clone(),
             adjustment: spec.source.adjustment,
-            lookback: spec.training.lookback,
         }
     }
 

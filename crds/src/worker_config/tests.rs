@@ -87,7 +87,7 @@ fn edits() -> Vec<(&'static str, Value, &'static [Role])> {
         ("/training/validationFolds", json!(5), &[Train]),
         ("/training/maxSessions", json!(900), &[Train]),
         ("/training/seed", json!(2), &[Train]),
-        ("/training/lookback", json!(9), FEATURES),
+        ("/training/lookback", json!(9), &[Train]),
         ("/training/resources", limit.clone(), &[]),
         ("/training/activeDeadlineSeconds", json!(99), &[]),
         ("/training/backoffLimit", json!(0), &[]),

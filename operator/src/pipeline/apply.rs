@@ -3,18 +3,17 @@
 
 mod prune;
 mod retention;
+mod version;
 
-use foresail_crds::model_version::ModelVersionStatus;
-use foresail_crds::{API_VERSION, MANAGER, ModelVersion, ModelVersionSpec};
-use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
+use foresail_crds::{MANAGER, Role};
+use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
-use super::condition::{Claim, Conditions};
 use super::decided::Decided;
-use super::error::Error;
+use super::error::{Error, Refused};
+use super::labels;
 use super::matching::covers;
-use super::plan::types::AssignedRole;
 use super::resources::{Child, Prepared, Resources};
 
 /// Children as they live. Only [`apply`] has a value of it, so that status can be made from nothing
@@ -30,34 +29,71 @@ impl Applied {
     }
 }
 
-/// Makes the cluster hold what is prepared.
+/// Makes the cluster hold what is prepared. A child that the API server refuses keeps no other one from being made;
+/// what it refused comes with the children.
 pub async fn apply(
     at: Decided<'_>,
     prepared: &Resources<Prepared>,
-) -> Result<Resources<Applied>, Error> {
+) -> Result<(Resources<Applied>, Vec<Refused>), Error> {
     if let Some(spec) = at.plan.create() {
-        create_version(at, spec).await?;
+        version::create_version(at, spec).await?;
     }
     let mut applied = Resources::new(Vec::with_capacity(prepared.children.len()), Applied(()));
+    let mut refused = Vec::new();
     for child in &prepared.children {
-        applied.children.push(apply_child(at, child).await?);
+        match apply_child(at, child).await {
+            Ok(Made::Child(child)) => applied.children.push(child),
+            Ok(Made::NameTaken) => refused.push(name_taken(child)),
+            Err(error) => refused.push(set_aside(error, child.role())?),
+        }
     }
     for assigned in &at.plan.roles {
-        assign_role(at, assigned).await?;
+        version::assign_role(at, assigned).await?;
     }
-    prune::prune(at, prepared, &applied).await?;
-    Ok(applied)
+    refused.extend(prune::prune(at, prepared, &applied).await?);
+    Ok((applied, refused))
+}
+
+/// A refusal is told and the next child made; any other error ends the reconcile.
+fn set_aside(error: Error, role: Option<Role>) -> Result<Refused, Error> {
+    let refused = Refused::by_server(&error, role).ok_or(error)?;
+    tracing::warn!(
+        reason = refused.reason,
+        cause = refused.message,
+        "a child is refused"
+    );
+    Ok(refused)
+}
+
+fn name_taken(child: &Child) -> Refused {
+    let object = child.title();
+    Refused {
+        role: child.role(),
+        reason: "NameTaken",
+        message: format!(
+            "{object} is there already and is not of this Pipeline, so it is left as it is; remove it, or give the \
+             Pipeline another name"
+        ),
+    }
+}
+
+/// What became of a child.
+enum Made {
+    /// As it lives now.
+    Child(Child),
+    /// An object of its name belongs to somebody else.
+    NameTaken,
 }
 
 /// The child as it lives; written only when it differs.
-async fn apply_child(at: Decided<'_>, child: &Child) -> Result<Child, Error> {
+async fn apply_child(at: Decided<'_>, child: &Child) -> Result<Made, Error> {
     let live = at
         .observed
         .children
         .iter()
         .find(|live| same_object(live, child));
     let Some(live) = live else {
-        return server_side(at, child).await;
+        return make(at, child).await;
     };
     // A Job's template cannot change: only whether it is suspended.
     let is_job = child.kind.kind == "Job";
@@ -68,13 +104,15 @@ async fn apply_child(at: Decided<'_>, child: &Child) -> Result<Child, Error> {
     };
     let value = serde_json::to_value(live).unwrap_or_default();
     if covers(&value, &wanted) {
-        return Ok(Child {
+        return Ok(Made::Child(Child {
             value,
             ..child.clone()
-        });
+        }));
     }
     if !is_job {
-        return server_side(at, child).await;
+        return server_side(at, &fenced(at, live, child))
+            .await
+            .map(Made::Child);
     }
     let (params, patch) = (PatchParams::default(), Patch::Merge(&wanted));
     let api = api(at, child);
@@ -86,6 +124,28 @@ async fn apply_child(at: Decided<'_>, child: &Child) -> Result<Child, Error> {
             .perform("kubernetes", "patch-job", write)
             .await,
     )
+    .map(Made::Child)
+}
+
+/// A child that was not seen among ours. An object of its name that we have not made is nobody's to take over: it would
+/// be changed, and go with the Pipeline.
+async fn make(at: Decided<'_>, child: &Child) -> Result<Made, Error> {
+    let there = api(at, child).get_opt(&child.name).await;
+    let there = there.map_err(|source| failed(child.title(), source))?;
+    if there.is_some_and(|object| !labels::is_ours(&object.metadata, &at.pipeline.owner.uid)) {
+        return Ok(Made::NameTaken);
+    }
+    server_side(at, child).await.map(Made::Child)
+}
+
+/// Which version serves follows from the one that was seen: an operator that slept between its decision and this write
+/// must not undo its successor's. Other children follow from the spec alone.
+fn fenced(at: Decided<'_>, live: &DynamicObject, child: &Child) -> Child {
+    let mut child = child.clone();
+    if child.name == at.pipeline.name.serving() {
+        child.value["metadata"]["resourceVersion"] = json!(live.resource_version());
+    }
+    child
 }
 
 async fn server_side(at: Decided<'_>, child: &Child) -> Result<Child, Error> {
@@ -126,76 +186,4 @@ fn suspension(job: &Value) -> Value {
 fn same_object(live: &DynamicObject, child: &Child) -> bool {
     let kind = live.types.as_ref().map(|t| t.kind.as_str());
     kind == Some(&child.kind.kind) && live.metadata.name.as_deref() == Some(&child.name)
-}
-
-/// A version is created, never applied: a name that is taken is another operator's work.
-async fn create_version(at: Decided<'_>, spec: &ModelVersionSpec) -> Result<(), Error> {
-    let name = at.pipeline.name.model_version(spec.version);
-    let mut version = ModelVersion::new(&name, spec.clone());
-    version.metadata.owner_references = Some(vec![at.pipeline.owner.clone()]);
-    let params = PostParams::default();
-    let api = versions(at);
-    let create = api.create(&params, &version);
-    at.context
-        .effects
-        .perform("kubernetes", "create-version", create)
-        .await
-        .map(drop)
-        .map_err(|source| failed(format!("ModelVersion {name}"), source))
-}
-
-fn versions(at: Decided<'_>) -> Api<ModelVersion> {
-    Api::namespaced(at.context.client.clone(), &at.pipeline.name.namespace)
-}
-
-/// Writes the role of a version that was there when the decision was taken; that of a new one
-/// follows in the next reconcile.
-async fn assign_role(at: Decided<'_>, assigned: &AssignedRole) -> Result<(), Error> {
-    let Some(version) = at.observed.version(assigned.version) else {
-        return Ok(());
-    };
-    let wanted = version_status(at, version, assigned);
-    if version.status.as_ref() == Some(&wanted) {
-        return Ok(());
-    }
-    let name = version.name_any();
-    let patch = json!({
-        "apiVersion": API_VERSION, "kind": "ModelVersion",
-        "metadata": {"name": name}, "status": wanted
-    });
-    let params = PatchParams::apply(MANAGER).force();
-    let patch = Patch::Apply(&patch);
-    let api = versions(at);
-    let write = api.patch_status(&name, &params, &patch);
-    at.context
-        .effects
-        .perform("kubernetes", "version-status", write)
-        .await
-        .map(drop)
-        .map_err(|source| failed(format!("status of ModelVersion {name}"), source))
-}
-
-fn version_status(
-    at: Decided<'_>,
-    version: &ModelVersion,
-    assigned: &AssignedRole,
-) -> ModelVersionStatus {
-    let old = version.status.as_ref();
-    let conditions = Conditions {
-        old: old.map_or(&[], |s| s.conditions.as_slice()),
-        generation: version.metadata.generation,
-        now: at.now,
-    };
-    let usable = conditions.claim(Claim {
-        type_: "Ready",
-        truth: true,
-        reason: "Usable",
-        message: "complete and immutable".into(),
-    });
-    ModelVersionStatus {
-        observed_generation: version.metadata.generation,
-        conditions: vec![usable],
-        role: Some(assigned.role),
-        reason: assigned.reason.clone(),
-    }
 }

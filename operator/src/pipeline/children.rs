@@ -32,7 +32,7 @@ pub fn build(pipeline: &ValidatedPipeline, plan: &Plan, images: &Images) -> Reso
             Workload::Worker if plan.prepared => {
                 resources.add(&workers::deployment(pipeline, role, images));
             }
-            Workload::Server if plan.champion().is_some() => {
+            Workload::Server if plan.serves => {
                 server::add(&mut resources, pipeline, role, images);
                 autoscaler::add(&mut resources, pipeline, role);
             }

@@ -1,5 +1,6 @@
 //! One condition of a status. Pure.
 
+use foresail_crds::role_error::presentable;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -45,7 +46,7 @@ impl Conditions<'_> {
             type_: type_.into(),
             status: status.into(),
             reason: reason.into(),
-            message: message.chars().take(LONGEST_MESSAGE).collect(),
+            message: presentable(&message, LONGEST_MESSAGE),
             observed_generation: self.generation,
             last_transition_time: since.cloned().unwrap_or(Time(self.now)),
         }

@@ -14,30 +14,38 @@ use serde::de::DeserializeOwned;
 use super::error::Error;
 use super::observed::Observed;
 use super::resources::kinds;
-use super::{labels, predictors};
+use super::validate::ValidatedPipeline;
+use super::{labels, pods, predictors};
 use crate::context::Context;
 
 /// Everything that exists of one Pipeline.
 pub async fn dereference(
-    name: &PipelineName,
+    pipeline: &ValidatedPipeline,
     status: PipelineStatus,
     context: &Context,
 ) -> Result<Observed, Error> {
-    let reader = Reader { name, context };
+    let name = &pipeline.name;
+    let reader = Reader {
+        name,
+        uid: &pipeline.owner.uid,
+        context,
+    };
     let ours = ListParams::default().labels(&labels::selector(name));
     let Versions {
         readable,
         unreadable,
     } = reader.versions().await?;
     let pods: Vec<Pod> = reader.list(&ours).await?;
+    let mut jobs = reader.list::<Job>(&ours).await?;
+    jobs.retain(|job| labels::is_ours(&job.metadata, reader.uid));
     Ok(Observed {
         status,
         versions: readable,
         unreadable_versions: unreadable,
         serving: reader.serving().await?,
-        jobs: reader.list::<Job>(&ours).await?,
-        events: reader.mount_failures(&pods).await?,
-        predictors: predictors::errors(&pods, &context.http).await,
+        events: reader.failures(&pods, &jobs).await?,
+        jobs,
+        predictors: predictors::answers(name, &pods, &context.http).await,
         pods,
         children: reader.children(&ours).await?,
     })
@@ -45,6 +53,7 @@ pub async fn dereference(
 
 struct Reader<'a> {
     name: &'a PipelineName,
+    uid: &'a str,
     context: &'a Context,
 }
 
@@ -112,6 +121,7 @@ impl Reader<'_> {
         let name = self.name.serving();
         let map = self.api::<ConfigMap>().get_opt(&name).await;
         let map = map.map_err(|source| failed(&format!("ConfigMap {name}"), source))?;
+        let map = map.filter(|map| labels::is_ours(&map.metadata, self.uid));
         Ok(map.and_then(|m| serde_json::from_str(m.data?.get(SERVING_FILE)?).ok()))
     }
 
@@ -122,8 +132,10 @@ impl Reader<'_> {
             let api: Api<DynamicObject> = Api::namespaced_with(client, &self.name.namespace, &kind);
             let list = api.list(ours).await;
             let list = list.map_err(|source| failed(&kind.kind, source))?;
+            let ours = list.items.into_iter();
+            let ours = ours.filter(|item| labels::is_ours(&item.metadata, self.uid));
             // Items of a list come without their type.
-            all.extend(list.items.into_iter().map(|mut item| {
+            all.extend(ours.map(|mut item| {
                 item.types = Some(kube::core::TypeMeta {
                     api_version: kind.api_version.clone(),
                     kind: kind.kind.clone(),
@@ -134,17 +146,22 @@ impl Reader<'_> {
         Ok(all)
     }
 
-    /// A pod that waits for a missing Secret says so only in events.
-    async fn mount_failures(&self, pods: &[Pod]) -> Result<Vec<Event>, Error> {
-        let stuck = pods.iter().any(|pod| {
+    /// A pod that waits for a missing Secret, and a Job that may not make its pod, say so only in events.
+    async fn failures(&self, pods: &[Pod], jobs: &[Job]) -> Result<Vec<Event>, Error> {
+        let pending = |pod: &Pod| {
             let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
             phase == Some("Pending")
-        });
-        if !stuck {
-            return Ok(Vec::new());
+        };
+        let mut events = Vec::new();
+        if pods.iter().any(pending) {
+            let mounts = ListParams::default().fields("reason=FailedMount");
+            events.extend(self.list(&mounts).await?);
         }
-        let mounts = ListParams::default().fields("reason=FailedMount");
-        self.list(&mounts).await
+        if jobs.iter().any(pods::has_none_yet) {
+            let fields = "reason=FailedCreate,involvedObject.kind=Job";
+            events.extend(self.list(&ListParams::default().fields(fields)).await?);
+        }
+        Ok(events)
     }
 }
 

@@ -1,4 +1,6 @@
-//! Why a reconcile did not finish.
+//! Why a reconcile did not finish, and what the API server refused.
+
+use foresail_crds::Role;
 
 /// A step that failed, and the object it failed on.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +54,26 @@ impl Error {
         code(self.cause()) == Some(409)
     }
 
+    /// The API server's words, when it answered and will answer the same until something is corrected: a quota, a
+    /// policy, a value out of its range, a right that is missing.
+    pub fn refusal(&self) -> Option<&str> {
+        match self.cause() {
+            kube::Error::Api(status) if is_final(status.code) => Some(&status.message),
+            _ => None,
+        }
+    }
+
+    /// The object it failed on, for people.
+    pub fn object(&self) -> &str {
+        match self {
+            Self::Dereference { object, .. }
+            | Self::Apply { object, .. }
+            | Self::Cleanup { object, .. } => object,
+            Self::Status(_) => "status",
+            Self::Finalizer(_) => "finalizer",
+        }
+    }
+
     /// Low-cardinality name for metrics.
     pub fn category(&self) -> &'static str {
         match self {
@@ -62,6 +84,42 @@ impl Error {
             Self::Cleanup { .. } => "Cleanup",
         }
     }
+}
+
+/// A conflict and a request to slow down are answered otherwise the next time.
+fn is_final(code: u16) -> bool {
+    (400..500).contains(&code) && !matches!(code, 409 | 429)
+}
+
+/// A child that could not be made or removed; the others were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The role it belongs to, where it belongs to one.
+    pub role: Option<Role>,
+    /// CamelCase reason.
+    pub reason: &'static str,
+    /// Object, the API server's words, what happens next.
+    pub message: String,
+}
+
+impl Refused {
+    /// What the API server refused; none for an error that is no refusal.
+    pub fn by_server(error: &Error, role: Option<Role>) -> Option<Self> {
+        let words = error.refusal()?;
+        Some(Self {
+            role,
+            reason: REFUSED,
+            message: refused_message(error.object(), words),
+        })
+    }
+}
+
+/// Reason of a condition when the API server refuses an object.
+pub(super) const REFUSED: &str = "Refused";
+
+/// Sentence about an object that the API server refuses.
+pub(super) fn refused_message(object: &str, words: &str) -> String {
+    format!("the API server refuses {object}: {words}; correct what it names, it is tried again")
 }
 
 /// HTTP code of a refusal; none when there was no answer.

@@ -1,5 +1,6 @@
 //! Publishing an Event. Events are for people: one that cannot be published changes nothing.
 
+use foresail_crds::role_error::presentable;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::Event;
 
@@ -10,7 +11,11 @@ const LONGEST_NOTE: usize = 1_000;
 
 /// Publishes an Event about an object; its note is cut to what the API server takes.
 pub(super) async fn publish(mut event: Event, about: &ObjectReference, context: &Context) {
-    event.note = event.note.as_deref().map(|note| cut(note).to_owned());
+    let note = event
+        .note
+        .as_deref()
+        .map(|note| presentable(note, LONGEST_NOTE));
+    event.note = note.as_deref().map(|note| cut(note).to_owned());
     let publish = context.recorder.publish(&event, about);
     let published = context
         .effects

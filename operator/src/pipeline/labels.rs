@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use foresail_crds::names::PipelineName;
 use foresail_crds::{MANAGER, Role};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 /// Name of the Pipeline.
@@ -38,11 +38,18 @@ pub fn pods(name: &PipelineName, role: Role) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Whether a pod runs for a role.
-pub fn is_role(pod: &Pod, role: Role) -> bool {
-    pod.labels()
+/// Whether an object belongs to a role.
+pub fn is_role(object: &impl ResourceExt, role: Role) -> bool {
+    object
+        .labels()
         .get(COMPONENT)
         .is_some_and(|c| c == role.name())
+}
+
+/// Whether the Pipeline of this uid is the owner that controls an object: labels can be copied.
+pub fn is_ours(object: &ObjectMeta, pipeline_uid: &str) -> bool {
+    let mut owners = object.owner_references.iter().flatten();
+    owners.any(|owner| owner.controller == Some(true) && owner.uid == pipeline_uid)
 }
 
 /// Selects all children of one Pipeline.

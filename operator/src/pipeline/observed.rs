@@ -1,11 +1,14 @@
 //! What exists, as one reconcile saw it.
 
+use foresail_crds::Role;
 use foresail_crds::pipeline::status::WorkerError;
 use foresail_crds::worker_config::ServingConfig;
 use foresail_crds::{ModelVersion, PipelineStatus};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::DynamicObject;
+
+use super::labels;
 
 /// Everything a decision needs, read once.
 #[derive(Clone, Debug, Default)]
@@ -24,8 +27,8 @@ pub struct Observed {
     pub pods: Vec<Pod>,
     /// Warning events about those pods that never started.
     pub events: Vec<Event>,
-    /// What keeps predictors from serving, as they say themselves.
-    pub predictors: Vec<PredictorError>,
+    /// What predictors say of themselves.
+    pub predictors: Vec<PredictorAnswer>,
     /// Every child of a kind the operator makes.
     pub children: Vec<DynamicObject>,
 }
@@ -35,12 +38,24 @@ impl Observed {
     pub fn version(&self, number: u32) -> Option<&ModelVersion> {
         self.versions.iter().find(|v| v.spec.version == number)
     }
+
+    /// Whether predictors were made.
+    pub fn has_predictors(&self) -> bool {
+        let mut children = self.children.iter();
+        children.any(|child| {
+            let kind = child.types.as_ref().map(|types| types.kind.as_str());
+            kind == Some("Deployment") && labels::is_role(child, Role::Predict)
+        })
+    }
 }
 
-/// Why one predictor pod does not serve what it should.
+/// What one predictor pod says of itself.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PredictorError {
+pub struct PredictorAnswer {
     /// Name of the pod.
     pub pod: String,
-    pub error: WorkerError,
+    /// Why it does not serve what it should.
+    pub error: Option<WorkerError>,
+    /// Digests of the manifests it has loaded and verified.
+    pub loaded: Vec<String>,
 }

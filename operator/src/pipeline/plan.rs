@@ -16,6 +16,7 @@ use jiff::Timestamp;
 
 use super::observed::Observed;
 use super::validate::ValidatedPipeline;
+pub use trigger::is_retried;
 use types::{NewAlarm, Plan, Situation, Step};
 
 /// The plan: what was decided before, and the steps that are due, each seeing those before it.
@@ -26,6 +27,7 @@ pub fn plan(pipeline: &ValidatedPipeline, observed: &Observed, now: Timestamp) -
         now,
     };
     let mut plan = recall(at);
+    plan.take(replace_lost(&plan, at));
     plan.take(finish::finish(&plan, at));
     if let Some(alarm) = alarm(&plan, at) {
         plan.alarm_announced = Some(alarm.since.clone());
@@ -44,6 +46,7 @@ pub fn plan(pipeline: &ValidatedPipeline, observed: &Observed, now: Timestamp) -
         champion: plan.champion().cloned(),
         gate_sessions: pipeline.promotion.gate_sessions,
     });
+    plan.serves = plan.champion().is_some() || observed.has_predictors();
     plan.roles = roles::roles(&plan, observed);
     plan
 }
@@ -111,6 +114,16 @@ fn alarm(plan: &Plan, at: Situation<'_>) -> Option<NewAlarm> {
         since.0, drift.model_version, drift.score, drift.threshold
     );
     Some(NewAlarm { since, message })
+}
+
+/// The version before a champion whose ModelVersion was deleted takes its place.
+fn replace_lost(plan: &Plan, at: Situation<'_>) -> Option<Step> {
+    let lost = at.observed.status.champion.as_ref();
+    let lost = lost.filter(|_| plan.champion().is_none())?;
+    Some(Step::Replace {
+        to: plan.serving.previous.clone()?,
+        lost: lost.version,
+    })
 }
 
 /// A new value of the rollback annotation puts the previous champion back, where there is one.

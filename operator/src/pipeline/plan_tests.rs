@@ -1,9 +1,12 @@
+#[path = "plan_tests/recovery.rs"]
+mod recovery;
+
 use foresail_crds::model_manifest::{GateResult, LeakCheck, LeakGuardResult};
 use foresail_crds::model_version::ModelVersionStatus;
 use foresail_crds::pipeline::spec::{DriftMetric, ModelKind};
 use foresail_crds::pipeline::status::{
-    Action, AlarmEpisode, DriftStatus, ErrorClass, IngestStatus, LakeStatus, PrepareStatus, Reason,
-    RunState, TrainingResult, TrainingStatus, Trigger, WorkerError,
+    Action, AlarmEpisode, DriftStatus, ErrorClass, IngestStatus, LakeStatus, PerformanceStatus,
+    PrepareStatus, Reason, RunState, TrainingResult, TrainingStatus, Trigger, WorkerError,
 };
 use foresail_crds::{Decimal, ModelVersion, ModelVersionSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -85,6 +88,7 @@ fn result(p: &ValidatedPipeline, run: &RunRecord, gate: Option<GateResult>) -> T
             kind: ModelKind::Linear,
             metrics: vec![],
             gate,
+            unseen_sessions: None,
             leak_guard: None,
         }),
         ..TrainingStatus::default()

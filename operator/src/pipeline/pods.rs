@@ -1,26 +1,73 @@
 //! Root causes copied up from pods: what a person would find with `kubectl describe`. Pure.
 
-use foresail_crds::Role;
 use foresail_crds::pipeline::status::{ErrorClass, WorkerError};
+use foresail_crds::{Role, RoleError};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::ResourceExt;
 
 use super::labels;
+use super::observed::Observed;
 
 fn error(class: ErrorClass, reason: &str, message: String) -> WorkerError {
-    let message = message.chars().take(1_000).collect();
-    WorkerError {
+    RoleError {
         class,
         reason: reason.into(),
         message,
     }
+    .to_worker_error()
 }
 
 /// Why the pods of a role do not run, if they do not; the newest pod counts.
-pub(crate) fn trouble(pods: &[Pod], events: &[Event], role: Role) -> Option<WorkerError> {
-    let mut ours: Vec<&Pod> = pods.iter().filter(|p| labels::is_role(p, role)).collect();
-    ours.sort_by_key(|p| p.metadata.creation_timestamp.as_ref().map(|t| t.0));
-    pod_trouble(ours.last()?, events)
+pub(crate) fn trouble(observed: &Observed, role: Role) -> Option<WorkerError> {
+    let pods = observed.pods.iter();
+    let newest = pods
+        .filter(|p| labels::is_role(*p, role))
+        .max_by_key(|p| p.metadata.creation_timestamp.as_ref().map(|t| t.0));
+    match newest {
+        Some(pod) => pod_trouble(pod, &observed.events),
+        None => no_pod(observed, role),
+    }
+}
+
+/// A Job that has begun and has no pod yet.
+pub(crate) fn has_none_yet(job: &Job) -> bool {
+    let suspended = job.spec.as_ref().and_then(|s| s.suspend) == Some(true);
+    let status = job.status.clone().unwrap_or_default();
+    let pods = [status.active, status.succeeded, status.failed];
+    !suspended && pods.iter().flatten().sum::<i32>() == 0
+}
+
+/// What keeps a Deployment or a Job from making its pod: a quota, a policy.
+fn no_pod(observed: &Observed, role: Role) -> Option<WorkerError> {
+    let refused = |message: String| {
+        let message = format!("no pod of {role} can be made: {message}; it is tried again");
+        error(ErrorClass::Outside, "PodRefused", message)
+    };
+    let deployments = observed
+        .children
+        .iter()
+        .filter(|child| labels::is_role(*child, role));
+    let conditions = deployments.filter_map(|child| child.data["status"]["conditions"].as_array());
+    let failure = conditions
+        .flatten()
+        .find(|c| c["type"] == "ReplicaFailure" && c["status"] == "True");
+    if let Some(message) = failure.and_then(|c| c["message"].as_str()) {
+        return Some(refused(message.to_owned()));
+    }
+    let jobs = observed.jobs.iter();
+    let waiting = jobs.filter(|job| labels::is_role(*job, role) && has_none_yet(job));
+    let names: Vec<String> = waiting.map(ResourceExt::name_any).collect();
+    let about = |event: &&Event| {
+        let object = &event.involved_object;
+        object.kind.as_deref() == Some("Job")
+            && object
+                .name
+                .as_ref()
+                .is_some_and(|name| names.contains(name))
+    };
+    let message = observed.events.iter().rfind(about)?.message.clone()?;
+    Some(refused(message))
 }
 
 /// Why the pod of a training run failed.
@@ -32,6 +79,14 @@ pub(crate) fn training_failure(pods: &[Pod], run_id: &str) -> Option<WorkerError
     ours.sort_by_key(|p| p.metadata.creation_timestamp.as_ref().map(|t| t.0));
     let pod = ours.last()?;
     containers(pod).find_map(|c| terminated(pod, c))
+}
+
+/// Whether the pod of a training run runs.
+pub(crate) fn runs(pods: &[Pod], run_id: &str) -> bool {
+    let mut ours = pods
+        .iter()
+        .filter(|p| p.labels().get(labels::RUN).is_some_and(|r| r == run_id));
+    ours.any(|p| p.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Running"))
 }
 
 fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
@@ -176,7 +231,11 @@ mod tests {
             ),
         ];
         for (status, expected) in cases {
-            let reason = trouble(&[pod(status)], &[], Role::Ingest).map(|e| e.reason);
+            let observed = Observed {
+                pods: vec![pod(status)],
+                ..Observed::default()
+            };
+            let reason = trouble(&observed, Role::Ingest).map(|e| e.reason);
             assert_eq!(reason.as_deref(), expected);
         }
     }
@@ -218,9 +277,46 @@ mod tests {
             "message": "MountVolume.SetUp failed for volume \"source\" : secret \"s3\" not found"
         }))
         .unwrap();
-        assert_eq!(
-            trouble(&[waiting], &[event], Role::Ingest).unwrap().reason,
-            "SecretMissing"
-        );
+        let observed = Observed {
+            pods: vec![waiting],
+            events: vec![event],
+            ..Observed::default()
+        };
+        let reason = trouble(&observed, Role::Ingest).unwrap().reason;
+        assert_eq!(reason, "SecretMissing");
+    }
+
+    #[test]
+    fn a_quota_that_lets_no_pod_be_made_is_named() {
+        let quota = "pods \"p-x\" is forbidden: exceeded quota: small";
+        let metadata =
+            |name: &str, role: &str| json!({"name": name, "labels": {labels::COMPONENT: role}});
+        let deployment = serde_json::from_value(json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata("p-lake", "lake"),
+            "status": {"conditions": [{"type": "ReplicaFailure", "status": "True", "message": quota}]}
+        }));
+        let job = json!({"metadata": metadata("p-train-1", "train"), "status": {}});
+        let event = json!({
+            "metadata": {}, "involvedObject": {"kind": "Job", "name": "p-train-1"}, "message": quota
+        });
+        let mut observed = Observed {
+            children: vec![deployment.unwrap()],
+            jobs: vec![serde_json::from_value(job).unwrap()],
+            events: vec![serde_json::from_value(event).unwrap()],
+            ..Observed::default()
+        };
+        for role in [Role::Lake, Role::Train] {
+            let error = trouble(&observed, role).unwrap();
+            assert_eq!(error.reason, "PodRefused");
+            assert!(
+                error.message.contains("exceeded quota: small"),
+                "{}",
+                error.message
+            );
+        }
+        assert_eq!(trouble(&observed, Role::Stream), None);
+        // Its pod is there: the event is old.
+        observed.jobs[0].status.as_mut().unwrap().active = Some(1);
+        assert_eq!(trouble(&observed, Role::Train), None);
     }
 }

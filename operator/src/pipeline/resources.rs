@@ -16,6 +16,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::labels;
+
 /// Every kind the operator makes, in the order of applying.
 pub fn kinds() -> [ApiResource; 9] {
     [
@@ -49,6 +51,12 @@ impl Child {
     {
         let kind_matches = self.kind.kind == K::kind(&());
         kind_matches.then(|| serde_json::from_value(self.value.clone()).ok())?
+    }
+
+    /// The role it belongs to; none for what several share.
+    pub fn role(&self) -> Option<foresail_crds::Role> {
+        let component = &self.value["metadata"]["labels"][labels::COMPONENT];
+        foresail_crds::Role::from_name(component.as_str()?)
     }
 
     /// Kind and name, for people.

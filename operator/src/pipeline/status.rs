@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::apply::Applied;
 use super::condition::{Claim, Conditions};
 use super::decided::Decided;
-use super::error::Error;
+use super::error::{Error, REFUSED, Refused, refused_message};
 use super::plan::types::Plan;
 use super::resources::Resources;
 use crate::context::Context;
@@ -40,13 +40,18 @@ const OWNED: &[&str] = &[
 ];
 
 /// Writes status and Events; true when the Pipeline is Ready.
-pub async fn write(at: Decided<'_>, applied: &Resources<Applied>) -> Result<bool, Error> {
+pub async fn write(
+    at: Decided<'_>,
+    applied: &Resources<Applied>,
+    refused: &[Refused],
+) -> Result<bool, Error> {
     let (generation, old) = (at.object.metadata.generation, &at.observed.status);
     let facts = Facts {
         pipeline: at.pipeline,
         plan: at.plan,
         observed: at.observed,
         applied,
+        refused,
     };
     let conditions = conditions::all(facts, generation, at.now);
     let is_true = |c: &Condition| c.type_ == names::READY && c.status == "True";
@@ -64,7 +69,11 @@ pub async fn write(at: Decided<'_>, applied: &Resources<Applied>) -> Result<bool
     let new = owned(&json(&new));
     let unchanged = at.object.status.as_ref().map(|old| owned(&json(old)));
     if unchanged.as_ref() != Some(&new) {
-        let metadata = json!({"name": at.object.name_any()});
+        let mut metadata = json!({"name": at.object.name_any()});
+        // A decision is written on what it was made from; a condition says what is seen now.
+        if !at.plan.steps.is_empty() {
+            metadata["resourceVersion"] = json!(at.object.resource_version());
+        }
         patch(&at.pipeline.name, metadata, new, at.context).await?;
     }
     events::announce(at).await;
@@ -123,6 +132,56 @@ pub async fn explain(stall: Stall<'_>, context: &Context, now: Timestamp) -> Res
     let metadata = json!({"name": stall.name.name});
     patch(stall.name, metadata, new, context).await?;
     Ok(true)
+}
+
+/// Says which request ended a reconcile, when the API server will answer it the same until something is corrected, or
+/// has failed it several times. The other conditions stay as they are: what they say is still the last that was seen.
+pub async fn failed(
+    object: &Pipeline,
+    error: &Error,
+    context: &Context,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let words = error
+        .refusal()
+        .map(|words| refused_message(error.object(), words));
+    let (reason, message) = match words {
+        Some(message) => (REFUSED, message),
+        None => ("ReconcileFailed", format!("{error}; it is tried again")),
+    };
+    let old = owned(&serde_json::to_value(&object.status).unwrap_or_default());
+    let before = object.status.iter().flat_map(|s| s.conditions.clone());
+    let before: Vec<Condition> = before.collect();
+    let generation = object.metadata.generation;
+    let conditions = Conditions {
+        old: &before,
+        generation,
+        now,
+    };
+    let claim = |type_, truth| {
+        conditions.claim(Claim {
+            type_,
+            truth,
+            reason,
+            message: message.clone(),
+        })
+    };
+    let summary = [names::READY, names::RECONCILING, names::STALLED];
+    let others = before
+        .iter()
+        .filter(|c| !summary.contains(&c.type_.as_str()));
+    let mut all = vec![claim(names::READY, false)];
+    all.extend(others.cloned());
+    all.push(claim(names::RECONCILING, true));
+    let mut new = old.clone();
+    new["observedGeneration"] = json!(generation);
+    new["conditions"] = json!(all);
+    if new == old {
+        return Ok(());
+    }
+    let name = PipelineName::new(object.namespace().unwrap_or_default(), object.name_any());
+    let metadata = json!({"name": name.name});
+    patch(&name, metadata, new, context).await
 }
 
 fn json(status: &PipelineStatus) -> Value {

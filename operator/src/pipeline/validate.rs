@@ -13,9 +13,10 @@ use foresail_crds::worker_config::{
 };
 use foresail_crds::{Pipeline, Role, TrainingParameters};
 use foresail_drift::{DriftPolicy, alarm_rate};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use k8s_openapi::api::core::v1::ResourceRequirements;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use kube::{Resource, ResourceExt};
 
 use super::schedule::Schedule;
@@ -90,6 +91,17 @@ pub struct Promotion {
 }
 
 impl ValidatedPipeline {
+    /// End of the session `count` sessions after the one that ended at `time`.
+    pub fn after_sessions(&self, time: &Time, count: u32) -> Time {
+        let calendar = self.spec.calendar;
+        let mut date = calendar.session_date(time.0.as_millisecond());
+        for _ in 0..count {
+            date = calendar.next_session(date);
+        }
+        let end = Timestamp::from_millisecond(calendar.session_end(date));
+        end.map_or_else(|_| time.clone(), Time)
+    }
+
     /// What a role's pods mount.
     pub fn config(&self, role: Role) -> ConfigDocument {
         role.config(&self.name, &self.spec)

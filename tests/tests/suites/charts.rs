@@ -99,6 +99,50 @@ async fn operator_rights_are_narrow() -> Result<()> {
     .await
 }
 
+/// Review, security B11.
+#[tokio::test]
+async fn an_operator_of_one_namespace_has_rights_in_that_one_alone() -> Result<()> {
+    on_cluster(async |_| {
+        let own = [
+            "--set",
+            "watchNamespace=team",
+            "--set",
+            "aggregateRoles=false",
+        ];
+        let objects = documents(&render(&own)?)?;
+        for object in &objects {
+            let kind = object["kind"].as_str().unwrap_or_default();
+            ensure!(
+                !kind.starts_with("Cluster"),
+                "{kind} {}",
+                object["metadata"]["name"]
+            );
+        }
+        let in_team = |kind: &str| {
+            let mut found = objects.iter().filter(|o| o["kind"] == kind);
+            found.any(|o| o["metadata"]["namespace"] == "team")
+        };
+        ensure!(
+            in_team("Role") && in_team("RoleBinding"),
+            "no rights in the namespace"
+        );
+        let operator = objects.iter().find(|o| o["kind"] == "Deployment");
+        let container =
+            &operator.context("no operator")?["spec"]["template"]["spec"]["containers"][0];
+        let watched = json!({"name": "FORESAIL_WATCH_NAMESPACE", "value": "team"});
+        let env = container["env"].as_array().context("no environment")?;
+        ensure!(env.contains(&watched), "{env:?}");
+        let everywhere = documents(&render(&[])?)?;
+        let aggregated = everywhere.iter().filter(|o| {
+            let labels = o["metadata"]["labels"].to_string();
+            labels.contains("rbac.authorization.k8s.io/aggregate-to-")
+        });
+        ensure!(aggregated.count() == 2, "view and edit are not aggregated");
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn rendered_manifests_are_admitted() -> Result<()> {
     in_namespace("chart", async |space| {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use foresail_runtime_kafka::{Reader, Record, Start, TransactionalProducer, admin};
+use foresail_runtime_kafka::{LARGEST_RECORD, Reader, Record, Start, TransactionalProducer, admin};
 use foresail_tests::topics::{self, read_all, settings};
 use foresail_tests::{audit, in_namespace, on_cluster, redis, s3, until};
+use rand::RngCore;
 use serde_json::json;
 
 #[tokio::test]
@@ -117,6 +118,38 @@ async fn a_reader_of_a_topic_that_never_rests_has_caught_up_all_the_same() -> Re
         writer.abort();
         ensure!(reader.caught_up(), "not caught up after {read} records");
         ensure!(read >= 10, "caught up after {read} of 10 records");
+        admin::delete_topics(&settings, &[&topic]).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// The state of 64 features with windows of 512 sessions over three columns takes 2 MB as JSON.
+#[tokio::test]
+async fn a_state_as_large_as_any_spec_makes_it_fits_its_topic() -> Result<()> {
+    in_namespace("large", async |space| {
+        let (settings, topic) = (settings(&space)?, format!("{}.large", space.name));
+        let largest = [
+            ("cleanup.policy", "compact"),
+            ("max.message.bytes", LARGEST_RECORD),
+        ];
+        topics::make_with(&space, &topic, 1, &largest).await?;
+        let mut producer = TransactionalProducer::open(&settings, &topic).await?;
+        // What does not compress.
+        let mut value = vec![0; 4 << 20];
+        rand::rng().fill_bytes(&mut value);
+        let record = Record {
+            topic: topic.clone(),
+            partition: None,
+            key: Some("0/X".into()),
+            value: value.clone(),
+            headers: vec![],
+            timestamp: None,
+        };
+        producer.commit(vec![record]).await?;
+        let found = read_all(&space, &topic).await?;
+        ensure!(found.len() == 1, "{} records", found.len());
+        ensure!(found[0].value == value, "another value");
         admin::delete_topics(&settings, &[&topic]).await?;
         Ok(())
     })

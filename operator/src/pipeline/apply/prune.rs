@@ -1,21 +1,24 @@
 //! Removes children that are no longer wanted: only the object that was seen, by its uid.
 
+use foresail_crds::Role;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{DeleteParams, DynamicObject, Preconditions};
 use kube::{Api, ResourceExt};
 
 use super::retention::in_use;
-use super::{Applied, failed, same_object};
+use super::{Applied, failed, same_object, set_aside};
 use crate::pipeline::decided::Decided;
-use crate::pipeline::error::{Error, code};
+use crate::pipeline::error::{Error, Refused, code};
+use crate::pipeline::labels;
 use crate::pipeline::resources::{Prepared, Resources, kinds};
 
 pub(super) async fn prune(
     at: Decided<'_>,
     prepared: &Resources<Prepared>,
     applied: &Resources<Applied>,
-) -> Result<(), Error> {
+) -> Result<Vec<Refused>, Error> {
     let deployments: Vec<Deployment> = applied.all().collect();
+    let mut refused = Vec::new();
     for live in &at.observed.children {
         let wanted = prepared
             .children
@@ -23,10 +26,14 @@ pub(super) async fn prune(
             .any(|child| same_object(live, child));
         let going = live.metadata.deletion_timestamp.is_some();
         if !wanted && !going && !in_use(live, &deployments, at.observed, at.plan.prepared) {
-            remove(at, live).await?;
+            let role = live.labels().get(labels::COMPONENT);
+            let role = role.and_then(|name| Role::from_name(name));
+            if let Err(error) = remove(at, live).await {
+                refused.push(set_aside(error, role)?);
+            }
         }
     }
-    Ok(())
+    Ok(refused)
 }
 
 async fn remove(at: Decided<'_>, live: &DynamicObject) -> Result<(), Error> {

@@ -28,6 +28,7 @@ fn everything() -> Vec<Child> {
 fn children_of(p: &ValidatedPipeline) -> Vec<Child> {
     let plan = Plan {
         prepared: true,
+        serves: true,
         serving: ServingConfig {
             champion: Some(ServedVersion {
                 version: 1,
@@ -158,6 +159,7 @@ fn suspend_stops_ingest_stream_and_the_training_job_only() {
     let p = pipeline(|v| v["spec"]["suspend"] = json!(true));
     let plan = Plan {
         prepared: true,
+        serves: true,
         training: Some(TrainingRun {
             run_id: "r1".into(),
             trigger: Trigger::Initial,

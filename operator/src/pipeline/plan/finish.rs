@@ -2,6 +2,7 @@
 
 use foresail_crds::ModelVersionSpec;
 use foresail_crds::model_manifest::LeakGuardResult;
+use foresail_crds::pipeline::spec::PromotionMode;
 use foresail_crds::pipeline::status::{ErrorClass, Reason, RunRecord, TrainingResult, WorkerError};
 
 use super::gate::{Verdict, evaluate_gate};
@@ -156,6 +157,9 @@ fn verdict(plan: &Plan, at: Situation<'_>, result: &TrainingResult, number: u32)
         };
     }
     let promotion = &at.pipeline.promotion;
+    if let Some(unseen) = result.unseen_sessions {
+        return not_judged(at, (number, champion.version), unseen);
+    }
     let gate = result.gate.as_ref();
     match evaluate_gate(gate, promotion.mode, promotion.minimum_effect) {
         Verdict::Promote { reason, message } => Verdict::Promote {
@@ -166,10 +170,30 @@ fn verdict(plan: &Plan, at: Situation<'_>, result: &TrainingResult, number: u32)
             reason,
             message: format!("v{number} {message}"),
         },
-        Verdict::Wait { message } => Verdict::Wait {
+        Verdict::Wait { message, until } => Verdict::Wait {
             message: format!("v{number} {message}; set promotion.championVersion to serve it"),
+            until,
         },
     }
+}
+
+/// On rows that the champion was trained on it would win whatever it is worth.
+fn not_judged(at: Situation<'_>, (number, champion): (u32, u32), unseen: u32) -> Verdict {
+    let needed = at.pipeline.promotion.gate_sessions;
+    let lake = at.observed.status.lake.as_ref();
+    let newest = lake.and_then(|lake| lake.last_event_time.as_ref());
+    let missing = needed.saturating_sub(unseen);
+    let by_gate = at.pipeline.promotion.mode == PromotionMode::Automatic;
+    let until = newest.filter(|_| by_gate);
+    let until = until.map(|newest| at.pipeline.after_sessions(newest, missing));
+    let next = until.as_ref().map(|until| until.0.strftime("%Y-%m-%d"));
+    let next = next.map(|date| format!("a run on about {date} makes one that can be, and "));
+    let message = format!(
+        "v{number} is not judged: {unseen} of {needed} sessions are unseen by v{champion}; {}\
+         promotion.championVersion: {number} serves this one at once",
+        next.unwrap_or_default()
+    );
+    Verdict::Wait { message, until }
 }
 
 /// The version of a run; its number is above every number that was ever given.

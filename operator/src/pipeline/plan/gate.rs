@@ -3,6 +3,7 @@
 use foresail_crds::model_manifest::GateResult;
 use foresail_crds::pipeline::spec::PromotionMode;
 use foresail_crds::pipeline::status::Reason;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Verdict on a challenger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,10 +22,12 @@ pub enum Verdict {
         /// Sentence with the numbers.
         message: String,
     },
-    /// Waits for a person.
+    /// Waits for a person, or for sessions to be judged on.
     Wait {
         /// Sentence with the numbers.
         message: String,
+        /// Event time from which a new version can be judged.
+        until: Option<Time>,
     },
 }
 
@@ -44,7 +47,10 @@ pub fn evaluate_gate(
     };
     let message = numbers(gate, minimum_effect);
     if mode == PromotionMode::Manual {
-        return Verdict::Wait { message };
+        return Verdict::Wait {
+            message,
+            until: None,
+        };
     }
     let number = |text: &foresail_crds::Decimal| text.as_f64().unwrap_or(f64::NAN);
     let (effect, challenger, champion) = (

@@ -4,10 +4,11 @@
 
 use std::time::Duration;
 
+use foresail_crds::model_version::VersionRole;
 use foresail_crds::names::hash8;
 use foresail_crds::pipeline::spec::RetrainTrigger;
 use foresail_crds::pipeline::status::{
-    Action, DriftStatus, ErrorClass, Reason, RunRecord, RunState, Trigger,
+    Action, DriftStatus, ErrorClass, Reason, RunRecord, RunState, Trigger, WorkerError,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -19,6 +20,8 @@ const DAY_MS: i64 = 86_400_000;
 const RETRY_SECONDS: u32 = 20;
 /// Attempts of one trigger beyond the first.
 const MOST_RETRIES: u32 = 5;
+/// Wait before a first run that failed for good is tried on bars that have come since.
+const NEW_BARS_SECONDS: u32 = 600;
 
 /// Why a run is wanted.
 struct Wanted {
@@ -56,7 +59,7 @@ pub(super) fn start(plan: &Plan, at: Situation<'_>) -> Option<Step> {
     {
         return hold(plan, at, &wanted, reason);
     }
-    let run = record(plan, at, &wanted, clock);
+    let run = Box::new(record(plan, at, &wanted, clock));
     let message = format!(
         "run {} on Delta version {}: {}",
         run.id, run.delta_version, wanted.message
@@ -98,7 +101,17 @@ fn wanted(plan: &Plan, at: Situation<'_>) -> Option<Wanted> {
         ));
     }
     if run.state == RunState::Failed {
-        return retry(run, differs(&run.run_hash, &pipeline.run_hash), at.now);
+        let edited = differs(&run.run_hash, &pipeline.run_hash);
+        // A run that failed for good does not keep later triggers from starting another one.
+        return retry(run, edited, at.now).or_else(|| match is_retried(run) {
+            true => None,
+            false if plan.champion().is_some() => triggered(plan, at),
+            false => on_new_bars(run, at),
+        });
+    }
+    if plan.champion().is_none() && lost_all(run, at) {
+        let message = "no version is left to serve".into();
+        return Some(Wanted::new(Trigger::Initial, message, true));
     }
     if differs(&run.model_hash, &pipeline.model_hash) {
         return Some(Wanted::new(
@@ -116,6 +129,27 @@ fn differs(recorded: &str, present: &str) -> bool {
     !recorded.is_empty() && recorded != present
 }
 
+/// Whether the versions that runs have made are gone. One that a leak has made is there, and stays unserved.
+fn lost_all(run: &RunRecord, at: Situation<'_>) -> bool {
+    let version = run.version.and_then(|number| at.observed.version(number));
+    version.is_none_or(|v| v.spec.leak_guard.as_ref().is_none_or(|guard| guard.passed))
+}
+
+/// Whether a failed run is tried again by itself: faults of outside systems and our own are, a few times.
+pub fn is_retried(run: &RunRecord) -> bool {
+    let user = |e: &WorkerError| e.class == ErrorClass::User;
+    !run.error.as_ref().is_some_and(user) && run.attempt < MOST_RETRIES
+}
+
+/// Without a first version no trigger counts; what failed may be possible with more bars.
+fn on_new_bars(run: &RunRecord, at: Situation<'_>) -> Option<Wanted> {
+    let newer = at.observed.status.lake.as_ref()?.version > run.delta_version;
+    let waited = at.now.duration_since(run.started_time.0).unsigned_abs();
+    let due = newer && waited >= Duration::from_secs(u64::from(NEW_BARS_SECONDS));
+    let message = "bars have come since the first run failed".into();
+    due.then(|| Wanted::new(run.trigger, message, true))
+}
+
 /// A failed run: outside faults are tried again, a person's faults wait for an edit.
 fn retry(run: &RunRecord, edited: bool, now: Timestamp) -> Option<Wanted> {
     if edited {
@@ -125,11 +159,7 @@ fn retry(run: &RunRecord, edited: bool, now: Timestamp) -> Option<Wanted> {
             true,
         ));
     }
-    let user = run
-        .error
-        .as_ref()
-        .is_some_and(|e| e.class == ErrorClass::User);
-    if user || run.attempt >= MOST_RETRIES {
+    if !is_retried(run) {
         return None;
     }
     let wait = Duration::from_secs(u64::from(RETRY_SECONDS << run.attempt.min(6)));
@@ -141,8 +171,20 @@ fn retry(run: &RunRecord, edited: bool, now: Timestamp) -> Option<Wanted> {
     })
 }
 
+/// The last run's version could not be judged: now one can.
+fn comparable(plan: &Plan, at: Situation<'_>) -> Option<Wanted> {
+    let run = plan.run.as_ref()?;
+    let from = run.comparable_from.as_ref()?;
+    let newest = at.observed.status.lake.as_ref()?.last_event_time.as_ref()?;
+    let message = "enough sessions have come that neither version has seen".into();
+    (newest.0 >= from.0).then(|| Wanted::new(run.trigger, message, true))
+}
+
 fn triggered(plan: &Plan, at: Situation<'_>) -> Option<Wanted> {
     let champion = plan.champion()?;
+    if let Some(wanted) = comparable(plan, at) {
+        return Some(wanted);
+    }
     let (status, retraining) = (&at.observed.status, &at.pipeline.retraining);
     let enabled = |t| retraining.triggers.contains(&t);
     let rebased = plan.serving.drift_reference.as_ref();
@@ -169,8 +211,9 @@ fn triggered(plan: &Plan, at: Situation<'_>) -> Option<Wanted> {
         && performance.worse_than_naive
         && performance.model_version == champion.version
         && performance.sessions_since_worse >= retraining.settle_sessions
-        // A challenger trained on the same weakness was just rejected: wait for new evidence.
+        // A challenger trained on the same weakness was just rejected, or waits for a decision.
         && rebased.is_none()
+        && !waits(plan, at)
     {
         let message = format!(
             "realised RMSE {} against naive {}, excess at least {}",
@@ -181,19 +224,32 @@ fn triggered(plan: &Plan, at: Situation<'_>) -> Option<Wanted> {
     scheduled(plan, at)
 }
 
+/// Whether the version of the last run waits for a person, or to be judged.
+fn waits(plan: &Plan, at: Situation<'_>) -> bool {
+    let number = plan.run.as_ref().and_then(|run| run.version);
+    let version = number.and_then(|number| at.observed.version(number));
+    let role = version.and_then(|version| version.status.as_ref()?.role);
+    role == Some(VersionRole::Candidate)
+}
+
 /// Start of an alarm that lasted long enough to be answered: the one that holds, or one that has
 /// ended unanswered.
 pub(super) fn settled(drift: &DriftStatus, settle: u32, answered: Option<&Time>) -> Option<Time> {
-    if drift.alarm && drift.sessions_since_alarm >= settle {
-        return drift.alarm_since.clone();
+    let unanswered = |since: &&Time| answered.is_none_or(|answered| since.0 > answered.0);
+    let holding = drift.alarm_since.as_ref().filter(unanswered);
+    if drift.alarm && drift.sessions_since_alarm >= settle && holding.is_some() {
+        return holding.cloned();
     }
     let ended = drift.longest_alarm.as_ref()?;
-    let unanswered = answered.is_none_or(|answered| ended.since.0 > answered.0);
-    (ended.sessions >= settle && unanswered).then(|| ended.since.clone())
+    let since = Some(&ended.since).filter(unanswered)?;
+    (ended.sessions >= settle).then(|| since.clone())
 }
 
+/// Start of the newest alarm that was answered: one that a failed run should have answered was not.
 fn answered(plan: &Plan) -> Option<&Time> {
-    plan.run.as_ref()?.alarm_answered.as_ref()
+    let run = plan.run.as_ref()?;
+    let answers = run.alarm_answered.as_ref();
+    answers.filter(|_| run.state != RunState::Failed || run.trigger != Trigger::Drift)
 }
 
 /// A time of the schedule has passed since the last run. Without new bars there is nothing to learn.
@@ -278,5 +334,6 @@ fn record(plan: &Plan, at: Situation<'_>, wanted: &Wanted, clock: i64) -> RunRec
         error: None,
         recent_starts,
         alarm_answered: wanted.alarm.clone().or_else(|| answered(plan).cloned()),
+        comparable_from: None,
     }
 }

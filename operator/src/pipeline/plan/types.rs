@@ -28,7 +28,7 @@ pub enum Step {
     /// A run starts: it is recorded before its Job is made.
     Train {
         /// The record.
-        run: RunRecord,
+        run: Box<RunRecord>,
         /// Sentence with the numbers.
         message: String,
     },
@@ -51,6 +51,13 @@ pub enum Step {
     },
     /// The declared version becomes the champion.
     Pin(ServedVersion),
+    /// The previous champion comes back in place of one whose object was deleted.
+    Replace {
+        /// The previous champion.
+        to: ServedVersion,
+        /// Number of the one that is gone.
+        lost: u32,
+    },
     /// The previous champion comes back.
     RollBack {
         /// The previous champion.
@@ -76,8 +83,12 @@ impl Step {
                 Verdict::Reject { reason, message } => {
                     (Action::ModelRejected, *reason, message.clone())
                 }
-                Verdict::Wait { message } => {
-                    (Action::ModelWaiting, Reason::Manual, message.clone())
+                Verdict::Wait { message, until } => {
+                    let reason = match until {
+                        Some(_) => Reason::TooFewUnseen,
+                        None => Reason::Manual,
+                    };
+                    (Action::ModelWaiting, reason, message.clone())
                 }
             },
             Self::Pin(version) => {
@@ -86,6 +97,13 @@ impl Step {
                     version.version
                 );
                 (Action::ModelPromoted, Reason::Pinned, message)
+            }
+            Self::Replace { to, lost } => {
+                let message = format!(
+                    "the ModelVersion of champion v{lost} was deleted; v{} serves in its place",
+                    to.version
+                );
+                (Action::RolledBack, Reason::VersionDeleted, message)
             }
             Self::RollBack { to, from } => {
                 let message = format!(
@@ -144,6 +162,8 @@ pub struct Plan {
     pub rollback: Option<String>,
     /// The prepare Job has succeeded for the present configuration.
     pub prepared: bool,
+    /// There are predictors, or will be. They stay when no champion is left: they answer with what they have loaded.
+    pub serves: bool,
     /// The pinned version does not exist.
     pub missing_pin: Option<u32>,
 }
@@ -194,7 +214,7 @@ impl Plan {
     pub(super) fn take(&mut self, step: Option<Step>) {
         let Some(step) = step else { return };
         match &step {
-            Step::Train { run, .. } => self.run = Some(run.clone()),
+            Step::Train { run, .. } => self.run = Some((**run).clone()),
             Step::Hold { .. } => {}
             Step::Fail(error) => {
                 if let Some(run) = &mut self.run {
@@ -207,6 +227,11 @@ impl Plan {
             } => self.finish(version, verdict),
             Step::Pin(version) => self.promote(version),
             Step::RollBack { to, .. } => self.promote(to),
+            Step::Replace { to, .. } => {
+                self.promote(to);
+                // It has taken the champion's place, and nothing stands behind it.
+                self.serving.previous = None;
+            }
         }
         self.steps.push(step);
     }
@@ -216,6 +241,10 @@ impl Plan {
             run.state = RunState::Succeeded;
             run.version = Some(version.version);
             run.error = None;
+            run.comparable_from = match verdict {
+                Verdict::Wait { until, .. } => until.clone(),
+                Verdict::Promote { .. } | Verdict::Reject { .. } => None,
+            };
         }
         match verdict {
             Verdict::Promote { .. } => self.promote(version),

@@ -2,14 +2,18 @@
 
 use foresail_crds::Role;
 use foresail_crds::pipeline::conditions as names;
-use foresail_crds::pipeline::status::{ErrorClass, RunState, WorkerError};
+use foresail_crds::pipeline::status::{
+    ErrorClass, PipelineStatus, RunRecord, RunState, WorkerError,
+};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::pipeline::apply::Applied;
 use crate::pipeline::condition::{Claim, Conditions};
-use crate::pipeline::observed::{Observed, PredictorError};
+use crate::pipeline::error::Refused;
+use crate::pipeline::observed::Observed;
+use crate::pipeline::plan::is_retried;
 use crate::pipeline::plan::types::Plan;
 use crate::pipeline::pods;
 use crate::pipeline::resources::Resources;
@@ -77,6 +81,8 @@ pub(super) struct Facts<'a> {
     pub observed: &'a Observed,
     /// Children as they live.
     pub applied: &'a Resources<Applied>,
+    /// Children that could not be made or removed.
+    pub refused: &'a [Refused],
 }
 
 impl Facts<'_> {
@@ -96,10 +102,12 @@ pub(super) fn all(facts: Facts<'_>, generation: Option<i64>, now: Timestamp) -> 
     let parts = [
         sources(facts),
         features(facts),
-        training(facts.plan),
+        training(facts),
         serving(facts),
         fresh(facts),
     ];
+    // What cannot be made comes before what is waited for.
+    let parts = parts.map(|part| refusal(facts, part.type_).unwrap_or(part));
     let summary = match parts.iter().find(|p| !p.truth) {
         None if facts.pipeline.suspend => {
             ("Suspended", "suspended; predictors serve on".to_string())
@@ -143,8 +151,8 @@ fn sources(facts: Facts<'_>) -> PartState {
     let (p, plan, observed) = (facts.pipeline, facts.plan, facts.observed);
     let type_ = names::SOURCES_READY;
     if !plan.prepared {
-        if let Some(trouble) = pods::trouble(&observed.pods, &observed.events, Role::Prepare) {
-            return PartState::failed(type_, Role::Prepare.name(), &trouble);
+        if let Some(bad) = trouble(facts, type_) {
+            return bad;
         }
         let prepare = observed
             .status
@@ -161,12 +169,7 @@ fn sources(facts: Facts<'_>) -> PartState {
         };
     }
     let status = observed.status.ingest.as_ref();
-    let lake = observed.status.lake.as_ref();
-    let errors = [
-        (Role::Ingest, status.and_then(|s| s.error.as_ref())),
-        (Role::Lake, lake.and_then(|s| s.error.as_ref())),
-    ];
-    if let Some(bad) = worker_trouble(type_, &errors, observed) {
+    if let Some(bad) = trouble(facts, type_) {
         return bad;
     }
     if p.suspend {
@@ -205,8 +208,7 @@ fn features(facts: Facts<'_>) -> PartState {
         return PartState::waiting(type_, "Preparing", "waits for prepare");
     }
     let status = observed.status.stream.as_ref();
-    let errors = [(Role::Stream, status.and_then(|s| s.error.as_ref()))];
-    if let Some(bad) = worker_trouble(type_, &errors, observed) {
+    if let Some(bad) = trouble(facts, type_) {
         return bad;
     }
     if p.suspend {
@@ -226,31 +228,45 @@ fn features(facts: Facts<'_>) -> PartState {
     }
 }
 
-fn training(plan: &Plan) -> PartState {
+/// Training, and the monitor that asks for it.
+fn training(facts: Facts<'_>) -> PartState {
     let type_ = names::TRAINING_HEALTHY;
-    match &plan.run {
-        None => PartState::good(type_, "Waiting", "no run was needed yet"),
-        Some(run) => match run.state {
-            RunState::Running => PartState::good(
-                type_,
-                "Running",
-                format!("run {} ({})", run.id, run.trigger),
-            ),
-            RunState::Succeeded => PartState::good(
-                type_,
-                "Succeeded",
-                format!("run {} ({})", run.id, run.trigger),
-            ),
-            RunState::Failed => {
-                let unknown = WorkerError {
-                    class: ErrorClass::Internal,
-                    reason: "RunFailed".into(),
-                    message: "no cause was recorded".into(),
-                };
-                let error = run.error.as_ref().unwrap_or(&unknown);
-                PartState::failed(type_, &format!("training run {}", run.id), error)
-            }
-        },
+    let run = facts.plan.run.as_ref();
+    if let Some(run) = run.filter(|run| run.state == RunState::Failed) {
+        return failed_run(run);
+    }
+    if let Some(bad) = trouble(facts, type_) {
+        return bad;
+    }
+    let Some(run) = run else {
+        return PartState::good(type_, "Waiting", "no run was needed yet");
+    };
+    let what = format!("run {} ({})", run.id, run.trigger);
+    if run.state == RunState::Succeeded {
+        return PartState::good(type_, "Succeeded", what);
+    }
+    if pods::runs(&facts.observed.pods, &run.id) {
+        PartState::good(type_, "Running", what)
+    } else {
+        PartState::good(type_, "Starting", format!("{what}: its pod is starting"))
+    }
+}
+
+fn failed_run(run: &RunRecord) -> PartState {
+    let unknown = WorkerError {
+        class: ErrorClass::Internal,
+        reason: "RunFailed".into(),
+        message: "no cause was recorded".into(),
+    };
+    let error = run.error.as_ref().unwrap_or(&unknown);
+    let next = if is_retried(run) {
+        "it is tried again by itself"
+    } else {
+        "the next trigger, an edit or the annotation foresail.dev/retrain starts another one"
+    };
+    PartState {
+        message: format!("training run {}: {}; {next}", run.id, error.message),
+        ..PartState::failed(names::TRAINING_HEALTHY, "", error)
     }
 }
 
@@ -268,10 +284,16 @@ fn serving(facts: Facts<'_>) -> PartState {
         };
     }
     let Some(champion) = plan.champion() else {
-        return PartState::waiting(type_, "NoChampion", "waits for the first trained version");
+        let message = if plan.serves {
+            "every version was deleted; predictors answer with what they have loaded until a new one is trained"
+        } else {
+            "waits for the first trained version"
+        };
+        return PartState::waiting(type_, "NoChampion", message);
     };
     let ready = facts.deployment(Role::Predict).ready_replicas.unwrap_or(0);
-    if let Some(PredictorError { pod, error }) = observed.predictors.first() {
+    let mut said = observed.predictors.iter();
+    if let Some((pod, error)) = said.find_map(|p| Some((&p.pod, p.error.as_ref()?))) {
         let goes_on = if ready > 0 {
             "; the version before serves on"
         } else {
@@ -290,7 +312,7 @@ fn serving(facts: Facts<'_>) -> PartState {
             format!("v{} answers requests", champion.version),
         );
     }
-    match pods::trouble(&observed.pods, &observed.events, Role::Predict) {
+    match pods::trouble(observed, Role::Predict) {
         Some(trouble) => PartState::failed(type_, Role::Predict.name(), &trouble),
         None => PartState::waiting(type_, "Starting", "predictor pods are starting"),
     }
@@ -341,20 +363,42 @@ fn fresh(facts: Facts<'_>) -> PartState {
     }
 }
 
-fn worker_trouble(
-    type_: &'static str,
-    errors: &[(Role, Option<&WorkerError>)],
-    observed: &Observed,
-) -> Option<PartState> {
-    for (role, reported) in errors {
-        if let Some(error) = reported {
-            return Some(PartState::failed(type_, role.name(), error));
-        }
-        if let Some(trouble) = pods::trouble(&observed.pods, &observed.events, *role) {
-            return Some(PartState::failed(type_, role.name(), &trouble));
-        }
+/// What keeps the roles that a condition speaks of from their work.
+fn trouble(facts: Facts<'_>, type_: &'static str) -> Option<PartState> {
+    let roles = Role::ALL.iter().filter(|r| r.facts().condition == type_);
+    let of_role = |role: &Role| {
+        let seen = || pods::trouble(facts.observed, *role);
+        let error = reported(&facts.observed.status, *role)
+            .cloned()
+            .or_else(seen)?;
+        Some(PartState::failed(type_, role.name(), &error))
+    };
+    roles.into_iter().find_map(of_role)
+}
+
+/// The error a long-running role has reported. What a Job reports belongs to one run, and predictors are asked.
+fn reported(status: &PipelineStatus, role: Role) -> Option<&WorkerError> {
+    match role {
+        Role::Ingest => status.ingest.as_ref()?.error.as_ref(),
+        Role::Lake => status.lake.as_ref()?.error.as_ref(),
+        Role::Stream => status.stream.as_ref()?.error.as_ref(),
+        Role::Monitor => status.monitor_error.as_ref(),
+        Role::Prepare | Role::Train | Role::Predict | Role::Cleanup => None,
     }
-    None
+}
+
+/// A child of these roles that the API server refuses. What several roles share is about what they serve.
+fn refusal(facts: Facts<'_>, type_: &'static str) -> Option<PartState> {
+    let condition = |refused: &Refused| {
+        let of_role = refused.role.map(|role| role.facts().condition);
+        of_role.unwrap_or(names::SERVING_READY)
+    };
+    let refused = facts.refused.iter().find(|r| condition(r) == type_)?;
+    Some(PartState::waiting(
+        type_,
+        refused.reason,
+        refused.message.clone(),
+    ))
 }
 
 /// `7437` as `7,437`. Our own: num-format is a crate for locales, and this is one loop.
@@ -376,6 +420,7 @@ mod tests {
     use foresail_crds::worker_config::{ServedVersion, ServingConfig};
 
     use super::*;
+    use crate::pipeline::observed::PredictorAnswer;
     use crate::pipeline::validate::tests::pipeline;
 
     /// Of a Pipeline of which nothing is applied yet.
@@ -385,6 +430,7 @@ mod tests {
             plan,
             observed,
             applied: &Applied::nothing(),
+            refused: &[],
         };
         all(facts, Some(1), Timestamp::UNIX_EPOCH)
     }
@@ -451,9 +497,10 @@ mod tests {
             message: "m".into(),
         };
         let observed = Observed {
-            predictors: vec![PredictorError {
+            predictors: vec![PredictorAnswer {
                 pod: "pod".into(),
-                error,
+                error: Some(error),
+                loaded: vec![],
             }],
             ..Observed::default()
         };
@@ -463,6 +510,45 @@ mod tests {
             (serving.status.as_str(), serving.reason.as_str()),
             ("False", "DigestMismatch")
         );
+    }
+
+    #[test]
+    fn what_the_monitor_cannot_do_is_in_the_condition() {
+        let p = pipeline(|_| {});
+        let plan = Plan {
+            prepared: true,
+            ..Plan::default()
+        };
+        let mut observed = Observed::default();
+        let training = |observed: &Observed| {
+            let conditions = conditions_of(&p, &plan, observed);
+            let training = find(&conditions, "TrainingHealthy").unwrap();
+            (training.status.clone(), training.reason.clone())
+        };
+        assert_eq!(training(&observed), ("True".into(), "Waiting".into()));
+        observed.status.monitor_error = Some(WorkerError {
+            class: ErrorClass::User,
+            reason: "DriftPolicyMismatch".into(),
+            message: "drift is not watched".into(),
+        });
+        let mismatch = ("False".into(), "DriftPolicyMismatch".into());
+        assert_eq!(training(&observed), mismatch);
+        observed.status.monitor_error = None;
+        for (role, reason) in [("monitor", "ImageMissing"), ("train", "ImageMissing")] {
+            let pod = serde_json::json!({
+                "metadata": {"name": "x", "labels": {"app.kubernetes.io/component": role}},
+                "status": {"containerStatuses": [{
+                    "name": "c", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
+                    "state": {"waiting": {"reason": "ImagePullBackOff"}}
+                }]}
+            });
+            observed.pods = vec![serde_json::from_value(pod).unwrap()];
+            assert_eq!(
+                training(&observed),
+                ("False".into(), reason.into()),
+                "{role}"
+            );
+        }
     }
 
     #[test]

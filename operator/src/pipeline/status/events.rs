@@ -52,7 +52,10 @@ fn subject(at: Decided<'_>, step: &Step) -> Option<ObjectReference> {
             let job = name.child(&format!("{}-{}", Role::Train, run.id));
             ("batch/v1", "Job", job)
         }
-        Step::Finish { version, .. } | Step::Pin(version) | Step::RollBack { to: version, .. } => (
+        Step::Finish { version, .. }
+        | Step::Pin(version)
+        | Step::Replace { to: version, .. }
+        | Step::RollBack { to: version, .. } => (
             API_VERSION,
             "ModelVersion",
             name.model_version(version.version),

@@ -4,3 +4,4 @@ mod data_plane;
 mod operator;
 mod reasons;
 mod store;
+mod strangers;

@@ -228,6 +228,27 @@ async fn recreated_topic() -> Result<()> {
     .await
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_forgets_is_refused() -> Result<()> {
+    in_namespace("forgets", async |space| {
+        let name = "forgets";
+        let bars = names(&space, name).bars;
+        // As a broker makes it that was told to keep nothing for long.
+        topics::make_with(&space, &bars, 3, &[("retention.ms", "3600000")]).await?;
+        space
+            .apply_pipeline(&pipelines::small(&space, name))
+            .await?;
+        let pipeline = shown(&space, name, "TopicMisconfigured").await?;
+        let words = pipelines::summary(&pipeline);
+        ensure!(
+            words.contains(&bars) && words.contains("retention.ms=3600000"),
+            "{words}"
+        );
+        Ok(())
+    })
+    .await
+}
+
 /// Deletes a topic and makes an empty one of its name.
 async fn remake(space: &Space, topic: &str) -> Result<()> {
     admin::delete_topics(&settings(space)?, &[topic]).await?;

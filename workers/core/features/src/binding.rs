@@ -1,7 +1,7 @@
 //! Which kernel computes each function of the catalogue: the one place where a name becomes arithmetic.
 //! `Feature` builds the state that a binding asks for, and takes every bar through it.
 
-use foresail_crds::pipeline::spec::FeatureFunction as F;
+use foresail_crds::pipeline::spec::{Column, FeatureFunction as F};
 
 use crate::kernels::Series;
 
@@ -116,6 +116,25 @@ impl Kept {
             | Self::GarmanKlass => 1,
             Self::HighLow | Self::Turnover | Self::SignedVolume | Self::MoneyFlow => 2,
             Self::YangZhang => 3,
+        }
+    }
+
+    /// What it reads of a bar besides the close. High and low count only together.
+    pub(crate) const fn reads(self) -> &'static [Column] {
+        use Column::{High, Low, Open, Volume};
+        match self {
+            Self::Close | Self::Change => &[],
+            Self::High
+            | Self::Low
+            | Self::Typical
+            | Self::Range
+            | Self::TrueRange
+            | Self::SquaredLogRange
+            | Self::HighLow => &[High, Low],
+            Self::Volume | Self::Illiquidity | Self::SignedVolume => &[Volume],
+            Self::Turnover | Self::MoneyFlow => &[High, Low, Volume],
+            Self::Overnight | Self::Intraday => &[Open],
+            Self::GarmanKlass | Self::YangZhang => &[Open, High, Low],
         }
     }
 

@@ -17,7 +17,7 @@ mod window;
 pub use feature::Feature;
 pub use fingerprint::fingerprint;
 pub use set::{FeatureRow, FeatureSet, PushError};
-pub use spec::{FeatureError, check, needs_close_only};
+pub use spec::{FeatureError, check, columns_read, reads_date};
 
 /// Changes whenever the same specs would give other numbers; part of the fingerprint.
 pub const CODE_VERSION: u32 = 2;

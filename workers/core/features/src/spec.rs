@@ -6,6 +6,8 @@ use foresail_crds::pipeline::spec::{
 };
 use thiserror::Error;
 
+use crate::binding::{Binding, binding};
+
 /// Why a declared feature cannot be computed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FeatureError {
@@ -84,14 +86,31 @@ pub fn check(spec: &FeatureSpec) -> Result<(), FeatureError> {
     parameters(spec).map(drop)
 }
 
-/// True when the feature reads nothing but closes (a univariate request can carry it). So does an
-/// expression: what it uses are features of their own.
-pub fn needs_close_only(spec: &FeatureSpec) -> bool {
-    match spec.function.describe().reads {
-        Reads::Bar => false,
-        Reads::Column => spec.column.unwrap_or_default() == Column::Close,
-        Reads::Close | Reads::Date | Reads::Features => true,
+/// What a bar must have besides its close for the feature to mean what it says: where one of these is missing,
+/// something else stands in for it. An expression needs what the features it uses need.
+pub fn columns_read(spec: &FeatureSpec) -> &'static [Column] {
+    use Column::{Close, High, Low, Open, TypicalPrice, Volume};
+    match binding(spec.function) {
+        Binding::Lag(_)
+        | Binding::Ema
+        | Binding::Macd(_)
+        | Binding::Rsi
+        | Binding::Date(_)
+        | Binding::Expression => &[],
+        Binding::Atr | Binding::Adx => &[High, Low],
+        Binding::Window(kept, _) => kept.reads(),
+        Binding::Rolling(_) => match spec.column.unwrap_or_default() {
+            Close => &[],
+            Open => &[Open],
+            High | Low | TypicalPrice => &[High, Low],
+            Volume => &[Volume],
+        },
     }
+}
+
+/// Whether the feature depends on the date of a bar.
+pub const fn reads_date(spec: &FeatureSpec) -> bool {
+    matches!(binding(spec.function), Binding::Date(_))
 }
 
 pub(crate) fn parameters(spec: &FeatureSpec) -> Result<Parameters, FeatureError> {

@@ -7,7 +7,7 @@ mod catalogue;
 use catalogue::{bars, columns, run};
 use foresail_crds::pipeline::spec::{Adjustment, Column, FeatureFunction as F, FeatureSpec};
 use foresail_domain::Bar;
-use foresail_features::{FeatureSet, fingerprint, needs_close_only};
+use foresail_features::{FeatureSet, columns_read, fingerprint};
 use serde_json::json;
 
 fn specs(list: serde_json::Value) -> Vec<FeatureSpec> {
@@ -174,7 +174,7 @@ fn only_closes_are_needed_where_only_closes_are_read() {
         {"name": "f", "function": "RollingMin", "window": 5, "column": "TypicalPrice"},
         {"name": "g", "function": "VolumeRatio", "window": 5}
     ]));
-    let close_only: Vec<bool> = list.iter().map(needs_close_only).collect();
+    let close_only: Vec<bool> = list.iter().map(|s| columns_read(s).is_empty()).collect();
     assert_eq!(close_only, [true, true, true, false, false, false, false]);
 }
 

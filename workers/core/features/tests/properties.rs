@@ -5,9 +5,11 @@
 mod catalogue;
 
 use catalogue::{LEVELS, Noise, bars, bits, catalogue, columns, run, spec, with_needs};
-use foresail_crds::pipeline::spec::{Adjustment, FeatureFunction as F, FeatureSpec, History};
+use foresail_crds::pipeline::spec::{
+    Adjustment, Column, FeatureFunction as F, FeatureSpec, History,
+};
 use foresail_domain::Bar;
-use foresail_features::{FeatureRow, FeatureSet, PushError, check};
+use foresail_features::{FeatureRow, FeatureSet, PushError, check, columns_read, reads_date};
 
 #[test]
 fn the_first_row_comes_exactly_after_the_warm_up() {
@@ -390,5 +392,51 @@ fn the_named_arguments_are_what_a_function_needs() {
             let rest: Vec<&str> = needs.iter().copied().filter(|n| n != gone).collect();
             assert!(check(&only(&rest)).is_err(), "{function:?} without {gone}");
         }
+    }
+}
+
+#[test]
+fn a_feature_depends_on_the_columns_it_names_and_on_no_other() {
+    let mut complete = bars(80, 17);
+    for (i, bar) in complete.iter_mut().enumerate() {
+        let (above, below) = (0.01 * (1 + i % 7) as f64, 0.01 * (1 + i % 5) as f64);
+        (bar.high, bar.low) = (
+            Some(bar.close * (1.0 + above)),
+            Some(bar.close * (1.0 - below)),
+        );
+        bar.volume.get_or_insert(5e5);
+        bar.open.get_or_insert(bar.close * 1.003);
+    }
+    let without = |column: Column| {
+        let mut series = complete.clone();
+        for bar in &mut series {
+            match column {
+                Column::Open => bar.open = None,
+                Column::High => bar.high = None,
+                Column::Low => bar.low = None,
+                Column::Volume => bar.volume = None,
+                Column::Close | Column::TypicalPrice => {}
+            }
+        }
+        series
+    };
+    let mut later = complete.clone();
+    for bar in &mut later {
+        bar.event_time += 40 * 86_400_000;
+    }
+    let values = |spec: &FeatureSpec, series: &[Bar]| -> Vec<Vec<u64>> {
+        let rows = bits(&run(std::slice::from_ref(spec), Adjustment::All, series));
+        rows.into_iter().map(|(_, values)| values).collect()
+    };
+    let alone = F::ALL.iter().filter(|f| **f != F::Expression);
+    for spec in alone.map(|f| spec(*f, 10)).chain(columns()) {
+        let whole = values(&spec, &complete);
+        for column in [Column::Open, Column::High, Column::Low, Column::Volume] {
+            let differs = values(&spec, &without(column)) != whole;
+            let named = columns_read(&spec).contains(&column);
+            assert_eq!(differs, named, "{} without {column:?}", spec.name);
+        }
+        let differs = values(&spec, &later) != whole;
+        assert_eq!(differs, reads_date(&spec), "{} at another time", spec.name);
     }
 }

@@ -1,6 +1,7 @@
 //! The manifest as bytes.
 
 use foresail_crds::model_manifest::{FORMAT_VERSION, ModelManifest};
+use foresail_crds::training_parameters::LARGEST_LOOKBACK;
 
 use crate::{ModelError, quantiles};
 
@@ -36,9 +37,9 @@ pub fn load(bytes: &[u8]) -> Result<ModelManifest, ModelError> {
     }
     let sizes = [
         ("horizon", manifest.horizon, 60),
-        ("lookback", manifest.lookback, 256),
-        ("sequence", manifest.sequence, 256),
-        ("season", manifest.season, 256),
+        ("lookback", manifest.lookback, LARGEST_LOOKBACK),
+        ("sequence", manifest.sequence, LARGEST_LOOKBACK),
+        ("season", manifest.season, LARGEST_LOOKBACK),
         ("hidden", manifest.hidden, 1_024),
         ("layers", manifest.layers, 4),
     ];

@@ -9,8 +9,8 @@ use foresail_crds::worker_config::{ConfigDocument, PrepareConfig};
 use foresail_runtime_base::retry::Backoff;
 use foresail_runtime_base::{RoleContext, RoleError};
 use foresail_runtime_cache::Cache;
-use foresail_runtime_kafka::Settings;
 use foresail_runtime_kafka::admin::{Topic, ensure_topics};
+use foresail_runtime_kafka::{LARGEST_RECORD, Settings};
 use foresail_runtime_store::{S3Uri, Store};
 
 /// Runs until every probe passes, or shutdown.
@@ -90,13 +90,25 @@ fn topics(config: &PrepareConfig) -> Vec<Topic> {
         replication: config.replication_factor,
         config: settings,
     };
-    let forever = || vec![("retention.ms", "-1")];
+    let forever = || {
+        vec![
+            ("cleanup.policy", "delete"),
+            ("retention.ms", "-1"),
+            ("retention.bytes", "-1"),
+        ]
+    };
+    let served = vec![("cleanup.policy", "delete"), ("retention.ms", "604800000")];
+    // The state of the most features with the longest windows that a spec may declare takes some 2 MB.
+    let state = vec![
+        ("cleanup.policy", "compact"),
+        ("max.message.bytes", LARGEST_RECORD),
+    ];
     vec![
         topic(&topics.bars, forever()),
         topic(&topics.quarantine, forever()),
         topic(&topics.features, forever()),
         topic(&topics.predictions, forever()),
-        topic(&topics.served, vec![("retention.ms", "604800000")]),
-        topic(&topics.stream_state, vec![("cleanup.policy", "compact")]),
+        topic(&topics.served, served),
+        topic(&topics.stream_state, state),
     ]
 }

@@ -53,7 +53,7 @@ pub(crate) fn check_same_topic(topic: &str, written: i64, known: i64) -> Result<
 }
 
 fn after(newest: &[Message]) -> u64 {
-    largest(newest, header::SOURCE_POSITION).map_or(0, |p: u64| p + 1)
+    largest(newest, header::SOURCE_POSITION).map_or(0, |p: u64| p.saturating_add(1))
 }
 
 fn largest<T: FromStr + Ord>(newest: &[Message], header: &str) -> Option<T> {
@@ -81,6 +81,8 @@ mod tests {
     fn the_largest_position_counts_and_nothing_means_the_start() {
         assert_eq!(after(&[]), 0);
         assert_eq!(after(&[message("7"), message("12"), message("x")]), 13);
+        // Anybody with write access to the topic may have written this.
+        assert_eq!(after(&[message(&u64::MAX.to_string())]), u64::MAX);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use foresail_bars::RawRow;
 use foresail_crds::names::Topics;
-use foresail_crds::records::{QuarantineRecord, Refusal, header};
+use foresail_crds::records::{QuarantineRecord, Refusal, header, refused_key};
 use foresail_domain::Bar;
 use foresail_runtime_base::RoleError;
 use foresail_runtime_kafka::Record;
@@ -41,7 +41,7 @@ pub(crate) fn refused(
     Ok(Record {
         topic: target.topics.quarantine.clone(),
         partition: None,
-        key: row.fields.symbol.clone(),
+        key: refused_key(row.fields.symbol.as_deref()),
         value: encode(&value)?,
         headers: headers(row, provider, now, target.written),
         timestamp: Some(now),

@@ -202,6 +202,7 @@ impl World {
             },
             evaluation: vec![],
             gate: None,
+            unseen_sessions: None,
             leak_guard: None,
             quantiles: None,
             recipe: None,

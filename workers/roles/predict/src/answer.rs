@@ -8,6 +8,7 @@ use foresail_crds::records::{FeatureRecord, PredictionRecord};
 use foresail_model::{Row, quantiles};
 
 use crate::forecast::{Forecast, Origin};
+use crate::served;
 use crate::state::{Loaded, State};
 
 /// The forecast at the newest rows, oldest first; `None` when it is not finite.
@@ -17,9 +18,10 @@ pub(crate) async fn forecast(
     rows: &[FeatureRecord],
 ) -> Option<(Arc<Forecast>, Origin)> {
     let last = rows.last()?;
-    let version = champion.served.version;
-    let key = (last.symbol.clone(), last.event_time, version);
-    let name = format!("forecast:{version}:{}:{}", last.event_time, last.symbol);
+    let digest = Arc::clone(&champion.digest);
+    // Not the version number: a Pipeline that is made again begins with v1, and Redis still knows the old one.
+    let name = format!("forecast:{digest}:{}:{}", last.event_time, last.symbol);
+    let key = (last.symbol.clone(), last.event_time, digest);
     let (forecast, origin) = if let Some(known) = state.local.get(&key) {
         (known, Origin::Local)
     } else if let Some(shared) = from_redis(state, &name, last, champion).await {
@@ -107,13 +109,14 @@ async fn to_redis(state: &State, key: &str, forecast: &Forecast) {
 
 fn log(state: &State, row: &FeatureRecord, forecast: &Forecast) {
     if let Some(log) = &state.log {
-        log.send(PredictionRecord {
+        let record = PredictionRecord {
             symbol: row.symbol.clone(),
             event_time: row.event_time,
             model_version: forecast.model_version,
             close: row.close,
             adjustment_factor: row.adjustment_factor,
             forecast: forecast.mean_forecast.clone(),
-        });
+        };
+        log.send(record, served::Origin::Pipeline);
     }
 }

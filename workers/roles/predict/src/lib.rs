@@ -3,7 +3,9 @@
 //! server or the operator are away. Run by `foresail-worker predict`.
 
 mod answer;
+mod fill;
 mod forecast;
+mod limits;
 mod metrics;
 mod models;
 mod routes;

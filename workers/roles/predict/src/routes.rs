@@ -1,50 +1,33 @@
-//! HTTP routes and what they share: the in-flight limit, metrics.
+//! HTTP routes, and what all requests pass before and after.
 
+pub(crate) mod answers;
+mod bounded;
 pub(crate) mod errors;
 pub(crate) mod features;
 pub(crate) mod forecasts;
+pub(crate) mod guard;
 pub(crate) mod openapi;
 pub(crate) mod timeseries;
 
-use std::sync::Arc;
-use std::time::Instant;
-
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::middleware::Next;
-use actix_web::web;
-use tracing::{Instrument, Span};
+use actix_web::http::header::{ALLOW, HeaderValue};
+use actix_web::{FromRequest, Handler, HttpResponse, Resource, web};
 
-use self::errors::{BadParameter, error, unavailable};
-use crate::state::State;
+use self::errors::error;
+use crate::limits::LARGEST_BODY;
 
-/// Largest request body in bytes.
-const LARGEST_BODY: usize = 4 << 20;
-/// Header that says which version answered.
-pub(crate) const VERSION_HEADER: &str = "X-Foresail-Model-Version";
+/// Header that says which version answered, as the wire knows it.
+pub(crate) const VERSION_HEADER: &str = "x-foresail-model-version";
 
 /// All routes; `openapi::Document` describes them.
 pub(crate) fn configure(app: &mut web::ServiceConfig) {
-    let body = web::JsonConfig::default()
-        .limit(LARGEST_BODY)
-        .error_handler(|error, _| {
-            let response = BadParameter::new("body", error.to_string()).answer();
-            actix_web::error::InternalError::from_response(error, response).into()
-        });
-    app.app_data(body)
-        .route("/v1/forecasts", web::get().to(forecasts::all_symbols))
-        .route(
-            "/v1/forecasts/{symbol}",
-            web::get().to(forecasts::by_symbol),
-        )
-        .route("/v1/timeseries/models", web::get().to(timeseries::models))
-        .route(
-            "/v1/timeseries/forecast",
-            web::post().to(timeseries::forecast),
-        )
-        .route("/v1/features", web::post().to(features::compute))
-        .route("/openapi.json", web::get().to(openapi::document))
+    app.app_data(web::PayloadConfig::new(LARGEST_BODY))
+        .service(reading("/v1/forecasts", forecasts::all_symbols))
+        .service(reading("/v1/forecasts/{symbol}", forecasts::by_symbol))
+        .service(reading("/v1/timeseries/models", timeseries::models))
+        .service(posting("/v1/timeseries/forecast", timeseries::forecast))
+        .service(posting("/v1/features", features::compute))
+        .service(reading("/openapi.json", openapi::document))
         .default_service(web::to(|| async {
             error(
                 StatusCode::NOT_FOUND,
@@ -55,36 +38,34 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
         }));
 }
 
-/// Counts, times and limits requests.
-pub(crate) async fn guard(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let route = request.match_pattern().unwrap_or_else(|| "other".into());
-    let state = request
-        .app_data::<web::Data<Arc<State>>>()
-        .map(|s| Arc::clone(s));
-    let begin = Instant::now();
-    // Returned when it is dropped: also when the handler panics or the client goes away.
-    let permit = state
-        .as_ref()
-        .map(|s| Arc::clone(&s.in_flight).try_acquire_owned());
-    let span = state.as_ref().map_or_else(Span::none, |s| s.span.clone());
-    let response = if matches!(permit, Some(Err(_))) {
-        let answer = unavailable("too many requests at one time");
-        request.into_response(answer).map_into_boxed_body()
-    } else {
-        next.call(request)
-            .instrument(span)
-            .await?
-            .map_into_boxed_body()
-    };
-    drop(permit);
-    if let Some(metrics) = state.as_ref().map(|s| &s.metrics) {
-        let status = response.status();
-        metrics.requests.with([&route, status.as_str()]).inc();
-        let seconds = begin.elapsed().as_secs_f64();
-        metrics.request_seconds.with([&route]).observe(seconds);
-    }
-    Ok(response)
+/// A route for GET, and for HEAD, which has no body.
+fn reading<F, A>(path: &str, handler: F) -> Resource
+where
+    F: Handler<A, Output = HttpResponse> + Clone,
+    A: FromRequest + 'static,
+{
+    web::resource(path)
+        .route(web::get().to(handler.clone()))
+        .route(web::head().to(handler))
+        .default_service(web::to(|| async { other_method("GET, HEAD") }))
+}
+
+/// A route for POST.
+fn posting<F, A>(path: &str, handler: F) -> Resource
+where
+    F: Handler<A, Output = HttpResponse>,
+    A: FromRequest + 'static,
+{
+    web::resource(path)
+        .route(web::post().to(handler))
+        .default_service(web::to(|| async { other_method("POST") }))
+}
+
+fn other_method(allowed: &'static str) -> HttpResponse {
+    let message = format!("this route takes {allowed}");
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let mut response = error(status, "MethodNotAllowedError", "method", &message);
+    let allowed = HeaderValue::from_static(allowed);
+    response.headers_mut().insert(ALLOW, allowed);
+    response
 }

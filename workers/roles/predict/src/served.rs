@@ -11,10 +11,28 @@ use tokio::sync::{mpsc, oneshot};
 /// Records that wait in front of the producer.
 const BUFFER: usize = 4_096;
 
+/// What a served forecast was made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The Pipeline's own feature rows.
+    Pipeline,
+    /// A series in the request: its symbol and its time are what the client says.
+    Request,
+}
+
+impl Origin {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Pipeline => "pipeline",
+            Self::Request => "request",
+        }
+    }
+}
+
 /// What the task of the log gets.
 enum Entry {
     /// A forecast that was served.
-    Served(Box<PredictionRecord>),
+    Served(Box<PredictionRecord>, Origin),
     /// No more follow: what was handed over gets this long to arrive.
     Close(Duration, oneshot::Sender<()>),
 }
@@ -32,8 +50,8 @@ impl ServedLog {
         spawn(async move {
             while let Some(entry) = entries.recv().await {
                 match entry {
-                    Entry::Served(record) => {
-                        if let Some(record) = to_record(*record, &topic) {
+                    Entry::Served(record, origin) => {
+                        if let Some(record) = to_record(*record, origin, &topic) {
                             producer.send(&record).await;
                         }
                     }
@@ -50,8 +68,8 @@ impl ServedLog {
     }
 
     /// Never waits.
-    pub(crate) fn send(&self, record: PredictionRecord) {
-        let entry = Entry::Served(Box::new(record));
+    pub(crate) fn send(&self, record: PredictionRecord, origin: Origin) {
+        let entry = Entry::Served(Box::new(record), origin);
         if self.sender.try_send(entry).is_err() {
             self.overflow.inc();
         }
@@ -67,16 +85,17 @@ impl ServedLog {
     }
 }
 
-fn to_record(record: PredictionRecord, topic: &str) -> Option<Record> {
+fn to_record(record: PredictionRecord, origin: Origin, topic: &str) -> Option<Record> {
     let value = serde_json::to_vec(&record).ok()?;
     let headers = [
         (header::EVENT_TIME, record.event_time.to_string()),
         (header::MODEL_VERSION, record.model_version.to_string()),
+        (header::ORIGIN, origin.name().to_owned()),
     ];
     Some(Record {
         topic: topic.to_owned(),
         partition: None,
-        key: Some(record.symbol),
+        key: Some(record.symbol).filter(|symbol| !symbol.is_empty()),
         value,
         headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
         timestamp: None,

@@ -1,23 +1,26 @@
 //! Starts everything: models, table, HTTP; and ends it without cutting a request.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::any::Any;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
+use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer, web};
-use foresail_crds::records::{FeatureRecord, header};
 use foresail_crds::role::HTTP_PORT;
 use foresail_crds::worker_config::{PredictConfig, ServingConfig};
 use foresail_runtime_base::metrics::Registry;
-use foresail_runtime_base::retry::Backoff;
 use foresail_runtime_base::{Health, Outside, RoleContext, RoleError, Shutdown, admin, spawn};
 use foresail_runtime_cache::Cache;
-use foresail_runtime_kafka::{LossyProducer, Reader, Settings, Start};
+use foresail_runtime_kafka::{LossyProducer, Settings};
+use socket2::{Domain, SockRef, Socket, Type};
 use tokio::sync::watch::Receiver;
 use tracing::{Instrument, Span};
 
+use crate::fill::fill;
+use crate::limits::{ANSWER_PAUSE, Limits, MOST_CONNECTIONS, SOCKET_BUFFER};
 use crate::metrics::Metrics;
 use crate::served::ServedLog;
 use crate::state::{self, State};
@@ -47,44 +50,23 @@ async fn serve(
     context: RoleContext<PredictConfig, ()>,
     serving: Receiver<ServingConfig>,
 ) -> Result<(), RoleError> {
+    let bind = SocketAddr::from((Ipv4Addr::UNSPECIFIED, HTTP_PORT));
     let (health, shutdown) = (context.health, context.shutdown);
     // The admin server and the followers outlive the signal: the pod still answers while it drains.
     let end = Shutdown::new();
     let registry = context.registry;
     admin::serve(context.admin, health.clone(), registry.clone(), end.clone()).await?;
     let state = Arc::new(open(context.config, context.outside, &registry)?);
-    spawn(models::follow(
-        Arc::clone(&state),
-        serving,
-        health.clone(),
-        end.clone(),
-    ));
+    spawn(models::follow(Arc::clone(&state), serving, end.clone()));
     spawn(fill(Arc::clone(&state), end.clone()));
     // A container that was killed and came back may still stand behind the Service. Until it can answer it
     // refuses connections, as the dead one did, rather than answering 503 to requests of others.
-    if !can_answer(&state, &shutdown).await {
+    if !can_answer(&state, &health, &shutdown).await {
         end.cancel();
         return Ok(());
     }
 
-    let app_state = Arc::clone(&state);
-    let app = move || {
-        App::new()
-            .app_data(web::Data::new(Arc::clone(&app_state)))
-            .wrap(from_fn(routes::guard))
-            .configure(routes::configure)
-    };
-    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let bind = SocketAddr::from((Ipv4Addr::UNSPECIFIED, HTTP_PORT));
-    let server = HttpServer::new(app)
-        .workers(workers)
-        .client_request_timeout(Duration::from_secs(10))
-        .keep_alive(Duration::from_secs(60))
-        .shutdown_timeout(15)
-        .disable_signals()
-        .bind(bind)
-        .map_err(|e| RoleError::outside("PortInUse", format!("server on {bind}: {e}")))?
-        .run();
+    let (server, _) = http(&state, bind)?;
     spawn(readiness(Arc::clone(&state), health, shutdown.clone()));
     let handle = server.handle();
     spawn(async move {
@@ -124,20 +106,20 @@ pub(crate) fn open(
     let log = log
         .inspect_err(|e| tracing::warn!(reason = e.reason, "served forecasts are not logged"))
         .ok();
-    let keep = usize::try_from(config.lookback).unwrap_or(1);
     Ok(State {
         calendar: config.calendar,
         champion: Default::default(),
         previous: Default::default(),
-        table: Table::new(keep, metrics.table_rows.clone()),
+        table: Table::new(metrics.table_rows.clone()),
         local: state::local_cache(),
         log: log.map(|producer| {
             let overflow = metrics.log_overflow.clone();
             ServedLog::start(producer, config.topics().served, overflow)
         }),
         cache,
-        in_flight: state::permits(),
+        limits: Limits::new(),
         filled: Default::default(),
+        load_error: Default::default(),
         span: Span::current(),
         fingerprint,
         metrics,
@@ -147,9 +129,9 @@ pub(crate) fn open(
 }
 
 /// Waits until requests can be answered; false when the program is to stop before that.
-async fn can_answer(state: &State, shutdown: &Shutdown) -> bool {
+async fn can_answer(state: &State, health: &Health, shutdown: &Shutdown) -> bool {
     while !shutdown.is_cancelled() {
-        if state.is_ready() {
+        if state.show(health) {
             return true;
         }
         tokio::select! {
@@ -163,7 +145,8 @@ async fn can_answer(state: &State, shutdown: &Shutdown) -> bool {
 /// Ready while requests can be answered; not ready once stopping.
 async fn readiness(state: Arc<State>, health: Health, shutdown: Shutdown) {
     while !shutdown.is_cancelled() {
-        health.set_ready(state.is_ready());
+        let ready = state.show(&health);
+        health.set_ready(ready);
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(200)) => {}
             () = shutdown.cancelled() => {}
@@ -172,53 +155,56 @@ async fn readiness(state: Arc<State>, health: Health, shutdown: Shutdown) {
     health.set_ready(false);
 }
 
-/// Fills the table: at once from Redis when it answers, in any case from Kafka.
-async fn fill(state: Arc<State>, end: Shutdown) {
-    if let Some(cache) = &state.cache {
-        let mut complete = true;
-        for symbol in state.config.symbols() {
-            match cache.rows(&state.fingerprint, &symbol).await {
-                Some(rows) if !rows.is_empty() => {
-                    rows.into_iter().for_each(|r| state.table.push(r))
-                }
-                _ => complete = false,
-            }
-        }
-        state.filled.store(complete, Ordering::Relaxed);
-        tracing::info!(complete, "table filled from Redis");
-    }
-    let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
-    while !end.is_cancelled() {
-        if let Err(error) = follow(&state, &end, &mut backoff).await {
-            tracing::warn!(
-                reason = error.reason,
-                cause = error.message,
-                "feature rows not followed, trying again"
-            );
-            backoff.wait(&end).await;
-        }
-    }
+/// The server over HTTP, not yet listening.
+pub(crate) fn http(
+    state: &Arc<State>,
+    bind: SocketAddr,
+) -> Result<(Server, SocketAddr), RoleError> {
+    let app_state = Arc::clone(state);
+    let app = move || {
+        App::new()
+            .app_data(web::Data::new(Arc::clone(&app_state)))
+            .wrap(from_fn(routes::guard::guard))
+            .configure(routes::configure)
+    };
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let port_in_use =
+        |e: &std::io::Error| RoleError::outside("PortInUse", format!("server on {bind}: {e}"));
+    let listener = listener(bind).map_err(|e| port_in_use(&e))?;
+    let bound = listener.local_addr().map_err(|e| port_in_use(&e))?;
+    let server = HttpServer::new(app)
+        .workers(workers)
+        .max_connections(MOST_CONNECTIONS / workers)
+        .on_connect(|connection, _| give_up_who_takes_nothing(connection))
+        .client_request_timeout(Duration::from_secs(10))
+        .keep_alive(Duration::from_secs(60))
+        .shutdown_timeout(15)
+        .disable_signals()
+        .listen(listener)
+        .map_err(|e| port_in_use(&e))?;
+    Ok((server.run(), bound))
 }
 
-async fn follow(state: &State, end: &Shutdown, backoff: &mut Backoff) -> Result<(), RoleError> {
-    let settings = Settings::new(&state.config.kafka, &state.outside)?;
-    let topic = state.config.topics().features;
-    let mut reader = Reader::open(&settings, &topic, Start::Beginning).await?;
-    while !end.is_cancelled() {
-        for message in reader.next_batch(2_000, Duration::from_millis(200)).await? {
-            if message.header(header::FINGERPRINT) != Some(state.fingerprint.as_str()) {
-                continue;
-            }
-            if let Ok(row) = serde_json::from_slice::<FeatureRecord>(&message.value) {
-                state.table.push(row);
-            }
-        }
-        if reader.caught_up() {
-            state.filled.store(true, Ordering::Relaxed);
-            backoff.reset();
-        }
+/// Listens with small buffers; connections inherit them.
+fn listener(bind: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(bind), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_recv_buffer_size(SOCKET_BUFFER)?;
+    socket.set_send_buffer_size(SOCKET_BUFFER)?;
+    socket.bind(&bind.into())?;
+    socket.listen(1_024)?;
+    Ok(socket.into())
+}
+
+/// An answer that is not taken holds memory: the kernel ends such a connection.
+fn give_up_who_takes_nothing(connection: &dyn Any) {
+    let Some(stream) = connection.downcast_ref::<TcpStream>() else {
+        return;
+    };
+    let socket = SockRef::from(stream);
+    if let Err(error) = socket.set_tcp_user_timeout(Some(ANSWER_PAUSE)) {
+        tracing::warn!(%error, "a connection without a limit for what is not taken");
     }
-    Ok(())
 }
 
 #[cfg(test)]

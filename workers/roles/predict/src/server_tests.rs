@@ -1,20 +1,26 @@
+#[path = "server_tests/strangers.rs"]
+mod strangers;
+
 use std::collections::BTreeSet;
 
-use actix_web::http::StatusCode;
+use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, call_service, read_body_json};
 use serde_json::{Value, json};
 
+use std::sync::atomic::Ordering;
+
 use super::*;
 use foresail_crds::pipeline::spec::Target;
-use foresail_crds::records::PredictionRecord;
+use foresail_crds::records::{FeatureRecord, PredictionRecord};
 
-use crate::testing::{app, changing, logging, model, returns, row, state};
+use crate::served::Origin;
+use crate::testing::{app, changing, logging, model, returns, row, seasonal, state};
 
 #[actix_web::test]
 async fn a_forecast_has_its_version_dates_and_closes() {
     let state = state(returns());
     state.champion.store(Some(model(3)));
-    state.table.push(row(1_199_221_200_000)); // 2008-01-01T21:00Z
+    state.table.extend([row(1_199_221_200_000)]); // 2008-01-01T21:00Z
     let app = app!(state);
     let response = call_service(&app, TestRequest::get().uri("/v1/forecasts/X").to_request()).await;
     assert_eq!(response.status(), StatusCode::OK);
@@ -101,7 +107,7 @@ async fn series_in_the_request_are_forecast_or_refused_with_the_parameter() {
     ];
     for (field, value, param) in [
         ("series", json!([1.0]), "inputs[0].series"),
-        ("series", json!(["a"]), "inputs[0].series"),
+        ("series", json!(["a"]), "inputs[0].series[0]"),
         ("series", json!([1.0, -1.0]), "inputs[0].series"),
         ("type", json!("table"), "inputs[0].type"),
         ("frequency", json!("month"), "inputs[0].frequency"),
@@ -138,7 +144,7 @@ async fn a_forecast_that_is_not_finite_is_never_served() {
     state
         .champion
         .store(Some(changing(1, 1_000.0, Target::LogReturn)));
-    state.table.push(row(1_199_221_200_000));
+    state.table.extend([row(1_199_221_200_000)]);
     let response = call_service(&app, post(json!([1.0, 2.0]), json!([]))).await;
     let status = response.status();
     let answer: Value = read_body_json(response).await;
@@ -152,10 +158,10 @@ async fn a_forecast_that_is_not_finite_is_never_served() {
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     // Here the forecast is finite, and its upper quantile is not.
     state.champion.store(Some(changing(1, 0.1, Target::Close)));
-    state.table.push(FeatureRecord {
+    state.table.extend([FeatureRecord {
         close: 1.5e308,
         ..row(1_199_307_600_000)
-    });
+    }]);
     let response = call_service(&app, post(json!([1e308, 1.5e308]), json!([0.75]))).await;
     let status = response.status();
     let answer: Value = read_body_json(response).await;
@@ -165,30 +171,72 @@ async fn a_forecast_that_is_not_finite_is_never_served() {
 }
 
 #[actix_web::test]
-async fn univariate_bodies_name_the_columns_they_lack() {
-    let state = state(json!([{"name": "v", "function": "VolumeZScore", "window": 5}]));
-    state.champion.store(Some(model(1)));
-    let app = app!(state);
-    let body = json!({"inputs": [{"type": "univariate_time_series", "series": [1.0, 2.0]}]});
-    let request = TestRequest::post()
-        .uri("/v1/timeseries/forecast")
-        .set_json(body)
-        .to_request();
-    let answer: Value = read_body_json(call_service(&app, request).await).await;
-    assert!(
-        answer["error"]["message"]
-            .as_str()
-            .unwrap()
-            .contains("volume"),
-        "{answer}"
-    );
+async fn bodies_without_what_the_features_read_are_refused() {
+    let features = json!([
+        {"name": "r", "function": "LogReturn"},
+        {"name": "v", "function": "VolumeZScore", "window": 2},
+        {"name": "range", "function": "TrueRange"}]);
+    let dated = json!([{"name": "day", "function": "DayOfWeek"}]);
+    let univariate = json!({"type": "univariate_time_series", "series": [1.0, 2.0, 3.0]});
+    let with = |columns: &[&str]| {
+        let point = vec![1.0; columns.len()];
+        json!({"type": "multivariate_time_series", "columns": columns, "series": [point, point, point]})
+    };
+    let cases = [
+        (
+            &features,
+            univariate.clone(),
+            "columns",
+            "high, low, volume must be among the columns",
+        ),
+        (
+            &features,
+            with(&["close", "high"]),
+            "columns",
+            "low, volume must be",
+        ),
+        (
+            &features,
+            with(&["close", "high", "low"]),
+            "columns",
+            "features v read them",
+        ),
+        (
+            &features,
+            with(&["close", "high", "high"]),
+            "columns",
+            "high is named twice",
+        ),
+        (
+            &dated,
+            univariate,
+            "start_timestamp",
+            "features day read dates",
+        ),
+    ];
+    for (features, input, field, expected) in cases {
+        let state = state(features.clone());
+        state.champion.store(Some(model(1)));
+        let app = app!(state);
+        let request = TestRequest::post()
+            .uri("/v1/timeseries/forecast")
+            .set_json(json!({"inputs": [input]}))
+            .to_request();
+        let response = call_service(&app, request).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{input}");
+        let answer: Value = read_body_json(response).await;
+        let error = &answer["error"];
+        assert_eq!(error["param"], format!("inputs[0].{field}"), "{answer}");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains(expected), "{message}");
+    }
 }
 
 #[actix_web::test]
 async fn swapping_versions_never_mixes_an_answer() {
     let state = state(returns());
     state.champion.store(Some(model(1)));
-    state.table.push(row(1_199_221_200_000));
+    state.table.extend([row(1_199_221_200_000)]);
     let app = app!(state);
     let mut seen = BTreeSet::new();
     for round in 0..400 {
@@ -209,12 +257,12 @@ async fn swapping_versions_never_mixes_an_answer() {
 async fn requests_that_are_given_up_make_room_for_others() {
     let state = state(returns());
     state.champion.store(Some(model(1)));
-    state.table.push(row(1_199_221_200_000));
+    state.table.extend([row(1_199_221_200_000)]);
     let endless = web::get().to(std::future::pending::<&'static str>);
     let app = actix_web::test::init_service(
         App::new()
             .app_data(web::Data::new(Arc::clone(&state)))
-            .wrap(from_fn(routes::guard))
+            .wrap(from_fn(routes::guard::guard))
             .route("/endless", endless)
             .configure(routes::configure),
     )
@@ -245,7 +293,7 @@ async fn requests_that_are_given_up_make_room_for_others() {
 async fn a_full_cache_forgets_the_oldest_and_keeps_the_rest() {
     let state = state(returns());
     let forecast = |event_time| {
-        let key = ("X".to_string(), event_time, 1);
+        let key = ("X".to_string(), event_time, Arc::from("digest"));
         (key, Arc::new(crate::forecast::Forecast::default()))
     };
     for event_time in 0..10_100 {
@@ -262,14 +310,87 @@ async fn a_full_cache_forgets_the_oldest_and_keeps_the_rest() {
 async fn a_served_forecast_that_kafka_never_took_is_counted_at_the_end() {
     let state = logging(returns());
     let log = state.log.as_ref().unwrap();
-    log.send(PredictionRecord {
+    let record = PredictionRecord {
         symbol: "X".into(),
         event_time: 0,
         model_version: 1,
         close: 100.0,
         adjustment_factor: 1.0,
         forecast: vec![101.0],
-    });
+    };
+    log.send(record, Origin::Pipeline);
     log.close(Duration::from_millis(50)).await;
     assert_eq!(state.metrics.log_dropped.get(), 1);
+}
+
+#[actix_web::test]
+async fn a_pod_whose_version_finds_no_rows_is_not_ready_and_says_why() {
+    let state = state(returns());
+    let health = Health::new();
+    assert!(!state.show(&health));
+    let looks_at_three = seasonal(2, 3);
+    state.champion.store(Some(looks_at_three));
+    state.filled.store(true, Ordering::Relaxed);
+    state.table.extend([1, 2].map(row));
+    assert!(!state.show(&health));
+    let error = state.answerable(&state.champion.load_full().unwrap());
+    let message = error.unwrap_err().message;
+    assert!(message.contains("3 feature rows"), "{message}");
+    state.table.extend([row(3)]);
+    assert!(state.show(&health));
+}
+
+#[actix_web::test]
+async fn the_same_version_number_of_another_pipeline_is_another_forecast() {
+    let state = state(returns());
+    state.table.extend([row(1_199_221_200_000)]);
+    let app = app!(state);
+    for (change, close) in [(0.01, 101.0), (0.02, 102.0)] {
+        state
+            .champion
+            .store(Some(changing(1, change, Target::Close)));
+        let request = TestRequest::get().uri("/v1/forecasts/X").to_request();
+        let body: Value = read_body_json(call_service(&app, request).await).await;
+        assert_eq!(body["mean_forecast"][0], json!(close));
+    }
+}
+
+/// Review, case 62.
+#[actix_web::test]
+async fn what_clients_of_an_api_do_gets_a_code_and_json() {
+    let state = state(returns());
+    state.champion.store(Some(model(1)));
+    state.table.extend([row(1_199_221_200_000)]);
+    let app = app!(state);
+    let head = TestRequest::with_uri("/v1/forecasts/X").method(Method::HEAD);
+    let response = call_service(&app, head.to_request()).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let slash = TestRequest::get().uri("/v1/forecasts/");
+    let put = TestRequest::put().uri("/v1/features");
+    let gzip = TestRequest::post()
+        .uri("/v1/features")
+        .insert_header(("Content-Encoding", "gzip"))
+        .set_payload(vec![0x1f, 0x8b, 0x08]);
+    for (request, code, allow) in [
+        (slash, StatusCode::NOT_FOUND, None),
+        (put, StatusCode::METHOD_NOT_ALLOWED, Some("POST")),
+        (gzip, StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
+    ] {
+        let response = call_service(&app, request.to_request()).await;
+        assert_eq!(response.status(), code);
+        let allowed = response.headers().get("Allow").map(|a| a.to_str().unwrap());
+        assert_eq!(allowed, allow);
+        let answer: Value = read_body_json(response).await;
+        assert_eq!(answer["error"]["code"], code.as_str());
+    }
+    for number in ["NaN", "Infinity", "1e999", "null", "\"1\"", "", "[]"] {
+        let body =
+            format!(r#"{{"inputs":[{{"type":"univariate_time_series","series":[1,{number}]}}]}}"#);
+        let request = TestRequest::post().uri("/v1/timeseries/forecast");
+        let response = call_service(&app, request.set_payload(body).to_request()).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{number}");
+        let answer: Value = read_body_json(response).await;
+        let param = answer["error"]["param"].as_str().unwrap();
+        assert!(param.starts_with("inputs[0].series"), "{number}: {answer}");
+    }
 }

@@ -1,41 +1,41 @@
 //! What a request sees. The loaded versions are swapped as one: a request takes them once and uses
 //! nothing else.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use foresail_crds::model_manifest::ResidualQuantiles;
 use foresail_crds::worker_config::{PredictConfig, ServedVersion};
 use foresail_domain::TradingCalendar;
 use foresail_model::Predictor;
-use foresail_runtime_base::Outside;
+use foresail_runtime_base::{Health, Outside, RoleError};
 use foresail_runtime_cache::Cache;
 use moka::policy::EvictionPolicy;
-use tokio::sync::Semaphore;
 use tracing::Span;
 
 use crate::forecast::Forecast;
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::served::ServedLog;
 use crate::table::Table;
 
 /// Most forecasts kept in process.
 const LARGEST_CACHE: u64 = 10_000;
-/// Requests worked on at one time; the others are refused for the moment.
-const MOST_IN_FLIGHT: usize = 512;
 
 /// One loaded, verified and self-tested version.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub served: ServedVersion,
+    /// SHA-256 (hex) of its manifest: what it forecasts hangs on nothing else.
+    pub digest: Arc<str>,
     pub predictor: Predictor,
     /// Absent in versions older than quantiles.
     pub quantiles: Option<ResidualQuantiles>,
 }
 
-/// Key of a forecast: symbol, bar, version.
-pub(crate) type Key = (String, i64, u32);
+/// Key of a forecast: symbol, bar, digest of the version.
+pub(crate) type Key = (String, i64, Arc<str>);
 
 /// Shared by all requests.
 pub(crate) struct State {
@@ -53,16 +53,51 @@ pub(crate) struct State {
     pub local: LocalCache,
     pub cache: Option<Cache>,
     pub log: Option<ServedLog>,
-    /// One permit per request worked on.
-    pub in_flight: Arc<Semaphore>,
+    /// What requests may take.
+    pub limits: Limits,
     /// The table has caught up once.
     pub filled: AtomicBool,
+    /// Why the version that is wanted does not answer.
+    pub load_error: Mutex<Option<RoleError>>,
 }
 
 impl State {
-    /// A champion is loaded and the table has been filled once.
-    pub fn is_ready(&self) -> bool {
-        self.champion.load().is_some() && self.filled.load(Ordering::Relaxed)
+    /// Shows what keeps requests from an answer, or from the version that is wanted; whether they can be answered.
+    pub fn show(&self, health: &Health) -> bool {
+        let champion = self.champion.load();
+        let previous = self.previous.load();
+        let here = champion.iter().chain(previous.iter());
+        health.set_loaded(here.map(|version| version.digest.to_string()).collect());
+        let rows = champion.as_ref().map(|c| self.answerable(c));
+        let load = self.load_error.lock();
+        let load = load.unwrap_or_else(PoisonError::into_inner);
+        let cannot = rows.as_ref().and_then(|rows| rows.as_ref().err());
+        let filled = self.filled.load(Ordering::Relaxed);
+        // While the table is being filled, a lack of rows says nothing.
+        health.set_error(cannot.filter(|_| filled).or(load.as_ref()));
+        filled && matches!(rows, Some(Ok(())))
+    }
+
+    /// Whether `version` can answer for at least one symbol.
+    ///
+    /// # Errors
+    /// `RowsMissing`, with what is missing.
+    pub fn answerable(&self, version: &Loaded) -> Result<(), RoleError> {
+        let (needed, held) = (version.predictor.lookback(), self.table.longest());
+        if held >= needed {
+            return Ok(());
+        }
+        let message = format!(
+            "v{} looks at {needed} feature rows of a symbol, and no symbol has more than {held} yet; it answers when \
+             they have come",
+            version.served.version
+        );
+        Err(RoleError::outside("RowsMissing", message))
+    }
+
+    pub fn set_load_error(&self, error: Option<RoleError>) {
+        let current = self.load_error.lock();
+        *current.unwrap_or_else(PoisonError::into_inner) = error;
     }
 }
 
@@ -75,9 +110,4 @@ pub(crate) fn local_cache() -> LocalCache {
         .max_capacity(LARGEST_CACHE)
         .eviction_policy(EvictionPolicy::lru())
         .build()
-}
-
-/// Permits of all requests that may be worked on at one time.
-pub(crate) fn permits() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(MOST_IN_FLIGHT))
 }

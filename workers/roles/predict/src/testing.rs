@@ -38,16 +38,43 @@ pub(crate) fn changing(version: u32, change: f64, target: Target) -> Arc<Loaded>
         intercepts: vec![change; 2],
         coefficients: vec![vec![0.0]; 2],
     };
-    let scaler = ScalerParameters {
-        mean: vec![0.0],
-        std: vec![1.0],
-    };
     let served = ServedVersion {
         version,
         manifest_uri: String::new(),
         manifest_sha256: String::new(),
     };
+    Arc::new(Loaded {
+        digest: format!("{version}-{change}").into(),
+        served,
+        predictor: Predictor::new(SingleModel::Linear(linear), scaler(), sizes(target)),
+        quantiles: Some(ResidualQuantiles {
+            levels: vec![0.25, 0.75],
+            steps: vec![vec![-0.5, 0.25], vec![-0.75, 0.5]],
+            count: 8,
+        }),
+    })
+}
+
+/// A version that repeats what was `season` rows ago.
+pub(crate) fn seasonal(version: u32, season: usize) -> Arc<Loaded> {
+    let mut loaded = Arc::into_inner(model(version)).unwrap();
     let sizes = Sizes {
+        season,
+        ..sizes(Target::Close)
+    };
+    loaded.predictor = Predictor::new(SingleModel::Seasonal(season), scaler(), sizes);
+    Arc::new(loaded)
+}
+
+fn scaler() -> ScalerParameters {
+    ScalerParameters {
+        mean: vec![0.0],
+        std: vec![1.0],
+    }
+}
+
+fn sizes(target: Target) -> Sizes {
+    Sizes {
         features: 1,
         steps: 2,
         hidden: 0,
@@ -55,16 +82,7 @@ pub(crate) fn changing(version: u32, change: f64, target: Target) -> Arc<Loaded>
         sequence: 1,
         season: 1,
         target,
-    };
-    Arc::new(Loaded {
-        served,
-        predictor: Predictor::new(SingleModel::Linear(linear), scaler, sizes),
-        quantiles: Some(ResidualQuantiles {
-            levels: vec![0.25, 0.75],
-            steps: vec![vec![-0.5, 0.25], vec![-0.75, 0.5]],
-            count: 8,
-        }),
-    })
+    }
 }
 
 pub(crate) fn row(event_time: i64) -> FeatureRecord {
@@ -103,7 +121,9 @@ macro_rules! app {
                 .app_data(::actix_web::web::Data::new(::std::sync::Arc::clone(
                     &$state,
                 )))
-                .wrap(::actix_web::middleware::from_fn($crate::routes::guard))
+                .wrap(::actix_web::middleware::from_fn(
+                    $crate::routes::guard::guard,
+                ))
                 .configure($crate::routes::configure),
         )
         .await

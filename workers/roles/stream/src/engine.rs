@@ -51,7 +51,7 @@ impl StreamEngine {
         let mut engine = Self::new(specs, adjustment)?;
         for (number, offset) in &recovered.last_source_offsets {
             let partition = engine.partitions.entry(*number).or_default();
-            partition.written_before = offset + 1;
+            partition.written_before = offset.saturating_add(1);
         }
         for snapshot in &recovered.snapshots {
             let partition = engine.partitions.entry(snapshot.partition).or_default();

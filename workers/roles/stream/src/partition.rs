@@ -50,7 +50,7 @@ impl Partition {
         if offset < self.next_offset {
             return None;
         }
-        self.next_offset = offset + 1;
+        self.next_offset = offset.saturating_add(1);
         self.since_snapshot += 1;
         let bar = match read_bar(message) {
             Ok(bar) => bar,
@@ -174,7 +174,7 @@ impl Partition {
     /// Records a refusal at `offset`; true when no run has written it.
     fn refuse(&mut self, offset: i64) -> bool {
         let fresh = offset >= self.state.refused_before;
-        self.state.refused_before = self.state.refused_before.max(offset + 1);
+        self.state.refused_before = self.state.refused_before.max(offset.saturating_add(1));
         fresh
     }
 

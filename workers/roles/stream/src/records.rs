@@ -2,7 +2,7 @@
 //! comes from the bar, so that a restart writes the same bytes. Used by `worker` and `recovery`.
 
 use foresail_crds::names::Topics;
-use foresail_crds::records::{StreamSnapshot, header};
+use foresail_crds::records::{StreamSnapshot, header, refused_key};
 use foresail_runtime_kafka::{Message, Record};
 
 use crate::step::{BarMessage, Output, Step};
@@ -26,9 +26,10 @@ pub(crate) fn output(topics: &Topics, fingerprint: &str, step: &Step) -> Record 
         header::SOURCE_OFFSET.to_string(),
         format!("{}:{}", step.partition, step.offset),
     );
-    let (topic, value, headers) = match &step.output {
+    let (topic, key, value, headers) = match &step.output {
         Output::Row(row) => (
             &topics.features,
+            step.key.clone(),
             serde_json::to_vec(row),
             vec![
                 (header::EVENT_TIME.into(), row.event_time.to_string()),
@@ -38,6 +39,7 @@ pub(crate) fn output(topics: &Topics, fingerprint: &str, step: &Step) -> Record 
         ),
         Output::Refused(refused) => (
             &topics.quarantine,
+            refused_key(step.key.as_deref()),
             serde_json::to_vec(refused),
             vec![source],
         ),
@@ -45,7 +47,7 @@ pub(crate) fn output(topics: &Topics, fingerprint: &str, step: &Step) -> Record 
     Record {
         topic: topic.clone(),
         partition: Some(step.partition),
-        key: step.key.clone(),
+        key,
         value: value.expect("plain data always serialises"),
         headers,
         timestamp: step.timestamp,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use foresail_crds::Role;
 use foresail_crds::names::Topics;
 use foresail_crds::pipeline::status::StreamStatus;
+use foresail_crds::training_parameters::LARGEST_LOOKBACK;
 use foresail_crds::worker_config::StreamConfig;
 use foresail_runtime_base::{Connecting, RoleContext, RoleError, Supervised, supervise};
 use foresail_runtime_cache::Cache;
@@ -126,7 +127,7 @@ impl Worker {
         let identity = self.context.config.pipeline.kafka_identity(Role::Stream);
         // First fence off older instances: what is read after it can no longer change.
         let producer = TransactionalProducer::open(&settings, &identity).await?;
-        let keep = self.context.config.lookback.max(1) as usize;
+        let keep = LARGEST_LOOKBACK as usize;
         let tail = (keep * self.context.config.instruments.len()).min(LONGEST_TAIL);
         let recovery =
             recovery::read(&settings, &self.topics, &self.fingerprint, tail.max(1)).await?;

@@ -11,6 +11,7 @@ use foresail_crds::Role;
 use foresail_crds::names::PipelineName;
 use foresail_crds::pipeline::spec::{Adjustment, PipelineSpec, RedisSpec};
 use foresail_crds::records::FeatureRecord;
+use foresail_crds::training_parameters::LARGEST_LOOKBACK;
 use foresail_crds::worker_config::{RoleConfig, StreamConfig};
 use foresail_domain::{Bar, Interval};
 use foresail_features::FeatureSet;
@@ -41,7 +42,7 @@ fn config(test: &str) -> Option<StreamConfig> {
             { "name": "vol", "function": "Volatility", "window": 10 },
             { "name": "rsi", "function": "Rsi", "window": 14 },
         ],
-        "training": { "model": { "kind": "Linear" }, "lookback": 6 },
+        "training": { "model": { "kind": "Linear" } },
         "serving": { "cache": { "redis": { "url": redis } } },
     }))
     .unwrap();
@@ -226,7 +227,7 @@ impl World {
         }
         let until = Instant::now() + Duration::from_secs(20);
         for (symbol, rows) in newest {
-            let wanted = rows[rows.len().saturating_sub(6)..].to_vec();
+            let wanted = rows[rows.len().saturating_sub(LARGEST_LOOKBACK as usize)..].to_vec();
             while self.cache.rows(&fingerprint, &symbol).await.as_ref() != Some(&wanted) {
                 assert!(Instant::now() < until, "{symbol} is not in Redis");
                 tokio::time::sleep(Duration::from_millis(100)).await;

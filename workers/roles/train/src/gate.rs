@@ -13,6 +13,7 @@ use foresail_runtime_base::RoleError;
 use foresail_runtime_store::Store;
 
 use crate::data::dataset::{self, Dataset, DatasetSpec, Sample};
+use crate::data::split::sessions;
 use crate::errors::squared_errors;
 use crate::fit::{SILENT, fit};
 use crate::lake::Bars;
@@ -44,6 +45,56 @@ pub(crate) struct GateWindow<'a> {
     /// Rows neither has seen.
     pub rows: &'a [&'a Sample],
     pub parameters: &'a TrainingParameters,
+}
+
+/// What a run knows of challenger and champion.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Comparison {
+    /// Their numbers; none for a first version, for a champion that diverged, and on too few sessions.
+    pub gate: Option<GateResult>,
+    /// Sessions of the window that the champion has not seen, when they are too few.
+    pub unseen_sessions: Option<u32>,
+}
+
+/// Compares on the gate rows, when neither model has seen any of them. A champion that was trained on some of them would
+/// be compared on what it knows.
+///
+/// # Errors
+/// Those of [`compare`], but for a champion that diverged.
+pub(crate) fn compare_unseen(
+    challenger: &Predictor,
+    champion: &Champion,
+    window: &GateWindow<'_>,
+) -> Result<Comparison, RoleError> {
+    let seen = seen_through(champion, window.data);
+    let unseen = window.rows.iter().copied().filter(|s| s.event_time > seen);
+    let unseen: Vec<&Sample> = unseen.collect();
+    if unseen.len() < window.rows.len() {
+        let sessions = sessions(&unseen).len();
+        tracing::warn!(sessions, "too few sessions are unseen by the champion");
+        return Ok(Comparison {
+            gate: None,
+            unseen_sessions: Some(u32::try_from(sessions).unwrap_or(u32::MAX)),
+        });
+    }
+    Ok(Comparison {
+        gate: reported(compare(challenger, champion, window))?,
+        unseen_sessions: None,
+    })
+}
+
+/// Time of the last bar that a label of the champion's training rows looked at.
+fn seen_through(champion: &Champion, data: &Dataset) -> i64 {
+    let manifest = &champion.loaded.manifest;
+    let trained = manifest.data.trained_through;
+    let all: Vec<&Sample> = data.samples.iter().collect();
+    let times = sessions(&all);
+    let after = times.partition_point(|time| *time <= trained);
+    let ahead = usize::try_from(manifest.horizon).unwrap_or(usize::MAX);
+    let last = after.saturating_add(ahead).checked_sub(1);
+    let last = last.map(|last| last.min(times.len().saturating_sub(1)));
+    let end = last.and_then(|last| times.get(last)).copied();
+    end.unwrap_or(trained).max(trained)
 }
 
 /// Compares on the gate rows. A champion with other features gets rows of its own features.
@@ -127,11 +178,9 @@ pub(crate) fn compare(
     written.map_err(|whose| diverged(whose, champion.version, "its error is not finite"))
 }
 
-/// What a run reports of a comparison. Where the champion diverged there is none: nothing is promoted then, but there is
+/// What a run reports of numbers. Where the champion diverged there is none: nothing is promoted then, but there is
 /// a version to pin in its place.
-pub(crate) fn reported(
-    compared: Result<GateResult, RoleError>,
-) -> Result<Option<GateResult>, RoleError> {
+fn reported(compared: Result<GateResult, RoleError>) -> Result<Option<GateResult>, RoleError> {
     match compared {
         Err(error) if error.reason == CHAMPION_DIVERGED => {
             tracing::warn!(
@@ -228,8 +277,8 @@ mod tests {
         }
     }
 
-    fn compared(challenger: f64, champion_change: f64) -> Result<GateResult, RoleError> {
-        let sample = |day: i64| Sample {
+    fn sample(day: i64) -> Sample {
+        Sample {
             symbol: 0,
             event_time: day,
             close: 10.0,
@@ -237,7 +286,44 @@ mod tests {
             window: vec![FeatureSnapshot::new(&[0.0], 10.0)],
             labels: Some(vec![0.01]),
             labels_end: Some(day + 1),
+        }
+    }
+
+    #[test]
+    fn rows_that_the_champion_has_seen_never_enter_the_gate() {
+        let data = Dataset {
+            fingerprint: "f".into(),
+            samples: (0..20).map(sample).collect(),
+            ..Dataset::default()
         };
+        let gate: Vec<&Sample> = data.samples[14..].iter().collect();
+        let window = GateWindow {
+            bars: &Vec::new(),
+            data: &data,
+            rows: &gate,
+            parameters: &parameters(),
+        };
+        // Its last label is that of the session after: the gate begins at 14.
+        for (trained_through, unseen) in [(12, None), (13, Some(5)), (17, Some(1)), (19, Some(0))] {
+            let mut champion = champion(always(0.03));
+            champion.loaded.manifest.data.trained_through = trained_through;
+            let compared = compare_unseen(&always(0.01), &champion, &window).unwrap();
+            assert_eq!(compared.unseen_sessions, unseen, "{trained_through}");
+            assert_eq!(
+                compared.gate.is_some(),
+                unseen.is_none(),
+                "{trained_through}"
+            );
+        }
+        // Two steps ahead, one session more is known.
+        let mut champion = champion(always(0.03));
+        champion.loaded.manifest.data.trained_through = 12;
+        champion.loaded.manifest.horizon = 2;
+        let compared = compare_unseen(&always(0.01), &champion, &window).unwrap();
+        assert_eq!(compared.unseen_sessions, Some(5));
+    }
+
+    fn compared(challenger: f64, champion_change: f64) -> Result<GateResult, RoleError> {
         let samples: Vec<Sample> = (0..6).map(sample).collect();
         let gate: Vec<&Sample> = samples.iter().collect();
         let data = Dataset {

@@ -5,7 +5,7 @@ mod drift_reference;
 mod progress;
 
 use foresail_artifacts::Stored;
-use foresail_crds::model_manifest::{Evaluation, GateResult, Recipe};
+use foresail_crds::model_manifest::{Evaluation, Recipe};
 use foresail_crds::pipeline::spec::ModelKind;
 use foresail_crds::pipeline::status::{NamedNumber, TrainingResult, TrainingStatus};
 use foresail_crds::worker_config::{TrainConfig, TrainingRun};
@@ -22,7 +22,7 @@ use self::progress::{Progress, Stage};
 use crate::data::dataset::Dataset;
 use crate::data::split::{Plan, Split, split};
 use crate::fit::{fit, not_fittable};
-use crate::gate::{self, GateWindow};
+use crate::gate::{self, Comparison, GateWindow};
 use crate::inputs::{Declared, baseline_kinds, parameters};
 use crate::lake::{self, Bars};
 use crate::validation::importance::{Importance, importance};
@@ -126,7 +126,7 @@ async fn train(
         fitted: &fitted,
         validation: &validation,
         recipe: &recipe,
-        gate: trainer.gate(&store, &fitted, &window).await?,
+        comparison: trainer.compare(&store, &fitted, &window).await?,
     };
     let manifest = version.manifest()?;
     progress.report(90, "writing the artifact");
@@ -202,17 +202,17 @@ impl Trainer<'_> {
         })
     }
 
-    async fn gate(
+    async fn compare(
         &self,
         store: &Store,
         fitted: &Predictor,
         window: &GateWindow<'_>,
-    ) -> Result<Option<GateResult>, RoleError> {
+    ) -> Result<Comparison, RoleError> {
         let Some(served) = &self.run.champion else {
-            return Ok(None);
+            return Ok(Comparison::default());
         };
         let champion = gate::champion(store, served).await?;
-        gate::reported(gate::compare(fitted, &champion, window))
+        gate::compare_unseen(fitted, &champion, window)
     }
 }
 
@@ -268,6 +268,7 @@ fn result(stored: &Stored, run: &TrainingRun) -> Result<TrainingResult, RoleErro
         kind: manifest.kind,
         metrics: metrics(&manifest.evaluation, manifest.kind)?,
         gate: manifest.gate.clone(),
+        unseen_sessions: manifest.unseen_sessions,
         leak_guard: manifest.leak_guard.clone(),
     })
 }

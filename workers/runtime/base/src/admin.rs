@@ -20,6 +20,7 @@ pub struct Health(Arc<Inner>);
 struct Inner {
     ready: AtomicBool,
     error: Mutex<Option<WorkerError>>,
+    loaded: Mutex<Vec<String>>,
 }
 
 impl Health {
@@ -44,11 +45,18 @@ impl Health {
         *self.0.error.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 
+    /// Sets the digests of the versions that `/readyz` says are loaded.
+    pub fn set_loaded(&self, digests: Vec<String>) {
+        *self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner) = digests;
+    }
+
     fn readiness(&self) -> Readiness {
         let error = self.0.error.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         Readiness {
             ready: self.is_ready(),
             error: error.clone(),
+            loaded: loaded.clone(),
         }
     }
 }

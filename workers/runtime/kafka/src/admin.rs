@@ -1,7 +1,10 @@
-//! Topics: made when absent, refused when of another width, removed when asked for.
+//! Topics: made when absent, refused when of another width or with settings that lose records, removed when asked for.
 
 use foresail_runtime_base::RoleError;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
+    TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::FromClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -28,7 +31,8 @@ pub struct Topic {
 /// # Errors
 /// `KafkaUnreachable`, `KafkaAuthFailed`, `TopicRefused`; user error `TopicWidthDiffers` when a topic
 /// has another number of partitions than declared: changing it would move symbols to other
-/// partitions, behind what is already computed of them.
+/// partitions, behind what is already computed of them; user error `TopicMisconfigured` when one that was there loses
+/// records that are needed.
 pub async fn ensure_topics(settings: &Settings, topics: &[Topic]) -> Result<(), RoleError> {
     let admin = client(settings)?;
     for topic in topics {
@@ -59,8 +63,54 @@ pub async fn ensure_topics(settings: &Settings, topics: &[Topic]) -> Result<(), 
             );
             return Err(RoleError::user("TopicWidthDiffers", message));
         }
+        check_settings(&admin, topic).await?;
     }
     Ok(())
+}
+
+/// A topic that was made before by somebody else may forget what it is given. Whoever may not ask is believed.
+async fn check_settings(
+    admin: &AdminClient<DefaultClientContext>,
+    topic: &Topic,
+) -> Result<(), RoleError> {
+    let asked = [ResourceSpecifier::Topic(&topic.name)];
+    let described = admin.describe_configs(&asked, &options()).await;
+    let mut described = described.into_iter().flatten().flatten();
+    let ours = OwnedResourceSpecifier::Topic(topic.name.clone());
+    let Some(settings) = described.find(|resource| resource.specifier == ours) else {
+        tracing::warn!(
+            topic = topic.name,
+            "the settings of the topic cannot be read"
+        );
+        return Ok(());
+    };
+    for (name, wanted) in &topic.config {
+        let have = settings.get(name).and_then(|entry| entry.value.as_deref());
+        if let Some(have) = have.filter(|have| !keeps(name, have, wanted)) {
+            let message = format!(
+                "topic `{}` has {name}={have}, and {wanted} is needed to keep its records; correct it on the broker, or \
+                 choose another kafka.topicPrefix",
+                topic.name
+            );
+            return Err(RoleError::user("TopicMisconfigured", message));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a setting keeps at least what the wanted one does. -1 is without end.
+fn keeps(name: &str, have: &str, wanted: &str) -> bool {
+    let number = |text: &str| match text.parse::<i64>() {
+        Ok(-1) => Some(i64::MAX),
+        Ok(number) => Some(number),
+        Err(_) => None,
+    };
+    match name {
+        "retention.ms" | "retention.bytes" => number(have) >= number(wanted),
+        // What is too long for one that was made before is told when it comes.
+        "max.message.bytes" => true,
+        _ => have == wanted,
+    }
 }
 
 /// Removes topics; absent ones are no error.
@@ -124,4 +174,19 @@ async fn partition_count(
         .first()
         .map_or(0, |t| t.partitions().len());
     Ok(i32::try_from(width).unwrap_or(i32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_that_keeps_more_is_as_good() {
+        assert!(keeps("retention.ms", "-1", "604800000"));
+        assert!(keeps("retention.ms", "604800001", "604800000"));
+        assert!(!keeps("retention.ms", "3600000", "604800000"));
+        assert!(!keeps("retention.ms", "3600000", "-1"));
+        assert!(keeps("cleanup.policy", "delete", "delete"));
+        assert!(!keeps("cleanup.policy", "compact,delete", "delete"));
+    }
 }

@@ -10,10 +10,12 @@ mod message;
 mod producer;
 mod reader;
 mod settings;
+mod tail;
 
 pub use error::recreated;
 pub use lossy::LossyProducer;
 pub use message::{Message, Record};
-pub use producer::TransactionalProducer;
-pub use reader::{Reader, Start, end_offset_sum, read_tail};
+pub use producer::{LARGEST_RECORD, TransactionalProducer};
+pub use reader::{Reader, Start, end_offset_sum};
 pub use settings::Settings;
+pub use tail::{Reach, open_tail, read_tail};

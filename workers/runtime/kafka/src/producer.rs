@@ -15,6 +15,9 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use crate::error::{explain, lost};
 use crate::{Record, Settings};
 
+/// Largest record in bytes; a topic that takes as much is made with `max.message.bytes`.
+pub const LARGEST_RECORD: &str = "16777216";
+
 /// Time for one whole transaction; below the broker's transaction timeout set beside it.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -40,6 +43,8 @@ impl TransactionalProducer {
             .set("message.timeout.ms", "20000")
             .set("partitioner", "murmur2_random")
             .set("compression.type", "zstd")
+            // The broker and its topics say what is too long.
+            .set("message.max.bytes", LARGEST_RECORD)
             .set("linger.ms", "1")
             // Paid on every CONCURRENT_TRANSACTIONS answer while the last markers are written.
             .set("retry.backoff.ms", "1");

@@ -151,45 +151,6 @@ pub async fn end_offset_sum(settings: &Settings, topic: &str) -> Result<i64, Rol
         .map_err(|_| lost(&reading(topic)))?
 }
 
-/// The last `per_partition` committed messages of every partition, in offset order.
-///
-/// Reads further back until it has found that many or has seen the whole partition, since control
-/// records and aborted ones take offsets too.
-///
-/// # Errors
-/// Those of [`Reader::open`] and [`Reader::next_batch`].
-pub async fn read_tail(
-    settings: &Settings,
-    topic: &str,
-    per_partition: usize,
-) -> Result<Vec<Message>, RoleError> {
-    let mut reach = per_partition.saturating_mul(2) + 8;
-    loop {
-        let mut reader = Reader::open(settings, topic, Start::Tail(reach)).await?;
-        let mut by_partition: BTreeMap<i32, Vec<Message>> = BTreeMap::new();
-        while !reader.caught_up() {
-            for message in reader.next_batch(1_000, Duration::from_millis(500)).await? {
-                let list = by_partition.entry(message.partition).or_default();
-                list.push(message);
-                if list.len() > per_partition {
-                    list.remove(0);
-                }
-            }
-        }
-        let ends = reader.ends().await?;
-        let whole = |partition: &i32| {
-            ends.get(partition).is_none_or(|(low, high)| {
-                usize::try_from(high - low).unwrap_or(0) <= reach
-                    || by_partition.get(partition).map_or(0, Vec::len) >= per_partition
-            })
-        };
-        if reader.partitions().iter().all(whole) {
-            return Ok(by_partition.into_values().flatten().collect());
-        }
-        reach = reach.saturating_mul(8);
-    }
-}
-
 fn poll(
     consumer: &BaseConsumer,
     max: usize,

@@ -121,6 +121,7 @@ fn manifest(trained: i64) -> ModelManifest {
         },
         evaluation: vec![],
         gate: None,
+        unseen_sessions: None,
         leak_guard: None,
         quantiles: None,
         recipe: None,

@@ -6,6 +6,8 @@ use actix_web::http::header::{HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::limits::Busy;
+
 /// A request that is not answered.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ErrorAnswer {
@@ -59,6 +61,11 @@ pub(crate) fn error(status: StatusCode, kind: &str, param: &str, message: &str) 
             kind: kind.into(),
         },
     })
+}
+
+/// No room at this moment; come again.
+pub(crate) fn busy(refused: Busy) -> HttpResponse {
+    unavailable(refused.0)
 }
 
 /// Not now; come again.

@@ -2,20 +2,25 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
+use actix_web::web::{self, Bytes};
 use foresail_domain::{Bar, Interval};
 use foresail_features::FeatureSet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::answers;
+use super::bounded::{Few, Text};
 use super::errors::{BadParameter, ErrorAnswer};
+use crate::limits::MOST_POINTS;
 use crate::state::State;
 
 /// Bars to compute features of.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct FeaturesRequest {
-    /// Bars of one symbol, oldest first.
-    bars: Vec<BarInput>,
+    /// Bars of one symbol, oldest first, at most 20,000.
+    #[schema(value_type = Vec<BarInput>, max_items = 20_000)]
+    bars: Few<BarInput, MOST_POINTS>,
 }
 
 /// A bar as traded. The last four fields are those of a bar on Kafka; features do not depend on them.
@@ -23,7 +28,8 @@ pub(crate) struct FeaturesRequest {
 #[serde(deny_unknown_fields)]
 struct BarInput {
     /// Instrument code.
-    symbol: String,
+    #[schema(value_type = String, max_length = 64)]
+    symbol: Text,
     /// End of the bar, milliseconds since the Unix epoch, UTC.
     event_time: i64,
     /// First price, where known.
@@ -50,8 +56,9 @@ struct BarInput {
     #[serde(default)]
     ingested_at: i64,
     /// Where it came from.
-    #[serde(default)]
-    provider: String,
+    #[serde(default = "unnamed")]
+    #[schema(value_type = String, max_length = 64)]
+    provider: Text,
     /// 0 for the first report of a session, higher for corrections.
     #[serde(default)]
     revision: u32,
@@ -61,10 +68,14 @@ fn no_split() -> f64 {
     1.0
 }
 
+fn unnamed() -> Text {
+    Text(String::new())
+}
+
 impl From<BarInput> for Bar {
     fn from(input: BarInput) -> Self {
         Self {
-            symbol: input.symbol,
+            symbol: input.symbol.0,
             interval: input.interval,
             event_time: input.event_time,
             open: input.open,
@@ -75,7 +86,7 @@ impl From<BarInput> for Bar {
             split_factor: input.split_factor,
             dividend: input.dividend,
             ingested_at: input.ingested_at,
-            provider: input.provider,
+            provider: input.provider.0,
             revision: input.revision,
         }
     }
@@ -121,17 +132,16 @@ struct Row {
     responses(
         (status = 200, description = "The rows", body = Features),
         (status = 400, description = "What is wrong, and with which parameter", body = ErrorAnswer),
+        (status = 408, description = "The body came too slowly", body = ErrorAnswer),
+        (status = 413, description = "The body is larger than 2 MiB", body = ErrorAnswer),
+        (status = 415, description = "The body is packed", body = ErrorAnswer),
         (status = 503, description = "Too busy; Retry-After says when to come again", body = ErrorAnswer)
     )
 )]
-pub(crate) async fn compute(
-    state: web::Data<Arc<State>>,
-    request: web::Json<FeaturesRequest>,
-) -> HttpResponse {
-    match rows(&state, request.into_inner()) {
-        Ok(features) => HttpResponse::Ok().json(features),
-        Err(refusal) => refusal.answer(),
-    }
+pub(crate) async fn compute(state: web::Data<Arc<State>>, body: Bytes) -> HttpResponse {
+    let worker = Arc::clone(&state);
+    let work = move |request: FeaturesRequest| rows(&worker, request);
+    answers::answer(&state.limits, body, work).await
 }
 
 fn rows(state: &State, request: FeaturesRequest) -> Result<Features, BadParameter> {
@@ -139,7 +149,7 @@ fn rows(state: &State, request: FeaturesRequest) -> Result<Features, BadParamete
     let mut set = FeatureSet::new(&config.features, config.adjustment)
         .map_err(|error| BadParameter::new("features", error.to_string()))?;
     let mut rows = Vec::new();
-    for (index, bar) in request.bars.into_iter().map(Bar::from).enumerate() {
+    for (index, bar) in request.bars.0.into_iter().map(Bar::from).enumerate() {
         let refuse = |message| BadParameter::new(format!("bars[{index}]"), message);
         bar.check(i64::MAX).map_err(|e| refuse(e.to_string()))?;
         let row = set.push(&bar).map_err(|e| refuse(e.to_string()))?;

@@ -3,10 +3,14 @@
 mod body;
 mod series;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
+use actix_web::http::header::HeaderName;
+use actix_web::web::{self, Bytes};
+use foresail_crds::records::PredictionRecord;
+use foresail_domain::Bar;
 use foresail_features::{FeatureRow, FeatureSet};
 use foresail_model::Row;
 use foresail_model::quantiles::QuantileError;
@@ -14,8 +18,11 @@ use foresail_model::quantiles::QuantileError;
 use self::body::{SeriesForecast, SeriesForecasts, SeriesOutput, SeriesRequest, SeriesType};
 use self::series::Series;
 use super::VERSION_HEADER;
+use super::answers;
+use super::bounded::Text;
 use super::errors::{BadParameter, ErrorAnswer, unavailable};
 use crate::answer::rfc3339;
+use crate::served::Origin;
 use crate::state::{Loaded, State};
 
 /// Models served here
@@ -49,22 +56,25 @@ pub(crate) async fn models(state: web::Data<Arc<State>>) -> HttpResponse {
         (status = 200, description = "Forecasts in the order of the series", body = SeriesForecasts,
          headers(("X-Foresail-Model-Version" = u32, description = "Version that answered"))),
         (status = 400, description = "What is wrong, and with which parameter", body = ErrorAnswer),
+        (status = 408, description = "The body came too slowly", body = ErrorAnswer),
+        (status = 413, description = "The body is larger than 2 MiB", body = ErrorAnswer),
+        (status = 415, description = "The body is packed", body = ErrorAnswer),
         (status = 503, description = "Not ready, or too busy; Retry-After says when to come again", body = ErrorAnswer)
     )
 )]
-pub(crate) async fn forecast(
-    state: web::Data<Arc<State>>,
-    request: web::Json<SeriesRequest>,
-) -> HttpResponse {
+pub(crate) async fn forecast(state: web::Data<Arc<State>>, body: Bytes) -> HttpResponse {
     let Some(champion) = state.champion.load_full() else {
         return unavailable("no version is loaded yet");
     };
-    match answer(&state, &champion, &request) {
-        Ok(body) => HttpResponse::Ok()
-            .insert_header((VERSION_HEADER, champion.served.version.to_string()))
-            .json(body),
-        Err(refusal) => refusal.answer(),
+    let version = champion.served.version;
+    let worker = Arc::clone(&state);
+    let work = move |request: SeriesRequest| answer(&worker, &champion, &request);
+    let mut response = answers::answer(&state.limits, body, work).await;
+    if response.status().is_success() {
+        let name = HeaderName::from_static(VERSION_HEADER);
+        response.headers_mut().insert(name, version.into());
     }
+    response
 }
 
 fn answer(
@@ -73,7 +83,7 @@ fn answer(
     request: &SeriesRequest,
 ) -> Result<SeriesForecasts, BadParameter> {
     let name = &state.config.pipeline.name;
-    if let Some(model) = request.model.as_ref().filter(|m| *m != name) {
+    if let Some(Text(model)) = request.model.as_ref().filter(|m| m.0 != *name) {
         let message = format!("`{model}` is not served here; use `{name}`");
         return Err(BadParameter::new("model", message));
     }
@@ -83,14 +93,16 @@ fn answer(
         let message = format!("must be between 1 and {most}");
         return Err(BadParameter::new("options.horizon", message));
     }
-    if request.inputs.is_empty() {
+    let inputs = &request.inputs.0;
+    if inputs.is_empty() {
         let message = "must hold at least one series";
         return Err(BadParameter::new("inputs", message));
     }
-    let levels = request.options.quantiles.as_deref().unwrap_or_default();
+    let levels = request.options.quantiles.as_ref();
+    let levels = levels.map_or(&[][..], |levels| &levels.0);
+    let asked = Asked { horizon, levels };
     let mut outputs = Vec::new();
-    for (index, input) in request.inputs.iter().enumerate() {
-        let asked = Asked { horizon, levels };
+    for (index, input) in inputs.iter().enumerate() {
         let forecast = forecast_series(state, champion, &Series { input, index }, &asked)?;
         outputs.push(SeriesOutput {
             kind: "time_series_forecast",
@@ -123,8 +135,8 @@ fn forecast_series(
     series: &Series<'_>,
     asked: &Asked<'_>,
 ) -> Result<SeriesForecast, BadParameter> {
-    let frequency = series.input.frequency.as_deref();
-    if let Some(other) = frequency.filter(|f| !["day", "D"].contains(f)) {
+    let frequency = series.input.frequency.as_ref();
+    if let Some(Text(other)) = frequency.filter(|f| !["day", "D"].contains(&f.0.as_str())) {
         let message = format!("`{other}` is not served; the model forecasts days");
         return Err(series.refuse("frequency", message));
     }
@@ -132,20 +144,24 @@ fn forecast_series(
     let config = &state.config;
     let mut set = FeatureSet::new(&config.features, config.adjustment)
         .map_err(|e| BadParameter::new("features", e.to_string()))?;
-    let mut rows: Vec<FeatureRow> = Vec::new();
+    let lookback = champion.predictor.lookback();
+    let mut rows: VecDeque<FeatureRow> = VecDeque::with_capacity(lookback);
     for bar in &bars {
         bar.check(i64::MAX)
             .map_err(|e| series.refuse("series", e.to_string()))?;
         let row = set.push(bar);
-        rows.extend(row.map_err(|e| series.refuse("series", e.to_string()))?);
+        let row = row.map_err(|e| series.refuse("series", e.to_string()))?;
+        if row.is_some() && rows.len() == lookback {
+            rows.pop_front();
+        }
+        rows.extend(row);
     }
-    let lookback = champion.predictor.lookback();
-    let needed = usize::try_from(set.warm_up()).unwrap_or(0) + lookback - 1;
-    let Some(from) = rows.len().checked_sub(lookback) else {
+    if rows.len() < lookback {
+        let needed = usize::try_from(set.warm_up()).unwrap_or(0) + lookback - 1;
         let message = format!("{} points given, at least {needed} are needed", bars.len());
         return Err(series.refuse("series", message));
-    };
-    let newest = rows.iter().skip(from).map(|row| Row {
+    }
+    let newest = rows.iter().map(|row| Row {
         values: &row.values,
         close: row.adjusted_close(),
     });
@@ -157,18 +173,39 @@ fn forecast_series(
         .predictor
         .forecast(&newest, last.close)
         .map_err(|e| series.refuse("series", e.to_string()))?;
+    let whole = closes.clone();
     closes.truncate(usize::try_from(asked.horizon).unwrap_or(usize::MAX));
     let last_session = state.calendar.session_date(last.event_time);
     let start = state.calendar.next_session(last_session);
+    let quantiles = quantiles(champion, last.close, &closes, asked.levels)?;
+    if let Some(row) = rows.back() {
+        log(state, champion, (last, row), whole);
+    }
     Ok(SeriesForecast {
         kind: SeriesType::UnivariateTimeSeries,
-        name: series.input.name.clone(),
-        quantiles: quantiles(champion, last.close, &closes, asked.levels)?,
+        name: series.input.name.clone().map(|name| name.0),
+        quantiles,
         mean_forecast: closes,
         frequency: "day",
         start_timestamp: rfc3339(state.calendar.session_end(start)),
         model_version: champion.served.version,
     })
+}
+
+/// All steps, however many were asked for.
+fn log(state: &State, champion: &Loaded, (last, row): (&Bar, &FeatureRow), forecast: Vec<f64>) {
+    let Some(log) = &state.log else {
+        return;
+    };
+    let record = PredictionRecord {
+        symbol: last.symbol.clone(),
+        event_time: last.event_time,
+        model_version: champion.served.version,
+        close: last.close,
+        adjustment_factor: row.adjustment_factor,
+        forecast,
+    };
+    log.send(record, Origin::Request);
 }
 
 fn quantiles(

@@ -49,6 +49,9 @@ pub(crate) struct Card {
     /// Rise of the error when a feature is shuffled, largest first.
     pub importance: Vec<Importance>,
     pub gate: Option<GateResult>,
+    /// Sessions of the gate window that the champion had not seen, when they were too few to compare on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unseen_sessions: Option<u32>,
     pub leak_guard: GuardReport,
 }
 

@@ -153,6 +153,11 @@ pub(super) fn simulation(card: &Card) -> Markup {
 }
 
 pub(super) fn gate(card: &Card) -> Markup {
+    if let Some(unseen) = card.unseen_sessions {
+        return html! {
+            p { "Not compared: the champion was trained on all but " (unseen) " sessions of the gate window." }
+        };
+    }
     let Some(gate) = &card.gate else {
         return html! { p { "A first version: there was no champion." } };
     };

@@ -96,6 +96,7 @@ fn rendered(pipeline: &str, symbol: &str) -> String {
             },
         ],
         gate: None,
+        unseen_sessions: None,
         leak_guard: GuardReport::new(vec![verdict]),
     };
     html(&card, &linear).unwrap()

@@ -3,9 +3,7 @@
 
 use foresail_artifacts::Documents;
 use foresail_crds::TrainingParameters;
-use foresail_crds::model_manifest::{
-    DataWindow, FORMAT_VERSION, GateResult, ModelManifest, Recipe,
-};
+use foresail_crds::model_manifest::{DataWindow, FORMAT_VERSION, ModelManifest, Recipe};
 use foresail_crds::worker_config::{TrainConfig, TrainingRun};
 use foresail_model::Predictor;
 use foresail_recurrent::InstructionSet;
@@ -13,6 +11,7 @@ use foresail_runtime_base::RoleError;
 
 use super::{Validation, drift_reference};
 use crate::data::dataset::{Dataset, Sample};
+use crate::gate::Comparison;
 use crate::report;
 use crate::report::card::{self, Card};
 use crate::validation::coverage::coverage;
@@ -29,7 +28,7 @@ pub(super) struct Version<'a> {
     pub fitted: &'a Predictor,
     pub validation: &'a Validation,
     pub recipe: &'a Recipe,
-    pub gate: Option<GateResult>,
+    pub comparison: Comparison,
 }
 
 impl Version<'_> {
@@ -70,7 +69,8 @@ impl Version<'_> {
             recipe: Some(self.recipe.clone()),
             card: None,
             report: None,
-            gate: self.gate.clone(),
+            gate: self.comparison.gate.clone(),
+            unseen_sessions: self.comparison.unseen_sessions,
             drift_reference: drift_reference::build(config, self.data, self.rows)?,
         })
     }
@@ -118,6 +118,7 @@ impl Version<'_> {
             cost_bps: rules.cost_bps,
             importance: self.validation.importance.clone(),
             gate: manifest.gate.clone(),
+            unseen_sessions: manifest.unseen_sessions,
             leak_guard: self.validation.guard.clone(),
         };
         let json = serde_json::to_vec_pretty(&card);

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::limits::{MOST_LEVELS, MOST_SERIES};
+use crate::routes::bounded::{self, Few, Text};
 use crate::routes::errors::ErrorObject;
 
 /// Series to forecast from. Fields the protocol has and Foresail does not use are allowed.
@@ -13,10 +14,11 @@ use crate::routes::errors::ErrorObject;
 pub(crate) struct SeriesRequest {
     /// Name of the Pipeline, when the client wants it checked.
     #[serde(default)]
-    pub(crate) model: Option<String>,
-    /// At least one series.
-    #[schema(min_items = 1)]
-    pub(crate) inputs: Vec<SeriesInput>,
+    #[schema(value_type = Option<String>)]
+    pub(crate) model: Option<Text>,
+    /// At least one series, at most 100.
+    #[schema(value_type = Vec<SeriesInput>, min_items = 1, max_items = 100)]
+    pub(crate) inputs: Few<SeriesInput, MOST_SERIES>,
     /// What to answer.
     #[serde(default)]
     pub(crate) options: SeriesOptions,
@@ -28,22 +30,28 @@ pub(crate) struct SeriesInput {
     /// Whether the points are closes or whole bars.
     #[serde(rename = "type")]
     #[schema(value_type = SeriesType)]
-    pub(crate) kind: String,
+    pub(crate) kind: Text,
     /// Symbol, repeated in the answer.
     #[serde(default)]
-    pub(crate) name: Option<String>,
-    /// Closes, or one list per point with a value per column (`null` where unknown).
+    #[schema(value_type = Option<String>, max_length = 64)]
+    pub(crate) name: Option<Text>,
+    /// Closes, or one list per point with a value per column (`null` where unknown); at most 20,000 points.
     #[schema(value_type = Points)]
-    pub(crate) series: Value,
-    /// Meaning of the values of a point; only for a multivariate series.
+    pub(crate) series: bounded::Points,
+    /// Meaning of the values of a point; only for a multivariate series. It must name what the features of the
+    /// Pipeline read.
     #[serde(default)]
-    pub(crate) columns: Option<Vec<Column>>,
+    #[schema(value_type = Option<Vec<Column>>)]
+    pub(crate) columns: Option<Few<Column, MOST_LEVELS>>,
     /// `day` or `D`.
     #[serde(default)]
-    pub(crate) frequency: Option<String>,
-    /// Time of the first point, RFC 3339; it decides which sessions the forecast is for.
+    #[schema(value_type = Option<String>)]
+    pub(crate) frequency: Option<Text>,
+    /// Time of the first point, RFC 3339; it decides which sessions the forecast is for, and must be given when a
+    /// feature of the Pipeline reads the date.
     #[serde(default)]
-    pub(crate) start_timestamp: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub(crate) start_timestamp: Option<Text>,
 }
 
 /// Kind of a series.
@@ -56,7 +64,7 @@ pub(crate) enum SeriesType {
     MultivariateTimeSeries,
 }
 
-/// The points of a series as the document describes them; read by hand, for an error that names the series.
+/// The points of a series as the document describes them; [`bounded::Points`] reads them.
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "describes the wire only")]
@@ -68,7 +76,7 @@ pub(crate) enum Points {
 }
 
 /// A column of a multivariate series.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Column {
     /// First price.
@@ -96,7 +104,8 @@ pub(crate) struct SeriesOptions {
     pub(crate) horizon: Option<u32>,
     /// Quantile levels wanted, of those the version has.
     #[serde(default)]
-    pub(crate) quantiles: Option<Vec<f64>>,
+    #[schema(value_type = Option<Vec<f64>>, max_items = 100)]
+    pub(crate) quantiles: Option<Few<f64, MOST_LEVELS>>,
 }
 
 /// Forecasts of all series of a request, in order.

@@ -1,10 +1,11 @@
 //! A series of a request as bars on consecutive sessions.
 
+use foresail_crds::pipeline::spec;
 use foresail_domain::{Bar, Interval};
-use foresail_features::needs_close_only;
-use serde::de::DeserializeOwned;
+use foresail_features::{columns_read, reads_date};
 
 use super::body::{Column, SeriesInput};
+use crate::routes::bounded::{Points, Text};
 use crate::routes::errors::BadParameter;
 use crate::state::State;
 
@@ -12,12 +13,6 @@ use crate::state::State;
 pub(super) struct Series<'a> {
     pub(super) input: &'a SeriesInput,
     pub(super) index: usize,
-}
-
-/// Values of each point, in the order of the columns.
-struct Table {
-    columns: Vec<Column>,
-    points: Vec<Vec<Option<f64>>>,
 }
 
 impl Series<'_> {
@@ -28,18 +23,18 @@ impl Series<'_> {
 
     /// The points as bars from `start_timestamp` on.
     pub(super) fn bars(&self, state: &State) -> Result<Vec<Bar>, BadParameter> {
-        let mut date = self.start()?;
-        let table = self.table(state)?;
-        let mut bars = Vec::with_capacity(table.points.len());
-        for point in &table.points {
-            let value = |column: Column| {
-                let at = table.columns.iter().position(|c| *c == column)?;
-                point.get(at).copied().flatten()
-            };
+        let columns = self.columns()?;
+        self.check_columns(state, columns)?;
+        let mut date = self.start(state)?;
+        let place = |column| columns.iter().position(|c| *c == column);
+        let symbol = self.input.name.as_ref().map_or("", |name| &name.0);
+        let mut bars = Vec::with_capacity(self.input.series.iter().len());
+        for point in self.input.series.iter() {
+            let value = |column| point.get(place(column)?).copied().flatten();
             let close = value(Column::Close)
                 .ok_or_else(|| self.refuse("series", "every point must have a close"))?;
             bars.push(Bar {
-                symbol: self.input.name.clone().unwrap_or_default(),
+                symbol: symbol.to_owned(),
                 interval: Interval::Daily,
                 event_time: state.calendar.session_end(date),
                 open: value(Column::Open),
@@ -58,18 +53,22 @@ impl Series<'_> {
         Ok(bars)
     }
 
-    fn start(&self) -> Result<jiff::civil::Date, BadParameter> {
-        let Some(text) = self.input.start_timestamp.as_deref() else {
-            return Ok(jiff::civil::date(2000, 1, 3));
-        };
-        let date = text.get(..10).and_then(|date| date.parse().ok());
-        date.ok_or_else(|| self.refuse("start_timestamp", "must be an RFC 3339 time"))
-    }
-
-    fn table(&self, state: &State) -> Result<Table, BadParameter> {
-        match self.input.kind.as_str() {
-            "univariate_time_series" => self.univariate(state),
-            "multivariate_time_series" => self.multivariate(),
+    /// What the values of a point mean.
+    fn columns(&self) -> Result<&[Column], BadParameter> {
+        let Points { width, values } = &self.input.series;
+        match self.input.kind.0.as_str() {
+            "univariate_time_series" if width.is_none() => Ok(&[Column::Close]),
+            "univariate_time_series" => Err(self.refuse("series", "must be a list of numbers")),
+            "multivariate_time_series" => {
+                let columns = self.input.columns.as_ref().map(|c| c.0.as_slice());
+                let columns = columns
+                    .ok_or_else(|| self.refuse("columns", "must name the columns of the series"))?;
+                if !values.is_empty() && *width != Some(columns.len()) {
+                    let message = "every point must be a list with one value per column";
+                    return Err(self.refuse("series", message));
+                }
+                Ok(columns)
+            }
             other => {
                 let message = format!(
                     "`{other}` is not known; use univariate_time_series or multivariate_time_series"
@@ -79,41 +78,71 @@ impl Series<'_> {
         }
     }
 
-    fn univariate(&self, state: &State) -> Result<Table, BadParameter> {
-        let features = state.config.features.iter();
-        let missing: Vec<&str> = features
-            .filter(|f| !needs_close_only(f))
-            .map(|f| f.name.as_str())
-            .collect();
-        if !missing.is_empty() {
-            let message = format!(
-                "features {} need high, low or volume; send a multivariate_time_series with columns \
-                 [\"open\", \"high\", \"low\", \"close\", \"volume\"]",
-                missing.join(", ")
-            );
-            return Err(self.refuse("type", message));
+    /// A column that a feature reads and the body lacks would be filled with something else, and the forecast would
+    /// look like one.
+    fn check_columns(&self, state: &State, columns: &[Column]) -> Result<(), BadParameter> {
+        for (at, column) in columns.iter().enumerate() {
+            if columns[..at].contains(column) {
+                let message = format!("{} is named twice", wire_name(*column));
+                return Err(self.refuse("columns", message));
+            }
         }
-        let closes: Vec<f64> = self.points("must be a list of finite numbers")?;
-        Ok(Table {
-            columns: vec![Column::Close],
-            points: closes.into_iter().map(|close| vec![Some(close)]).collect(),
-        })
+        let mut missing: Vec<Column> = Vec::new();
+        let mut features: Vec<&str> = Vec::new();
+        for feature in &state.config.features {
+            let read = columns_read(feature).iter().filter_map(column_of);
+            let lacking: Vec<Column> = read.filter(|c| !columns.contains(c)).collect();
+            if !lacking.is_empty() {
+                features.push(&feature.name);
+            }
+            missing.extend(lacking);
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let all = [Column::Open, Column::High, Column::Low, Column::Volume];
+        let missing = all.iter().filter(|c| missing.contains(c));
+        let missing: Vec<String> = missing.map(|c| wire_name(*c)).collect();
+        let message = format!(
+            "{} must be among the columns of a multivariate_time_series (null where a value is not known): \
+             features {} read them",
+            missing.join(", "),
+            features.join(", ")
+        );
+        Err(self.refuse("columns", message))
     }
 
-    fn multivariate(&self) -> Result<Table, BadParameter> {
-        let columns = self.input.columns.clone();
-        let columns =
-            columns.ok_or_else(|| self.refuse("columns", "must name the columns of the series"))?;
-        let points: Vec<Vec<Option<f64>>> =
-            self.points("must be a list of lists of numbers or null")?;
-        if points.iter().any(|point| point.len() != columns.len()) {
-            return Err(self.refuse("series", "every point must have one value per column"));
-        }
-        Ok(Table { columns, points })
+    fn start(&self, state: &State) -> Result<jiff::civil::Date, BadParameter> {
+        let Some(Text(text)) = &self.input.start_timestamp else {
+            let features = state.config.features.iter();
+            let dated = features
+                .filter(|f| reads_date(f))
+                .map(|f| f.name.as_str())
+                .collect::<Vec<_>>();
+            if !dated.is_empty() {
+                let message = format!("must be given: features {} read dates", dated.join(", "));
+                return Err(self.refuse("start_timestamp", message));
+            }
+            return Ok(jiff::civil::date(2000, 1, 3));
+        };
+        let date = text.get(..10).and_then(|date| date.parse().ok());
+        date.ok_or_else(|| self.refuse("start_timestamp", "must be an RFC 3339 time"))
     }
+}
 
-    fn points<T: DeserializeOwned>(&self, expected: &str) -> Result<T, BadParameter> {
-        serde_json::from_value(self.input.series.clone())
-            .map_err(|_| self.refuse("series", expected))
+/// The column of a body that holds what a feature reads.
+fn column_of(read: &spec::Column) -> Option<Column> {
+    match read {
+        spec::Column::Open => Some(Column::Open),
+        spec::Column::High => Some(Column::High),
+        spec::Column::Low => Some(Column::Low),
+        spec::Column::Volume => Some(Column::Volume),
+        // Every point has one, and what is worked out of others is never named.
+        spec::Column::Close | spec::Column::TypicalPrice => None,
     }
+}
+
+fn wire_name(column: Column) -> String {
+    let name = serde_json::to_value(column).unwrap_or_default();
+    name.as_str().unwrap_or_default().to_owned()
 }

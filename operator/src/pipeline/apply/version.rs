@@ -1,0 +1,113 @@
+//! ModelVersions: made from finished runs, with their role and whether they can be served in their status.
+
+use foresail_crds::model_version::ModelVersionStatus;
+use foresail_crds::pipeline::conditions::READY;
+use foresail_crds::{API_VERSION, MANAGER, ModelVersion, ModelVersionSpec};
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt};
+use serde_json::json;
+
+use super::failed;
+use crate::pipeline::condition::{Claim, Conditions};
+use crate::pipeline::decided::Decided;
+use crate::pipeline::error::Error;
+use crate::pipeline::labels;
+use crate::pipeline::plan::types::AssignedRole;
+
+/// Reason of a version that a predictor has loaded.
+const LOADED: &str = "Loaded";
+
+/// A version is created, never applied: a name that is taken is another operator's work.
+pub(super) async fn create_version(at: Decided<'_>, spec: &ModelVersionSpec) -> Result<(), Error> {
+    let name = at.pipeline.name.model_version(spec.version);
+    let mut version = ModelVersion::new(&name, spec.clone());
+    version.metadata.owner_references = Some(vec![at.pipeline.owner.clone()]);
+    let params = PostParams::default();
+    let api = versions(at);
+    let create = api.create(&params, &version);
+    at.context
+        .effects
+        .perform("kubernetes", "create-version", create)
+        .await
+        .map(drop)
+        .map_err(|source| failed(format!("ModelVersion {name}"), source))
+}
+
+fn versions(at: Decided<'_>) -> Api<ModelVersion> {
+    Api::namespaced(at.context.client.clone(), &at.pipeline.name.namespace)
+}
+
+/// Writes the role of a version that was there when the decision was taken; that of a new one
+/// follows in the next reconcile.
+pub(super) async fn assign_role(at: Decided<'_>, assigned: &AssignedRole) -> Result<(), Error> {
+    let Some(version) = at.observed.version(assigned.version) else {
+        return Ok(());
+    };
+    let wanted = version_status(at, version, assigned);
+    if version.status.as_ref() == Some(&wanted) {
+        return Ok(());
+    }
+    let name = version.name_any();
+    let patch = json!({
+        "apiVersion": API_VERSION, "kind": "ModelVersion",
+        "metadata": {"name": name}, "status": wanted
+    });
+    let params = PatchParams::apply(MANAGER).force();
+    let patch = Patch::Apply(&patch);
+    let api = versions(at);
+    let write = api.patch_status(&name, &params, &patch);
+    at.context
+        .effects
+        .perform("kubernetes", "version-status", write)
+        .await
+        .map(drop)
+        .map_err(|source| failed(format!("status of ModelVersion {name}"), source))
+}
+
+fn version_status(
+    at: Decided<'_>,
+    version: &ModelVersion,
+    assigned: &AssignedRole,
+) -> ModelVersionStatus {
+    let old = version.status.as_ref();
+    let conditions = Conditions {
+        old: old.map_or(&[], |s| s.conditions.as_slice()),
+        generation: version.metadata.generation,
+        now: at.now,
+    };
+    ModelVersionStatus {
+        observed_generation: version.metadata.generation,
+        conditions: vec![conditions.claim(usable(at, version))],
+        role: Some(assigned.role),
+        reason: assigned.reason.clone(),
+    }
+}
+
+/// Whether a version can be served. What a run of ours has reported was written and verified by it; what a person has
+/// stored is an address until a predictor has loaded it.
+fn usable(at: Decided<'_>, version: &ModelVersion) -> Claim<'static> {
+    let claim = |truth, reason, message: &str| Claim {
+        type_: READY,
+        truth,
+        reason,
+        message: message.into(),
+    };
+    let mut predictors = at.observed.predictors.iter();
+    let before = version.status.iter().flat_map(|s| &s.conditions);
+    let mut before = before.filter(|c| c.type_ == READY && c.status == "True");
+    if predictors.any(|p| p.loaded.contains(&version.spec.manifest_sha256))
+        || before.any(|c| c.reason == LOADED)
+    {
+        claim(true, LOADED, "a predictor has loaded and verified it")
+    } else if labels::is_ours(&version.metadata, &at.pipeline.owner.uid) {
+        claim(
+            true,
+            "Trained",
+            "the run that made it has written and verified it",
+        )
+    } else {
+        let message =
+            "no predictor has loaded it yet: one does when promotion.championVersion names it";
+        claim(false, "NotLoaded", message)
+    }
+}

@@ -1,0 +1,136 @@
+//! What every request passes: its body is read within bounds, then it is admitted, answered, counted and timed.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use actix_web::middleware::Next;
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpMessage, HttpResponse};
+use futures::StreamExt;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{self, timeout_at};
+use tracing::Instrument;
+
+use super::errors::{BadParameter, busy, error};
+use crate::limits::{BODY_DEADLINE, BODY_PAUSE, Busy, LARGEST_BODY, Limits};
+use crate::state::State;
+
+/// Bytes by which a body grows.
+const STEP: usize = 16 << 10;
+
+/// See the module.
+pub(crate) async fn guard(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let route = request.match_pattern().unwrap_or_else(|| "other".into());
+    let state = request.app_data::<web::Data<Arc<State>>>();
+    let state = state.map(|s| Arc::clone(s)).ok_or_else(|| {
+        actix_web::error::ErrorInternalServerError("the server was built without its state")
+    })?;
+    let begin = Instant::now();
+    let response = match admit(&mut request, &state.limits).await {
+        // What is held is given back when it is dropped: also when the handler panics or the client goes away.
+        Ok(_held) => next
+            .call(request)
+            .instrument(state.span.clone())
+            .await?
+            .map_into_boxed_body(),
+        Err(refusal) => request.into_response(refusal).map_into_boxed_body(),
+    };
+    let status = response.status();
+    let requests = &state.metrics.requests;
+    requests.with([&route, status.as_str()]).inc();
+    let seconds = begin.elapsed().as_secs_f64();
+    state
+        .metrics
+        .request_seconds
+        .with([&route])
+        .observe(seconds);
+    Ok(response)
+}
+
+/// What a request holds while it is worked on.
+type Held = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
+
+/// Reads the body and takes a place, in this order: a body that does not come keeps nobody out.
+async fn admit(request: &mut ServiceRequest, limits: &Limits) -> Result<Held, HttpResponse> {
+    let encoded = request.headers().get(CONTENT_ENCODING);
+    if encoded.is_some_and(|encoding| encoding != "identity") {
+        return Err(closing(encoded_body()));
+    }
+    let declared = request.headers().get(CONTENT_LENGTH);
+    let declared = declared.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > LARGEST_BODY) {
+        return Err(closing(too_large()));
+    }
+    let (body, memory) = read(request.take_payload(), limits)
+        .await
+        .map_err(closing)?;
+    request.set_payload(Payload::from(body));
+    let place = limits.place().map_err(busy)?;
+    Ok((place, memory))
+}
+
+async fn read(
+    mut payload: Payload,
+    limits: &Limits,
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), HttpResponse> {
+    let end = time::Instant::now() + BODY_DEADLINE;
+    let (mut body, mut memory) = (Vec::new(), None);
+    loop {
+        let pause = time::Instant::now() + BODY_PAUSE;
+        let Ok(chunk) = timeout_at(pause.min(end), payload.next()).await else {
+            return Err(too_slow());
+        };
+        let chunk = match chunk {
+            None => return Ok((Bytes::from(body), memory)),
+            Some(Ok(chunk)) => chunk,
+            Some(Err(error)) => return Err(BadParameter::new("body", error.to_string()).answer()),
+        };
+        if body.len() + chunk.len() > LARGEST_BODY {
+            return Err(too_large());
+        }
+        // To grow by doubling would take twice of what is paid for.
+        if body.capacity() < body.len() + chunk.len() {
+            body.reserve_exact(chunk.len().max(STEP));
+        }
+        let held = limits.hold(memory, body.capacity());
+        memory = held.map_err(|refused: Busy| busy(refused))?;
+        body.extend_from_slice(&chunk);
+    }
+}
+
+fn too_large() -> HttpResponse {
+    let message = format!("at most {LARGEST_BODY} bytes are read");
+    let status = StatusCode::PAYLOAD_TOO_LARGE;
+    error(status, "PayloadTooLargeError", "body", &message)
+}
+
+/// A body that unpacks to a thousand times its size is not worth the risk.
+fn encoded_body() -> HttpResponse {
+    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    let message = "send it without Content-Encoding";
+    error(status, "UnsupportedMediaTypeError", "body", message)
+}
+
+fn too_slow() -> HttpResponse {
+    let message = format!(
+        "it must arrive within {} s, without a pause of more than {} s",
+        BODY_DEADLINE.as_secs(),
+        BODY_PAUSE.as_secs()
+    );
+    let status = StatusCode::REQUEST_TIMEOUT;
+    error(status, "RequestTimeoutError", "body", &message)
+}
+
+/// The rest of the body is not read, so the connection is of no more use.
+fn closing(mut response: HttpResponse) -> HttpResponse {
+    let close = actix_web::http::ConnectionType::Close;
+    response.head_mut().set_connection_type(close);
+    response
+}
