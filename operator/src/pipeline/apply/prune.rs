@@ -5,7 +5,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{DeleteParams, DynamicObject, Preconditions};
 use kube::{Api, ResourceExt};
 
-use super::retention::in_use;
+use super::retention::{in_use, lost_its_report};
 use super::{Applied, failed, same_object, set_aside};
 use crate::pipeline::decided::Decided;
 use crate::pipeline::error::{Error, Refused, code};
@@ -24,6 +24,7 @@ pub(super) async fn prune(
             .children
             .iter()
             .any(|child| same_object(live, child));
+        let wanted = wanted && !lost_its_report(live, at.plan.prepared, at.now);
         let going = live.metadata.deletion_timestamp.is_some();
         if !wanted && !going && !in_use(live, &deployments, at.observed, at.plan.prepared) {
             let role = live.labels().get(labels::COMPONENT);

@@ -1,6 +1,9 @@
 //! Which children outlive their being wanted: pods that run on must find what they mount. Pure.
 
+use std::time::Duration;
+
 use foresail_crds::Role;
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
@@ -34,6 +37,25 @@ pub(super) fn in_use(
         }
         _ => false,
     }
+}
+
+/// Time after which a report of a Job that has ended must have been seen.
+const REPORTED: Duration = Duration::from_secs(10);
+
+/// A prepare Job that ended well while status does not say so: a pod of the configuration before it, on its way out, has
+/// written last. The Job goes, so that it is made and reports again.
+pub(super) fn lost_its_report(live: &DynamicObject, prepared: bool, now: Timestamp) -> bool {
+    let kind = live.types.as_ref().map(|t| t.kind.as_str());
+    if prepared || kind != Some("Job") || !labels::is_role(live, Role::Prepare) {
+        return false;
+    }
+    let conditions = live.data["status"]["conditions"].as_array();
+    let complete = conditions
+        .into_iter()
+        .flatten()
+        .find(|c| c["type"] == "Complete" && c["status"] == "True");
+    let since = complete.and_then(|c| c["lastTransitionTime"].as_str()?.parse().ok());
+    since.is_some_and(|since: Timestamp| now.duration_since(since).unsigned_abs() > REPORTED)
 }
 
 fn mounts(pod: Option<&PodSpec>, config_map: &str) -> bool {

@@ -233,3 +233,33 @@ async fn a_version_is_ready_once_it_is_known_to_be_there() {
     assert_eq!(ready("p-v7"), (json!("False"), json!("NotLoaded")));
     assert_eq!(ready("p-v1"), (json!("True"), json!("Trained")));
 }
+
+#[tokio::test]
+async fn a_report_of_prepare_that_was_written_over_is_asked_for_again() {
+    let world = World::new(|_| {});
+    world.settle().await;
+    let job = world.server.paths("jobs").remove(0);
+    let ended = |seconds: i64| {
+        let at = Timestamp::now() - jiff::SignedDuration::from_secs(seconds);
+        json!([{"type": "Complete", "status": "True", "lastTransitionTime": at.to_string()}])
+    };
+    // Its report may be on its way.
+    world
+        .server
+        .edit(&job, |job| job["status"]["conditions"] = ended(1));
+    world.reconcile("p").await.unwrap();
+    assert_eq!(world.server.take_write_names(), [""; 0]);
+    // The pod of the configuration before has written last.
+    world.server.edit("pipelines/p", |p| {
+        p["status"]["prepare"] = json!({"config": "another", "complete": false});
+    });
+    world
+        .server
+        .edit(&job, |job| job["status"]["conditions"] = ended(60));
+    world.reconcile("p").await.unwrap();
+    let removed = format!("DELETE {job}");
+    assert_eq!(world.server.take_write_names(), [removed]);
+    world.reconcile("p").await.unwrap();
+    let made = format!("PATCH {job}");
+    assert!(world.server.take_write_names().contains(&made));
+}

@@ -26,6 +26,10 @@ pub async fn run(context: RoleContext<PrepareConfig, PrepareStatus>) -> Result<(
     let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
     while !shutdown.is_cancelled() {
         let error = probe(&context).await.err();
+        // Another pod may have been made for another configuration meanwhile: its report must not be written over.
+        if shutdown.is_cancelled() {
+            break;
+        }
         let status = PrepareStatus {
             config: name.clone(),
             complete: error.is_none(),
