@@ -1,6 +1,7 @@
 //! What every suite starts with: a cluster, a namespace of the test's own, and a turn.
 
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use futures::FutureExt;
@@ -36,11 +37,7 @@ pub async fn on_cluster(body: impl AsyncFnOnce(Cluster) -> Result<()>) -> Result
 /// # Errors
 /// Those of `body`; a panic in it is one.
 pub async fn in_namespace(test: &str, body: impl AsyncFnOnce(Space) -> Result<()>) -> Result<()> {
-    on_cluster(async |cluster| {
-        let turn = turns::shared(&turns::folder(&cluster.settings.node)).await?;
-        in_space(cluster, test, turn, async |space, _| body(space).await).await
-    })
-    .await
+    in_turn(test, turns::shared, body).await
 }
 
 /// The same for tests that break Kafka, Redis, S3 or the operator: no other test runs meanwhile.
@@ -51,11 +48,7 @@ pub async fn alone_in_namespace(
     test: &str,
     body: impl AsyncFnOnce(Space) -> Result<()>,
 ) -> Result<()> {
-    on_cluster(async |cluster| {
-        let turn = turns::alone(&turns::folder(&cluster.settings.node)).await?;
-        in_space(cluster, test, turn, async |space, _| body(space).await).await
-    })
-    .await
+    in_turn(test, turns::alone, body).await
 }
 
 /// The same for tests that break nothing but the operator: they run alone, but beside each other.
@@ -66,12 +59,8 @@ pub async fn alone_with_the_operator(
     test: &str,
     body: impl AsyncFnOnce(Space) -> Result<()>,
 ) -> Result<()> {
-    on_cluster(async |cluster| {
-        let folder = turns::folder(&cluster.settings.node);
-        let turn = turns::alone_together(&folder, "operator").await?;
-        in_space(cluster, test, turn, async |space, _| body(space).await).await
-    })
-    .await
+    let take = async |folder: &Path| turns::alone_together(folder, "operator").await;
+    in_turn(test, take, body).await
 }
 
 /// The same, with a first part that runs beside other tests: a test that runs alone holds up all the others. Between
@@ -95,6 +84,19 @@ pub async fn prepared_then_alone(
             body(space).await
         })
         .await
+    })
+    .await
+}
+
+/// Runs `body` in a namespace of the test's own once `take` has got its turn.
+async fn in_turn(
+    test: &str,
+    take: impl AsyncFnOnce(&Path) -> Result<Turn>,
+    body: impl AsyncFnOnce(Space) -> Result<()>,
+) -> Result<()> {
+    on_cluster(async |cluster| {
+        let turn = take(&turns::folder(&cluster.settings.node)).await?;
+        in_space(cluster, test, turn, async |space, _| body(space).await).await
     })
     .await
 }

@@ -1,7 +1,7 @@
 //! Which tests run beside each other: four that make Pipelines, since the node has two cores, and a test that breaks
 //! what all of them share runs alone; those that only break the operator run alone together. Each test is a process of
-//! its own, so a turn is a lock on a file: it ends with its process, however that ends. Places go to tests in the order in which they asked, and nextest starts first those
-//! that wait longest (`priority` in `.config/nextest.toml`).
+//! its own, so a turn is a lock on a file: it ends with its process, however that ends. Places go to tests in the order
+//! in which they asked, and nextest starts first those that wait longest (`priority` in `.config/nextest.toml`).
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};

@@ -78,14 +78,14 @@ fn bring_up(paths: &Paths, node: &Node, profile: Profile) -> Result<()> {
 fn on_node(paths: &Paths, wanted: &Wanted) -> Result<Counts> {
     let node = Node::new(paths, Name::Test);
     setup::all(paths, || images::compile_beside(paths, Profile::Ci))?;
-    let path = node::env::program_path(&node);
-    let mut counts = beside_bringing_up(paths, wanted, &node, &path)?;
-    let run = Run {
+    let mut run = Run {
         paths,
         wanted,
-        variables: node::env::variables(&node),
-        path,
+        variables: Vec::new(),
+        path: node::env::program_path(&node),
     };
+    let mut counts = beside_bringing_up(&run, &node)?;
+    run.variables = node::env::variables(&node);
     counts.add(run.with_servers()?);
     if counts.failed > 0 {
         diagnostics::collect(&node);
@@ -94,19 +94,13 @@ fn on_node(paths: &Paths, wanted: &Wanted) -> Result<Counts> {
 }
 
 /// What needs no server runs while the node comes up; it is compiled before, for that would leave the node no time.
-fn beside_bringing_up(paths: &Paths, wanted: &Wanted, node: &Node, path: &str) -> Result<Counts> {
-    let run = Run {
-        paths,
-        wanted,
-        variables: Vec::new(),
-        path: path.to_owned(),
-    };
+fn beside_bringing_up(run: &Run<'_>, node: &Node) -> Result<Counts> {
     step("cargo build (tests)", || run.compile())?;
     let alone = format!("not ({SUITES}) and not ({SERVERS})");
     let (counts, up) = thread::scope(|scope| {
         let counts =
             scope.spawn(|| step("tests without servers", || run.nextest("default", &alone)));
-        let up = bring_up(paths, node, Profile::Ci);
+        let up = bring_up(run.paths, node, Profile::Ci);
         (counts.join(), up)
     });
     up?;

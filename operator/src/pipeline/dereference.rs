@@ -148,10 +148,7 @@ impl Reader<'_> {
 
     /// A pod that waits for a missing Secret, and a Job that may not make its pod, say so only in events.
     async fn failures(&self, pods: &[Pod], jobs: &[Job]) -> Result<Vec<Event>, Error> {
-        let pending = |pod: &Pod| {
-            let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
-            phase == Some("Pending")
-        };
+        let pending = |pod: &Pod| pods::phase(pod) == Some("Pending");
         let mut events = Vec::new();
         if pods.iter().any(pending) {
             let mounts = ListParams::default().fields("reason=FailedMount");

@@ -91,7 +91,7 @@ fn is_final(code: u16) -> bool {
     (400..500).contains(&code) && !matches!(code, 409 | 429)
 }
 
-/// A child that could not be made or removed; the others were.
+/// An object that could not be read, made or removed, as conditions say it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// The role it belongs to, where it belongs to one.
@@ -108,18 +108,13 @@ impl Refused {
         let words = error.refusal()?;
         Some(Self {
             role,
-            reason: REFUSED,
-            message: refused_message(error.object(), words),
+            reason: "Refused",
+            message: format!(
+                "the API server refuses {}: {words}; correct what it names, it is tried again",
+                error.object()
+            ),
         })
     }
-}
-
-/// Reason of a condition when the API server refuses an object.
-pub(super) const REFUSED: &str = "Refused";
-
-/// Sentence about an object that the API server refuses.
-pub(super) fn refused_message(object: &str, words: &str) -> String {
-    format!("the API server refuses {object}: {words}; correct what it names, it is tried again")
 }
 
 /// HTTP code of a refusal; none when there was no answer.

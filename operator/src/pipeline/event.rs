@@ -11,11 +11,8 @@ const LONGEST_NOTE: usize = 1_000;
 
 /// Publishes an Event about an object; its note is cut to what the API server takes.
 pub(super) async fn publish(mut event: Event, about: &ObjectReference, context: &Context) {
-    let note = event
-        .note
-        .as_deref()
-        .map(|note| presentable(note, LONGEST_NOTE));
-    event.note = note.as_deref().map(|note| cut(note).to_owned());
+    let shown = |note: String| cut(&presentable(&note, LONGEST_NOTE)).to_owned();
+    event.note = event.note.map(shown);
     let publish = context.recorder.publish(&event, about);
     let published = context
         .effects

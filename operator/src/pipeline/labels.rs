@@ -38,12 +38,14 @@ pub fn pods(name: &PipelineName, role: Role) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// The role an object belongs to; none for what several share.
+pub fn role(object: &impl ResourceExt) -> Option<Role> {
+    Role::from_name(object.labels().get(COMPONENT)?)
+}
+
 /// Whether an object belongs to a role.
-pub fn is_role(object: &impl ResourceExt, role: Role) -> bool {
-    object
-        .labels()
-        .get(COMPONENT)
-        .is_some_and(|c| c == role.name())
+pub fn is_role(object: &impl ResourceExt, wanted: Role) -> bool {
+    role(object) == Some(wanted)
 }
 
 /// Whether the Pipeline of this uid is the owner that controls an object: labels can be copied.

@@ -21,10 +21,7 @@ fn error(class: ErrorClass, reason: &str, message: String) -> WorkerError {
 /// Why the pods of a role do not run, if they do not; the newest pod counts.
 pub(crate) fn trouble(observed: &Observed, role: Role) -> Option<WorkerError> {
     let pods = observed.pods.iter();
-    let newest = pods
-        .filter(|p| labels::is_role(*p, role))
-        .max_by_key(|p| p.metadata.creation_timestamp.as_ref().map(|t| t.0));
-    match newest {
+    match newest(pods.filter(|p| labels::is_role(*p, role))) {
         Some(pod) => pod_trouble(pod, &observed.events),
         None => no_pod(observed, role),
     }
@@ -72,21 +69,27 @@ fn no_pod(observed: &Observed, role: Role) -> Option<WorkerError> {
 
 /// Why the pod of a training run failed.
 pub(crate) fn training_failure(pods: &[Pod], run_id: &str) -> Option<WorkerError> {
-    let mut ours: Vec<&Pod> = pods
-        .iter()
-        .filter(|p| p.labels().get(labels::RUN).is_some_and(|r| r == run_id))
-        .collect();
-    ours.sort_by_key(|p| p.metadata.creation_timestamp.as_ref().map(|t| t.0));
-    let pod = ours.last()?;
+    let pod = newest(of_run(pods, run_id))?;
     containers(pod).find_map(|c| terminated(pod, c))
+}
+
+/// Phase that the kubelet reports.
+pub(crate) fn phase(pod: &Pod) -> Option<&str> {
+    pod.status.as_ref()?.phase.as_deref()
+}
+
+fn of_run<'a>(pods: &'a [Pod], run_id: &str) -> impl Iterator<Item = &'a Pod> {
+    pods.iter()
+        .filter(move |p| p.labels().get(labels::RUN).is_some_and(|r| r == run_id))
+}
+
+fn newest<'a>(pods: impl Iterator<Item = &'a Pod>) -> Option<&'a Pod> {
+    pods.max_by_key(|p| p.metadata.creation_timestamp.as_ref().map(|t| t.0))
 }
 
 /// Whether the pod of a training run runs.
 pub(crate) fn runs(pods: &[Pod], run_id: &str) -> bool {
-    let mut ours = pods
-        .iter()
-        .filter(|p| p.labels().get(labels::RUN).is_some_and(|r| r == run_id));
-    ours.any(|p| p.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Running"))
+    of_run(pods, run_id).any(|pod| phase(pod) == Some("Running"))
 }
 
 fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::apply::Applied;
 use super::condition::{Claim, Conditions};
 use super::decided::Decided;
-use super::error::{Error, REFUSED, Refused, refused_message};
+use super::error::{Error, Refused};
 use super::plan::types::Plan;
 use super::resources::Resources;
 use crate::context::Context;
@@ -142,11 +142,8 @@ pub async fn failed(
     context: &Context,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let words = error
-        .refusal()
-        .map(|words| refused_message(error.object(), words));
-    let (reason, message) = match words {
-        Some(message) => (REFUSED, message),
+    let (reason, message) = match Refused::by_server(error, None) {
+        Some(refused) => (refused.reason, refused.message),
         None => ("ReconcileFailed", format!("{error}; it is tried again")),
     };
     let old = owned(&serde_json::to_value(&object.status).unwrap_or_default());

@@ -1,6 +1,5 @@
 //! Removes children that are no longer wanted: only the object that was seen, by its uid.
 
-use foresail_crds::Role;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{DeleteParams, DynamicObject, Preconditions};
 use kube::{Api, ResourceExt};
@@ -26,12 +25,10 @@ pub(super) async fn prune(
             .any(|child| same_object(live, child));
         let wanted = wanted && !lost_its_report(live, at.plan.prepared, at.now);
         let going = live.metadata.deletion_timestamp.is_some();
-        if !wanted && !going && !in_use(live, &deployments, at.observed, at.plan.prepared) {
-            let role = live.labels().get(labels::COMPONENT);
-            let role = role.and_then(|name| Role::from_name(name));
-            if let Err(error) = remove(at, live).await {
-                refused.push(set_aside(error, role)?);
-            }
+        let superfluous =
+            !wanted && !going && !in_use(live, &deployments, at.observed, at.plan.prepared);
+        if superfluous && let Err(error) = remove(at, live).await {
+            refused.push(set_aside(error, labels::role(live))?);
         }
     }
     Ok(refused)

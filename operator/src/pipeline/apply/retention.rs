@@ -12,6 +12,7 @@ use kube::api::DynamicObject;
 
 use crate::pipeline::labels;
 use crate::pipeline::observed::Observed;
+use crate::pipeline::pods;
 
 /// Whether a child that is no longer wanted is needed still: workers until a changed configuration is
 /// prepared, a configuration until nothing that mounts it is left. Finished Jobs end by their own clock.
@@ -68,8 +69,8 @@ fn mounts(pod: Option<&PodSpec>, config_map: &str) -> bool {
 }
 
 fn runs_with(pod: &Pod, config_map: &str) -> bool {
-    let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
-    !matches!(phase, Some("Succeeded" | "Failed")) && mounts(pod.spec.as_ref(), config_map)
+    !matches!(pods::phase(pod), Some("Succeeded" | "Failed"))
+        && mounts(pod.spec.as_ref(), config_map)
 }
 
 /// A Job that has not ended may make another pod at any time.

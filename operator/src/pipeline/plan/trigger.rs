@@ -103,11 +103,14 @@ fn wanted(plan: &Plan, at: Situation<'_>) -> Option<Wanted> {
     if run.state == RunState::Failed {
         let edited = differs(&run.run_hash, &pipeline.run_hash);
         // A run that failed for good does not keep later triggers from starting another one.
-        return retry(run, edited, at.now).or_else(|| match is_retried(run) {
-            true => None,
-            false if plan.champion().is_some() => triggered(plan, at),
-            false => on_new_bars(run, at),
-        });
+        let again = retry(run, edited, at.now);
+        if again.is_some() || is_retried(run) {
+            return again;
+        }
+        return match plan.champion() {
+            Some(_) => triggered(plan, at),
+            None => on_new_bars(run, at),
+        };
     }
     if plan.champion().is_none() && lost_all(run, at) {
         let message = "no version is left to serve".into();

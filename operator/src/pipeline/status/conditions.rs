@@ -365,15 +365,18 @@ fn fresh(facts: Facts<'_>) -> PartState {
 
 /// What keeps the roles that a condition speaks of from their work.
 fn trouble(facts: Facts<'_>, type_: &'static str) -> Option<PartState> {
-    let roles = Role::ALL.iter().filter(|r| r.facts().condition == type_);
-    let of_role = |role: &Role| {
-        let seen = || pods::trouble(facts.observed, *role);
-        let error = reported(&facts.observed.status, *role)
+    let mut roles = Role::ALL
+        .iter()
+        .filter(|r| r.facts().condition == type_)
+        .copied();
+    let of_role = |role: Role| {
+        let seen = || pods::trouble(facts.observed, role);
+        let error = reported(&facts.observed.status, role)
             .cloned()
             .or_else(seen)?;
         Some(PartState::failed(type_, role.name(), &error))
     };
-    roles.into_iter().find_map(of_role)
+    roles.find_map(of_role)
 }
 
 /// The error a long-running role has reported. What a Job reports belongs to one run, and predictors are asked.

@@ -16,7 +16,7 @@ use tokio::time::{self, timeout_at};
 use tracing::Instrument;
 
 use super::errors::{BadParameter, busy, error};
-use crate::limits::{BODY_DEADLINE, BODY_PAUSE, Busy, LARGEST_BODY, Limits};
+use crate::limits::{BODY_DEADLINE, BODY_PAUSE, LARGEST_BODY, Limits};
 use crate::state::State;
 
 /// Bytes by which a body grows.
@@ -100,7 +100,7 @@ async fn read(
             body.reserve_exact(chunk.len().max(STEP));
         }
         let held = limits.hold(memory, body.capacity());
-        memory = held.map_err(|refused: Busy| busy(refused))?;
+        memory = held.map_err(busy)?;
         body.extend_from_slice(&chunk);
     }
 }
