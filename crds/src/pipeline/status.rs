@@ -247,6 +247,10 @@ pub struct LakeStatus {
     /// Bars in it.
     #[schemars(range(min = 0))]
     pub rows: u64,
+    /// Records of the bars topic that Kafka had removed before they could be stored, at most: marks that Kafka writes
+    /// itself count with them.
+    #[schemars(range(min = 0))]
+    pub lost_records: u64,
     /// Newest bar in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_event_time: Option<Time>,
@@ -265,6 +269,10 @@ pub struct StreamStatus {
     /// Feature rows produced.
     #[schemars(range(min = 0))]
     pub rows: u64,
+    /// Records of the bars topic that Kafka had removed before they could be used, at most: marks that Kafka writes
+    /// itself count with them.
+    #[schemars(range(min = 0))]
+    pub lost_records: u64,
     /// Feature-set fingerprint.
     pub fingerprint: String,
     /// Newest feature row.

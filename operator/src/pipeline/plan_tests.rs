@@ -42,7 +42,7 @@ fn ready(p: &ValidatedPipeline) -> Observed {
         version: 3,
         rows: 100,
         last_event_time: Some(day(1000)),
-        error: None,
+        ..LakeStatus::default()
     });
     observed
 }

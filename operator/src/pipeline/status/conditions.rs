@@ -218,7 +218,10 @@ fn features(facts: Facts<'_>) -> PartState {
         Some(s)
             if s.rows > 0 && s.fingerprint == p.fingerprint && facts.is_available(Role::Stream) =>
         {
-            PartState::good(type_, "Producing", "feature rows are produced")
+            match lost(&observed.status) {
+                Some(message) => PartState::good(type_, "RecordsLost", message),
+                None => PartState::good(type_, "Producing", "feature rows are produced"),
+            }
         }
         _ => PartState::waiting(
             type_,
@@ -226,6 +229,24 @@ fn features(facts: Facts<'_>) -> PartState {
             "no feature row with the declared features yet",
         ),
     }
+}
+
+/// Records that were gone before a role could read them. What came after them is used; nothing brings them back by itself.
+fn lost(status: &PipelineStatus) -> Option<String> {
+    let stored = status.lake.as_ref().map_or(0, |s| s.lost_records);
+    let used = status.stream.as_ref().map_or(0, |s| s.lost_records);
+    let (role, records) = if stored > used {
+        (Role::Lake, stored)
+    } else {
+        (Role::Stream, used)
+    };
+    (records > 0).then(|| {
+        format!(
+            "feature rows are produced, but up to {} records of the bars topic were removed from Kafka before {role} had \
+             read them; check the topic's retention, and send these bars again",
+            thousands(records)
+        )
+    })
 }
 
 /// Training, and the monitor that asks for it.
@@ -419,7 +440,7 @@ fn thousands(n: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use foresail_crds::pipeline::status::PrepareStatus;
+    use foresail_crds::pipeline::status::{LakeStatus, PrepareStatus, StreamStatus};
     use foresail_crds::worker_config::{ServedVersion, ServingConfig};
 
     use super::*;
@@ -552,6 +573,26 @@ mod tests {
                 "{role}"
             );
         }
+    }
+
+    #[test]
+    fn records_that_kafka_has_removed_are_named() {
+        let mut status = PipelineStatus::default();
+        assert_eq!(lost(&status), None);
+        status.lake = Some(LakeStatus {
+            lost_records: 1_200,
+            ..LakeStatus::default()
+        });
+        let said = lost(&status).unwrap();
+        assert!(
+            said.contains("1,200 records") && said.contains("before lake"),
+            "{said}"
+        );
+        status.stream = Some(StreamStatus {
+            lost_records: 1_300,
+            ..StreamStatus::default()
+        });
+        assert!(lost(&status).unwrap().contains("before stream"));
     }
 
     #[test]

@@ -106,6 +106,10 @@ fn topics(config: &PrepareConfig) -> Vec<Topic> {
     let state = vec![
         ("cleanup.policy", "compact"),
         ("max.message.bytes", LARGEST_RECORD),
+        // Read from its beginning at each start, so older states must go soon: a segment that is written to is never
+        // compacted, and by default it is one of a gigabyte.
+        ("segment.bytes", "33554432"),
+        ("min.cleanable.dirty.ratio", "0.2"),
     ];
     vec![
         topic(&topics.bars, forever()),

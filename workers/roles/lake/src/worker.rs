@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
-use foresail_bar_table::{BarTable, Placed};
+use foresail_bar_table::{BarTable, Placed, Progress};
 use foresail_crds::pipeline::status::LakeStatus;
 use foresail_crds::worker_config::LakeConfig;
 use foresail_domain::{Bar, BarIdentity};
@@ -17,6 +17,8 @@ use crate::metrics::Metrics;
 
 /// Most bars in one commit.
 const BATCH: usize = 2_000;
+/// Bytes of messages after which a commit is due, however few they are.
+const LARGEST_BATCH: usize = 16 << 20;
 /// Longest a bar waits for company before it is committed.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -45,6 +47,8 @@ struct Connection {
     reader: Reader,
     /// Event time of the newest bar of the table.
     newest: Option<i64>,
+    /// Records that were gone before they could be stored.
+    lost: i64,
 }
 
 /// Bars read and not yet committed.
@@ -52,7 +56,9 @@ struct Connection {
 struct Pending {
     bars: Vec<Placed>,
     next: BTreeMap<i32, i64>,
+    bytes: usize,
     newest: Option<i64>,
+    lost: i64,
     since: Option<Instant>,
     seen: HashSet<BarIdentity>,
 }
@@ -65,13 +71,15 @@ impl Supervised for Worker {
             mut table,
             mut reader,
             newest,
+            lost,
         } = self.open().await?;
         connecting.ready();
-        self.publish(&table, newest);
         let mut pending = Pending {
             newest,
+            lost,
             ..Pending::default()
         };
+        self.publish(&table, &pending);
         while !self.context.shutdown.is_cancelled() {
             let room = BATCH - pending.bars.len().min(BATCH - 1);
             for message in reader.next_batch(room, Duration::from_millis(200)).await? {
@@ -102,30 +110,51 @@ impl Worker {
         let positions = table.positions(&self.topic, &partitions).await?;
         let reader = Reader::open(&settings, &self.topic, Start::Offsets(positions)).await?;
         let newest = table.newest_event_time().await?;
+        let lost = table.lost().await? + self.removed(&reader);
         Ok(Connection {
             table,
             reader,
             newest,
+            lost,
         })
     }
 
     async fn commit(&self, table: &mut BarTable, pending: &mut Pending) -> Result<(), RoleError> {
-        let newest = pending.newest.unwrap_or(0);
-        table
-            .append(&pending.bars, &self.topic, &pending.next, newest)
-            .await?;
+        let progress = Progress {
+            next: std::mem::take(&mut pending.next),
+            newest: pending.newest.unwrap_or(0),
+            lost: pending.lost,
+        };
+        table.append(&pending.bars, &self.topic, &progress).await?;
         let committed = self.metrics.bars.with(["committed"]);
         committed.inc_by(pending.bars.len() as u64);
         pending.clear();
-        self.publish(table, pending.newest);
+        self.publish(table, pending);
         Ok(())
     }
 
-    fn publish(&self, table: &BarTable, newest: Option<i64>) {
+    /// Records that Kafka had removed before this reader came.
+    fn removed(&self, reader: &Reader) -> i64 {
+        let removed: i64 = reader.removed().values().sum();
+        if removed > 0 {
+            let (topic, partitions) = (&self.topic, reader.removed());
+            tracing::error!(
+                topic,
+                ?partitions,
+                "records were removed before they were read"
+            );
+        }
+        removed
+    }
+
+    fn publish(&self, table: &BarTable, pending: &Pending) {
         self.context.reporter.update(|status| {
             status.version = table.version();
             status.rows = table.rows();
-            let newest = newest.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+            status.lost_records = u64::try_from(pending.lost).unwrap_or(0);
+            let newest = pending
+                .newest
+                .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
             status.last_event_time = newest.map(Time);
         });
     }
@@ -148,6 +177,7 @@ impl Pending {
             metrics.bars.with(["repeated"]).inc();
             return;
         }
+        self.bytes += message.value.len();
         self.newest = self.newest.max(Some(bar.event_time));
         self.since.get_or_insert_with(Instant::now);
         self.bars.push(Placed {
@@ -159,12 +189,14 @@ impl Pending {
 
     fn due(&self) -> bool {
         let waited = self.since.is_some_and(|since| since.elapsed() >= LINGER);
-        self.bars.len() >= BATCH || (waited && !self.bars.is_empty())
+        let full = self.bars.len() >= BATCH || self.bytes >= LARGEST_BATCH;
+        full || (waited && !self.bars.is_empty())
     }
 
     fn clear(&mut self) {
         self.bars.clear();
         self.next.clear();
+        self.bytes = 0;
         self.since = None;
         // Repeats come close together; the offsets in the commit guard everything older.
         if self.seen.len() > 100_000 {

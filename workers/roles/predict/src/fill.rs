@@ -48,7 +48,8 @@ async fn follow(state: &State, end: &Shutdown, backoff: &mut Backoff) -> Result<
     let topic = state.config.topics().features;
     let symbols = state.config.symbols();
     let take = |rows: &mut Rows, message: Message| {
-        if let Some(row) = record(&state.fingerprint, &message) {
+        let row = record(&state.fingerprint, &message);
+        if let Some(row) = row.filter(|row| symbols.contains(&row.symbol)) {
             table::push(rows, row);
         }
     };
@@ -67,6 +68,7 @@ async fn follow(state: &State, end: &Shutdown, backoff: &mut Backoff) -> Result<
     while !end.is_cancelled() {
         let batch = reader.next_batch(2_000, Duration::from_millis(200)).await?;
         let rows = batch.iter().filter_map(|m| record(&state.fingerprint, m));
+        let rows = rows.filter(|row| symbols.contains(&row.symbol));
         state.table.extend(rows);
     }
     Ok(())

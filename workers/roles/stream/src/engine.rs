@@ -84,6 +84,11 @@ impl StreamEngine {
         partitions.map(|(n, p)| (*n, p.known_end())).collect()
     }
 
+    /// Takes note of records of a partition that were gone before they were read: reading goes on behind them.
+    pub fn lose(&mut self, partition: i32, records: u64) {
+        self.partitions.entry(partition).or_default().lose(records);
+    }
+
     /// Takes the next message of its partition. Messages handled before, bars of the warm-up
     /// and repeats of a bar lead to nothing.
     pub fn push(&mut self, message: &BarMessage) -> Option<Step> {

@@ -16,6 +16,9 @@ use crate::symbol::{Outcome, SymbolState};
 /// stay a small part of what is written.
 const SNAPSHOT_BARS: u64 = 500;
 const SNAPSHOT_BARS_PER_SYMBOL: u64 = 20;
+/// Symbols that a partition keeps state of. A Pipeline declares far fewer; what else comes is refused, so that whoever
+/// may write to the topic does not decide how much memory is used.
+const MOST_SYMBOLS: usize = 1_024;
 
 /// The partition's own part of a snapshot, stored under the empty symbol.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -25,6 +28,9 @@ struct PartitionState {
     unreadable: u64,
     /// Every refusal below this offset is in quarantine, whatever the feature set was.
     refused_before: i64,
+    /// Records that were gone before they were read.
+    #[serde(default)]
+    lost: u64,
 }
 
 /// One partition; offsets below a named one are handled, written or counted.
@@ -52,7 +58,8 @@ impl Partition {
         }
         self.next_offset = offset.saturating_add(1);
         self.since_snapshot += 1;
-        let bar = match read_bar(message) {
+        let read = read_bar(message).and_then(|bar| self.has_room_for(bar));
+        let bar = match read {
             Ok(bar) => bar,
             Err(refusal) => return Some(self.unreadable(message, refusal)),
         };
@@ -75,6 +82,20 @@ impl Partition {
             output,
             fresh,
         })
+    }
+
+    fn has_room_for(&self, bar: Bar) -> Result<Bar, Refusal> {
+        if self.symbols.len() < MOST_SYMBOLS || self.symbols.contains_key(&bar.symbol) {
+            return Ok(bar);
+        }
+        let message = format!("the partition holds bars of {MOST_SYMBOLS} other symbols already");
+        Err(Refusal::new("TooManySymbols", message))
+    }
+
+    /// Takes note of records that were gone before they were read.
+    pub(crate) fn lose(&mut self, records: u64) {
+        self.state.lost += records;
+        self.since_snapshot += 1;
     }
 
     /// True when a snapshot is due; with `idle` when anything changed since the last one.
@@ -164,6 +185,7 @@ impl Partition {
 
     pub(crate) fn add_to(&self, totals: &mut Totals) {
         totals.bars += self.state.unreadable;
+        totals.lost += self.state.lost;
         for state in self.symbols.values() {
             totals.bars += state.bars();
             totals.rows += state.rows();

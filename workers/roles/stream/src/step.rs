@@ -53,6 +53,8 @@ pub struct Totals {
     pub bars: u64,
     /// Feature rows made.
     pub rows: u64,
+    /// Records that were gone before they were read.
+    pub lost: u64,
     /// Event time of the newest feature row, milliseconds UTC.
     pub last_event_time: Option<i64>,
 }

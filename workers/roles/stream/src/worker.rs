@@ -135,11 +135,19 @@ impl Worker {
             &self.context.config.features,
             self.context.config.adjustment,
         );
-        let engine = StreamEngine::recover(specs, adjustment, &recovery.recovered)
+        let mut engine = StreamEngine::recover(specs, adjustment, &recovery.recovered)
             .map_err(|e| RoleError::internal("FeatureSet", e.to_string()))?;
         let start = Start::Offsets(engine.positions());
         let reader = Reader::open(&settings, &self.topics.bars, start).await?;
         recovery::check_same_topic(&engine, &self.topics.bars, &reader.ends().await?)?;
+        for (partition, records) in reader.removed() {
+            tracing::error!(
+                partition,
+                records,
+                "records were removed before they were read"
+            );
+            engine.lose(*partition, u64::try_from(*records).unwrap_or(0));
+        }
         let mut mirror = Mirror::new(keep, self.metrics.repairs.clone());
         recovery
             .rows
@@ -201,6 +209,7 @@ impl Worker {
         self.context.reporter.update(|status| {
             status.bars = totals.bars;
             status.rows = totals.rows;
+            status.lost_records = totals.lost;
             let time =
                 newest.and_then(|ms| k8s_openapi::jiff::Timestamp::from_millisecond(ms).ok());
             status.last_event_time = time.map(Time);

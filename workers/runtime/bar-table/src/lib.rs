@@ -9,4 +9,4 @@ mod table;
 
 pub use read::{files, newest_version};
 pub use schema::{Placed, READ, bar_batch, bars};
-pub use table::BarTable;
+pub use table::{BarTable, Progress};

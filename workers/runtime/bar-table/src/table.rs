@@ -7,7 +7,7 @@ use deltalake_core::kernel::Transaction;
 use deltalake_core::kernel::transaction::CommitProperties;
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::writer::{DeltaWriter, RecordBatchWriter};
-use deltalake_core::{DeltaTable, DeltaTableError, checkpoints};
+use deltalake_core::{DeltaTable, DeltaTableError, TableProperty, checkpoints};
 use foresail_crds::RoleError;
 use foresail_runtime_base::effects::Effects;
 use foresail_runtime_store::S3Uri;
@@ -21,12 +21,26 @@ use crate::schema::{self, Placed};
 const CHECKPOINT_EVERY: u64 = 50;
 /// Application id whose version is the newest event time in the table.
 const NEWEST: &str = "newest-event-time";
+/// Application id whose version is how many records were gone before they could be stored.
+const LOST: &str = "lost-records";
 
 /// The open table.
 pub struct BarTable {
     table: DeltaTable,
+    rows: u64,
     uri: S3Uri,
     effects: Effects,
+}
+
+/// What is committed beside the bars.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// Next offset per partition.
+    pub next: BTreeMap<i32, i64>,
+    /// Event time of the newest bar of the table, milliseconds UTC.
+    pub newest: i64,
+    /// Records that Kafka had removed before they were read, up to now.
+    pub lost: i64,
 }
 
 impl BarTable {
@@ -51,7 +65,9 @@ impl BarTable {
         } else {
             let create = CreateBuilder::new()
                 .with_log_store(log_store)
-                .with_columns(schema::fields());
+                .with_columns(schema::fields())
+                // A training run names the version it has read, and whoever reproduces it years later reads that one.
+                .with_configuration_property(TableProperty::EnableExpiredLogCleanup, Some("false"));
             let made = effects
                 .perform("s3", "delta-create", create.into_future())
                 .await;
@@ -68,6 +84,7 @@ impl BarTable {
             };
         }
         Ok(Self {
+            rows: rows(&table),
             table,
             uri,
             effects,
@@ -81,10 +98,15 @@ impl BarTable {
 
     /// Bars in the table.
     pub fn rows(&self) -> u64 {
-        let files = self.table.snapshot().map(|s| s.log_data().into_iter());
-        files.map_or(0, |f| {
-            f.map(|file| file.num_records().unwrap_or(0) as u64).sum()
-        })
+        self.rows
+    }
+
+    /// Records that Kafka had removed before they could be stored.
+    ///
+    /// # Errors
+    /// Reading the Delta log.
+    pub async fn lost(&self) -> Result<i64, RoleError> {
+        Ok(self.transaction(LOST).await?.unwrap_or(0))
     }
 
     /// Newest event time in the table, milliseconds UTC.
@@ -125,7 +147,7 @@ impl BarTable {
             .map_err(|e| explain("reading the log of", &self.uri, &e))
     }
 
-    /// Appends bars and the next offsets in one commit.
+    /// Appends bars, and how far they reach, in one commit.
     ///
     /// # Errors
     /// `LakeConflict` when another writer committed first: reopen. S3 failures by class. Nothing of a
@@ -134,19 +156,23 @@ impl BarTable {
         &mut self,
         bars: &[Placed],
         topic: &str,
-        next: &BTreeMap<i32, i64>,
-        newest: i64,
+        progress: &Progress,
     ) -> Result<(), RoleError> {
         let to_error = |what: &'static str, uri: &S3Uri| {
             let uri = uri.clone();
             move |e: DeltaTableError| explain(what, &uri, &e)
         };
-        let mut transactions: Vec<Transaction> = next
+        let mut transactions: Vec<Transaction> = progress
+            .next
             .iter()
             .map(|(p, offset)| Transaction::new(app_id(topic, *p), *offset))
             .collect();
-        transactions.push(Transaction::new(NEWEST, newest));
-        let properties = CommitProperties::default().with_application_transactions(transactions);
+        transactions.push(Transaction::new(NEWEST, progress.newest));
+        transactions.push(Transaction::new(LOST, progress.lost));
+        let properties = CommitProperties::default()
+            .with_application_transactions(transactions)
+            // Tables that were made before do not say so themselves.
+            .with_cleanup_expired_logs(Some(false));
         let batch = schema::placed_batch(bars).map_err(|e| {
             RoleError::internal("LakeEncoding", format!("bars of {}: {e}", self.uri))
         })?;
@@ -160,6 +186,7 @@ impl BarTable {
         let commit = writer.flush_and_commit(&mut self.table);
         let version = self.effects.perform("s3", "delta-commit", commit).await;
         version.map_err(to_error("committing to", &self.uri))?;
+        self.rows += bars.len() as u64;
         if self.version().is_multiple_of(CHECKPOINT_EVERY) {
             // A checkpoint only speeds up opening; the next one comes in any case.
             if let Err(error) = checkpoints::create_checkpoint(&self.table, None).await {
@@ -168,6 +195,14 @@ impl BarTable {
         }
         Ok(())
     }
+}
+
+/// Bars in all files of a table.
+fn rows(table: &DeltaTable) -> u64 {
+    let files = table.snapshot().map(|s| s.log_data().into_iter());
+    files.map_or(0, |f| {
+        f.map(|file| file.num_records().unwrap_or(0) as u64).sum()
+    })
 }
 
 fn app_id(topic: &str, partition: i32) -> String {
@@ -229,12 +264,17 @@ mod tests {
         );
 
         let mut stale = open().await;
+        let progress = |next: i64, lost| Progress {
+            next: [(0, next)].into(),
+            newest: next - 1,
+            lost,
+        };
         first
-            .append(&placed(0, 10), "t", &[(0, 10)].into(), 9)
+            .append(&placed(0, 10), "t", &progress(10, 0))
             .await
             .unwrap();
         let error = stale
-            .append(&placed(0, 10), "t", &[(0, 10)].into(), 9)
+            .append(&placed(0, 10), "t", &progress(10, 0))
             .await
             .unwrap_err();
         assert_eq!(error.reason, "LakeConflict", "{error}");
@@ -251,9 +291,43 @@ mod tests {
         );
         assert_eq!(again.newest_event_time().await.unwrap(), Some(9));
         again
-            .append(&placed(10, 15), "t", &[(0, 15)].into(), 14)
+            .append(&placed(10, 15), "t", &progress(15, 3))
             .await
             .unwrap();
         assert_eq!((again.rows(), again.version()), (15, 2));
+        let reopened = open().await;
+        assert_eq!((reopened.rows(), reopened.lost().await.unwrap()), (15, 3));
+    }
+
+    /// Delta's own rule removes the log of what is older than 30 days whenever it makes a checkpoint.
+    #[tokio::test]
+    async fn a_version_that_was_trained_on_can_be_read_however_old_it_is() {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let uri = S3Uri::parse("s3://bucket/lake/n/p/bars").unwrap();
+        let effects = || Outside::plain(Secrets::at("/none")).effects;
+        // As an older release has made it, with a retention that is over at once.
+        CreateBuilder::new()
+            .with_log_store(log_store(Arc::clone(&store), &uri).unwrap())
+            .with_columns(schema::fields())
+            .with_configuration_property(
+                TableProperty::LogRetentionDuration,
+                Some("interval 0 seconds"),
+            )
+            .await
+            .unwrap();
+        let mut table = BarTable::open(Arc::clone(&store), &uri, effects())
+            .await
+            .unwrap();
+        for commit in 0..120 {
+            let progress = Progress {
+                next: [(0, commit + 1)].into(),
+                ..Progress::default()
+            };
+            let bars = placed(commit, commit + 1);
+            table.append(&bars, "t", &progress).await.unwrap();
+        }
+        let mut old = DeltaTable::new(log_store(store, &uri).unwrap());
+        old.load_version(5).await.unwrap();
+        assert_eq!(rows(&old), 5);
     }
 }

@@ -48,6 +48,11 @@ impl Message {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Bytes of key and value.
+    pub(crate) fn bytes(&self) -> usize {
+        self.value.len() + self.key.as_ref().map_or(0, String::len)
+    }
+
     pub(crate) fn owned(message: &BorrowedMessage<'_>) -> Self {
         let headers = message.headers().map_or_else(Vec::new, |headers| {
             let text = |value: Option<&[u8]>| {

@@ -18,6 +18,9 @@ use crate::{Message, Settings};
 /// Longest wait for a further message of a batch: a live bar must not wait for the end of its
 /// partition to be known.
 const LINGER: Duration = Duration::from_millis(2);
+/// Bytes of values and keys after which a batch is full, however few its messages: a topic may hold records as large as
+/// its broker takes.
+const LARGEST_BATCH: usize = 8 << 20;
 
 /// Where reading starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +45,7 @@ pub struct Reader {
     /// Partitions of which not everything that was there at the opening has been read, with the
     /// offset that ends it.
     unread: ByPartition,
+    removed: ByPartition,
 }
 
 impl Reader {
@@ -57,10 +61,10 @@ impl Reader {
         let (task, name, at) = (what.clone(), topic.to_string(), servers.clone());
         spawn_blocking(move || {
             let (consumer, partitions) = connect(&config, &name, &at)?;
-            let (offsets, unread) = starts(&consumer, &name, &partitions, &start)
+            let starts = starts(&consumer, &name, &partitions, &start)
                 .map_err(|e| e.into_role_error(&name, &at))?;
             let mut list = TopicPartitionList::new();
-            for (partition, offset) in offsets {
+            for (partition, offset) in starts.offsets {
                 list.add_partition_offset(&name, partition, Offset::Offset(offset))
                     .map_err(|e| explain(&task, &at, &e))?;
             }
@@ -72,7 +76,8 @@ impl Reader {
                 topic: name,
                 servers: at,
                 partitions,
-                unread,
+                unread: starts.unread,
+                removed: starts.removed,
             })
         })
         .await
@@ -84,7 +89,13 @@ impl Reader {
         &self.partitions
     }
 
-    /// Up to `max` messages, in offset order per partition; waits up to `wait` for the first one (the
+    /// Offsets between where reading was to start and what the broker still holds, by partition: records that were
+    /// removed before they were read. Some of them may be control records. Empty when nothing is missing.
+    pub fn removed(&self) -> &BTreeMap<i32, i64> {
+        &self.removed
+    }
+
+    /// Up to `max` messages and some 8 MiB, in offset order per partition; waits up to `wait` for the first one (the
     /// batch is empty when none comes), and returns as soon as no further one is at hand.
     ///
     /// # Errors
@@ -158,8 +169,8 @@ fn poll(
     unread: &mut BTreeMap<i32, i64>,
 ) -> Result<Vec<Message>, KafkaError> {
     let deadline = std::time::Instant::now() + wait;
-    let mut batch = Vec::new();
-    while batch.len() < max {
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    while batch.len() < max && bytes < LARGEST_BATCH {
         let mut left = deadline.saturating_duration_since(std::time::Instant::now());
         if !batch.is_empty() {
             left = left.min(LINGER);
@@ -177,6 +188,7 @@ fn poll(
                 {
                     unread.remove(&message.partition);
                 }
+                bytes += message.bytes();
                 batch.push(message);
             }
             // What ends a partition may be control records, which are never handed out.
@@ -277,36 +289,83 @@ impl StartError {
     }
 }
 
-/// Where each partition is read from, and the ends of those with something to read.
+/// Where each partition is read from.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Starts {
+    offsets: ByPartition,
+    /// Ends of those with something to read.
+    unread: ByPartition,
+    removed: ByPartition,
+}
+
 fn starts(
     consumer: &BaseConsumer,
     topic: &str,
     partitions: &[i32],
     start: &Start,
-) -> Result<(ByPartition, ByPartition), StartError> {
+) -> Result<Starts, StartError> {
     let ends = watermarks(consumer, topic, partitions).map_err(StartError::Kafka)?;
-    let one = |(&partition, &(low, high)): (&i32, &(i64, i64))| {
+    starts_within(&ends, start)
+}
+
+/// Decides from the first and next offset of every partition.
+fn starts_within(ends: &BTreeMap<i32, (i64, i64)>, start: &Start) -> Result<Starts, StartError> {
+    let mut starts = Starts::default();
+    for (&partition, &(low, high)) in ends {
         let offset = match start {
             Start::Beginning => low,
             Start::Tail(count) => low.max(high - i64::try_from(*count).unwrap_or(i64::MAX)),
-            Start::Offsets(offsets) => match offsets.get(&partition) {
-                Some(offset) if *offset > high => {
+            Start::Offsets(offsets) => {
+                let wanted = offsets.get(&partition).copied().unwrap_or(0);
+                if wanted > high {
                     return Err(StartError::Beyond {
                         partition,
-                        offset: *offset,
+                        offset: wanted,
                         end: high,
                     });
                 }
-                Some(offset) => low.max(*offset),
-                None => low,
-            },
+                // The offset behind the last record of a transaction is the mark of its end.
+                if low - wanted > 1 {
+                    starts.removed.insert(partition, low - wanted);
+                }
+                low.max(wanted)
+            }
         };
-        Ok((partition, offset))
-    };
-    let starts: BTreeMap<i32, i64> = ends.iter().map(one).collect::<Result<_, _>>()?;
-    let to_read = |(partition, (_, high)): (i32, (i64, i64))| {
-        (starts.get(&partition)? < &high).then_some((partition, high))
-    };
-    let unread = ends.into_iter().filter_map(to_read).collect();
-    Ok((starts, unread))
+        starts.offsets.insert(partition, offset);
+        if offset < high {
+            starts.unread.insert(partition, high);
+        }
+    }
+    Ok(starts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn starts_of(low: i64, high: i64, start: Start) -> Option<(i64, bool, i64)> {
+        let starts = starts_within(&[(0, (low, high))].into(), &start).ok()?;
+        let removed = starts.removed.get(&0).copied().unwrap_or(0);
+        Some((starts.offsets[&0], !starts.unread.is_empty(), removed))
+    }
+
+    #[test]
+    fn what_a_broker_has_removed_before_it_was_read_is_counted() {
+        let at = |offset: i64| Start::Offsets([(0, offset)].into());
+        assert_eq!(starts_of(0, 9, at(4)), Some((4, true, 0)));
+        assert_eq!(starts_of(7, 9, at(4)), Some((7, true, 3)));
+        assert_eq!(starts_of(9, 9, at(4)), Some((9, false, 5)));
+        assert_eq!(
+            starts_of(7, 9, Start::Offsets(ByPartition::new())),
+            Some((7, true, 7))
+        );
+        assert_eq!(
+            starts_of(9, 9, at(8)),
+            Some((9, false, 0)),
+            "a mark of the end"
+        );
+        assert_eq!(starts_of(0, 9, at(10)), None, "another topic");
+        assert_eq!(starts_of(7, 9, Start::Beginning), Some((7, true, 0)));
+        assert_eq!(starts_of(0, 9, Start::Tail(3)), Some((6, true, 0)));
+    }
 }

@@ -17,9 +17,13 @@ use foresail_crds::pipeline::spec::LakeSpec;
 use foresail_crds::worker_config::secret as system;
 use foresail_runtime_base::effects::Effects;
 use foresail_runtime_base::{Outside, RoleError};
+use futures::TryStreamExt;
 
 use crate::S3Uri;
 use crate::error::{explain, status};
+
+/// Objects that are removed at one time.
+const DELETIONS: usize = 16;
 
 /// Result of a create-only write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -256,9 +260,10 @@ impl Store {
             key: format!("{key}/"),
         };
         let uris = self.list(&prefix).await?;
-        for uri in &uris {
-            self.delete(uri).await?;
-        }
+        // One after the other, some twenty thousand would take longer than a cleanup is given.
+        futures::stream::iter(uris.iter().map(Ok))
+            .try_for_each_concurrent(DELETIONS, |uri| self.delete(uri))
+            .await?;
         Ok(uris.len())
     }
 }

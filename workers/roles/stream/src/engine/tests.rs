@@ -301,3 +301,32 @@ fn snapshots_are_due_by_count_or_when_idle() {
     assert_eq!(engine.snapshots(3).len(), 2);
     assert!(engine.due(true).is_empty());
 }
+
+#[test]
+fn symbols_that_nobody_declared_do_not_fill_the_memory() {
+    let mut engine = recover(&Log::default(), &specs());
+    let mut push = |offset: i64, symbol: &str, day: i64| {
+        let value = serde_json::to_vec(&bar(symbol, day, 1.0)).unwrap();
+        engine.push(&message(0, offset, value))
+    };
+    for symbol in 0..1_024 {
+        assert_eq!(push(symbol, &format!("S{symbol}"), 1), None);
+    }
+    let step = push(1_024, "ONE.MORE", 1).unwrap();
+    let Output::Refused(refused) = step.output else {
+        panic!("{step:?}");
+    };
+    assert_eq!(refused.reason, "TooManySymbols");
+    assert_eq!(push(1_025, "S0", 2), None, "those that are there go on");
+    assert_eq!(engine.totals().bars, 1_026);
+}
+
+#[test]
+fn records_that_were_gone_are_counted_across_restarts() {
+    let mut log = Log::default();
+    let mut engine = run(&mut log, &bars_topic(20), &specs(), None);
+    engine.lose(1, 40);
+    assert_eq!(engine.due(true), [0, 1], "it is saved though no bar comes");
+    log.commit(&mut engine, vec![], true);
+    assert_eq!(recover(&log, &specs()).totals().lost, 40);
+}
