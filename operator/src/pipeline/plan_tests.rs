@@ -276,7 +276,7 @@ fn drift_starts_one_run_after_settling_and_only_for_the_right_version() {
 }
 
 #[test]
-fn cooldown_and_max_per_day_count_event_time_in_replay_and_say_so_once() {
+fn cooldown_counts_event_time_in_replay_and_is_said_once() {
     let p = pipeline(|v| v["spec"]["retraining"] = json!({"cooldown": "1001d"}));
     let mut observed = with_champion(&p);
     observed.status.drift = Some(drift(1, 0));
@@ -294,6 +294,53 @@ fn cooldown_and_max_per_day_count_event_time_in_replay_and_say_so_once() {
         plan(&p, &observed, now()).training.is_some(),
         "1,002 days of event time have passed"
     );
+}
+
+/// In replay a day is one of the market, however fast it passes; live it is one of the clock, whatever the bars say.
+#[test]
+fn no_more_than_max_per_day_start_in_a_day_of_the_clock_that_counts() {
+    for replayed in [true, false] {
+        let p = pipeline(|v| {
+            v["spec"]["retraining"] =
+                json!({"triggers": ["Drift"], "cooldown": "0s", "maxPerDay": 2});
+            if !replayed {
+                v["spec"]["source"]["replay"] = serde_json::Value::Null;
+            }
+        });
+        let mut observed = with_champion(&p);
+        // Hours on the clock that counts; the other one stands still, or runs ahead by a hundred days each time.
+        let looks = [
+            (48, Some(Reason::Drift)),
+            (49, Some(Reason::Drift)),
+            (50, Some(Reason::MaxPerDay)),
+            (71, None),
+            (72, Some(Reason::Drift)),
+            (72, Some(Reason::MaxPerDay)),
+            (73, Some(Reason::Drift)),
+        ];
+        for (alarm, (hours, expected)) in (1990..).zip(looks) {
+            let counted = jiff::Span::new().hours(hours);
+            let (market, wall) = if replayed {
+                (day(2000).0.checked_add(counted).unwrap(), now())
+            } else {
+                let wall = now().checked_add(counted).unwrap();
+                (day(100 * alarm).0, wall)
+            };
+            observed.status.lake.as_mut().unwrap().last_event_time = Some(Time(market));
+            // Each alarm is a new one; the run before has ended.
+            let alarm_since = Some(day(alarm));
+            observed.status.drift = Some(DriftStatus {
+                alarm_since,
+                ..drift(1, 0)
+            });
+            observed.status.run.as_mut().unwrap().state = RunState::Succeeded;
+            let seen = plan(&p, &observed, wall);
+            let reason = seen.decision(wall).map(|decision| decision.reason);
+            assert_eq!(reason, expected, "replayed {replayed}, hour {hours}");
+            assert_eq!(seen.starts(), expected == Some(Reason::Drift));
+            observed = follow(observed, &p, &seen);
+        }
+    }
 }
 
 #[test]

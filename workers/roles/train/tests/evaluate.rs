@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use foresail_crds::pipeline::spec::ModelKind;
-use foresail_train::evaluate_command::{Report, Request, evaluate};
+use foresail_train::evaluate_command::{Report, Request, Score, evaluate};
 
 const SESSIONS: usize = 1_200;
 const HORIZON: usize = 5;
@@ -119,15 +119,31 @@ fn naive_errors_are_those_of_the_file_and_what_repeats_is_found() {
     );
 }
 
+/// Errors say it of every forecast at once: those of a walk-forward are the errors of one fit per block, each made on a
+/// file that ends where the last outcome of its block is known. A refit that saw less than that, or anything that came
+/// later, would forecast something else.
 #[test]
 fn refits_see_more_and_a_later_past_changes_no_earlier_forecast() {
+    const BLOCK: usize = 100;
     let (folder, bars) = (Folder::new("refit"), market());
-    let mut request = folder.request(&file(&bars), RETURN);
-    request.refit_every = Some(100);
-    request.kinds = vec![ModelKind::GradientBoosting, ModelKind::Gru];
-    let report = run(&request);
-    assert!(report.folds > 3, "{report}");
-    let kinds: Vec<&str> = report.kinds.keys().map(String::as_str).collect();
+    let evaluated = |until: usize, from: usize, refit_every: Option<usize>| {
+        let mut request = folder.request(&file(&bars[..until]), RETURN);
+        request.test_from = bars[from].0;
+        request.refit_every = refit_every;
+        request.kinds = vec![ModelKind::GradientBoosting, ModelKind::Gru];
+        run(&request)
+    };
+    let from = bars
+        .iter()
+        .position(|(date, _)| *date >= jiff::civil::date(2003, 1, 2));
+    let (from, end) = (from.unwrap(), bars.len() - HORIZON);
+    let refitted = evaluated(bars.len(), from, Some(BLOCK));
+    let starts = (from..end).step_by(BLOCK);
+    let blocks: Vec<Report> = starts
+        .map(|start| evaluated((start + BLOCK).min(end) + HORIZON, start, None))
+        .collect();
+    assert!(blocks.len() > 3 && refitted.folds == blocks.len());
+    let kinds: Vec<&str> = refitted.kinds.keys().map(String::as_str).collect();
     let expected = [
         "GradientBoosting",
         "Gru",
@@ -136,11 +152,25 @@ fn refits_see_more_and_a_later_past_changes_no_earlier_forecast() {
         "SeasonalNaive",
     ];
     assert_eq!(kinds, expected);
-    // Cut off after the first test year: the naive errors of what is left are the same ones.
-    let short: Vec<_> = bars.iter().copied().take(1_000).collect();
-    let once = run(&folder.request(&file(&short), RETURN));
-    assert!(once.naive.count < report.naive.count);
-    assert_eq!(once.test[0], report.test[0]);
+    let same = |a: f64, b: f64| (a - b).abs() <= 1e-9 * b;
+    let squared = |s: &Score| s.rmse.powi(2) * s.count as f64;
+    let absolute = |s: &Score| s.mae * s.count as f64;
+    let once = evaluated(bars.len(), from, None);
+    for kind in expected {
+        let of = |report: &Report| report.kinds[kind].clone();
+        let sum = |value: fn(&Score) -> f64| blocks.iter().map(|b| value(&of(b))).sum::<f64>();
+        let all = of(&refitted);
+        let counted = blocks.iter().map(|block| of(block).count);
+        assert_eq!(counted.sum::<usize>(), all.count);
+        assert_eq!(all.count, end - from);
+        assert!(
+            same(squared(&all), sum(squared)) && same(absolute(&all), sum(absolute)),
+            "{kind}: {refitted}\n{blocks:?}"
+        );
+        // What is not fitted again tells that these errors would show it.
+        let fitted = !kind.contains("Naive");
+        assert_eq!(same(squared(&once.kinds[kind]), squared(&all)), !fitted);
+    }
 }
 
 #[test]
