@@ -302,9 +302,16 @@ impl TryFrom<GateMeasurement> for GateResult {
 pub struct DriftReference {
     /// Sessions in one current window.
     pub window_sessions: u32,
-    /// One entry per monitored feature.
+    /// One entry per feature of the model.
     pub features: Vec<FeatureReference>,
-    /// Calibrated alarm level of the combined score per metric.
+    /// Sessions of the trading calendar in a year; 0 in versions older than this field.
+    #[serde(default)]
+    pub sessions_per_year: f64,
+    /// Windows that end on consecutive sessions and share one number in `psiScores` and `ksScores`, their largest; 0 in
+    /// versions older than this field.
+    #[serde(default)]
+    pub windows_per_score: u32,
+    /// Levels of all features together. Older trainers wrote them; empty where the features have scores of their own.
     pub calibration: Vec<DriftCalibration>,
 }
 
@@ -324,18 +331,22 @@ pub struct FeatureReference {
     pub psi_scale: f64,
     /// Same for KS.
     pub ks_scale: f64,
+    /// PSI of the windows inside the reference, each against the reference without it, in order of time: thousandths of
+    /// `psiScale`, rounded up. The monitor makes the alarm level of the features it watches from these; empty in
+    /// versions older than this field.
+    #[serde(default)]
+    pub psi_scores: Vec<u64>,
+    /// Same for KS.
+    #[serde(default)]
+    pub ks_scores: Vec<u64>,
 }
 
-/// Calibration of the combined score (largest scaled feature score of a window).
+/// Alarm level of the largest scaled score of all features, as older trainers wrote it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DriftCalibration {
     /// PSI or KS.
     pub metric: DriftMetric,
-    /// Combined score of every sub-window inside the reference, ascending.
-    pub scores: Vec<f64>,
-    /// Sessions per year used to turn a rate into a level.
-    pub sessions_per_year: f64,
     /// Alarm episodes per year at the declared budget were at most this level.
     pub threshold: f64,
 }

@@ -385,10 +385,28 @@ pub struct DriftStatus {
     pub longest_alarm: Option<AlarmEpisode>,
     /// Event time of the newest session in the window.
     pub window_end_time: Time,
-    /// Features with the largest scores, at most ten.
+    /// Watched features, largest value first.
     #[serde(default)]
+    #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
-    pub features: Vec<NamedNumber>,
+    pub features: Vec<FeatureDrift>,
+}
+
+/// Drift of one feature in the newest full window.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+pub struct FeatureDrift {
+    /// Feature.
+    #[schemars(length(max = 64))]
+    pub name: String,
+    /// What is compared with `threshold`: the statistic of `metric`, for a calibrated level divided by its 95 % point
+    /// on the training data. The largest is `score`.
+    pub value: Decimal,
+    /// Population stability index over the deciles of the reference, whatever `metric` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub psi: Option<Decimal>,
+    /// Kolmogorov-Smirnov distance from the quantiles of the reference, 0 to 1, whatever `metric` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ks: Option<Decimal>,
 }
 
 /// A drift alarm from its start to its end.

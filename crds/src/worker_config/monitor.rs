@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{KafkaAddress, RoleConfig};
+use crate::Decimal;
 use crate::names::PipelineName;
 use crate::pipeline::spec::{DriftMetric, DriftSpec, Instrument, LakeSpec, PipelineSpec};
 
@@ -22,7 +23,7 @@ pub struct MonitorConfig {
     pub drift: DriftWatch,
 }
 
-/// `spec.drift` without the rate of false alarms: the trainer turns that into an alarm level, which comes with the model.
+/// `spec.drift`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DriftWatch {
@@ -30,6 +31,8 @@ pub struct DriftWatch {
     pub metric: DriftMetric,
     /// `Calibrated`, or a fixed number for the largest raw feature score.
     pub threshold: String,
+    /// Alarms per year that a calibrated level accepts.
+    pub false_alarms_per_year: Decimal,
     /// Sessions in the current window.
     pub window_sessions: u32,
     /// Features to watch, by name; all when empty.
@@ -41,6 +44,7 @@ impl From<&DriftSpec> for DriftWatch {
         Self {
             metric: spec.metric,
             threshold: spec.threshold.clone(),
+            false_alarms_per_year: spec.false_alarms_per_year.clone(),
             window_sessions: spec.window_sessions,
             features: spec.features.clone(),
         }

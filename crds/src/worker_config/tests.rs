@@ -103,7 +103,7 @@ fn edits() -> Vec<(&'static str, Value, &'static [Role])> {
         ("/drift/threshold", json!("0.3"), &[Monitor]),
         ("/drift/metric", json!("KS"), &[Monitor]),
         ("/drift/features", json!(["r"]), &[Monitor]),
-        ("/drift/falseAlarmsPerYear", json!("2"), &[Train]),
+        ("/drift/falseAlarmsPerYear", json!("2"), &[Monitor]),
         ("/drift/windowSessions", json!(30), &[Train, Monitor]),
         ("/retraining/triggers", json!([]), &[]),
         ("/retraining/cooldown", json!("9d"), &[]),

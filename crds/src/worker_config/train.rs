@@ -4,7 +4,6 @@ use foresail_domain::TradingCalendar;
 use serde::{Deserialize, Serialize};
 
 use super::{RoleConfig, TrainingJob, TrainingRecipe};
-use crate::Decimal;
 use crate::names::{PipelineName, hash8};
 use crate::pipeline::spec::{Adjustment, FeatureSpec, Instrument, LakeSpec, PipelineSpec};
 
@@ -18,8 +17,6 @@ pub struct TrainConfig {
     pub lake: LakeSpec,
     /// What the model depends on.
     pub model: ModelInputs,
-    /// Alarms per year that the level stored with a model accepts.
-    pub false_alarms_per_year: Decimal,
 }
 
 /// Everything that makes another model from the same bars. Another one of these starts a run.
@@ -101,7 +98,6 @@ impl RoleConfig for TrainConfig {
                 training: TrainingRecipe::from(&spec.training),
                 drift_window_sessions: spec.drift.window_sessions,
             },
-            false_alarms_per_year: spec.drift.false_alarms_per_year.clone(),
         }
     }
 

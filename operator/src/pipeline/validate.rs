@@ -12,7 +12,7 @@ use foresail_crds::worker_config::{
     ConfigDocument, DriftWatch, RoleConfig, TrainConfig, TrainingJob, secret,
 };
 use foresail_crds::{Pipeline, Role, TrainingParameters};
-use foresail_drift::{DriftPolicy, alarm_rate};
+use foresail_drift::DriftPolicy;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use k8s_openapi::api::core::v1::ResourceRequirements;
@@ -155,7 +155,6 @@ pub fn validate(object: &Pipeline) -> Result<ValidatedPipeline, Invalid> {
     let fingerprint = foresail_features::fingerprint(&spec.features, spec.source.adjustment)
         .map_err(|e| invalid("spec.features", e.to_string()))?;
     DriftPolicy::try_from(&DriftWatch::from(&spec.drift))
-        .and(alarm_rate(&spec.drift.false_alarms_per_year))
         .map_err(|e| invalid("spec.drift", e.to_string()))?;
     TrainingParameters::try_from(&spec.training).map_err(|e| invalid(e.field, e.message))?;
     rules::check(spec)?;

@@ -10,9 +10,9 @@ use crate::duration::DurationString;
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DriftSpec {
-    /// Statistic per feature.
+    /// Statistic that decides. Both are reported for each feature.
     pub metric: DriftMetric,
-    /// `Calibrated`: the alarm level that gives `falseAlarmsPerYear` on the training data.
+    /// `Calibrated`: the alarm level that gives `falseAlarmsPerYear` for the watched features on the training data.
     /// Or a fixed number for the largest raw feature score, for example `"0.2"`; persistent
     /// features exceed such a number in nearly every window.
     #[schemars(
@@ -20,7 +20,8 @@ pub struct DriftSpec {
         regex(pattern = r"^(Calibrated|[0-9]+(\.[0-9]+)?)$")
     )]
     pub threshold: String,
-    /// Alarms per year accepted while nothing changed, between 0.01 and 50.
+    /// Alarms per year accepted while nothing changed, between 0.01 and 50. An edit of it, or of `features`, gives
+    /// another alarm level without a new version.
     #[schemars(extend("x-kubernetes-validations" = [{"rule": "double(self) >= 0.01 && double(self) <= 50.0", "message": "drift.falseAlarmsPerYear must be between 0.01 and 50"}]))]
     pub false_alarms_per_year: Decimal,
     /// Sessions in the current window, 10 to 1000.

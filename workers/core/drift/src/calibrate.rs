@@ -1,7 +1,7 @@
-//! Alarm levels from the reference itself: score every sub-window, count alarm episodes, choose the
-//! smallest level within the declared budget.
+//! Alarm levels from the reference itself: the trainer scores every sub-window, the monitor counts alarm episodes of the
+//! features it watches and chooses the smallest level within the declared budget.
 
-use foresail_crds::model_manifest::{DriftCalibration, FeatureReference};
+use foresail_crds::model_manifest::{DriftReference, FeatureReference};
 use foresail_crds::pipeline::spec::DriftMetric;
 
 use crate::score;
@@ -12,8 +12,8 @@ pub(crate) struct FeatureScores {
     pub ks: Vec<f64>,
 }
 
-/// Combined score per window end.
-pub(crate) struct Combined(Vec<f64>);
+/// Largest scaled score of the watched features, in order of time.
+struct Combined(Vec<f64>);
 
 /// Scores every window of `window` sessions against the reference without the window and half a
 /// window on both sides, using prefix sums of bin counts per session.
@@ -110,58 +110,75 @@ pub(crate) fn scale_of(scores: &[f64]) -> f64 {
         .max(1e-9)
 }
 
-/// Largest scaled feature score per window end.
-pub(crate) fn combined(
+/// Parts of a feature's scale that a stored score counts.
+const PARTS: f64 = 1000.0;
+
+/// Scores of windows as they are stored: the largest of each `together` in a row, in parts of `scale`, rounded up.
+pub(crate) fn stored(scores: &[f64], scale: f64, together: usize) -> Vec<u64> {
+    let largest = |block: &[f64]| block.iter().copied().fold(0.0, f64::max);
+    let parts = |score: f64| (score / scale * PARTS).ceil() as u64;
+    let blocks = scores.chunks(together.max(1));
+    blocks.map(|block| parts(largest(block))).collect()
+}
+
+/// Most scores stored with a model, but for very short windows: some 2 MB of JSON.
+const MOST_STORED: usize = 400_000;
+
+/// Windows that share a stored score, so that many features over many years take a bounded place. An episode ends
+/// after half a window, which must stay more than one score.
+pub(crate) fn windows_per_score(features: usize, windows: usize, window: usize) -> usize {
+    let all = 2 * features * windows;
+    all.div_ceil(MOST_STORED).clamp(1, (window / 4).max(1))
+}
+
+/// The level of the features in `watched` (places in the reference) for `false_alarms_per_year`; `None` where the
+/// version is older than the scores it is made from.
+pub(crate) fn level(
+    reference: &DriftReference,
+    watched: &[usize],
     metric: DriftMetric,
-    features: &[FeatureReference],
-    scores: &[FeatureScores],
-) -> Combined {
-    let windows = scores.first().map_or(0, |s| s.psi.len());
-    let scaled = |f: usize, w: usize| {
-        let raw = match metric {
-            DriftMetric::Psi => scores[f].psi[w],
-            DriftMetric::Ks => scores[f].ks[w],
+    false_alarms_per_year: f64,
+) -> Option<f64> {
+    let series = |place: &usize| {
+        let feature = reference.features.get(*place)?;
+        let scores = match metric {
+            DriftMetric::Psi => &feature.psi_scores,
+            DriftMetric::Ks => &feature.ks_scores,
         };
-        raw / score::scale(metric, &features[f])
+        Some(scores.as_slice()).filter(|scores| !scores.is_empty())
     };
-    let largest = |w| (0..scores.len()).map(|f| scaled(f, w)).fold(0.0, f64::max);
-    Combined((0..windows).map(largest).collect())
+    let series: Vec<&[u64]> = watched.iter().map(series).collect::<Option<_>>()?;
+    let windows = series.iter().map(|scores| scores.len()).min()?;
+    let largest = |w: usize| series.iter().map(|scores| scores[w]).max().unwrap_or(0);
+    let combined = Combined((0..windows).map(|w| largest(w) as f64 / PARTS).collect());
+    let together = reference.windows_per_score.max(1);
+    let window = usize::try_from(reference.window_sessions / together).unwrap_or(usize::MAX);
+    let per_year = reference.sessions_per_year / f64::from(together);
+    let usable = per_year > 0.0 && false_alarms_per_year > 0.0;
+    usable.then(|| combined.level(metric, window.max(1), per_year, false_alarms_per_year))
 }
 
 impl Combined {
-    /// The smallest level with at most `budget` episodes per year.
+    /// The smallest level with at most `budget` episodes per year, of which `per_year` scores are one.
     ///
     /// Episodes are few at high levels, most at some middle one, and merge into a single endless one
     /// below it, so the level is never below the one of most episodes: a budget the reference cannot
     /// even reach would otherwise choose an alarm that never ends. A budget below one episode in
     /// the whole reference is extrapolated, see [`beyond`].
-    pub(crate) fn level(
-        self,
-        metric: DriftMetric,
-        window: usize,
-        sessions_per_year: f64,
-        budget: f64,
-    ) -> DriftCalibration {
+    fn level(&self, metric: DriftMetric, window: usize, per_year: f64, budget: f64) -> f64 {
         let mut scores = self.0.clone();
         scores.sort_by(f64::total_cmp);
-        let allowed = budget * self.0.len() as f64 / sessions_per_year;
-        let threshold = if allowed >= 1.0 {
-            self.within(&scores, window, allowed)
-        } else {
-            // PSI grows with the square of a shift, KS in proportion to it: the tail is fitted to the shift.
-            match metric {
-                DriftMetric::Psi => {
-                    let shifts: Vec<f64> = scores.iter().map(|s| s.max(0.0).sqrt()).collect();
-                    beyond(&shifts, window, allowed).powi(2)
-                }
-                DriftMetric::Ks => beyond(&scores, window, allowed),
+        let allowed = budget * self.0.len() as f64 / per_year;
+        if allowed >= 1.0 {
+            return self.within(&scores, window, allowed);
+        }
+        // PSI grows with the square of a shift, KS in proportion to it: the tail is fitted to the shift.
+        match metric {
+            DriftMetric::Psi => {
+                let shifts: Vec<f64> = scores.iter().map(|s| s.max(0.0).sqrt()).collect();
+                beyond(&shifts, window, allowed).powi(2)
             }
-        };
-        DriftCalibration {
-            metric,
-            scores: thin(scores),
-            sessions_per_year,
-            threshold,
+            DriftMetric::Ks => beyond(&scores, window, allowed),
         }
     }
 
@@ -194,17 +211,6 @@ fn beyond(sorted: &[f64], window: usize, allowed: f64) -> f64 {
     let scale = upper.iter().map(|s| s - median).sum::<f64>() / upper.len().max(1) as f64;
     let n = (sorted.len() as f64 / (2 * window.max(1)) as f64).max(1.0);
     top + scale * n * (allowed.powf(-1.0 / n) - 1.0)
-}
-
-/// At most 501 order statistics are stored with the model.
-fn thin(sorted: Vec<f64>) -> Vec<f64> {
-    const STORED: usize = 500;
-    if sorted.len() <= STORED {
-        return sorted;
-    }
-    (0..=STORED)
-        .map(|i| sorted[(sorted.len() - 1) * i / STORED])
-        .collect()
 }
 
 /// Alarm episodes of a score series: one starts above `level` and ends after half a window at or
@@ -243,14 +249,57 @@ mod tests {
     #[test]
     fn an_unresolvable_budget_extrapolates_beyond_the_largest_score() {
         let scores: Vec<f64> = (0..252).map(|i| f64::from(i) / 100.0).collect();
-        let level = |budget| {
-            Combined(scores.clone())
-                .level(DriftMetric::Psi, 10, 252.0, budget)
-                .threshold
-        };
+        let level = |budget| Combined(scores.clone()).level(DriftMetric::Psi, 10, 252.0, budget);
         assert!(level(0.1) > 2.51);
         assert!(level(0.01) > level(0.1));
         assert!(level(1.0) <= 2.51);
+    }
+
+    #[test]
+    fn scores_are_stored_rounded_up_and_the_largest_of_those_that_share_a_place() {
+        assert_eq!(stored(&[0.2, 0.1, 0.30004], 0.1, 1), [2000, 1000, 3001]);
+        assert_eq!(stored(&[0.2, 0.1, 0.3], 0.1, 2), [2000, 3000]);
+        assert_eq!(stored(&[0.0, 0.5], 1e-9, 1), [0, 500_000_000_000]);
+        assert_eq!(windows_per_score(8, 6_500, 60), 1);
+        assert_eq!(windows_per_score(64, 6_500, 60), 3);
+        assert_eq!(windows_per_score(64, 6_500, 10), 2);
+    }
+
+    #[test]
+    fn scores_that_share_a_place_give_nearly_the_same_level() {
+        // Two waves of other lengths: excursions of many heights, each of some thirty windows.
+        let wave: Vec<f64> = (0..4_000)
+            .map(f64::from)
+            .map(|i| 2.0 + (i * 0.11).sin() + (i * 0.0373).sin())
+            .collect();
+        let level_of = |together: u32, rate: f64| {
+            let scores = stored(&wave, 1.0, together as usize);
+            let feature = FeatureReference {
+                name: "x".into(),
+                edges: vec![],
+                shares: vec![1.0],
+                quantiles: vec![],
+                psi_scale: 1.0,
+                ks_scale: 1.0,
+                psi_scores: scores.clone(),
+                ks_scores: scores,
+            };
+            let reference = DriftReference {
+                window_sessions: 60,
+                features: vec![feature],
+                sessions_per_year: 252.0,
+                windows_per_score: together,
+                calibration: vec![],
+            };
+            level(&reference, &[0], DriftMetric::Ks, rate).unwrap()
+        };
+        for rate in [0.02, 0.5, 1.0, 2.0] {
+            let (each, shared) = (level_of(1, rate), level_of(4, rate));
+            assert!(
+                (each / shared - 1.0).abs() < 0.02,
+                "{rate}: {each} {shared}"
+            );
+        }
     }
 
     #[test]
@@ -268,7 +317,7 @@ mod tests {
             .collect();
         let level = Combined(wave.clone()).level(DriftMetric::Psi, 20, 252.0, 50.0);
         // Six waves, begun and ended inside a seventh.
-        assert_eq!(episodes(&wave, level.threshold, 20), 7);
+        assert_eq!(episodes(&wave, level, 20), 7);
         assert_eq!(episodes(&wave, 0.0, 20), 1, "the lowest level merges all");
     }
 }

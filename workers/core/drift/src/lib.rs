@@ -12,8 +12,8 @@ pub mod score;
 
 use thiserror::Error;
 
-pub use monitor::{DriftMonitor, DriftObservation, Episode};
-pub use policy::{DriftPolicy, Threshold, alarm_rate};
+pub use monitor::{DriftMonitor, DriftObservation, Episode, FeatureScore};
+pub use policy::{DriftPolicy, Threshold};
 pub use reference::build_reference;
 
 /// One trading session: the feature rows of all symbols at one event time.

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use foresail_crds::model_manifest::DriftReference;
+use foresail_crds::pipeline::spec::DriftMetric;
 
 use crate::policy::{DriftPolicy, Threshold};
-use crate::{DriftError, Session, score};
+use crate::{DriftError, Session, calibrate, score};
 
 /// Rolling comparison of the newest sessions with the reference of one model version. The window is
 /// the reference's: its level holds for that length only.
@@ -16,6 +17,7 @@ pub struct DriftMonitor {
     /// Columns watched, by index into the reference.
     watched: Vec<usize>,
     threshold: f64,
+    own_level: bool,
     window: VecDeque<Session>,
     alarm_since: Option<i64>,
     sessions_since_alarm: u32,
@@ -50,8 +52,43 @@ pub struct DriftObservation {
     /// Longest episode of this reference, the first of equals. A reader that polls rarely would
     /// miss one that came and went between two polls.
     pub longest_alarm: Option<Episode>,
-    /// Watched features with their scores, largest first.
-    pub features: Vec<(String, f64)>,
+    /// Watched features, largest score first.
+    pub features: Vec<FeatureScore>,
+}
+
+/// Drift of one feature.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeatureScore {
+    /// Feature.
+    pub name: String,
+    /// The statistic of the policy, scaled (Calibrated) or raw (fixed threshold).
+    pub score: f64,
+    /// Population stability index.
+    pub psi: f64,
+    /// Kolmogorov-Smirnov distance.
+    pub ks: f64,
+}
+
+/// The alarm level, and whether it is that of `watched` at the rate of the policy.
+fn level(
+    reference: &DriftReference,
+    policy: &DriftPolicy,
+    watched: &[usize],
+) -> Result<(f64, bool), DriftError> {
+    let (metric, rate) = (policy.metric, policy.false_alarms_per_year);
+    if let Threshold::Fixed(level) = policy.threshold {
+        return Ok((level, true));
+    }
+    if let Some(level) = calibrate::level(reference, watched, metric, rate) {
+        return Ok((level, true));
+    }
+    let older = reference.calibration.iter().find(|c| c.metric == metric);
+    let older = older.ok_or_else(|| DriftError::BadPolicy {
+        field: "drift.metric",
+        value: format!("{metric:?}"),
+        expected: "a metric the model was calibrated for; retrain it",
+    })?;
+    Ok((older.threshold, false))
 }
 
 impl DriftMonitor {
@@ -60,12 +97,12 @@ impl DriftMonitor {
     /// # Errors
     /// [`DriftError::UnknownFeature`] when the policy names one the reference lacks;
     /// [`DriftError::BadPolicy`] when the reference holds no level for the metric.
-    pub fn new(reference: DriftReference, policy: DriftPolicy) -> Result<Self, DriftError> {
+    pub fn new(mut reference: DriftReference, policy: DriftPolicy) -> Result<Self, DriftError> {
         let index = |name: &String| {
             let position = reference.features.iter().position(|f| &f.name == name);
             position.ok_or_else(|| DriftError::UnknownFeature { name: name.clone() })
         };
-        let watched = if policy.features.is_empty() {
+        let watched: Vec<usize> = if policy.features.is_empty() {
             (0..reference.features.len()).collect()
         } else {
             policy
@@ -74,32 +111,34 @@ impl DriftMonitor {
                 .map(index)
                 .collect::<Result<_, _>>()?
         };
-        let calibrated = reference
-            .calibration
-            .iter()
-            .find(|c| c.metric == policy.metric);
-        let threshold = match (policy.threshold, calibrated) {
-            (Threshold::Fixed(level), _) => level,
-            (Threshold::Calibrated, Some(c)) => c.threshold,
-            (Threshold::Calibrated, None) => {
-                return Err(DriftError::BadPolicy {
-                    field: "drift.metric",
-                    value: format!("{:?}", policy.metric),
-                    expected: "a metric the model was calibrated for; retrain it",
-                });
-            }
-        };
+        let (threshold, own_level) = level(&reference, &policy, &watched)?;
+        for feature in &mut reference.features {
+            feature.psi_scores = Vec::new();
+            feature.ks_scores = Vec::new();
+        }
         Ok(Self {
             reference,
             policy,
             watched,
             threshold,
+            own_level,
             window: VecDeque::new(),
             alarm_since: None,
             sessions_since_alarm: 0,
             longest_alarm: None,
             quiet: 0,
         })
+    }
+
+    /// The alarm level.
+    pub fn threshold(&self) -> f64 {
+        self.threshold
+    }
+
+    /// Whether the level is that of the watched features at the rate of the policy. A version of an older trainer has
+    /// one level, that of all its features at the rate of its training.
+    pub fn has_own_level(&self) -> bool {
+        self.own_level
     }
 
     /// Adds a session; an observation once the window is full.
@@ -114,8 +153,8 @@ impl DriftMonitor {
             return None;
         }
         let mut features = self.scores();
-        features.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let score = features.first().map_or(0.0, |(_, s)| *s);
+        features.sort_by(|a, b| b.score.total_cmp(&a.score));
+        let score = features.first().map_or(0.0, |f| f.score);
         self.update_alarm(event_time, score, size);
         self.keep_longest();
         Some(DriftObservation {
@@ -130,18 +169,28 @@ impl DriftMonitor {
         })
     }
 
-    fn scores(&self) -> Vec<(String, f64)> {
+    fn scores(&self) -> Vec<FeatureScore> {
         let metric = self.policy.metric;
         let one = |column: &usize| {
             let feature = self.reference.features.get(*column)?;
             let rows = self.window.iter().flat_map(|s| &s.rows);
             let mut values: Vec<f64> = rows.filter_map(|r| r.get(*column).copied()).collect();
-            let raw = score::raw(metric, feature, &mut values);
-            let scaled = match self.policy.threshold {
+            let psi = score::raw(DriftMetric::Psi, feature, &mut values);
+            let ks = score::raw(DriftMetric::Ks, feature, &mut values);
+            let raw = match metric {
+                DriftMetric::Psi => psi,
+                DriftMetric::Ks => ks,
+            };
+            let score = match self.policy.threshold {
                 Threshold::Calibrated => raw / score::scale(metric, feature),
                 Threshold::Fixed(_) => raw,
             };
-            Some((feature.name.clone(), scaled))
+            Some(FeatureScore {
+                name: feature.name.clone(),
+                score,
+                psi,
+                ks,
+            })
         };
         self.watched.iter().filter_map(one).collect()
     }

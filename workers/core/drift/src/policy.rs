@@ -13,6 +13,8 @@ pub struct DriftPolicy {
     pub metric: DriftMetric,
     /// Alarm level.
     pub threshold: Threshold,
+    /// Alarms per year that a calibrated level accepts.
+    pub false_alarms_per_year: f64,
     /// Sessions in the current window.
     pub window_sessions: usize,
     /// Features to watch; all when empty.
@@ -22,7 +24,7 @@ pub struct DriftPolicy {
 /// Alarm level.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Threshold {
-    /// The level stored with the model, for the combined scaled score.
+    /// The level that gives `false_alarms_per_year` on the training data, for the combined scaled score.
     Calibrated,
     /// A fixed level for the largest raw feature score.
     Fixed(f64),
@@ -49,17 +51,15 @@ impl TryFrom<&DriftWatch> for DriftPolicy {
         Ok(Self {
             metric: spec.metric,
             threshold,
+            false_alarms_per_year: alarm_rate(&spec.false_alarms_per_year)?,
             window_sessions: usize::try_from(spec.window_sessions.max(1)).unwrap_or(1),
             features: spec.features.clone(),
         })
     }
 }
 
-/// Accepted alarms per year while nothing changes.
-///
-/// # Errors
-/// `BadPolicy` for what is no number between 0.01 and 50.
-pub fn alarm_rate(rate: &Decimal) -> Result<f64, DriftError> {
+/// Accepted alarms per year while nothing changes: a number between 0.01 and 50.
+fn alarm_rate(rate: &Decimal) -> Result<f64, DriftError> {
     let alarms = rate.as_f64().filter(|v| (0.01..=50.0).contains(v));
     alarms.ok_or_else(|| DriftError::BadPolicy {
         field: "drift.falseAlarmsPerYear",
@@ -95,6 +95,12 @@ mod tests {
                 ..spec.clone()
             };
             assert!(DriftPolicy::try_from(&spec).is_err(), "{bad}");
+            let spec = DriftWatch {
+                threshold: "Calibrated".into(),
+                false_alarms_per_year: bad.into(),
+                ..spec
+            };
+            assert!(DriftPolicy::try_from(&spec).is_err(), "{bad} a year");
         }
     }
 

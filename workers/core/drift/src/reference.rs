@@ -1,8 +1,7 @@
 //! The reference a model carries: deciles and quantiles of every feature in its training window,
-//! and alarm levels calibrated on that window.
+//! and the scores on that window that alarm levels are made from.
 
 use foresail_crds::model_manifest::{DriftReference, FeatureReference};
-use foresail_crds::pipeline::spec::DriftMetric;
 
 use crate::calibrate::{self, FeatureScores};
 use crate::{DriftError, Sessions};
@@ -15,19 +14,17 @@ const QUANTILES: usize = 200;
 /// Builds the reference from the training window.
 ///
 /// Every sub-window of `window_sessions` is scored against the reference without a block around it
-/// (so that the in-sample optimism of comparing a window with itself does not lower the level);
-/// the level is the smallest whose alarm episodes stay within `false_alarms_per_year`. The combined
-/// score is the largest over `data.names`, so hand in exactly the features that will be watched.
+/// (so that the in-sample optimism of comparing a window with itself does not lower the level), for each feature by
+/// itself: [`crate::DriftMonitor`] makes a level of them for the features it watches and the rate of its policy.
 ///
 /// # Errors
 /// [`DriftError::TooFewSessions`] below four windows, [`DriftError::BadValue`] for a missing or
 /// non-finite value, [`DriftError::NoData`] without a feature or a row, [`DriftError::BadPolicy`] for
-/// a rate that is not above zero.
+/// a number of sessions per year that is not above zero.
 pub fn build_reference(
     data: &Sessions,
     window_sessions: usize,
     sessions_per_year: f64,
-    false_alarms_per_year: f64,
 ) -> Result<DriftReference, DriftError> {
     let needed = 4 * window_sessions;
     if data.sessions.len() < needed || window_sessions == 0 {
@@ -41,7 +38,6 @@ pub fn build_reference(
     if data.names.is_empty() || data.sessions.iter().all(|s| s.rows.is_empty()) {
         return Err(DriftError::NoData);
     }
-    positive("drift.falseAlarmsPerYear", false_alarms_per_year)?;
     positive("sessions per year", sessions_per_year)?;
     let mut features = Vec::with_capacity(data.names.len());
     let mut scores = Vec::with_capacity(data.names.len());
@@ -50,20 +46,18 @@ pub fn build_reference(
         features.push(feature);
         scores.push(feature_scores);
     }
-    let calibrate = |metric| {
-        calibrate::combined(metric, &features, &scores).level(
-            metric,
-            window_sessions,
-            sessions_per_year,
-            false_alarms_per_year,
-        )
-    };
-    let calibration = vec![calibrate(DriftMetric::Psi), calibrate(DriftMetric::Ks)];
-    let window_sessions = u32::try_from(window_sessions).unwrap_or(u32::MAX);
+    let windows = scores.first().map_or(0, |s| s.psi.len());
+    let together = calibrate::windows_per_score(features.len(), windows, window_sessions);
+    for (feature, scores) in features.iter_mut().zip(&scores) {
+        feature.psi_scores = calibrate::stored(&scores.psi, feature.psi_scale, together);
+        feature.ks_scores = calibrate::stored(&scores.ks, feature.ks_scale, together);
+    }
     Ok(DriftReference {
-        window_sessions,
+        window_sessions: u32::try_from(window_sessions).unwrap_or(u32::MAX),
         features,
-        calibration,
+        sessions_per_year,
+        windows_per_score: u32::try_from(together).unwrap_or(u32::MAX),
+        calibration: Vec::new(),
     })
 }
 
@@ -101,6 +95,8 @@ fn one_feature(
         quantiles,
         psi_scale: 1.0,
         ks_scale: 1.0,
+        psi_scores: Vec::new(),
+        ks_scores: Vec::new(),
     };
     let scores = calibrate::sub_windows(&feature, &columns, window);
     feature.psi_scale = calibrate::scale_of(&scores.psi);

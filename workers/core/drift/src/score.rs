@@ -41,13 +41,14 @@ pub fn ks(quantiles: &[f64], current: &mut [f64]) -> f64 {
     current.sort_by(f64::total_cmp);
     let n = current.len() as f64;
     let last = (quantiles.len() - 1) as f64;
-    let mut largest: f64 = 0.0;
+    let (mut largest, mut upto) = (0.0f64, 0);
     for (i, x) in quantiles.iter().enumerate() {
         // Of equal quantiles only the highest probability is the CDF at that value.
         if quantiles.get(i + 1) == Some(x) {
             continue;
         }
-        let at_or_below = current.partition_point(|v| v <= x) as f64;
+        upto += current[upto..].iter().take_while(|v| *v <= x).count();
+        let at_or_below = upto as f64;
         let reference = if i == 0 { 0.0 } else { i as f64 / last };
         // The smallest reference value itself has an unknown small share: compare strictly below it.
         let below = if i == 0 {

@@ -75,35 +75,59 @@ fn monitor(market: &mut Market, metric: DriftMetric, budget: f64, years: usize) 
         names,
         sessions: market.sessions(years * 252, 1.0),
     };
-    let reference = build_reference(&data, WINDOW, PER_YEAR, budget).unwrap();
-    let policy = DriftPolicy::try_from(&DriftWatch::from(&DriftSpec {
+    let reference = build_reference(&data, WINDOW, PER_YEAR).unwrap();
+    DriftMonitor::new(reference, policy(metric, budget, &[])).unwrap()
+}
+
+fn policy(metric: DriftMetric, budget: f64, features: &[&str]) -> DriftPolicy {
+    DriftPolicy::try_from(&DriftWatch::from(&DriftSpec {
         metric,
+        false_alarms_per_year: budget.to_string().as_str().into(),
+        features: features.iter().map(|name| (*name).into()).collect(),
         ..DriftSpec::default()
     }))
-    .unwrap();
-    DriftMonitor::new(reference, policy).unwrap()
+    .unwrap()
+}
+
+/// What alarms are counted in: sessions, and the monitor of a market's reference.
+trait Stationary {
+    fn next(&mut self) -> Session;
+}
+
+impl Stationary for Market {
+    fn next(&mut self) -> Session {
+        self.session(1.0)
+    }
+}
+
+/// Alarm episodes that begin in `years` unseen years, share of time in alarm.
+fn alarms(market: &mut impl Stationary, monitor: &mut DriftMonitor, years: usize) -> (usize, f64) {
+    let (mut alarms, mut in_alarm, mut windows, mut since) = (0, 0, 0, None);
+    for _ in 0..years * 252 {
+        let Some(seen) = monitor.push(market.next()) else {
+            continue;
+        };
+        windows += 1;
+        in_alarm += usize::from(seen.alarm);
+        alarms += usize::from(seen.alarm && seen.alarm_since != since);
+        since = seen.alarm_since;
+    }
+    (alarms, in_alarm as f64 / windows as f64)
 }
 
 /// Over unseen stationary years of many markets: alarm episodes per year, share of time in alarm.
 fn false_alarms(metric: DriftMetric, budget: f64, reference_years: usize) -> (f64, f64) {
     let (markets, years) = (20, 10);
-    let (mut alarms, mut in_alarm, mut windows) = (0, 0, 0);
+    let (mut all, mut share) = (0, 0.0);
     for seed in 0..markets {
         let mut market = Market::new(seed * 7 + 1);
         let mut monitor = monitor(&mut market, metric, budget, reference_years);
-        let mut since = None;
-        for session in market.sessions(years * 252, 1.0) {
-            let Some(seen) = monitor.push(session) else {
-                continue;
-            };
-            windows += 1;
-            in_alarm += usize::from(seen.alarm);
-            alarms += usize::from(seen.alarm && seen.alarm_since != since);
-            since = seen.alarm_since;
-        }
+        let (seen, in_alarm) = alarms(&mut market, &mut monitor, years);
+        all += seen;
+        share += in_alarm;
     }
-    let rate = alarms as f64 / (markets as usize * years) as f64;
-    (rate, in_alarm as f64 / windows as f64)
+    let rate = all as f64 / (markets as usize * years) as f64;
+    (rate, share / markets as f64)
 }
 
 #[test]
@@ -121,6 +145,107 @@ fn stationary_years_stay_within_the_declared_budget() {
                 "{metric:?}: {rate} alarms a year, {budget} declared: the level is far too high"
             );
         }
+    }
+}
+
+const EIGHT: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
+
+/// One symbol with eight persistent features. Each is a share `common` of one process and the rest of its own.
+struct Many {
+    noise: Noise,
+    common: f64,
+    shared: f64,
+    own: [f64; 8],
+    time: i64,
+}
+
+impl Many {
+    fn new(seed: u64, common: f64) -> Self {
+        let mut many = Self {
+            noise: Noise(seed),
+            common,
+            shared: 0.0,
+            own: [0.0; 8],
+            time: 0,
+        };
+        for _ in 0..200 {
+            many.next();
+        }
+        many
+    }
+}
+
+impl Stationary for Many {
+    fn next(&mut self) -> Session {
+        let mut step = |level: &mut f64| {
+            *level = 0.9 * *level + self.noise.normal();
+            *level
+        };
+        let shared = step(&mut self.shared);
+        let own = &mut self.own;
+        let (a, b) = (self.common.sqrt(), (1.0 - self.common).sqrt());
+        let row = own.iter_mut().map(|o| a * shared + b * step(o)).collect();
+        self.time += 1;
+        Session {
+            event_time: self.time,
+            rows: vec![row],
+        }
+    }
+}
+
+/// What became of one declared rate.
+#[derive(Clone, Debug, Default)]
+struct Rate {
+    /// Alarms per year of the features that are watched.
+    seen: f64,
+    /// Mean alarm level of them.
+    level: f64,
+    /// That of all features of the same references.
+    level_of_all: f64,
+}
+
+/// One reference per market, watched for `features` at each of `rates`.
+fn watched(features: &[&str], common: f64, rates: &[f64]) -> Vec<Rate> {
+    let (markets, years) = (30, 8);
+    let mut found = vec![Rate::default(); rates.len()];
+    for seed in 0..markets {
+        let mut market = Many::new(seed * 13 + 5, common);
+        let data = Sessions {
+            names: EIGHT.map(String::from).to_vec(),
+            sessions: (0..10 * 252).map(|_| market.next()).collect(),
+        };
+        let reference = build_reference(&data, WINDOW, PER_YEAR).unwrap();
+        let monitor = |rate, features| {
+            let policy = policy(DriftMetric::Psi, rate, features);
+            DriftMonitor::new(reference.clone(), policy).unwrap()
+        };
+        for (rate, found) in rates.iter().zip(&mut found) {
+            let mut watching = monitor(*rate, features);
+            assert!(watching.has_own_level());
+            found.level += watching.threshold() / markets as f64;
+            found.level_of_all += monitor(*rate, &[]).threshold() / markets as f64;
+            let (episodes, _) = alarms(&mut market, &mut watching, years);
+            found.seen += episodes as f64 / (markets as usize * years) as f64;
+        }
+    }
+    found
+}
+
+#[test]
+fn the_rate_holds_for_the_features_that_are_watched_and_without_another_training() {
+    let rates = [1.0, 0.4];
+    for common in [0.0, 0.8] {
+        let found = watched(&["b", "g"], common, &rates);
+        for (rate, found) in rates.iter().zip(&found) {
+            assert!(
+                (0.6 * rate..=1.5 * rate).contains(&found.seen),
+                "{rate} a year declared, correlation {common}: {found:?}"
+            );
+            // Two of eight reach a score less often than all.
+            assert!(found.level < found.level_of_all, "{found:?}");
+        }
+        // Rarer alarms from the same version: a higher level.
+        assert!(found[1].level > found[0].level, "{found:?}");
     }
 }
 
@@ -166,31 +291,31 @@ fn too_little_data_and_bad_values_are_refused() {
         names: names.clone(),
         sessions: market.sessions(3 * WINDOW, 1.0),
     };
-    assert!(build_reference(&short, WINDOW, PER_YEAR, 1.0).is_err());
+    assert!(build_reference(&short, WINDOW, PER_YEAR).is_err());
     let mut bad = Sessions {
         names,
         sessions: market.sessions(5 * WINDOW, 1.0),
     };
     bad.sessions[7].rows[1][0] = f64::NAN;
-    let message = build_reference(&bad, WINDOW, PER_YEAR, 1.0)
+    let message = build_reference(&bad, WINDOW, PER_YEAR)
         .unwrap_err()
         .to_string();
     assert!(message.contains("ret"), "{message}");
     bad.sessions[7].rows[1].clear();
-    assert!(build_reference(&bad, WINDOW, PER_YEAR, 1.0).is_err());
+    assert!(build_reference(&bad, WINDOW, PER_YEAR).is_err());
     for session in &mut bad.sessions {
         session.rows.clear();
     }
-    let empty = build_reference(&bad, WINDOW, PER_YEAR, 1.0);
+    let empty = build_reference(&bad, WINDOW, PER_YEAR);
     assert_eq!(empty.unwrap_err(), DriftError::NoData);
     bad.names.clear();
-    assert!(build_reference(&bad, WINDOW, PER_YEAR, 1.0).is_err());
+    assert!(build_reference(&bad, WINDOW, PER_YEAR).is_err());
     let good = Sessions {
         names: vec!["ret".into(), "vol".into()],
         sessions: market.sessions(5 * WINDOW, 1.0),
     };
-    for budget in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-        assert!(build_reference(&good, WINDOW, PER_YEAR, budget).is_err());
+    for per_year in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert!(build_reference(&good, WINDOW, per_year).is_err());
     }
 }
 
@@ -206,7 +331,7 @@ fn constant_features_neither_alarm_nor_fail() {
         names: vec!["flat".into()],
         sessions: sessions.clone(),
     };
-    let reference = build_reference(&data, WINDOW, PER_YEAR, 1.0).unwrap();
+    let reference = build_reference(&data, WINDOW, PER_YEAR).unwrap();
     let policy = DriftPolicy::try_from(&DriftWatch::from(&DriftSpec::default())).unwrap();
     let mut monitor = DriftMonitor::new(reference, policy).unwrap();
     for session in sessions {

@@ -43,11 +43,19 @@ impl DriftTracker {
                 })
             })
             .collect::<Result<_, _>>()?;
+        let monitor = DriftMonitor::new(reference, policy)?;
+        if !monitor.has_own_level() {
+            tracing::warn!(
+                version,
+                "the drift reference is of an older release: its alarm level is that of all features at the rate of \
+                 its training, until another version is promoted"
+            );
+        }
         Ok(Self {
             version,
             fingerprint: manifest.fingerprint.clone(),
             columns,
-            monitor: DriftMonitor::new(reference, policy)?,
+            monitor,
             watermark: SessionWatermark::new(symbols, manifest.data.trained_through),
             open: BTreeMap::new(),
             latest: None,

@@ -10,6 +10,8 @@ pub(crate) struct Metrics {
     pub failed: Gauge,
     pub connections_failed: Counter,
     drift_score: Labelled<FloatGauge, 1>,
+    drift_psi: Labelled<FloatGauge, 1>,
+    drift_ks: Labelled<FloatGauge, 1>,
     drift_threshold: FloatGauge,
     drift_alarm: Gauge,
     rmse: Labelled<FloatGauge, 1>,
@@ -40,6 +42,16 @@ impl Metrics {
                 "Drift of one feature in the newest window, on the scale of foresail_drift_threshold.",
                 ["feature"],
             ),
+            drift_psi: registry.float_gauges(
+                "foresail_drift_psi",
+                "Population stability index of one feature in the newest window.",
+                ["feature"],
+            ),
+            drift_ks: registry.float_gauges(
+                "foresail_drift_ks",
+                "Kolmogorov-Smirnov distance of one feature in the newest window.",
+                ["feature"],
+            ),
             drift_threshold: registry.float_gauge(
                 "foresail_drift_threshold",
                 "Alarm level of the largest score.",
@@ -63,12 +75,17 @@ impl Metrics {
     /// Shows a drift observation; `None` before the first full window.
     pub(crate) fn show_drift(&self, observation: Option<&DriftObservation>) {
         let Some(seen) = observation else {
-            self.drift_score.clear();
+            for scores in [&self.drift_score, &self.drift_psi, &self.drift_ks] {
+                scores.clear();
+            }
             self.drift_alarm.set(0);
             return;
         };
-        for (feature, score) in &seen.features {
-            self.drift_score.with([feature]).set(*score);
+        for feature in &seen.features {
+            let name = [feature.name.as_str()];
+            self.drift_score.with(name).set(feature.score);
+            self.drift_psi.with(name).set(feature.psi);
+            self.drift_ks.with(name).set(feature.ks);
         }
         self.drift_threshold.set(seen.threshold);
         self.drift_alarm.set(i64::from(seen.alarm));
@@ -97,6 +114,8 @@ mod tests {
         Metrics::new(&registry);
         let expected = [
             "foresail_drift_alarm",
+            "foresail_drift_ks",
+            "foresail_drift_psi",
             "foresail_drift_score",
             "foresail_drift_threshold",
             "foresail_monitor_connections_failed_total",

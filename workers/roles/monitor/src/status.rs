@@ -3,7 +3,7 @@
 use foresail_crds::Decimal;
 use foresail_crds::pipeline::spec::DriftMetric;
 use foresail_crds::pipeline::status::{
-    AlarmEpisode, DriftStatus, NamedNumber, PerformanceStatus, WorkerError,
+    AlarmEpisode, DriftStatus, FeatureDrift, PerformanceStatus, WorkerError,
 };
 use foresail_drift::DriftObservation;
 use foresail_drift::performance::PerformanceObservation;
@@ -14,8 +14,8 @@ use serde::Serialize;
 
 use crate::engine::MonitorEngine;
 
-/// Features named in status.
-const MOST_FEATURES: usize = 10;
+/// Features named in status: as many as a spec may declare.
+const MOST_FEATURES: usize = 64;
 
 /// The fields of `Pipeline.status` that the monitor owns, applied together by one field manager.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -90,10 +90,12 @@ fn drift(version: u32, metric: DriftMetric, seen: &DriftObservation) -> Option<D
         }),
         window_end_time: time(seen.event_time)?,
         features: features
-            .map(|(name, score)| {
-                Some(NamedNumber {
-                    name: name.clone(),
-                    value: Decimal::rounded(*score)?,
+            .map(|feature| {
+                Some(FeatureDrift {
+                    name: feature.name.clone(),
+                    value: Decimal::rounded(feature.score)?,
+                    psi: Some(Decimal::rounded(feature.psi)?),
+                    ks: Some(Decimal::rounded(feature.ks)?),
                 })
             })
             .collect::<Option<_>>()?,

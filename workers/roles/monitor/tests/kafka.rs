@@ -208,7 +208,7 @@ impl World {
             recipe: None,
             card: None,
             report: None,
-            drift_reference: build_reference(&sessions, WINDOW, 252.0, 1.0).unwrap(),
+            drift_reference: build_reference(&sessions, WINDOW, 252.0).unwrap(),
         };
         let bytes = serde_json::to_vec(&manifest).unwrap();
         let folder = self.config.places().run(&format!("r{version}"));

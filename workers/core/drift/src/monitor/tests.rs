@@ -3,10 +3,11 @@
 use foresail_crds::model_manifest::{DriftCalibration, FeatureReference};
 use foresail_crds::pipeline::spec::{DriftMetric, DriftSpec};
 use foresail_crds::worker_config::DriftWatch;
+use serde_json::json;
 
 use super::*;
 
-/// Uniform on 0..=200: edges at the deciles, PSI scale 2, KS scale 0.5, level 1.
+/// Uniform on 0..=200: edges at the deciles, PSI scale 2, KS scale 0.5, and the level 1 of an older trainer.
 fn reference(names: &[&str]) -> DriftReference {
     let feature = |name: &&str| FeatureReference {
         name: (*name).into(),
@@ -15,16 +16,18 @@ fn reference(names: &[&str]) -> DriftReference {
         quantiles: (0..=200).map(f64::from).collect(),
         psi_scale: 2.0,
         ks_scale: 0.5,
+        psi_scores: vec![],
+        ks_scores: vec![],
     };
     let calibration = |metric| DriftCalibration {
         metric,
-        scores: vec![1.0],
-        sessions_per_year: 252.0,
         threshold: 1.0,
     };
     DriftReference {
         window_sessions: 4,
         features: names.iter().map(feature).collect(),
+        sessions_per_year: 0.0,
+        windows_per_score: 0,
         calibration: vec![calibration(DriftMetric::Ks)],
     }
 }
@@ -102,8 +105,18 @@ fn a_fixed_level_is_compared_with_the_largest_raw_score() {
     }
     let seen = last.unwrap();
     assert_eq!((seen.score, seen.threshold, seen.alarm), (1.0, 0.6, true));
-    assert_eq!(seen.features[0], ("wild".to_string(), 1.0));
-    assert!((seen.features[1].1 - 0.125).abs() < 1e-12);
+    let found: Vec<_> = seen
+        .features
+        .iter()
+        .map(|f| (f.name.as_str(), f.score))
+        .collect();
+    assert_eq!(found[0], ("wild", 1.0));
+    assert!(found[1].0 == "calm" && (found[1].1 - 0.125).abs() < 1e-12);
+    // The other statistic is there too: all twelve values in the last bin of ten.
+    assert_eq!(seen.features[0].ks, 1.0);
+    let psi = 9.0 * (0.1 - 0.5 / 17.0) * (0.1f64 / (0.5 / 17.0)).ln()
+        + (12.5 / 17.0 - 0.1) * (12.5f64 / 17.0 / 0.1).ln();
+    assert!((seen.features[0].psi - psi).abs() < 1e-12, "{seen:?}");
     let seen = scaled.push(session(4, &[25.0, 500.0])).unwrap();
     assert_eq!((seen.score, seen.threshold), (2.0, 1.0));
 }
@@ -127,4 +140,21 @@ fn a_metric_without_a_calibrated_level_is_refused() {
     let psi = DriftPolicy::try_from(&DriftWatch::from(&spec)).unwrap();
     let monitor = DriftMonitor::new(reference(&["x"]), psi);
     assert!(matches!(monitor, Err(DriftError::BadPolicy { .. })));
+}
+
+#[test]
+fn a_version_of_an_older_trainer_keeps_the_level_it_came_with() {
+    let old = json!({
+        "windowSessions": 4,
+        "features": [{
+            "name": "x", "edges": [1.0], "shares": [0.5, 0.5], "quantiles": [0.0, 2.0], "psiScale": 2.0, "ksScale": 0.5
+        }],
+        "calibration": [{"metric": "KS", "scores": [0.5, 1.0], "sessionsPerYear": 252.0, "threshold": 1.25}]
+    });
+    let old: DriftReference = serde_json::from_value(old).unwrap();
+    let monitor = DriftMonitor::new(old, policy("Calibrated", &["x"])).unwrap();
+    assert!(!monitor.has_own_level());
+    assert_eq!(monitor.threshold, 1.25);
+    let fixed = DriftMonitor::new(reference(&["x"]), policy("0.6", &[])).unwrap();
+    assert!(fixed.has_own_level());
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use foresail_crds::Decimal;
 use foresail_crds::model_manifest::{DataWindow, ModelManifest, ScalerParameters};
 use foresail_crds::pipeline::spec::{
     Adjustment, DriftMetric, DriftSpec, FeatureFunction, FeatureSpec, ModelKind, Target,
@@ -127,7 +128,7 @@ fn manifest(trained: i64) -> ModelManifest {
         recipe: None,
         card: None,
         report: None,
-        drift_reference: build_reference(&sessions, WINDOW as usize, 252.0, 1.0).unwrap(),
+        drift_reference: build_reference(&sessions, WINDOW as usize, 252.0).unwrap(),
     }
 }
 
@@ -293,9 +294,29 @@ fn a_shifted_stream_raises_the_alarm_and_a_stationary_one_does_not() {
         assert_eq!(observed.event_time, (TRAINED + 60) * 1_000);
         if alarm {
             assert!(observed.alarm_since.unwrap() > (TRAINED + 30) * 1_000);
-            assert_eq!(observed.features[0].0, "x");
+            assert_eq!(observed.features[0].name, "x");
         }
     }
+}
+
+#[test]
+fn both_statistics_of_every_watched_feature_are_in_status() {
+    let manifest = manifest(TRAINED);
+    let mut log = Log::new();
+    let mut engine = engine(1, 0.0, &log, &manifest);
+    let topic = rows(TRAINED - 5, TRAINED + 60, 0.4);
+    run(&mut engine, &mut log, &topic, None);
+    let status = MonitorStatus::from_engine(&engine, DriftMetric::Psi).drift;
+    let status = status.unwrap();
+    let seen = seen(&engine).0.unwrap();
+    assert_eq!(status.features.len(), manifest.features.len());
+    let number = |decimal: &Option<Decimal>| decimal.as_ref().unwrap().as_f64().unwrap();
+    for (shown, seen) in status.features.iter().zip(&seen.features) {
+        assert_eq!(shown.name, seen.name);
+        assert!((number(&shown.psi) - seen.psi).abs() < 1e-6 && seen.psi > 0.0);
+        assert!((number(&shown.ks) - seen.ks).abs() < 1e-6 && seen.ks > 0.0 && seen.ks <= 1.0);
+    }
+    assert_eq!(status.features[0].value, status.score);
 }
 
 #[test]

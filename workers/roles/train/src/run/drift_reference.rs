@@ -2,7 +2,7 @@
 
 use foresail_crds::model_manifest::DriftReference;
 use foresail_crds::worker_config::TrainConfig;
-use foresail_drift::{DriftError, Session, Sessions, alarm_rate, build_reference};
+use foresail_drift::{DriftError, Session, Sessions, build_reference};
 use foresail_runtime_base::RoleError;
 
 use crate::data::dataset::{Dataset, Sample};
@@ -28,10 +28,9 @@ pub(crate) fn build(
         )
     };
     let window_sessions = usize::try_from(config.model.drift_window_sessions).unwrap_or(usize::MAX);
-    let false_alarms_per_year = alarm_rate(&config.false_alarms_per_year).map_err(to_error)?;
     let sessions = by_session(&data.names, rows);
     let per_year = config.model.calendar.sessions_per_year();
-    build_reference(&sessions, window_sessions, per_year, false_alarms_per_year).map_err(to_error)
+    build_reference(&sessions, window_sessions, per_year).map_err(to_error)
 }
 
 /// Feature rows by session.
