@@ -9,8 +9,8 @@ use crate::names::PipelineName;
 use crate::pipeline::{PipelineSpec, conditions};
 use crate::secret::{KAFKA, LAKE, REDIS, SOURCE};
 use crate::worker_config::{
-    CleanupConfig, ConfigDocument, IngestConfig, LakeConfig, MonitorConfig, PredictConfig,
-    PrepareConfig, RoleConfig, StreamConfig, TrainConfig,
+    CleanupConfig, ConfigDocument, IngestConfig, Installation, LakeConfig, MonitorConfig,
+    PredictConfig, PrepareConfig, RoleConfig, StreamConfig, TrainConfig,
 };
 
 /// Port of `/healthz`, `/readyz` and `/metrics` in every long-running pod.
@@ -122,10 +122,15 @@ macro_rules! roles {
             }
 
             /// Its part of a spec, as it is mounted.
-            pub fn config(self, pipeline: &PipelineName, spec: &PipelineSpec) -> ConfigDocument {
+            pub fn config(
+                self,
+                pipeline: &PipelineName,
+                spec: &PipelineSpec,
+                installation: &Installation,
+            ) -> ConfigDocument {
                 match self {
                     $(Self::$role => {
-                        let config = <$config>::new(pipeline.clone(), spec);
+                        let config = <$config>::new(pipeline.clone(), spec).installed(installation);
                         ConfigDocument::new(self.name(), pipeline, &config)
                     })+
                 }

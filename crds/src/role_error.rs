@@ -27,6 +27,18 @@ pub fn presentable(text: &str, most: usize) -> String {
     text.chars().map(shown).take(most).collect()
 }
 
+/// The address of a file for people: without what stands before `@` and behind `?`, which may be a password or a
+/// signature.
+pub fn shown_address(uri: &str) -> String {
+    let open = uri.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = open.split_once("://") else {
+        return open.to_string();
+    };
+    let (authority, path) = rest.split_at(rest.find(['/', '\\']).unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
+}
+
 impl RoleError {
     /// The declared configuration or data is wrong.
     pub fn user(reason: impl Into<String>, message: impl Into<String>) -> Self {
@@ -78,6 +90,23 @@ mod tests {
         assert_eq!(error.class, ErrorClass::User);
         let error = RoleError::user("R", "a\u{0}b\u{1b}[31m\nc").to_worker_error();
         assert_eq!(error.message, "a\u{fffd}b\u{fffd}[31m\u{fffd}c");
+    }
+
+    #[test]
+    fn an_address_is_shown_without_its_credentials() {
+        for (uri, shown) in [
+            ("https://h.com/a/b.csv?X-Sig=abc#d", "https://h.com/a/b.csv"),
+            (
+                "https://user:pa@ss@h.com:8443/b.csv",
+                "https://h.com:8443/b.csv",
+            ),
+            ("https://h.com/a@b.csv", "https://h.com/a@b.csv"),
+            ("https://user:pass@h.com?x", "https://h.com"),
+            ("s3://bucket/key", "s3://bucket/key"),
+            ("nothing?x", "nothing"),
+        ] {
+            assert_eq!(shown_address(uri), shown);
+        }
     }
 
     #[test]

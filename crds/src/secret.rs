@@ -1,10 +1,11 @@
-//! Outside systems a role may hold a Secret of, as folders of `SECRETS_DIR`; each key is a file.
+//! Outside systems a role may hold a Secret of, as folders of `SECRETS_DIR`; each key is a file. Beside these keys each may
+//! have `hosts` (names or `*.suffix` its credentials are for) and `plaintext` (`true`: also where nothing is encrypted).
 
 /// S3 of the lake and artifacts: files `accessKeyId`, `secretAccessKey`.
 pub const LAKE: &str = "lake";
-/// S3 or HTTP source: `accessKeyId`, `secretAccessKey`, or `token`.
+/// S3 or HTTP source: `accessKeyId`, `secretAccessKey`, or `token` with `hosts`.
 pub const SOURCE: &str = "source";
 /// Kafka SASL: files `username`, `password`; optional `ca.crt`.
 pub const KAFKA: &str = "kafka";
-/// Redis: files `username` (optional), `password`.
+/// Redis: files `username` (optional), `password` with `hosts`.
 pub const REDIS: &str = "redis";

@@ -3,6 +3,7 @@
 
 mod cleanup;
 mod ingest;
+mod installation;
 mod kafka;
 mod lake;
 mod monitor;
@@ -22,6 +23,7 @@ use crate::pipeline::spec::PipelineSpec;
 
 pub use cleanup::CleanupConfig;
 pub use ingest::{BarSource, IngestConfig};
+pub use installation::Installation;
 pub use kafka::KafkaAddress;
 pub use lake::LakeConfig;
 pub use monitor::{DriftWatch, MonitorConfig};
@@ -50,6 +52,12 @@ pub const SECRETS_DIR: &str = "/etc/foresail/secrets";
 pub trait RoleConfig: Serialize + DeserializeOwned {
     /// The role's part of a spec.
     fn new(pipeline: PipelineName, spec: &PipelineSpec) -> Self;
+
+    /// With what the installation settles. Most roles take nothing of it.
+    #[must_use]
+    fn installed(self, _: &Installation) -> Self {
+        self
+    }
 
     /// Owner.
     fn pipeline(&self) -> &PipelineName;

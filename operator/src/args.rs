@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::Parser;
+use foresail_runtime_base::address;
 
 /// Reconciles Pipelines into running forecasting systems.
 #[derive(Parser, Debug)]
@@ -24,6 +25,14 @@ pub struct Args {
     /// Watch only this namespace.
     #[arg(long, env = "FORESAIL_WATCH_NAMESPACE")]
     pub watch_namespace: Option<String>,
+    /// Networks that sources may be read from beside the public internet, by comma, such as 10.0.0.0/8.
+    #[arg(
+        long,
+        env = "FORESAIL_SOURCE_NETWORKS",
+        value_delimiter = ',',
+        value_parser = network
+    )]
+    pub source_networks: Vec<String>,
     /// Address of /healthz, /readyz and /metrics.
     #[arg(long, env = "FORESAIL_ADMIN_BIND", default_value = "0.0.0.0:8081")]
     pub admin_bind: SocketAddr,
@@ -36,4 +45,27 @@ pub struct Args {
     /// What a test does to one write.
     #[arg(long, env = "FORESAIL_FAULT", hide = true)]
     pub fault: Option<String>,
+}
+
+/// A network in its usual form.
+fn network(text: &str) -> Result<String, String> {
+    address::network(text).map(|network| network.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_checked_before_any_worker_gets_them() {
+        let parse = |networks: &str| {
+            let args = ["foresail-operator", "--worker-image=w", "--trainer-image=t"];
+            let networks = format!("--source-networks={networks}");
+            Args::try_parse_from(args.into_iter().chain([networks.as_str()]))
+        };
+        let args = parse("10.0.0.0/8,fd00::/8").unwrap();
+        assert_eq!(args.source_networks, ["10.0.0.0/8", "fd00::/8"]);
+        let error = parse("10.0.0.0/8,everything").unwrap_err().to_string();
+        assert!(error.contains("`everything` must be a network"), "{error}");
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use foresail_crds::MANAGER;
+use foresail_crds::worker_config::Installation;
 use foresail_runtime_base::effects::Effects;
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
@@ -29,6 +30,8 @@ pub struct Context {
     /// API client.
     pub client: Client,
     pub images: Images,
+    /// What workers are told beside their Pipeline's spec.
+    pub installation: Installation,
     /// Publishes Events.
     pub recorder: Recorder,
     /// Asks predictors.
@@ -62,6 +65,7 @@ impl Context {
             metrics,
             client,
             images,
+            installation: Installation::default(),
             retries: Retries::default(),
         })
     }

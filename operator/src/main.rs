@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use foresail_crds::worker_config::Installation;
 use foresail_runtime_base::effects::{Effects, Fault};
 use foresail_runtime_base::metrics::Registry;
 use foresail_runtime_base::{Health, Shutdown, admin};
@@ -40,6 +41,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         trainer_image,
         image_pull_policy,
         watch_namespace,
+        source_networks,
         admin_bind,
         lease_namespace,
         identity,
@@ -61,13 +63,15 @@ async fn run(args: Args) -> anyhow::Result<()> {
         trainer: trainer_image,
         pull_policy: image_pull_policy,
     };
-    let context = Arc::new(Context::new(
+    let mut context = Context::new(
         client.clone(),
         images,
         &identity,
         effects.clone(),
         Metrics::new(&registry),
-    )?);
+    )?;
+    context.installation = Installation { source_networks };
+    let context = Arc::new(context);
     // Ready as soon as it could take over: a standby is healthy too.
     health.set_ready(true);
     if let Some(namespace) = lease_namespace {

@@ -98,7 +98,7 @@ fn name(object: &impl ResourceExt) -> PipelineName {
 }
 
 async fn advance(object: &Pipeline, context: &Context, now: Timestamp) -> Result<Action, Error> {
-    let pipeline = match validate::validate(object) {
+    let pipeline = match validate::validate(object, &context.installation) {
         Ok(pipeline) => pipeline,
         Err(invalid) => return reject(object, &invalid, context, now).await,
     };

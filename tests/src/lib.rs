@@ -19,6 +19,7 @@ pub mod settings;
 pub mod topics;
 pub mod turns;
 pub mod wait;
+pub mod web;
 
 pub use checks::Checks;
 pub use cluster::{Cluster, Space};

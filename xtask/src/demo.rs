@@ -56,7 +56,9 @@ fn on_node(paths: &Paths, profile: Profile) -> Result<()> {
         redis: node::env::redis(&node),
         s3: node::env::s3(&node),
     };
-    let played = install::on(&cluster, &references).and_then(|()| play(paths, &cluster, &backing));
+    let networks = install::source_networks(&node);
+    let played = install::on(&cluster, &references, &networks)
+        .and_then(|()| play(paths, &cluster, &backing));
     let pipelines = played.inspect_err(|_| diagnostics::collect(&node))?;
     report::print(&cluster, &pipelines)?;
     report::print_node(&node);

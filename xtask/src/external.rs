@@ -3,6 +3,7 @@
 
 use std::env;
 use std::io::{BufRead, BufReader};
+use std::net::{IpAddr, ToSocketAddrs, UdpSocket};
 use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -82,7 +83,7 @@ impl External {
         s3.create_bucket(BUCKET)?;
         let readback = paths.cache.join("demo-bars.readback.csv");
         data::upload_to(paths, &s3, BUCKET, &readback)?;
-        install::on(&cluster, &references)?;
+        install::on(&cluster, &references, &source_networks(endpoint, kafka)?)?;
         let backing = Backing {
             kafka: kafka.clone(),
             redis: redis.clone(),
@@ -178,6 +179,28 @@ impl Drop for Proxy {
         self.process.kill().ok();
         self.process.wait().ok();
     }
+}
+
+/// Where sources are read from: the S3 server, and this machine, where the tests have servers of their own.
+fn source_networks(s3: &str, kafka: &str) -> Result<Vec<String>> {
+    let server = s3.split("://").last().unwrap_or_default();
+    let server = server.split('/').next().unwrap_or_default();
+    let port = if s3.starts_with("https://") { 443 } else { 80 };
+    let resolved = server
+        .to_socket_addrs()
+        .or_else(|_| (server, port).to_socket_addrs())
+        .with_context(|| format!("the host of {s3} has no address"))?;
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    socket
+        .connect(kafka.split(',').next().unwrap_or_default())
+        .with_context(|| format!("no way to {kafka}"))?;
+    let addresses = resolved.chain([socket.local_addr()?]);
+    Ok(addresses
+        .map(|address| match address.ip() {
+            IpAddr::V4(ip) => format!("{ip}/32"),
+            IpAddr::V6(ip) => format!("{ip}/128"),
+        })
+        .collect())
 }
 
 fn key(name: &str) -> Result<String> {

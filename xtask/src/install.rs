@@ -101,11 +101,22 @@ pub fn on_node(node: &Node) -> Result<()> {
             node.name
         );
     };
-    on(&Cluster::of_node(node), &references)
+    on(&Cluster::of_node(node), &references, &source_networks(node))
 }
 
-/// Installs or upgrades both charts.
-pub fn on(cluster: &Cluster<'_>, references: &References) -> Result<()> {
+/// What sources are read from on a node: its S3 server, and this machine, where the tests have servers of their own.
+pub fn source_networks(node: &Node) -> Vec<String> {
+    [node.ip(), node.host_ip()]
+        .map(|address| format!("{address}/32"))
+        .to_vec()
+}
+
+/// Installs or upgrades both charts. Sources may be read from these networks beside the public internet.
+pub fn on(
+    cluster: &Cluster<'_>,
+    references: &References,
+    source_networks: &[String],
+) -> Result<()> {
     let charts = cluster.paths.repo.join("charts");
     step("installing Foresail with Helm", || {
         upgrade(cluster, "foresail-crds", &charts.join("foresail-crds"), &[])?;
@@ -119,12 +130,14 @@ pub fn on(cluster: &Cluster<'_>, references: &References) -> Result<()> {
             ]))
             .with_context(|| format!("the API server does not serve {name}"))?;
         }
-        let values = [
+        let mut values = vec![
             format!("images.operator={}", references.operator),
             format!("images.worker={}", references.worker),
             format!("images.trainer={}", references.trainer),
             "imagePullPolicy=IfNotPresent".to_owned(),
         ];
+        let networks = source_networks.iter().enumerate();
+        values.extend(networks.map(|(i, net)| format!("sources.allowedNetworks[{i}]={net}")));
         upgrade(cluster, "foresail", &charts.join("foresail"), &values)?;
         await_operator(cluster)
     })

@@ -3,7 +3,7 @@
 use foresail_domain::TradingCalendar;
 use serde::{Deserialize, Serialize};
 
-use super::{KafkaAddress, RoleConfig};
+use super::{Installation, KafkaAddress, RoleConfig};
 use crate::names::PipelineName;
 use crate::pipeline::spec::{
     CsvSource, DateRange, Instrument, PipelineSpec, ReplaySpec, SimulatorSource, SourceSpec,
@@ -21,6 +21,9 @@ pub struct IngestConfig {
     pub calendar: TradingCalendar,
     /// Where bars come from.
     pub source: BarSource,
+    /// Networks a file may be read from, beside the public internet; empty when no file is read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_networks: Vec<String>,
     /// Where they go.
     pub kafka: KafkaAddress,
 }
@@ -68,8 +71,17 @@ impl RoleConfig for IngestConfig {
             instruments: spec.instruments.clone(),
             calendar: spec.calendar,
             source: BarSource::from(&spec.source),
+            allowed_networks: Vec::new(),
             kafka: KafkaAddress::from(&spec.kafka),
         }
+    }
+
+    fn installed(mut self, installation: &Installation) -> Self {
+        if self.source.csv.is_some() {
+            self.allowed_networks
+                .clone_from(&installation.source_networks);
+        }
+        self
     }
 
     fn pipeline(&self) -> &PipelineName {

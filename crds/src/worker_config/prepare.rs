@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{KafkaAddress, RoleConfig};
+use super::{Installation, KafkaAddress, RoleConfig};
 use crate::names::PipelineName;
 use crate::pipeline::spec::{CsvSource, LakeSpec, PipelineSpec, RedisSpec};
 
@@ -38,15 +38,20 @@ pub struct SourceAddress {
     pub region: String,
     /// Secret that is mounted.
     pub secret_name: Option<String>,
+    /// Networks it may be in, beside the public internet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_networks: Vec<String>,
 }
 
-impl From<&CsvSource> for SourceAddress {
-    fn from(spec: &CsvSource) -> Self {
+impl SourceAddress {
+    /// The address of a source.
+    pub fn new(spec: &CsvSource, allowed_networks: &[String]) -> Self {
         Self {
             uri: spec.uri.clone(),
             endpoint: spec.endpoint.clone(),
             region: spec.region.clone(),
             secret_name: spec.secret_name.clone(),
+            allowed_networks: allowed_networks.to_vec(),
         }
     }
 }
@@ -60,8 +65,15 @@ impl RoleConfig for PrepareConfig {
             replication_factor: spec.kafka.replication_factor,
             lake: spec.lake.clone(),
             redis: spec.serving.cache.redis.clone(),
-            source: spec.source.csv.as_ref().map(SourceAddress::from),
+            source: (spec.source.csv.as_ref()).map(|csv| SourceAddress::new(csv, &[])),
         }
+    }
+
+    fn installed(mut self, installation: &Installation) -> Self {
+        if let Some(source) = &mut self.source {
+            source.allowed_networks = installation.source_networks.clone();
+        }
+        self
     }
 
     fn pipeline(&self) -> &PipelineName {

@@ -35,8 +35,8 @@ fn spec(change: impl FnOnce(&mut Value)) -> PipelineSpec {
 /// The rule: an edit concerns the roles whose configuration has another name after it.
 fn concerned(before: &PipelineSpec, after: &PipelineSpec) -> BTreeSet<Role> {
     let pipeline = PipelineName::new("n", "p");
-    let changed =
-        |role: &Role| role.config(&pipeline, before).name != role.config(&pipeline, after).name;
+    let name = |role: &Role, spec| role.config(&pipeline, spec, &Installation::default()).name;
+    let changed = |role: &Role| name(role, before) != name(role, after);
     Role::ALL.iter().copied().filter(changed).collect()
 }
 
@@ -151,10 +151,34 @@ fn every_field_of_the_spec_has_an_edit_in_the_table() {
     }
 }
 
+/// Prepare tries again under another name, so that what an administrator allows is seen.
+#[test]
+fn a_setting_of_the_installation_concerns_who_reads_a_file() {
+    let pipeline = PipelineName::new("n", "p");
+    let (none, some) = (
+        Installation::default(),
+        Installation {
+            source_networks: vec!["10.0.0.0/8".into()],
+        },
+    );
+    let concerned = |spec: &PipelineSpec| -> Vec<Role> {
+        let name = |role: &Role, with| role.config(&pipeline, spec, with).name;
+        let changed = |role: &&Role| name(role, &none) != name(role, &some);
+        Role::ALL.iter().filter(changed).copied().collect()
+    };
+    assert_eq!(concerned(&spec(|_| {})), [Prepare, Ingest]);
+    let simulated = spec(|v| {
+        let market = json!({"seed": 1, "start": "2010-01-04", "sessions": 10});
+        v["source"] = json!({"simulator": market});
+    });
+    assert_eq!(concerned(&simulated), []);
+}
+
 #[test]
 fn what_another_role_uses_is_refused() {
+    let pipeline = PipelineName::new("n", "p");
     let json = Ingest
-        .config(&PipelineName::new("n", "p"), &spec(|_| {}))
+        .config(&pipeline, &spec(|_| {}), &Installation::default())
         .json;
     assert!(serde_json::from_str::<IngestConfig>(&json).is_ok());
     assert!(serde_json::from_str::<LakeConfig>(&json).is_err());

@@ -49,7 +49,7 @@ pub async fn run(object: &Pipeline, context: &Context, now: Timestamp) -> Result
     if !finalizer::is_present(object) || !finalizer::is_awaited(object, context).await? {
         return Ok(Action::await_change());
     }
-    let pipeline = match validate::validate(object) {
+    let pipeline = match validate::validate(object, &context.installation) {
         Ok(pipeline) => pipeline,
         Err(invalid) => return abandon(object, &invalid.to_string(), context).await,
     };

@@ -3,6 +3,7 @@
 #[path = "reconcile_tests/refusals.rs"]
 mod refusals;
 
+use foresail_crds::worker_config::Installation;
 use foresail_runtime_base::effects::Effects;
 use foresail_runtime_base::metrics::Registry;
 use serde_json::{Value, json};
@@ -12,6 +13,12 @@ use super::*;
 use crate::context::Images;
 use crate::metrics::Metrics;
 use crate::scripted_api::{Fault, Server};
+
+/// A stored Pipeline as the operator of these tests sees it.
+fn validated(stored: &Value) -> validate::ValidatedPipeline {
+    let object = serde_json::from_value(stored.clone()).unwrap();
+    validate::validate(&object, &Installation::default()).unwrap()
+}
 
 struct World {
     server: Server,
@@ -65,9 +72,7 @@ impl World {
     /// Workers report: prepared, backfilled.
     fn report_backfill(&self) {
         self.server.edit("pipelines/p", |p| {
-            let config = validate::validate(&serde_json::from_value(p.clone()).unwrap())
-                .unwrap()
-                .prepare_config;
+            let config = validated(p).prepare_config;
             p["status"]["prepare"] = json!({"config": config, "complete": true});
             p["status"]["ingest"] = json!({"rowsRead": 9, "rowsSent": 9, "rowsQuarantined": 0,
                 "missingFields": 0, "backfillComplete": true, "sourceComplete": false});
@@ -79,7 +84,7 @@ impl World {
     fn report_result(&self) {
         self.server.edit("pipelines/p", |p| {
             let run = p["status"]["run"]["id"].as_str().unwrap().to_string();
-            let pipeline = validate::validate(&serde_json::from_value(p.clone()).unwrap()).unwrap();
+            let pipeline = validated(p);
             p["status"]["training"] = json!({"runId": run, "progressPercentage": 100, "result": {
                 "manifestUri": format!("{}/{run}/manifest.json", pipeline.places.models),
                 "manifestSha256": "b".repeat(64), "deltaVersion": 3,

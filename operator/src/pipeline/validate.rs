@@ -9,7 +9,7 @@ use foresail_crds::names::{PipelineName, Places};
 use foresail_crds::pipeline::conditions::{RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION};
 use foresail_crds::pipeline::spec::{PipelineSpec, PromotionMode, RetrainTrigger, ServingSpec};
 use foresail_crds::worker_config::{
-    ConfigDocument, DriftWatch, RoleConfig, TrainConfig, TrainingJob, secret,
+    ConfigDocument, DriftWatch, Installation, RoleConfig, TrainConfig, TrainingJob, secret,
 };
 use foresail_crds::{Pipeline, Role, TrainingParameters};
 use foresail_drift::DriftPolicy;
@@ -30,6 +30,8 @@ pub struct ValidatedPipeline {
     pub owner: OwnerReference,
     /// Only to make configurations from: what decides is in fields of its own.
     spec: PipelineSpec,
+    /// For the same.
+    installation: Installation,
     /// Name of the ConfigMap that prepare reads: what was prepared before had another one.
     pub prepare_config: String,
     /// Feature-set fingerprint.
@@ -104,7 +106,7 @@ impl ValidatedPipeline {
 
     /// What a role's pods mount.
     pub fn config(&self, role: Role) -> ConfigDocument {
-        role.config(&self.name, &self.spec)
+        role.config(&self.name, &self.spec, &self.installation)
     }
 
     /// Whether `spec.suspend` stops a role now.
@@ -143,7 +145,10 @@ fn invalid(field: &str, message: impl Into<String>) -> Invalid {
 ///
 /// # Errors
 /// The first field that cannot be used, with what it must be.
-pub fn validate(object: &Pipeline) -> Result<ValidatedPipeline, Invalid> {
+pub fn validate(
+    object: &Pipeline,
+    installation: &Installation,
+) -> Result<ValidatedPipeline, Invalid> {
     let spec = &object.spec;
     let owner = object.controller_owner_ref(&()).ok_or_else(|| {
         invalid(
@@ -172,7 +177,7 @@ pub fn validate(object: &Pipeline) -> Result<ValidatedPipeline, Invalid> {
     let training_job = TrainingJob::from(&spec.training);
     let annotation = |key: &str| object.annotations().get(key).cloned();
     Ok(ValidatedPipeline {
-        prepare_config: Role::Prepare.config(&name, spec).name,
+        prepare_config: Role::Prepare.config(&name, spec, installation).name,
         model_hash: train.model.hash(),
         run_hash: train.run_hash(&training_job, spec.promotion.gate_window_sessions),
         retrain: annotation(RETRAIN_ANNOTATION),
@@ -190,6 +195,7 @@ pub fn validate(object: &Pipeline) -> Result<ValidatedPipeline, Invalid> {
         training_job,
         serving: spec.serving.clone(),
         spec: spec.clone(),
+        installation: installation.clone(),
         name,
         owner,
         fingerprint,
@@ -281,7 +287,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn pipeline(change: impl FnOnce(&mut serde_json::Value)) -> ValidatedPipeline {
-        validate(&object(change)).unwrap()
+        validate(&object(change), &Installation::default()).unwrap()
     }
 
     #[test]
@@ -319,7 +325,7 @@ pub(crate) mod tests {
             (|v| v["spec"]["drift"] = json!({"threshold": "0"}), "drift"),
         ];
         for (change, field) in cases {
-            let invalid = validate(&object(change)).unwrap_err();
+            let invalid = validate(&object(change), &Installation::default()).unwrap_err();
             assert!(invalid.to_string().contains(field), "{invalid}");
         }
     }
@@ -338,11 +344,12 @@ pub(crate) mod tests {
     #[test]
     fn resources_are_compared_in_any_unit() {
         let with = |request: &str, limit: &str| {
-            validate(&object(|v| {
+            let object = object(|v| {
                 v["spec"]["training"]["resources"] = json!({
                     "requests": {"memory": request}, "limits": {"memory": limit}
                 });
-            }))
+            });
+            validate(&object, &Installation::default())
         };
         for (request, limit) in [("1Ti", "1Pi"), ("1e3", "1k"), ("1Gi", "1E")] {
             assert!(with(request, limit).is_ok(), "{request} {limit}");

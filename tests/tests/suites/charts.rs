@@ -53,6 +53,8 @@ async fn values_that_cannot_work_are_refused() -> Result<()> {
             "images.worker=",
             "imagePullPollicy=Always",
             "resources.request.cpu=1",
+            "sources.allowedNetworks={everything}",
+            "sources.networks={10.0.0.0/8}",
         ] {
             let rendered = render(&["--set", wrong]);
             ensure!(rendered.is_err(), "{wrong} was accepted");
@@ -138,6 +140,34 @@ async fn an_operator_of_one_namespace_has_rights_in_that_one_alone() -> Result<(
             labels.contains("rbac.authorization.k8s.io/aggregate-to-")
         });
         ensure!(aggregated.count() == 2, "view and edit are not aggregated");
+        Ok(())
+    })
+    .await
+}
+
+/// Review, security C2.
+#[tokio::test]
+async fn the_operator_is_told_which_networks_sources_may_be_in() -> Result<()> {
+    on_cluster(async |_| {
+        let environment = |values: &[&str]| {
+            let objects = documents(&render(values)?)?;
+            let operator = objects.iter().find(|o| o["kind"] == "Deployment");
+            let operator = operator.context("no operator")?;
+            anyhow::Ok(operator["spec"]["template"]["spec"]["containers"][0]["env"].to_string())
+        };
+        let name = "FORESAIL_SOURCE_NETWORKS";
+        ensure!(!environment(&[])?.contains(name), "allowed by default");
+        let two = ["--set", "sources.allowedNetworks={10.1.2.3/32,fd00::/8}"];
+        let told = environment(&two)?;
+        ensure!(
+            told.contains(name) && told.contains("\"10.1.2.3/32,fd00::/8\""),
+            "{told}"
+        );
+        // As `--reuse-values` leaves them after a release that did not have the value.
+        ensure!(
+            !environment(&["--set", "sources=null"])?.contains(name),
+            "allowed by nothing"
+        );
         Ok(())
     })
     .await

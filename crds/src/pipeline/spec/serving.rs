@@ -88,7 +88,9 @@ pub struct RedisSpec {
         regex(pattern = r"^rediss?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[0-9]{1,2})?$")
     )]
     pub url: String,
-    /// Secret in this namespace with `password` and optional `username`.
+    /// Secret in this namespace with `password`, optional `username`, and `hosts`: the hosts the password
+    /// may be sent to, names or `*.suffix`. With `redis://` it is sent only when the Secret has
+    /// `plaintext: "true"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub secret_name: Option<String>,

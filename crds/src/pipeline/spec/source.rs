@@ -40,7 +40,8 @@ pub struct SourceSpec {
     validation = Rule::new("!self.uri.startsWith('s3://') || has(self.endpoint)").message("source.csv.endpoint must be set when source.csv.uri starts with s3://")
 )]
 pub struct CsvSource {
-    /// `s3://bucket/key`, `http://...` or `https://...`; `.gz` is unpacked.
+    /// `s3://bucket/key`, `http://...` or `https://...`; `.gz` is unpacked. Only public addresses are
+    /// read, and the networks that the administrator allows.
     #[schemars(
         length(min = 8, max = 1024),
         regex(pattern = r"^(s3|https?)://[^\s/]+/\S+$")
@@ -54,8 +55,9 @@ pub struct CsvSource {
     #[serde(default = "default_region")]
     #[schemars(length(min = 1, max = 64))]
     pub region: String,
-    /// Secret in this namespace with `accessKeyId` and `secretAccessKey` (S3) or `token`
-    /// (HTTP bearer). Mounted as files.
+    /// Secret in this namespace with `accessKeyId` and `secretAccessKey` (S3), or with `token` (HTTP
+    /// bearer) and `hosts`: the hosts it may be sent to, names or `*.suffix`, by comma or line. Over
+    /// `http://` it is sent only when the Secret has `plaintext: "true"`. Mounted as files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub secret_name: Option<String>,

@@ -3,5 +3,6 @@
 mod data_plane;
 mod operator;
 mod reasons;
+mod sources;
 mod store;
 mod strangers;

@@ -4,7 +4,9 @@
 use csv_core::ReadRecordResult;
 use foresail_crds::RoleError;
 use foresail_crds::pipeline::spec::CsvSource;
+use foresail_crds::role_error::shown_address;
 
+use crate::header;
 use crate::row::{Fields, RawRow};
 
 /// Column index of each field.
@@ -51,7 +53,8 @@ impl CsvRows {
         let mut lines = lines.into_iter();
         let mut splitter = Splitter::new();
         let header = lines.next().unwrap_or_default();
-        let layout = Layout::new(&splitter.split(&header).unwrap_or_default(), spec)?;
+        let columns = splitter.split(&header).unwrap_or_default();
+        let layout = Layout::new(&columns, spec).map_err(|name| no_column(name, &header, spec))?;
         Ok(Self {
             lines,
             splitter,
@@ -63,23 +66,16 @@ impl CsvRows {
 }
 
 impl Layout {
-    fn new(header: &[&str], spec: &CsvSource) -> Result<Self, RoleError> {
+    /// # Errors
+    /// The name of a column that is needed and absent.
+    fn new<'a>(header: &[&str], spec: &'a CsvSource) -> Result<Self, &'a str> {
         let find = |name: &str| {
             header
                 .iter()
                 .position(|h| h.trim().eq_ignore_ascii_case(name))
         };
         let names = &spec.columns;
-        let need = |name: &str| {
-            find(name).ok_or_else(|| {
-                let message = format!(
-                    "{} has no column `{name}` (it has: {}); set source.csv.columns",
-                    spec.uri,
-                    header.join(", ")
-                );
-                RoleError::user("CsvHeader", message)
-            })
-        };
+        let need = |name: &'a str| find(name).ok_or(name);
         let symbol = match spec.symbol {
             Some(_) => None,
             None => Some(need(&names.symbol)?),
@@ -138,6 +134,18 @@ impl Iterator for CsvRows {
             fields,
         })
     }
+}
+
+fn no_column(name: &str, header: &str, spec: &CsvSource) -> RoleError {
+    let uri = shown_address(&spec.uri);
+    let found = match header::shown(header) {
+        Some(shown) => format!("its first line is `{shown}`; set source.csv.columns"),
+        None => "its first line does not look like names of columns with commas between them; check what is there".into(),
+    };
+    RoleError::user(
+        "CsvHeader",
+        format!("{uri} has no column `{name}`: {found}"),
+    )
 }
 
 /// Takes lines apart one by one, since a damaged one must not swallow the next. Reader and buffers stay.
@@ -241,6 +249,30 @@ mod tests {
             let row = row.map(|row| row.into_iter().map(str::to_string).collect::<Vec<_>>());
             assert_eq!(row, alone(&line), "{line:?}");
         }
+    }
+
+    #[test]
+    fn who_answered_in_place_of_the_file_is_not_quoted() {
+        let spec = CsvSource {
+            uri: "https://user:word@host/file.csv?X-Signature=hidden".into(),
+            ..spec()
+        };
+        let said = |file: &str| CsvRows::new(file.as_bytes(), &spec).err().unwrap().message;
+        let metrics = said("# HELP process_secret_hidden Secrets, hidden.\nprocess_secret 1\n");
+        let page = said("<html><title>hidden, hidden</title></html>");
+        let document = said("{\"apiVersion\": \"v1\", \"hidden\": true}");
+        for message in [metrics, page, document] {
+            assert!(
+                !message.contains("hidden") && !message.contains("word"),
+                "{message}"
+            );
+            assert!(
+                message.starts_with("https://host/file.csv has no column"),
+                "{message}"
+            );
+        }
+        let header = said("symbol,day,close\n");
+        assert!(header.contains("`symbol,day,close`"), "{header}");
     }
 
     #[test]

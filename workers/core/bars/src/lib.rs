@@ -4,6 +4,7 @@
 
 mod checks;
 mod csv_source;
+mod header;
 mod row;
 mod simulator;
 

@@ -27,6 +27,7 @@ pub(crate) async fn open(
             "source must have exactly one of csv and simulator",
         )
     })?;
-    let bytes = fetch::fetch_all(&SourceAddress::from(spec), outside).await?;
+    let address = SourceAddress::new(spec, &config.allowed_networks);
+    let bytes = fetch::fetch_all(&address, outside).await?;
     Ok((Box::new(CsvRows::new(&bytes, spec)?), "csv"))
 }

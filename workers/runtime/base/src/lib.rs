@@ -2,10 +2,12 @@
 //! errors that say whose fault they are, shutdown, retry, the admin server, the one supervisor of
 //! all roles, and the one layer through which every write to the outside passes ([`effects`]).
 
+pub mod address;
 pub mod admin;
 pub mod clock;
 pub mod config;
 mod context;
+pub mod credentials;
 pub mod effects;
 mod error;
 pub mod metrics;

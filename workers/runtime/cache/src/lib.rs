@@ -13,9 +13,9 @@ mod setup;
 use std::time::Duration;
 
 use foresail_crds::pipeline::spec::RedisSpec;
-use foresail_runtime_base::Outside;
 use foresail_runtime_base::effects::Effects;
 use foresail_runtime_base::metrics::{Counter, Labelled, Registry};
+use foresail_runtime_base::{Outside, RoleError};
 
 use link::Link;
 
@@ -40,6 +40,9 @@ pub enum Error {
     /// The URL or the secret files cannot be used.
     #[error("Redis connection is not configured correctly ({0}); check serving.cache.redis")]
     Configuration(String),
+    /// The password may not go where the spec says.
+    #[error("{0}")]
+    Credential(RoleError),
 }
 
 /// Handle to the cache of one Pipeline. Cheap to clone; clones share connection and breaker.

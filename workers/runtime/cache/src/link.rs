@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use foresail_crds::pipeline::spec::RedisSpec;
 use foresail_crds::worker_config::secret as subsystem;
 use foresail_runtime_base::Secrets;
+use foresail_runtime_base::credentials::{Destination, Exposure};
 use foresail_runtime_base::metrics::{Counter, Labelled};
 use redis::aio::MultiplexedConnection;
 use redis::{
@@ -173,6 +174,10 @@ impl Link {
             .map_err(|error| unusable(error.to_string()))?;
         let mut settings = info.redis_settings().clone();
         if let Some(password) = credential("password")? {
+            let to = Destination::of_url(&self.url)
+                .ok_or_else(|| unusable(format!("{} names no host", self.url)))?;
+            let sent = self.secrets.may_send(subsystem::REDIS, &to, Exposure::Sent);
+            sent.map_err(Error::Credential)?;
             settings = settings.set_password(password);
             if let Some(username) = credential("username")? {
                 settings = settings.set_username(username);
@@ -189,7 +194,7 @@ pub(crate) fn classify(error: &RedisError) -> Error {
         ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm)
     ) || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"));
     if refused {
-        Error::Refused(error.to_string())
+        Error::Refused(said(error))
     } else if error.kind() == ErrorKind::InvalidClientConfig {
         Error::Configuration(error.to_string())
     } else if matches!(
@@ -198,8 +203,19 @@ pub(crate) fn classify(error: &RedisError) -> Error {
             | ErrorKind::UnexpectedReturnType
             | ErrorKind::Server(ServerErrorKind::ResponseError)
     ) {
-        Error::Answered(error.to_string())
+        Error::Answered(said(error))
     } else {
-        Error::Unreachable(error.to_string())
+        Error::Unreachable(said(error))
+    }
+}
+
+/// What went wrong, with the word that Redis has for it. Nothing else of an answer is repeated: the server may be
+/// anybody's.
+fn said(error: &RedisError) -> String {
+    let is_word = |code: &&str| code.len() <= 32 && code.bytes().all(|b| b.is_ascii_uppercase());
+    match error.code().filter(is_word) {
+        Some(code) => format!("{}, {code}", error.category()),
+        None if error.is_io_error() => error.to_string(),
+        None => error.category().to_string(),
     }
 }

@@ -82,6 +82,7 @@ impl Cache {
                     self.link.address()
                 ),
             ),
+            Error::Credential(refused) => refused,
             Error::Configuration(why) => RoleError::user(
                 "RedisMisconfigured",
                 format!("serving.cache.redis cannot be used ({why}): correct url and secretName"),

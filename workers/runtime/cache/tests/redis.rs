@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -249,11 +250,52 @@ async fn wrong_credentials_have_their_own_reason() {
 
     let folder = std::env::temp_dir().join(format!("foresail-redis-{}", std::process::id()));
     std::fs::create_dir_all(folder.join("redis")).unwrap();
+    std::fs::write(folder.join("redis/hosts"), "127.0.0.1").unwrap();
+    std::fs::write(folder.join("redis/plaintext"), "true").unwrap();
     for (password, expected) in [("right", true), ("wrong", false)] {
         std::fs::write(folder.join("redis/password"), password).unwrap();
         let cache = open(server.port, "fs:ns/name:", &folder);
         assert_eq!(cache.ping().await.is_ok(), expected, "{password}");
     }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// Needs no Redis: the point is what a stranger gets who listens in its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_gets_no_password_and_is_not_quoted() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (heard, hear) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut buffer = [0; 1024];
+            let length = stream.read(&mut buffer).unwrap_or(0);
+            stream.write_all(b"-HIDDEN hidden words\r\n").ok();
+            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            heard.send(text).ok();
+        }
+    });
+    let folder = std::env::temp_dir().join(format!("foresail-stranger-{}", std::process::id()));
+    let secret = folder.join("redis");
+    std::fs::create_dir_all(&secret).unwrap();
+    std::fs::write(secret.join("password"), "canary-password").unwrap();
+    let cache = open(port, "fs:ns/name:", &folder);
+    let write = |key: &str, text: &str| std::fs::write(secret.join(key), text).unwrap();
+    let says = async || cache.ping().await.unwrap_err();
+    for (key, text) in [("hosts", "redis.example.com"), ("hosts", "127.0.0.1")] {
+        assert_eq!(says().await.reason, "CredentialRefused");
+        write(key, text);
+    }
+    let error = says().await;
+    assert_eq!(error.reason, "CredentialRefused");
+    assert!(error.message.contains("`plaintext`"), "{error}");
+    assert!(hear.try_recv().is_err(), "somebody was connected to");
+    write("plaintext", "true");
+    let error = says().await;
+    assert!(!error.message.contains("hidden"), "{error}");
+    let heard = hear.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert!(heard.contains("canary-password"), "{heard}");
     std::fs::remove_dir_all(folder).unwrap();
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use foresail_crds::worker_config::KafkaAddress;
 use foresail_crds::worker_config::secret as system;
+use foresail_runtime_base::credentials::{Destination, Exposure};
 use foresail_runtime_base::effects::Effects;
 use foresail_runtime_base::{Outside, RoleError};
 use rdkafka::ClientConfig;
@@ -37,6 +38,11 @@ impl Settings {
             let username = secrets.required(system::KAFKA, "username")?;
             let password = secrets.required(system::KAFKA, "password")?;
             let ca = secrets.path(system::KAFKA, "ca.crt");
+            for server in address.bootstrap_servers.split(',') {
+                let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
+                let to = Destination::new(host.trim(), ca.is_some());
+                secrets.may_send(system::KAFKA, &to, Exposure::Proven)?;
+            }
             let protocol = if ca.is_some() {
                 "sasl_ssl"
             } else {
@@ -69,5 +75,38 @@ impl Settings {
 
     pub(crate) fn client(&self) -> ClientConfig {
         self.client.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use foresail_runtime_base::Secrets;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_that_names_hosts_is_for_these_brokers_alone() {
+        let folder = std::env::temp_dir().join(format!("foresail-kafka-{}", std::process::id()));
+        let secret = folder.join(system::KAFKA);
+        std::fs::create_dir_all(&secret).unwrap();
+        std::fs::write(secret.join("username"), "u").unwrap();
+        std::fs::write(secret.join("password"), "p").unwrap();
+        let outside = Outside::plain(Secrets::at(&folder));
+        let open = |servers: &str| {
+            let address = KafkaAddress {
+                bootstrap_servers: servers.into(),
+                secret_name: Some("s".into()),
+                topic_prefix: String::new(),
+            };
+            Settings::new(&address, &outside).map(drop)
+        };
+        // SCRAM does not send the password: without `hosts` it goes on as before.
+        assert_eq!(open("evil.com:9092"), Ok(()));
+        std::fs::write(secret.join("hosts"), "*.kafka.svc").unwrap();
+        assert_eq!(open("a.kafka.svc:9092,b.kafka.svc:9092"), Ok(()));
+        let refused = open("a.kafka.svc:9092,evil.com:9092").unwrap_err();
+        assert_eq!(refused.reason, "CredentialRefused");
+        assert!(refused.message.contains("evil.com"), "{refused}");
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -10,13 +10,14 @@ use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
 use object_store::{ClientOptions, ObjectStore, RetryConfig};
 
 use crate::S3Uri;
+use crate::store::keys;
 
 /// An `object_store` on the lake's bucket, committing by create-only PUT.
 ///
 /// # Errors
 /// User errors of the secret files and of the URI.
 pub fn object_store(lake: &LakeSpec, outside: &Outside) -> Result<Arc<dyn ObjectStore>, RoleError> {
-    let secrets = &outside.secrets;
+    let (key, secret) = keys(&lake.endpoint, system::LAKE, outside)?;
     let options = ClientOptions::new()
         .with_timeout(Duration::from_secs(30))
         .with_connect_timeout(Duration::from_secs(3))
@@ -31,8 +32,8 @@ pub fn object_store(lake: &LakeSpec, outside: &Outside) -> Result<Arc<dyn Object
         .with_endpoint(&lake.endpoint)
         .with_region(&lake.region)
         .with_virtual_hosted_style_request(false)
-        .with_access_key_id(secrets.required(system::LAKE, "accessKeyId")?)
-        .with_secret_access_key(secrets.required(system::LAKE, "secretAccessKey")?)
+        .with_access_key_id(key)
+        .with_secret_access_key(secret)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .with_client_options(options)
         .with_retry(retry)

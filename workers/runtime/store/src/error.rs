@@ -2,6 +2,7 @@
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use foresail_runtime_base::RoleError;
+use foresail_runtime_base::address::NotAllowed;
 
 /// HTTP status of an answered request.
 pub(crate) fn status<E>(error: &SdkError<E>) -> Option<u16> {
@@ -13,8 +14,10 @@ pub(crate) fn explain<E>(what: &str, endpoint: &str, error: &SdkError<E>) -> Rol
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let code = error.code().unwrap_or("");
-    let detail = error.message().unwrap_or(code);
+    if let Some(refused) = NotAllowed::within(error) {
+        return refused.explain(&format!("{what} at {endpoint}"));
+    }
+    let code = code(error.code());
     let at = |cause: &str| format!("{what} at {endpoint}: {cause}");
     match (status(error), code) {
         (_, "NoSuchBucket") => RoleError::user(
@@ -28,7 +31,7 @@ where
         )
         | (Some(401 | 403), _) => {
             let cause = format!(
-                "access is denied ({code} {detail}); check the Secret's accessKeyId and secretAccessKey"
+                "access is denied ({code}); check the Secret's accessKeyId and secretAccessKey"
             );
             RoleError::user("S3AccessDenied", at(&cause))
         }
@@ -37,13 +40,21 @@ where
         }
         (Some(http), _) => RoleError::outside(
             "S3Failed",
-            at(&format!("HTTP {http} {code} {detail}; it is retried")),
+            at(&format!("HTTP {http} {code}; it is retried")),
         ),
         (None, _) => {
             let cause = format!("no answer ({}); it is retried", root(error));
             RoleError::outside("S3Unreachable", at(&cause))
         }
     }
+}
+
+/// The word that S3 defines for an error. Nothing else of an answer is repeated: the server may be anybody's.
+fn code(answered: Option<&str>) -> &str {
+    let is_word = |code: &&str| {
+        code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.')
+    };
+    answered.filter(is_word).unwrap_or("")
 }
 
 fn root(error: &dyn std::error::Error) -> String {

@@ -4,9 +4,13 @@
 mod delta;
 mod error;
 mod probe;
+mod resolver;
 mod store;
 mod uri;
 
 pub use delta::object_store;
 pub use store::{Bounded, PutNew, Store};
 pub use uri::S3Uri;
+
+#[cfg(test)]
+mod tests;

@@ -11,16 +11,21 @@ use aws_sdk_s3::config::{
 };
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_smithy_http_client::tls;
+use aws_smithy_http_client::{Builder, tls};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bytes::{Bytes, BytesMut};
 use foresail_crds::pipeline::spec::LakeSpec;
-use foresail_crds::worker_config::secret as system;
+use foresail_crds::worker_config::{SourceAddress, secret as system};
+use foresail_runtime_base::address::AddressRule;
+use foresail_runtime_base::credentials::{Destination, Exposure};
 use foresail_runtime_base::effects::Effects;
 use foresail_runtime_base::{Outside, RoleError};
 use futures::TryStreamExt;
+use url::Url;
 
 use crate::S3Uri;
 use crate::error::{explain, status};
+use crate::resolver::Resolver;
 
 /// Objects that are removed at one time.
 const DELETIONS: usize = 16;
@@ -51,24 +56,76 @@ pub struct Store {
     pub(crate) effects: Effects,
 }
 
+/// `accessKeyId` and `secretAccessKey` of a system, when they are for this endpoint.
+///
+/// # Errors
+/// User errors `SecretKeyMissing`, `SecretUnreadable`, `CredentialRefused`.
+pub(crate) fn keys(
+    endpoint: &str,
+    system: &str,
+    outside: &Outside,
+) -> Result<(String, String), RoleError> {
+    let secrets = &outside.secrets;
+    if let Some(to) = Destination::of_url(endpoint) {
+        // A signature never holds the key itself.
+        secrets.may_send(system, &to, Exposure::Proven)?;
+    }
+    let key = secrets.required(system, "accessKeyId")?;
+    Ok((key, secrets.required(system, "secretAccessKey")?))
+}
+
+/// A client that connects anywhere, or by a rule.
+fn http(rule: Option<AddressRule>) -> SharedHttpClient {
+    let builder = Builder::new().tls_provider(tls::Provider::Rustls(
+        tls::rustls_provider::CryptoMode::Ring,
+    ));
+    match rule {
+        Some(rule) => builder.build_with_resolver(Resolver(rule)),
+        None => builder.build_https(),
+    }
+}
+
 impl Store {
-    /// Reads `accessKeyId` and `secretAccessKey` of the mounted secret of `system`.
+    /// The store of lake and artifacts.
     ///
     /// # Errors
-    /// User errors of the secret files. Nothing is connected yet.
-    pub fn open(
-        endpoint: &str,
-        region: &str,
+    /// User errors of the secret files, `CredentialRefused` among them. Nothing is connected yet.
+    pub fn of_lake(lake: &LakeSpec, outside: &Outside) -> Result<Self, RoleError> {
+        let place = (lake.endpoint.as_str(), lake.region.as_str());
+        Self::open(place, system::LAKE, http(None), outside)
+    }
+
+    /// The store of a source, which may only be at the addresses that sources may be read from: what it answers with
+    /// becomes bars and quarantine.
+    ///
+    /// # Errors
+    /// Those of [`Self::of_lake`], and user errors `NoSourceEndpoint`, `BadS3Endpoint` and `AddressNotAllowed`.
+    pub fn of_source(source: &SourceAddress, outside: &Outside) -> Result<Self, RoleError> {
+        let endpoint = source.endpoint.as_deref().ok_or_else(|| {
+            let message = "source.csv.endpoint must be set when source.csv.uri starts with s3://";
+            RoleError::user("NoSourceEndpoint", message)
+        })?;
+        let rule = AddressRule::new(&source.allowed_networks)?;
+        let host = Url::parse(endpoint).ok();
+        let host = host.as_ref().and_then(Url::host_str).ok_or_else(|| {
+            let message = format!("source.csv.endpoint {endpoint} is no address; correct it");
+            RoleError::user("BadS3Endpoint", message)
+        })?;
+        // No resolver is asked about an address.
+        let literal = rule.check_literal(host);
+        literal.map_err(|refused| refused.explain(&format!("source at {endpoint}")))?;
+        let place = (endpoint, source.region.as_str());
+        Self::open(place, system::SOURCE, http(Some(rule)), outside)
+    }
+
+    /// Reads `accessKeyId` and `secretAccessKey` of the mounted secret of `system`.
+    fn open(
+        (endpoint, region): (&str, &str),
         system: &str,
+        http: SharedHttpClient,
         outside: &Outside,
     ) -> Result<Self, RoleError> {
-        let key = outside.secrets.required(system, "accessKeyId")?;
-        let secret = outside.secrets.required(system, "secretAccessKey")?;
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(
-                tls::rustls_provider::CryptoMode::Ring,
-            ))
-            .build_https();
+        let (key, secret) = keys(endpoint, system, outside)?;
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(3))
             .operation_attempt_timeout(Duration::from_secs(20))
@@ -92,14 +149,6 @@ impl Store {
             endpoint: endpoint.into(),
             effects: outside.effects.clone(),
         })
-    }
-
-    /// The store of lake and artifacts.
-    ///
-    /// # Errors
-    /// Those of [`Self::open`].
-    pub fn of_lake(lake: &LakeSpec, outside: &Outside) -> Result<Self, RoleError> {
-        Self::open(&lake.endpoint, &lake.region, system::LAKE, outside)
     }
 
     /// Writes unless the key exists (`If-None-Match: *`).

@@ -1,0 +1,163 @@
+//! A CSV file over HTTP, as a vendor has it: packed, behind a token. And what must not be read, or sent, that way.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use foresail_domain::TradingCalendar;
+use foresail_tests::web::{Answer, Request, Server};
+use foresail_tests::{Space, in_namespace, pipelines};
+use jiff::civil::{Date, date};
+use k8s_openapi::api::core::v1::Secret;
+use serde_json::{Value, json};
+
+const SHOWN: Duration = Duration::from_secs(60);
+/// With the time in which the kubelet brings a changed Secret into a pod.
+const READY: Duration = Duration::from_secs(360);
+const TOKEN: &str = "canary-token-123";
+const SESSIONS: usize = 420;
+/// Every so many sessions a row has a price below zero.
+const BAD_EVERY: usize = 60;
+
+/// Two symbols that wander, and the number of rows that are no bars.
+fn file() -> Result<(Vec<u8>, u64)> {
+    let (calendar, mut day): (_, Date) = (TradingCalendar::Weekdays, date(2015, 1, 2));
+    let mut text = String::from("symbol,date,open,high,low,close,volume\n");
+    let mut bad = 0;
+    for session in 0..SESSIONS {
+        for (i, symbol) in ["SIMA", "SIMB"].into_iter().enumerate() {
+            let wave = ((session * (7 + i)) as f64).sin();
+            let close = 100.0 + session as f64 * 0.05 + wave;
+            let is_bad = session % BAD_EVERY == 1;
+            bad += u64::from(is_bad);
+            let low = if is_bad { -1.0 } else { close - 1.5 };
+            let line = format!(
+                "{symbol},{day},{close:.2},{:.2},{low:.2},{close:.2},1000\n",
+                close + 1.5
+            );
+            text.push_str(&line);
+        }
+        day = calendar.next_session(day);
+    }
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(text.as_bytes())?;
+    Ok((packed.finish()?, bad))
+}
+
+/// The server of a vendor: a file for who has the token.
+struct Vendor {
+    server: Server,
+    /// Methods and `Authorization` of what was asked.
+    asked: Arc<Mutex<BTreeSet<(String, Option<String>)>>>,
+}
+
+impl Vendor {
+    async fn start(space: &Space, file: Vec<u8>) -> Result<Self> {
+        let asked = Arc::<Mutex<BTreeSet<_>>>::default();
+        let seen = Arc::clone(&asked);
+        let answer = move |request: Request| {
+            let shown = request.header("authorization").map(str::to_owned);
+            let knows = shown.as_deref() == Some(&format!("Bearer {TOKEN}"));
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.insert((request.method.clone(), shown));
+            match request.method.as_str() {
+                // As an address that is signed for GET.
+                "HEAD" => Answer::new("403 Forbidden", ""),
+                "GET" if knows => Answer::new("200 OK", file.clone()),
+                _ => Answer::new("401 Unauthorized", "<html>who are you</html>"),
+            }
+        };
+        let server = Server::start(&space.cluster, answer).await?;
+        Ok(Self { server, asked })
+    }
+
+    fn asked(&self) -> BTreeSet<(String, Option<String>)> {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.clone()
+    }
+}
+
+async fn put_secret(space: &Space, data: Value) -> Result<()> {
+    let name = "vendor";
+    let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
+        "stringData": data});
+    space.apply::<Secret>(name, &object).await.map(drop)
+}
+
+fn reading(space: &Space, name: &str, uri: &str) -> Value {
+    let mut object = pipelines::small(space, name);
+    object["spec"]["calendar"] = json!("Weekdays");
+    object["spec"]["source"] = json!({"csv": {"uri": uri, "secretName": "vendor"}});
+    object
+}
+
+/// Review, security C1 and the suites' gap: HTTP with token and gzip.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_packed_file_behind_a_token_is_read_once_the_secret_names_its_host() -> Result<()> {
+    in_namespace("vendor", async |space| {
+        let name = "vendor";
+        let (bytes, bad) = file()?;
+        let vendor = Vendor::start(&space, bytes).await?;
+        put_secret(&space, json!({"token": TOKEN})).await?;
+        let uri = format!("{}/daily/bars.csv.gz", vendor.server.url());
+        space.apply_pipeline(&reading(&space, name, &uri)).await?;
+        let refused = pipelines::explained(&space, name, "CredentialRefused", SHOWN).await?;
+        let words = pipelines::summary(&refused);
+        let host = vendor.server.host();
+        ensure!(
+            words.contains("`hosts`") && words.contains(&host),
+            "{words}"
+        );
+        ensure!(vendor.asked().is_empty(), "{:?}", vendor.asked());
+
+        let data = json!({"token": TOKEN, "hosts": host, "plaintext": "true"});
+        put_secret(&space, data).await?;
+        let done = pipelines::drained(&space, name, READY).await?;
+        let ingest = done
+            .status
+            .and_then(|status| status.ingest)
+            .context("no status.ingest")?;
+        let rows = 2 * SESSIONS as u64;
+        let found = (ingest.rows_read, ingest.rows_sent, ingest.rows_quarantined);
+        ensure!(
+            found == (rows, rows - bad, bad),
+            "{found:?} of {rows} rows, {bad} bad"
+        );
+        let expected = BTreeSet::from([("GET".to_owned(), Some(format!("Bearer {TOKEN}")))]);
+        ensure!(vendor.asked() == expected, "{:?}", vendor.asked());
+        pipelines::ready(&space, name, READY).await.map(drop)
+    })
+    .await
+}
+
+/// Review, security C2.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_only_the_cluster_reaches_is_not_read() -> Result<()> {
+    in_namespace("inside", async |space| {
+        // The API server by its name in the cluster, the predictors' port of a pod's own loopback, the metadata of a cloud.
+        let inside = [
+            ("service", "https://kubernetes.default.svc/version"),
+            ("loopback", "http://2130706433:8081/metrics"),
+            (
+                "metadata",
+                "http://[::ffff:169.254.169.254]/latest/meta-data",
+            ),
+        ];
+        for (name, uri) in inside {
+            let mut object = reading(&space, name, uri);
+            object["spec"]["source"] = json!({"csv": {"uri": uri}});
+            space.apply_pipeline(&object).await?;
+        }
+        for (name, _) in inside {
+            let refused = pipelines::explained(&space, name, "AddressNotAllowed", SHOWN).await?;
+            let words = pipelines::summary(&refused);
+            ensure!(words.contains("sources.allowedNetworks"), "{words}");
+        }
+        Ok(())
+    })
+    .await
+}
