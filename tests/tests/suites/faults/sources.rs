@@ -48,16 +48,18 @@ fn file() -> Result<(Vec<u8>, u64)> {
     Ok((packed.finish()?, bad))
 }
 
+/// Methods and `Authorization` of what was asked.
+type Asked = BTreeSet<(String, Option<String>)>;
+
 /// The server of a vendor: a file for who has the token.
 struct Vendor {
     server: Server,
-    /// Methods and `Authorization` of what was asked.
-    asked: Arc<Mutex<BTreeSet<(String, Option<String>)>>>,
+    asked: Arc<Mutex<Asked>>,
 }
 
 impl Vendor {
     async fn start(space: &Space, file: Vec<u8>) -> Result<Self> {
-        let asked = Arc::<Mutex<BTreeSet<_>>>::default();
+        let asked = Arc::<Mutex<Asked>>::default();
         let seen = Arc::clone(&asked);
         let answer = move |request: Request| {
             let shown = request.header("authorization").map(str::to_owned);
@@ -75,7 +77,7 @@ impl Vendor {
         Ok(Self { server, asked })
     }
 
-    fn asked(&self) -> BTreeSet<(String, Option<String>)> {
+    fn asked(&self) -> Asked {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         asked.clone()
     }

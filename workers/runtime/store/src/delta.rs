@@ -10,7 +10,7 @@ use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
 use object_store::{ClientOptions, ObjectStore, RetryConfig};
 
 use crate::S3Uri;
-use crate::store::keys;
+use crate::client::keys;
 
 /// An `object_store` on the lake's bucket, committing by create-only PUT.
 ///

@@ -1,10 +1,10 @@
 //! S3 as Foresail uses it: create-only writes, verified reads, a probe that refuses stores which
 //! ignore preconditions. The only crate that names the AWS SDK; `object_store` serves Delta and DataFusion.
 
+mod client;
 mod delta;
 mod error;
 mod probe;
-mod resolver;
 mod store;
 mod uri;
 

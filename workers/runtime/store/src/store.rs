@@ -11,21 +11,19 @@ use aws_sdk_s3::config::{
 };
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_smithy_http_client::{Builder, tls};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bytes::{Bytes, BytesMut};
 use foresail_crds::pipeline::spec::LakeSpec;
 use foresail_crds::worker_config::{SourceAddress, secret as system};
 use foresail_runtime_base::address::AddressRule;
-use foresail_runtime_base::credentials::{Destination, Exposure};
 use foresail_runtime_base::effects::Effects;
 use foresail_runtime_base::{Outside, RoleError};
 use futures::TryStreamExt;
 use url::Url;
 
 use crate::S3Uri;
+use crate::client::{http, keys};
 use crate::error::{explain, status};
-use crate::resolver::Resolver;
 
 /// Objects that are removed at one time.
 const DELETIONS: usize = 16;
@@ -54,35 +52,6 @@ pub struct Store {
     pub(crate) client: Client,
     pub(crate) endpoint: String,
     pub(crate) effects: Effects,
-}
-
-/// `accessKeyId` and `secretAccessKey` of a system, when they are for this endpoint.
-///
-/// # Errors
-/// User errors `SecretKeyMissing`, `SecretUnreadable`, `CredentialRefused`.
-pub(crate) fn keys(
-    endpoint: &str,
-    system: &str,
-    outside: &Outside,
-) -> Result<(String, String), RoleError> {
-    let secrets = &outside.secrets;
-    if let Some(to) = Destination::of_url(endpoint) {
-        // A signature never holds the key itself.
-        secrets.may_send(system, &to, Exposure::Proven)?;
-    }
-    let key = secrets.required(system, "accessKeyId")?;
-    Ok((key, secrets.required(system, "secretAccessKey")?))
-}
-
-/// A client that connects anywhere, or by a rule.
-fn http(rule: Option<AddressRule>) -> SharedHttpClient {
-    let builder = Builder::new().tls_provider(tls::Provider::Rustls(
-        tls::rustls_provider::CryptoMode::Ring,
-    ));
-    match rule {
-        Some(rule) => builder.build_with_resolver(Resolver(rule)),
-        None => builder.build_https(),
-    }
 }
 
 impl Store {
