@@ -203,3 +203,11 @@ fn what_cannot_be_evaluated_is_explained() {
     request.pipeline = PathBuf::from("nowhere.yaml");
     assert_eq!(reason(&request).reason, "FileUnreadable");
 }
+
+#[test]
+fn a_price_that_never_moves_is_a_fault_of_the_source_and_not_ours() {
+    let folder = Folder::new("constant");
+    let bars: Vec<_> = market().into_iter().map(|(date, _)| (date, 10.0)).collect();
+    let error = evaluate(&folder.request(&file(&bars), RETURN), &|_| {}).unwrap_err();
+    assert_eq!(error.reason, "NotFittable", "{error}");
+}

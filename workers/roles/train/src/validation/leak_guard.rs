@@ -44,7 +44,7 @@ type Placed = (usize, Bar);
 /// Runs every guard on what a Pipeline declares; `overlap` is the verdict on the folds that were used.
 ///
 /// # Errors
-/// Features that cannot be computed.
+/// Features that cannot be computed; user error `NotFittable` for prices that never move.
 pub(crate) fn verdicts(
     declared: Declared,
     bars: &Bars,
@@ -53,6 +53,7 @@ pub(crate) fn verdicts(
     let placed = place(bars);
     let guards = Guards { declared };
     let data = guards.dataset(bars)?;
+    moves(&data.known())?;
     Ok(vec![
         guards.features(&placed)?,
         guards.fit(&placed),
@@ -225,6 +226,23 @@ pub(crate) fn detail(verdict: &Verdict) -> String {
         add("found", Some(evidence.found.clone()));
     }
     text.chars().take(LONGEST).collect()
+}
+
+/// Refuses prices that never move. The guards cannot tell whether a model that has nothing to learn has learnt from the
+/// future, and nearly always the source is broken.
+fn moves(known: &[&Sample]) -> Result<(), RoleError> {
+    let mut labels = known
+        .iter()
+        .flat_map(|sample| sample.labels.iter().flatten());
+    let first = labels.next();
+    if first.is_none() || labels.any(|label| Some(label) != first) {
+        return Ok(());
+    }
+    let message = format!(
+        "the close does not move in any of {} training rows, so there is nothing to learn; check the source",
+        known.len()
+    );
+    Err(RoleError::user("NotFittable", message))
 }
 
 /// Labels without the mean of their symbol and step: a drift survives shuffling.
