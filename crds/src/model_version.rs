@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model_manifest::{GateResult, LeakGuardResult};
+use crate::model_manifest::{GateResult, LeakGuardResult, RefusedBars};
 use crate::pipeline::spec::ModelKind;
 use crate::pipeline::status::{NamedNumber, Trigger};
 use crate::worker_config::ServedVersion;
@@ -74,6 +74,10 @@ pub struct ModelVersionSpec {
     /// What the leak guard found; a version whose guard failed is Rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leak_guard: Option<LeakGuardResult>,
+    /// Bars of the lake that no feature could be computed with and that were left out of training, by reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub refused_bars: Vec<RefusedBars>,
 }
 
 impl ModelVersionSpec {

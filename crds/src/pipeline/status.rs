@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub use super::decision::{Action, Reason, Trigger};
 use super::spec::{DriftMetric, ModelKind};
 use crate::Decimal;
-use crate::model_manifest::{GateResult, LeakGuardResult};
+use crate::model_manifest::{GateResult, LeakGuardResult, RefusedBars};
 use crate::worker_config::ServedVersion;
 
 /// Observed state of a Pipeline.
@@ -292,7 +292,8 @@ pub struct TrainingStatus {
     /// 0 to 100.
     #[schemars(range(min = 0, max = 100))]
     pub progress_percentage: u32,
-    /// Seconds to go, when known.
+    /// Seconds until the model is fitted, from the pace of the fits so far; absent before a tenth of them is done, and
+    /// after them.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub estimated_remaining_seconds: Option<u64>,
@@ -355,6 +356,11 @@ pub struct TrainingResult {
     /// What the leak guard found. A version whose guard failed is rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leak_guard: Option<LeakGuardResult>,
+    /// Bars of the lake that no feature could be computed with and that were left out, by reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["reason".into()]))]
+    pub refused_bars: Vec<RefusedBars>,
 }
 
 /// Drift of live features against the reference of a version.

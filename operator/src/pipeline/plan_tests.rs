@@ -67,6 +67,7 @@ fn version(
         metrics: vec![],
         gate: None,
         leak_guard: None,
+        refused_bars: vec![],
     };
     let mut version = ModelVersion::new(&format!("p-v{number}"), spec);
     version.status = Some(ModelVersionStatus {
@@ -90,6 +91,7 @@ fn result(p: &ValidatedPipeline, run: &RunRecord, gate: Option<GateResult>) -> T
             gate,
             unseen_sessions: None,
             leak_guard: None,
+            refused_bars: vec![],
         }),
         ..TrainingStatus::default()
     }

@@ -221,5 +221,6 @@ fn new_version(at: Situation<'_>, run: &RunRecord, result: &TrainingResult) -> M
         metrics: result.metrics.clone(),
         gate: result.gate.clone(),
         leak_guard: result.leak_guard.clone(),
+        refused_bars: result.refused_bars.clone(),
     }
 }

@@ -20,7 +20,8 @@ fn valid() -> Value {
         "gate": {"championVersion": 6, "dates": 40, "challengerRmse": "0.02", "championRmse": "0.03",
             "naiveRmse": "0.025", "effect": "0.33", "pValue": "0.01"},
         "leakGuard": {"passed": true, "checks": [
-            {"name": "Features", "passed": true, "checked": 7, "detail": "no row changed"}]}}})
+            {"name": "Features", "passed": true, "checked": 7, "detail": "no row changed"}]},
+        "refusedBars": [{"reason": "NonFinite", "count": 2}]}})
 }
 
 #[rustfmt::skip] // a table

@@ -181,6 +181,7 @@ impl World {
                 trained_through: TRAINED * 86_400_000,
                 data_through: TRAINED * 86_400_000,
                 symbols: self.config.symbols(),
+                refused_bars: vec![],
             },
             features: self.spec.features.clone(),
             adjustment: self.spec.source.adjustment,

@@ -2,35 +2,27 @@
 
 mod describe;
 mod drift_reference;
+mod make;
 mod progress;
 
+use std::sync::Arc;
+
 use foresail_artifacts::Stored;
-use foresail_crds::model_manifest::{Evaluation, Recipe};
+use foresail_crds::Decimal;
+use foresail_crds::model_manifest::Evaluation;
 use foresail_crds::pipeline::spec::ModelKind;
 use foresail_crds::pipeline::status::{NamedNumber, TrainingResult, TrainingStatus};
 use foresail_crds::worker_config::{TrainConfig, TrainingRun};
-use foresail_crds::{Decimal, TrainingParameters};
-use foresail_evaluation::leak_guard::GuardReport;
-use foresail_model::{ModelError, Predictor};
-use foresail_runtime_base::{Outside, RoleContext, RoleError};
+use foresail_runtime_base::{Outside, RoleContext, RoleError, spawn_blocking};
 use foresail_runtime_store::{S3Uri, Store};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use self::describe::Version;
-use self::progress::{Progress, Stage};
-use crate::data::dataset::Dataset;
-use crate::data::split::{Plan, Split, split};
-use crate::fit::{fit, not_fittable};
-use crate::gate::{self, Comparison, GateWindow};
-use crate::inputs::{Declared, baseline_kinds, parameters};
-use crate::lake::{self, Bars};
-use crate::validation::importance::{Importance, importance};
-use crate::validation::walk_forward::{WalkForward, walk_forward};
-use crate::validation::{folds, leak_guard};
-
-const VALIDATING: Stage = Stage { from: 40, to: 65 };
-const FITTING: Stage = Stage { from: 65, to: 80 };
+use self::make::{Inputs, Made, make};
+use self::progress::Progress;
+use crate::gate;
+use crate::inputs::parameters;
+use crate::lake;
 
 /// Trains and reports; the error, when there is one, is reported as well.
 ///
@@ -40,14 +32,10 @@ pub async fn run(
     context: RoleContext<TrainConfig, TrainingStatus>,
     run: TrainingRun,
 ) -> Result<(), RoleError> {
-    let progress = Progress {
-        run_id: run.run_id.clone(),
-        reporter: context.reporter,
-    };
+    let progress = Arc::new(Progress::new(run.run_id.clone(), context.reporter));
     let stored = train(&context.config, &context.outside, &run, &progress).await;
     let outcome = stored.and_then(|stored| result(&stored, &run));
-    let mut status = progress.status(100, "done");
-    match &outcome {
+    progress.end(|status| match &outcome {
         Ok(result) => {
             tracing::info!(manifest = result.manifest_uri, "artifact complete");
             status.metrics.clone_from(&result.metrics);
@@ -62,9 +50,8 @@ pub async fn run(
             status.stage = "failed".into();
             status.error = Some(error.to_worker_error());
         }
-    }
-    progress.reporter.set(status);
-    if !progress.reporter.flush().await {
+    });
+    if !progress.flush().await {
         // The artifact is complete: the next pod finds it and only reports.
         return Err(RoleError::outside(
             "ResultNotReported",
@@ -79,7 +66,7 @@ async fn train(
     config: &TrainConfig,
     outside: &Outside,
     run: &TrainingRun,
-    progress: &Progress,
+    progress: &Arc<Progress>,
 ) -> Result<Stored, RoleError> {
     let parameters = parameters(&config.model.training)?;
     let store = Store::of_lake(&config.lake, outside)?;
@@ -90,130 +77,26 @@ async fn train(
     }
     progress.report(5, "reading bars");
     let bars = lake::read(config, outside, run.delta_version).await?;
-    progress.report(30, "computing features");
-    let trainer = Trainer {
-        config,
-        run,
-        parameters: &parameters,
-        progress,
+    let champion = match &run.champion {
+        Some(served) => Some(gate::champion(&store, served).await?),
+        None => None,
     };
-    let kinds = baseline_kinds(parameters.model.kind);
-    let data = trainer.declared().feature_rows(&bars, &kinds)?;
-    let recipe = trainer.recipe();
-    let plan = Plan {
-        gate_sessions: recipe.gate_sessions as usize,
-        max_sessions: parameters.max_sessions,
+    let inputs = Inputs {
+        config: config.clone(),
+        run: run.clone(),
+        parameters,
+        bars,
+        champion,
     };
-    let split = split(&data, plan);
-    let validation = trainer.validate(&bars, &data, &split, &kinds)?;
-    progress.report(FITTING.from, "fitting");
-    let (kind, epochs) = (parameters.model.kind, parameters.model.epochs);
-    let on_epoch = progress.epochs(FITTING, epochs);
-    let fitted = fit(kind, &split.before, &parameters, &on_epoch)?;
-    progress.report(80, "comparing with the champion");
-    let window = GateWindow {
-        bars: &bars,
-        data: &data,
-        rows: &split.gate,
-        parameters: &parameters,
-    };
-    let version = Version {
-        config,
-        run,
-        parameters: &parameters,
-        data: &data,
-        rows: &split.before,
-        fitted: &fitted,
-        validation: &validation,
-        recipe: &recipe,
-        comparison: trainer.compare(&store, &fitted, &window).await?,
-    };
-    let manifest = version.manifest()?;
+    let made = off_the_runtime(inputs, Arc::clone(progress)).await?;
     progress.report(90, "writing the artifact");
-    let documents = version.documents(&manifest)?;
-    let weights = fitted.encode().map_err(|e| not_fittable(kind, &e))?;
-    foresail_artifacts::write(&store, &folder, manifest, weights, documents).await
+    foresail_artifacts::write(&store, &folder, made.manifest, made.weights, made.documents).await
 }
 
-/// Result of validation.
-struct Validation {
-    guard: GuardReport,
-    evaluations: Vec<Evaluation>,
-    /// The kind that will be served.
-    served: WalkForward,
-    importance: Vec<Importance>,
-}
-
-struct Trainer<'a> {
-    config: &'a TrainConfig,
-    run: &'a TrainingRun,
-    parameters: &'a TrainingParameters,
-    progress: &'a Progress,
-}
-
-impl Trainer<'_> {
-    fn declared(&self) -> Declared<'_> {
-        Declared {
-            features: &self.config.model.features,
-            adjustment: self.config.model.adjustment,
-            parameters: self.parameters,
-        }
-    }
-
-    fn recipe(&self) -> Recipe {
-        let gate = self.run.champion.as_ref();
-        Recipe {
-            training: self.config.model.training.clone(),
-            gate_sessions: gate.map_or(0, |_| self.run.gate_sessions),
-        }
-    }
-
-    /// Forecasts the folds with every kind, and checks the data and the folds for leaks.
-    fn validate(
-        &self,
-        bars: &Bars,
-        data: &Dataset,
-        split: &Split<'_>,
-        kinds: &[ModelKind],
-    ) -> Result<Validation, RoleError> {
-        self.progress.report(35, "looking for leaks");
-        let folds = folds::declared(&split.before, self.parameters)?;
-        let verdicts = leak_guard::verdicts(self.declared(), bars, folds.overlap.clone())?;
-        let (mut evaluations, mut served) = (Vec::new(), None);
-        for kind in kinds.iter().copied() {
-            let name = format!("{kind:?}");
-            let on_epoch = self.progress.folds(VALIDATING, folds.folds.len(), &name);
-            let result = walk_forward(kind, &folds, self.parameters, &on_epoch)?;
-            evaluations.push(result.evaluation.clone());
-            if kind == self.parameters.model.kind {
-                served = Some(result);
-            }
-        }
-        let not_validated = || RoleError::internal("NotValidated", "no kind was validated");
-        let served = served.ok_or_else(not_validated)?;
-        let newest = folds.folds.last().map_or(&[][..], |fold| &fold.test);
-        let importance = importance(&served.newest, newest, &data.names, self.parameters);
-        let not_finite = |e: ModelError| RoleError::user("NotFinite", e.to_string());
-        Ok(Validation {
-            importance: importance.map_err(not_finite)?,
-            guard: GuardReport::new(verdicts),
-            evaluations,
-            served,
-        })
-    }
-
-    async fn compare(
-        &self,
-        store: &Store,
-        fitted: &Predictor,
-        window: &GateWindow<'_>,
-    ) -> Result<Comparison, RoleError> {
-        let Some(served) = &self.run.champion else {
-            return Ok(Comparison::default());
-        };
-        let champion = gate::champion(store, served).await?;
-        gate::compare_unseen(fitted, &champion, window)
-    }
+/// Makes a version on a thread of its own: on one core nothing would be reported meanwhile.
+async fn off_the_runtime(inputs: Inputs, progress: Arc<Progress>) -> Result<Made, RoleError> {
+    let made = spawn_blocking(move || make(&inputs, &progress)).await;
+    made.map_err(|e| RoleError::internal("TrainerPanicked", e.to_string()))?
 }
 
 /// Numbers of the kind that is served, and of its baseline.
@@ -270,11 +153,19 @@ fn result(stored: &Stored, run: &TrainingRun) -> Result<TrainingResult, RoleErro
         gate: manifest.gate.clone(),
         unseen_sessions: manifest.unseen_sessions,
         leak_guard: manifest.leak_guard.clone(),
+        refused_bars: manifest.data.refused_bars.clone(),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use foresail_crds::Role;
+    use foresail_crds::names::PipelineName;
+    use foresail_crds::pipeline::spec::PipelineSpec;
+    use foresail_crds::pipeline::status::Trigger;
+    use foresail_crds::worker_config::RoleConfig;
+    use foresail_runtime_base::Reporter;
+
     use super::*;
 
     fn evaluation(rmse: f64) -> Evaluation {
@@ -303,5 +194,89 @@ mod tests {
             assert_eq!(error.reason, "NotFinite");
             assert!(error.message.starts_with("rmse of Naive"), "{error}");
         }
+    }
+
+    /// A market of 400 sessions, with a bar of the first symbol that no feature can be computed with.
+    fn bars() -> crate::lake::Bars {
+        let bar = |symbol: &str, session: i64| {
+            let wave = (session as f64 * 0.7).sin() + (session as f64 * 12.9898).sin();
+            foresail_domain::Bar {
+                close: if (symbol, session) == ("A", 200) {
+                    1e300
+                } else {
+                    50.0 + wave
+                },
+                ..crate::testing::bar(symbol, session)
+            }
+        };
+        let symbols = ["A", "B"].into_iter();
+        let of = |symbol: &str| (0..400).map(|session| bar(symbol, session)).collect();
+        symbols
+            .map(|symbol| (symbol.to_string(), of(symbol)))
+            .collect()
+    }
+
+    fn inputs() -> Inputs {
+        let spec = serde_json::json!({
+            "instruments": [{"symbol": "A"}, {"symbol": "B"}],
+            "source": {"csv": {"uri": "http://none/x.csv"}},
+            "kafka": {"bootstrapServers": "k:9092"},
+            "lake": {"uri": "s3://b/p", "endpoint": "http://s3", "secretName": "s"},
+            "features": [{"name": "r", "function": "LogReturn"}],
+            "training": {
+                "model": {"kind": "Mlp", "epochs": 60, "hidden": 8}, "horizon": 2, "validationFolds": 3
+            },
+            "drift": {"windowSessions": 20},
+        });
+        let spec: PipelineSpec = serde_json::from_value(spec).unwrap();
+        let config = TrainConfig::new(PipelineName::new("n", "p"), &spec);
+        Inputs {
+            parameters: parameters(&config.model.training).unwrap(),
+            config,
+            run: TrainingRun {
+                run_id: "r1".into(),
+                trigger: Trigger::Initial,
+                delta_version: 3,
+                champion: None,
+                gate_sessions: 20,
+            },
+            bars: bars(),
+            champion: None,
+        }
+    }
+
+    /// One thread, as on one core: whatever is reported while it fits must be seen before it has fitted.
+    #[tokio::test(flavor = "current_thread")]
+    async fn progress_is_seen_while_a_model_is_fitted() {
+        let (reporter, other) = Reporter::channel(Role::Train);
+        let progress = Arc::new(Progress::new("r1".into(), reporter));
+        let mut latest = other.latest;
+        let watching = tokio::spawn(async move {
+            let mut seen = Vec::new();
+            while latest.changed().await.is_ok() {
+                let value = latest.borrow_and_update().clone().unwrap();
+                let status: TrainingStatus =
+                    serde_json::from_value(value["training"].clone()).unwrap();
+                seen.push(status);
+            }
+            seen
+        });
+        let made = off_the_runtime(inputs(), progress).await.unwrap();
+        let seen = watching.await.unwrap();
+        let percent: Vec<u32> = seen.iter().map(|s| s.progress_percentage).collect();
+        assert!(percent.is_sorted(), "{percent:?}");
+        let fitting = percent.iter().filter(|percent| (41..80).contains(*percent));
+        assert!(fitting.count() > 0, "{percent:?}");
+        // What was left out is counted, and the rest is trained on.
+        let data = &made.manifest.data;
+        assert_eq!(data.bars, 800);
+        let refused: Vec<_> = data
+            .refused_bars
+            .iter()
+            .map(|r| (r.reason.as_str(), r.count))
+            .collect();
+        assert_eq!(refused, [("NonFinite", 1)]);
+        let report = String::from_utf8(made.documents.report).unwrap();
+        assert!(report.contains("1 left out (NonFinite)"), "{report}");
     }
 }

@@ -101,6 +101,7 @@ fn manifest(trained: i64) -> ModelManifest {
             trained_through: trained * 1_000,
             data_through: trained * 1_000,
             symbols: SYMBOLS.map(String::from).to_vec(),
+            refused_bars: vec![],
         },
         features: vec![feature("x"), feature("y")],
         adjustment: Adjustment::Splits,

@@ -1,8 +1,11 @@
 //! Feature rows of all symbols with their labels, in order of date.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use foresail_crds::model_manifest::RefusedBars;
 use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec, Target};
+use foresail_crds::records::Refusal;
 use foresail_features::{FeatureError, FeatureRow, FeatureSet};
 use foresail_model::Row;
 use foresail_runtime_base::RoleError;
@@ -55,6 +58,8 @@ pub(crate) struct Dataset {
     pub fingerprint: String,
     pub warm_up: u32,
     pub bars: u64,
+    /// Bars that the features refuse, by reason.
+    pub refused: BTreeMap<&'static str, u64>,
     pub samples: Vec<Sample>,
     /// Newest bar.
     pub data_through: i64,
@@ -97,7 +102,7 @@ pub(crate) fn build(bars: &Bars, spec: &DatasetSpec) -> Result<Dataset, RoleErro
         for bar in bars {
             match set.push(bar) {
                 Ok(row) => rows.extend(row),
-                Err(refused) => tracing::warn!(symbol, %refused, "bar left out"),
+                Err(refused) => data.leave_out(symbol, Refusal::from(refused)),
             }
             data.data_through = data.data_through.max(bar.event_time);
         }
@@ -129,6 +134,31 @@ pub(crate) fn build(bars: &Bars, spec: &DatasetSpec) -> Result<Dataset, RoleErro
 }
 
 impl Dataset {
+    /// Counts a bar that is left out; the first of each reason is logged.
+    fn leave_out(&mut self, symbol: &str, refusal: Refusal) {
+        let count = self.refused.entry(refusal.reason).or_default();
+        *count += 1;
+        if *count == 1 {
+            let Refusal { reason, message } = refusal;
+            tracing::warn!(
+                symbol,
+                reason,
+                cause = message,
+                "bar left out; others of the reason are only counted"
+            );
+        }
+    }
+
+    /// Bars that are left out, as manifest and status say it.
+    pub(crate) fn refused_bars(&self) -> Vec<RefusedBars> {
+        let refused = self.refused.iter();
+        let counted = refused.map(|(reason, count)| RefusedBars {
+            reason: (*reason).into(),
+            count: *count,
+        });
+        counted.collect()
+    }
+
     /// Samples whose labels are known, in order of time.
     pub(crate) fn known(&self) -> Vec<&Sample> {
         self.samples.iter().filter(|s| s.labels.is_some()).collect()

@@ -1,5 +1,6 @@
 //! Tables of the report.
 
+use foresail_crds::model_manifest::RefusedBars;
 use foresail_evaluation::strategy::Outcome;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -176,14 +177,29 @@ pub(super) fn gate(card: &Card) -> Markup {
     table(&heads, [Row::plain(cells)])
 }
 
+/// Bars that the features refuse, by reason.
+fn left_out(refused: &[RefusedBars]) -> String {
+    let parts = refused
+        .iter()
+        .map(|r| format!("{} left out ({})", r.count, r.reason));
+    let parts: Vec<String> = parts.collect();
+    if parts.is_empty() {
+        return "none left out".into();
+    }
+    parts.join(", ")
+}
+
 pub(super) fn facts(card: &Card) -> Markup {
     let (data, training) = (&card.data, &card.recipe.training);
     let facts = [
         (
             "data",
             format!(
-                "Delta version {}, {} bars, {} training rows",
-                data.delta_version, data.bars, data.training_rows
+                "Delta version {}, {} bars, {}, {} training rows",
+                data.delta_version,
+                data.bars,
+                left_out(&data.refused_bars),
+                data.training_rows
             ),
         ),
         (

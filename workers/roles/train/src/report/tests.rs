@@ -73,6 +73,7 @@ fn rendered(pipeline: &str, symbol: &str) -> String {
             trained_through: samples[1_499].event_time,
             data_through: samples[1_499].event_time,
             symbols: symbols.clone(),
+            refused_bars: vec![],
         },
         features: Vec::new(),
         recipe: Recipe {

@@ -9,7 +9,8 @@ use foresail_model::Predictor;
 use foresail_recurrent::InstructionSet;
 use foresail_runtime_base::RoleError;
 
-use super::{Validation, drift_reference};
+use super::drift_reference;
+use super::make::Validation;
 use crate::data::dataset::{Dataset, Sample};
 use crate::gate::Comparison;
 use crate::report;
@@ -85,6 +86,7 @@ impl Version<'_> {
             trained_through: rows.iter().map(|s| s.event_time).max().unwrap_or(0),
             data_through: self.data.data_through,
             symbols: self.data.symbols.clone(),
+            refused_bars: self.data.refused_bars(),
         }
     }
 

@@ -37,13 +37,14 @@ pub(crate) struct WalkForward {
 pub(crate) struct FoldProgress {
     /// From 0.
     pub fold: usize,
-    /// From 1.
+    /// From 1; 0 at the begin of the fold.
     pub epoch: usize,
     /// Mean loss in the epoch.
-    pub loss: f64,
+    pub loss: Option<f64>,
 }
 
-/// Forecasts every fold with one kind. `progress` is called after each epoch of a network.
+/// Forecasts every fold with one kind. `progress` is called at the begin of each fold, and after each epoch
+/// of a network.
 ///
 /// # Errors
 /// A fit that fails, a forecast that is not finite.
@@ -74,7 +75,9 @@ pub(crate) fn walk_forward(
                 loss,
             })
         };
-        let model = fit(kind, &fold.train, parameters, &report)?;
+        report(0, None);
+        let on_epoch = |epoch, loss| report(epoch, Some(loss));
+        let model = fit(kind, &fold.train, parameters, &on_epoch)?;
         all.extend(forecast(&model, fold, number)?.into_iter().flatten());
         newest = Some(model);
     }
