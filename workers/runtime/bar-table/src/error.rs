@@ -26,7 +26,7 @@ enum Kind {
 pub(crate) fn explain(what: &str, uri: &S3Uri, error: &DeltaTableError) -> RoleError {
     let message = format!(
         "{what} the bar table {uri}: {}; it is retried",
-        chain(error)
+        without_body(&chain(error))
     );
     match kind(error) {
         Kind::Conflict => RoleError::outside("LakeConflict", message),
@@ -129,6 +129,14 @@ fn http_status(text: &str) -> Option<&str> {
 fn s3_code(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("<Code>")?;
     rest.split_once("</Code>").map(|(code, _)| code)
+}
+
+/// A text up to the HTTP status in it. The body that follows is what a server said, and it may be anybody's.
+fn without_body(text: &str) -> &str {
+    let status = text.find("status code: ");
+    let body = status.and_then(|at| Some(at + text[at..].find(": ")? + 2));
+    let end = body.and_then(|at| Some(at + text[at..].find(':')?));
+    end.map_or(text, |end| &text[..end])
 }
 
 fn chain(error: &(dyn Error + 'static)) -> String {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foresail_crds::pipeline::spec::LakeSpec;
+use foresail_crds::role_error::shown_address;
 use foresail_crds::worker_config::secret as system;
 use foresail_runtime_base::{Outside, RoleError};
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
@@ -38,6 +39,9 @@ pub fn object_store(lake: &LakeSpec, outside: &Outside) -> Result<Arc<dyn Object
         .with_client_options(options)
         .with_retry(retry)
         .build()
-        .map_err(|e| RoleError::user("BadS3Endpoint", format!("lake at {}: {e}", lake.endpoint)))?;
+        .map_err(|e| {
+            let endpoint = shown_address(&lake.endpoint);
+            RoleError::user("BadS3Endpoint", format!("lake at {endpoint}: {e}"))
+        })?;
     Ok(Arc::new(store))
 }

@@ -75,8 +75,10 @@ async fn errors_of(endpoint: &str) -> Vec<RoleError> {
 #[tokio::test]
 async fn what_s3_answers_decides_the_reason() {
     let code = |code: &str| -> &'static str {
-        format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>no</Message></Error>")
-            .leak()
+        format!(
+            "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>hidden</Message></Error>"
+        )
+        .leak()
     };
     let cases = [
         ("403 Forbidden", code("AccessDenied"), "S3AccessDenied"),
@@ -92,6 +94,11 @@ async fn what_s3_answers_decides_the_reason() {
         for error in errors_of(&server(status, body).await).await {
             assert_eq!(error.reason, reason, "{status} {body}: {error}");
             assert_eq!(error.class, ErrorClass::User, "{error}");
+            let message = &error.message;
+            assert!(
+                message.contains(status) && !message.contains("hidden"),
+                "{error}"
+            );
         }
     }
 }
