@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde::{Deserialize, Serialize};
 
 use crate::names::PipelineName;
@@ -72,6 +73,9 @@ const fn resources(
     }
 }
 
+/// Of a role that writes no file: what a library may leave there.
+const NO_SCRATCH: &str = "64Mi";
+
 /// Everything that differs between roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
@@ -93,6 +97,8 @@ pub struct Facts {
     pub stops_on_suspend: bool,
     /// CPU and memory.
     pub resources: DefaultResources,
+    /// Most bytes it may hold on disk, in `/tmp`; a pod that holds more is evicted.
+    pub scratch: &'static str,
     /// Seconds between the request to end and the kill.
     pub grace_seconds: i64,
 }
@@ -158,6 +164,7 @@ roles! {
         secrets: &[LAKE, SOURCE, KAFKA, REDIS],
         stops_on_suspend: false,
         resources: resources("20m", "32Mi", "256Mi"),
+        scratch: NO_SCRATCH,
         grace_seconds: 30,
     },
     /// Source to Kafka
@@ -171,6 +178,8 @@ roles! {
         secrets: &[SOURCE, KAFKA],
         stops_on_suspend: true,
         resources: resources("20m", "32Mi", "512Mi"),
+        // The file of the source, unpacked.
+        scratch: "16Gi",
         grace_seconds: 20,
     },
     /// Kafka to the Delta table
@@ -184,6 +193,7 @@ roles! {
         secrets: &[LAKE, KAFKA],
         stops_on_suspend: false,
         resources: resources("20m", "32Mi", "512Mi"),
+        scratch: NO_SCRATCH,
         grace_seconds: 20,
     },
     /// Bars to feature rows
@@ -197,6 +207,7 @@ roles! {
         secrets: &[KAFKA, REDIS],
         stops_on_suspend: true,
         resources: resources("20m", "32Mi", "512Mi"),
+        scratch: NO_SCRATCH,
         grace_seconds: 20,
     },
     /// Trains one model and reports its manifest
@@ -210,6 +221,8 @@ roles! {
         secrets: &[LAKE],
         stops_on_suspend: true,
         resources: resources("250m", "256Mi", "1Gi"),
+        // What does not fit its memory while the table is read.
+        scratch: "32Gi",
         grace_seconds: 30,
     },
     /// Serves forecasts
@@ -224,6 +237,7 @@ roles! {
         secrets: &[LAKE, KAFKA, REDIS],
         stops_on_suspend: false,
         resources: resources("50m", "48Mi", "256Mi"),
+        scratch: NO_SCRATCH,
         grace_seconds: 30,
     },
     /// Watches drift and realised error
@@ -237,6 +251,7 @@ roles! {
         secrets: &[LAKE, KAFKA],
         stops_on_suspend: false,
         resources: resources("20m", "32Mi", "512Mi"),
+        scratch: NO_SCRATCH,
         grace_seconds: 20,
     },
     /// Removes what the deletion policy does not retain
@@ -251,6 +266,7 @@ roles! {
         secrets: &[LAKE, KAFKA, REDIS],
         stops_on_suspend: false,
         resources: resources("20m", "32Mi", "256Mi"),
+        scratch: NO_SCRATCH,
         grace_seconds: 30,
     },
 }
@@ -287,6 +303,31 @@ impl Role {
     /// Whether it talks to the API server, and needs a service account with rights of its own.
     pub fn has_rights(self) -> bool {
         self.reports() || self.facts().follows_serving
+    }
+
+    /// CPU and memory that a spec declares for its pods.
+    pub fn declared_resources(self, spec: &PipelineSpec) -> Option<&ResourceRequirements> {
+        let workers = &spec.workers;
+        let worker = match self {
+            Self::Train => return spec.training.resources.as_ref(),
+            Self::Predict => return spec.serving.resources.as_ref(),
+            Self::Prepare => &workers.prepare,
+            Self::Ingest => &workers.ingest,
+            Self::Lake => &workers.lake,
+            Self::Stream => &workers.stream,
+            Self::Monitor => &workers.monitor,
+            Self::Cleanup => &workers.cleanup,
+        };
+        worker.as_ref()?.resources.as_ref()
+    }
+
+    /// Field of the spec that declares CPU and memory of its pods.
+    pub fn resources_field(self) -> String {
+        match self {
+            Self::Train => "spec.training.resources".into(),
+            Self::Predict => "spec.serving.resources".into(),
+            other => format!("spec.workers.{other}.resources"),
+        }
     }
 
     /// Whether it runs all day: probed, with [`ADMIN_PORT`].
@@ -361,6 +402,44 @@ mod tests {
     fn the_kafka_identity_names_pipeline_and_role() {
         let name = PipelineName::new("n", "p");
         assert_eq!(name.kafka_identity(Role::Ingest), "foresail.n.p.ingest");
+    }
+
+    #[test]
+    fn the_resources_of_every_role_can_be_declared_and_their_defaults_are_in_the_manual() {
+        let schema = schemars::schema_for!(PipelineSpec).to_value();
+        for role in Role::ALL {
+            let field = role.resources_field();
+            let mut spec = serde_json::json!({
+                "instruments": [{"symbol": "X"}],
+                "source": {"csv": {"uri": "http://x/y.csv"}},
+                "kafka": {"bootstrapServers": "k:9092"},
+                "lake": {"uri": "s3://bucket", "endpoint": "http://s3", "secretName": "s3"},
+                "features": [{"name": "r", "function": "LogReturn"}],
+                "training": {"model": {"kind": "Linear"}}
+            });
+            let limit = serde_json::json!({"limits": {"memory": "3Gi"}});
+            let mut place = &mut spec;
+            for key in field.split('.').skip(1) {
+                place = &mut place[key];
+            }
+            *place = limit.clone();
+            let spec: PipelineSpec = serde_json::from_value(spec).unwrap();
+            let declared = role.declared_resources(&spec).expect(&field);
+            assert_eq!(serde_json::to_value(declared).unwrap(), limit, "{field}");
+            for other in Role::ALL.iter().filter(|other| *other != role) {
+                assert_eq!(other.declared_resources(&spec), None, "{field} {other}");
+            }
+            let DefaultResources {
+                cpu,
+                memory,
+                memory_limit,
+            } = role.facts().resources;
+            let manual = schema.to_string();
+            let text = format!(
+                "By default it requests cpu {cpu} and memory {memory}, with a memory limit of {memory_limit}."
+            );
+            assert!(manual.replace("\\n", " ").contains(&text), "{role}: {text}");
+        }
     }
 
     #[test]

@@ -20,11 +20,60 @@ fn error(class: ErrorClass, reason: &str, message: String) -> WorkerError {
 
 /// Why the pods of a role do not run, if they do not; the newest pod counts.
 pub(crate) fn trouble(observed: &Observed, role: Role) -> Option<WorkerError> {
-    let pods = observed.pods.iter();
-    match newest(pods.filter(|p| labels::is_role(*p, role))) {
-        Some(pod) => pod_trouble(pod, &observed.events),
-        None => no_pod(observed, role),
+    let pods = || observed.pods.iter().filter(|p| labels::is_role(*p, role));
+    let Some(pod) = newest(pods()) else {
+        return no_pod(observed, role);
+    };
+    // The pod that takes the place of one that was evicted tells nothing until it is ready.
+    let before = || {
+        pods()
+            .filter(|_| !is_ready(pod))
+            .find_map(|p| evicted(p, role))
+    };
+    pod_trouble(pod, role, &observed.events).or_else(before)
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|c| c.type_ == "Ready" && c.status == "True")
+}
+
+/// Why the kubelet has ended a pod: its own disk, or that of its node.
+fn evicted(pod: &Pod, role: Role) -> Option<WorkerError> {
+    let status = pod.status.as_ref()?;
+    if status.reason.as_deref() != Some("Evicted") {
+        return None;
     }
+    let why = status.message.as_deref().unwrap_or_default().trim();
+    let limit = role.facts().scratch;
+    let (class, advice) = if !why.contains("EmptyDir volume") {
+        let advice =
+            "another one takes its place; lower what the pods of the node use, or give it more"
+                .to_owned();
+        (ErrorClass::Outside, advice)
+    } else {
+        match role {
+            Role::Ingest => (
+                ErrorClass::User,
+                format!(
+                    "the file of source.csv must fit {limit} unpacked: split it, or leave out what is not read"
+                ),
+            ),
+            Role::Train => (
+                ErrorClass::User,
+                format!(
+                    "what a run holds on disk must fit {limit}: lower spec.training.maxSessions, or the number of instruments"
+                ),
+            ),
+            _ => (
+                ErrorClass::Internal,
+                format!("{role} has no reason to hold more than {limit} on disk"),
+            ),
+        }
+    };
+    let message = format!("pod {} was evicted: {why} {advice}", pod.name_any());
+    Some(error(class, "Evicted", message))
 }
 
 /// A Job that has begun and has no pod yet.
@@ -70,7 +119,8 @@ fn no_pod(observed: &Observed, role: Role) -> Option<WorkerError> {
 /// Why the pod of a training run failed.
 pub(crate) fn training_failure(pods: &[Pod], run_id: &str) -> Option<WorkerError> {
     let pod = newest(of_run(pods, run_id))?;
-    containers(pod).find_map(|c| terminated(pod, c))
+    let ended = || containers(pod).find_map(|c| terminated(pod, Role::Train, c));
+    evicted(pod, Role::Train).or_else(ended)
 }
 
 /// Phase that the kubelet reports.
@@ -100,8 +150,11 @@ fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
         .flatten()
 }
 
-fn pod_trouble(pod: &Pod, events: &[Event]) -> Option<WorkerError> {
+fn pod_trouble(pod: &Pod, role: Role, events: &[Event]) -> Option<WorkerError> {
     let status = pod.status.as_ref()?;
+    if let Some(error) = evicted(pod, role) {
+        return Some(error);
+    }
     let unschedulable = status
         .conditions
         .iter()
@@ -110,12 +163,13 @@ fn pod_trouble(pod: &Pod, events: &[Event]) -> Option<WorkerError> {
     if let Some(condition) = unschedulable {
         let why = condition.message.clone().unwrap_or_default();
         let message = format!(
-            "pod {} has no node: {why}; free resources or lower its requests",
-            pod.name_any()
+            "pod {} has no node: {why}; free resources, or lower the requests in {}",
+            pod.name_any(),
+            role.resources_field()
         );
         return Some(error(ErrorClass::Outside, "Unschedulable", message));
     }
-    if let Some(error) = containers(pod).find_map(|c| waiting(pod, c)) {
+    if let Some(error) = containers(pod).find_map(|c| waiting(pod, role, c)) {
         return Some(error);
     }
     if status.phase.as_deref() == Some("Pending") {
@@ -124,7 +178,7 @@ fn pod_trouble(pod: &Pod, events: &[Event]) -> Option<WorkerError> {
     None
 }
 
-fn waiting(pod: &Pod, container: &ContainerStatus) -> Option<WorkerError> {
+fn waiting(pod: &Pod, role: Role, container: &ContainerStatus) -> Option<WorkerError> {
     let waiting = container.state.as_ref()?.waiting.as_ref()?;
     let (reason, detail) = (
         waiting.reason.as_deref()?,
@@ -143,13 +197,13 @@ fn waiting(pod: &Pod, container: &ContainerStatus) -> Option<WorkerError> {
             let message = format!("pod {pod_name} cannot start: {detail}; make what it names");
             Some(error(ErrorClass::User, "ConfigMissing", message))
         }
-        "CrashLoopBackOff" => terminated(pod, container),
+        "CrashLoopBackOff" => terminated(pod, role, container),
         _ => None,
     }
 }
 
 /// How the container ended last.
-fn terminated(pod: &Pod, container: &ContainerStatus) -> Option<WorkerError> {
+fn terminated(pod: &Pod, role: Role, container: &ContainerStatus) -> Option<WorkerError> {
     let state = |s: &Option<k8s_openapi::api::core::v1::ContainerState>| {
         s.as_ref().and_then(|s| s.terminated.clone())
     };
@@ -157,7 +211,8 @@ fn terminated(pod: &Pod, container: &ContainerStatus) -> Option<WorkerError> {
     let pod_name = pod.name_any();
     if end.reason.as_deref() == Some("OOMKilled") {
         let message = format!(
-            "container of pod {pod_name} needed more memory than its limit; raise the limit in resources"
+            "container of pod {pod_name} needed more memory than its limit; raise limits.memory in {}",
+            role.resources_field()
         );
         return Some(error(ErrorClass::User, "OOMKilled", message));
     }
@@ -241,6 +296,88 @@ mod tests {
             let reason = trouble(&observed, Role::Ingest).map(|e| e.reason);
             assert_eq!(reason.as_deref(), expected);
         }
+    }
+
+    #[test]
+    fn a_kill_for_memory_names_the_field_that_raises_the_limit() {
+        for role in Role::ALL {
+            let killed = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
+            let mut status = container(json!({"waiting": {"reason": "CrashLoopBackOff"}}));
+            status["containerStatuses"][0]["lastState"] = killed;
+            let mut killed = pod(status);
+            let component = [(labels::COMPONENT.to_owned(), role.to_string())];
+            killed.metadata.labels.as_mut().unwrap().extend(component);
+            let observed = Observed {
+                pods: vec![killed],
+                ..Observed::default()
+            };
+            let error = trouble(&observed, *role).unwrap();
+            let advice = format!("raise limits.memory in {}", role.resources_field());
+            assert!(error.message.ends_with(&advice), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn an_eviction_is_named_with_its_advice_until_the_next_pod_is_ready() {
+        let full = "Usage of EmptyDir volume \"tmp\" exceeds the limit \"16Gi\". ";
+        let low = "The node was low on resource: ephemeral-storage. ";
+        let cases = [
+            (Role::Ingest, full, ErrorClass::User, "split it"),
+            (Role::Lake, full, ErrorClass::Internal, "no reason to hold"),
+            (
+                Role::Ingest,
+                low,
+                ErrorClass::Outside,
+                "another one takes its place",
+            ),
+        ];
+        for (role, why, class, advice) in cases {
+            let of_role = |status, second: u8| -> Pod {
+                let labels = json!({labels::COMPONENT: role, labels::RUN: "r1"});
+                let metadata = json!({
+                    "name": "p", "labels": labels,
+                    "creationTimestamp": format!("2026-01-01T00:00:0{second}Z")
+                });
+                serde_json::from_value(json!({"metadata": metadata, "status": status})).unwrap()
+            };
+            let gone = of_role(
+                json!({"phase": "Failed", "reason": "Evicted", "message": why}),
+                1,
+            );
+            let mut observed = Observed {
+                pods: vec![gone],
+                ..Observed::default()
+            };
+            let error = trouble(&observed, role).unwrap();
+            assert_eq!((error.reason.as_str(), error.class), ("Evicted", class));
+            let message = &error.message;
+            assert!(
+                message.contains(why.trim()) && message.contains(advice),
+                "{message}"
+            );
+            let next = |ready| {
+                let ready = json!([{"type": "Ready", "status": ready}]);
+                of_role(json!({"phase": "Running", "conditions": ready}), 2)
+            };
+            observed.pods.push(next("False"));
+            assert_eq!(trouble(&observed, role), Some(error));
+            observed.pods.push(next("True"));
+            assert_eq!(trouble(&observed, role), None);
+        }
+    }
+
+    #[test]
+    fn an_evicted_training_pod_is_no_crash() {
+        let mut evicted = container(json!({"terminated": {"exitCode": 137, "reason": "Error"}}));
+        evicted["reason"] = json!("Evicted");
+        evicted["message"] = json!("Usage of EmptyDir volume \"tmp\" exceeds the limit \"32Gi\". ");
+        let error = training_failure(&[pod(evicted)], "r1").unwrap();
+        assert_eq!(error.reason, "Evicted");
+        assert!(
+            error.message.contains("spec.training.maxSessions"),
+            "{}",
+            error.message
+        );
     }
 
     #[test]

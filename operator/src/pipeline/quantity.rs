@@ -1,10 +1,14 @@
-//! Kubernetes quantities, exact: `500m`, `1Gi`, `1e3`, `0.5`. Pure, without panics.
+//! Kubernetes quantities, exact, by the grammar of their API documentation: `500m`, `1Gi`, `1e3`, `0.5`. What the API
+//! server's parser takes beside it (`m`, `.` and `-` are 0 there) is refused. Pure, without panics.
 
 /// Smallest unit that Kubernetes keeps: a billionth.
 const NANO: i32 = 9;
 
-/// A quantity in billionths; smaller parts are rounded up, as Kubernetes does. None for text that is no
-/// quantity, or one too large to count.
+/// Largest quantity with a binary unit, as Kubernetes caps it: 2^63 - 1.
+const MOST: i128 = i64::MAX as i128 * 1_000_000_000;
+
+/// A quantity in billionths; smaller parts are rounded away from zero and binary ones capped, as Kubernetes does. None for
+/// text that is no quantity, or one too large to count.
 pub(crate) fn parse(text: &str) -> Option<i128> {
     let (negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -19,6 +23,7 @@ pub(crate) fn parse(text: &str) -> Option<i128> {
     let decimals = i32::try_from(fraction.len()).ok()?;
     let scaled = mantissa.checked_mul(1024_i128.checked_pow(binary)?)?;
     let value = shifted(scaled, ten.checked_add(NANO)?.checked_sub(decimals)?)?;
+    let value = if binary > 0 { value.min(MOST) } else { value };
     Some(if negative { -value } else { value })
 }
 
@@ -98,6 +103,50 @@ mod tests {
         assert!(parse("1.1Gi") > parse("1Gi") && parse("-1") < parse("0"));
     }
 
+    /// The forms of <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/> and of the manual.
+    #[test]
+    fn every_form_of_the_manual_is_counted_in_billionths() {
+        let mebi = 1_i128 << 20;
+        let one = 1_000_000_000;
+        let cases = [
+            ("128974848", 128_974_848 * one),
+            ("129e6", 129_000_000 * one),
+            ("129E6", 129_000_000 * one),
+            ("129e+6", 129_000_000 * one),
+            ("129M", 129_000_000 * one),
+            ("128974848000m", 128_974_848 * one),
+            ("123Mi", 123 * mebi * one),
+            ("1e-1", one / 10),
+            ("0.1", one / 10),
+            ("100m", one / 10),
+            ("100000u", one / 10),
+            ("100000000n", one / 10),
+            ("+1", one),
+            ("-1", -one),
+            ("-.5Mi", -(mebi / 2) * one),
+            ("0", 0),
+            ("00", 0),
+            ("0.0001n", 1),
+            ("-0.0001n", -1),
+            ("1Ki", 1_024 * one),
+            ("1Gi", 1_024 * mebi * one),
+            ("1Ti", mebi * mebi * one),
+            ("1Pi", 1_024 * mebi * mebi * one),
+            ("1Ei", mebi * mebi * mebi * one),
+            ("2.5E", 2_500_000_000 * one * one),
+            ("1k", 1_000 * one),
+            ("1G", one * one),
+            ("1T", 1_000 * one * one),
+            ("1P", 1_000_000 * one * one),
+            ("8Ei", i128::from(i64::MAX) * one),
+            ("99Ei", i128::from(i64::MAX) * one),
+            ("-99Ei", -i128::from(i64::MAX) * one),
+        ];
+        for (text, billionths) in cases {
+            assert_eq!(parse(text), Some(billionths), "{text}");
+        }
+    }
+
     #[test]
     fn other_text_is_no_quantity() {
         for text in [
@@ -112,6 +161,22 @@ mod tests {
             "1 Gi",
             "1e",
             "1ex",
+            "1e+",
+            "1e1.5",
+            "1e-",
+            "1e--1",
+            "1K",
+            "1g",
+            "1mi",
+            "1ki",
+            "1i",
+            "1nn",
+            "1Mi5",
+            "1 ",
+            " 1",
+            "1,5",
+            "١",
+            "1_000",
             "1.2.3",
             "inf",
             "nan",

@@ -116,11 +116,7 @@ impl ValidatedPipeline {
 
     /// CPU and memory of a role's pods, where the spec says them.
     pub fn declared_resources(&self, role: Role) -> Option<ResourceRequirements> {
-        match role {
-            Role::Train => self.training_job.resources.clone(),
-            Role::Predict => self.serving.resources.clone(),
-            _ => None,
-        }
+        role.declared_resources(&self.spec).cloned()
     }
 }
 

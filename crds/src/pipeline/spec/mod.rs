@@ -2,10 +2,12 @@
 //! Static rules are CEL; every message says what the value must be.
 
 mod feature;
+mod resources;
 mod retraining;
 mod serving;
 mod source;
 mod training;
+mod workers;
 
 pub use feature::{
     Argument, Column, Description, FeatureFunction, FeatureSpec, History, LONGEST_WINDOW, Reads,
@@ -20,6 +22,7 @@ pub use source::{
     SourceSpec,
 };
 pub use training::{ModelKind, ModelSpec, Target, TrainingSpec};
+pub use workers::{WorkerSpec, WorkersSpec};
 
 use foresail_domain::TradingCalendar;
 use kube::{CustomResource, KubeSchema};
@@ -90,6 +93,9 @@ pub struct PipelineSpec {
     /// When a challenger replaces the champion.
     #[serde(default)]
     pub promotion: PromotionSpec,
+    /// CPU and memory of the pods that neither train nor serve.
+    #[serde(default, skip_serializing_if = "WorkersSpec::is_empty")]
+    pub workers: WorkersSpec,
     /// Stops ingest, stream and new training runs; predictors serve on. A running training
     /// Job is suspended.
     #[serde(default)]

@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::resources;
 use crate::duration::DurationString;
 
 /// Serving of one Pipeline.
@@ -28,8 +29,10 @@ pub struct ServingSpec {
     pub behavior: Option<HorizontalPodAutoscalerBehavior>,
     /// Forecast cache.
     pub cache: CacheSpec,
-    /// CPU and memory of a predictor pod.
+    /// CPU and memory of a predictor pod, as in any container. By default it requests cpu 50m and memory 48Mi, with a
+    /// memory limit of 256Mi.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "resources::schema")]
     pub resources: Option<ResourceRequirements>,
 }
 

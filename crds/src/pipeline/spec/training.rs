@@ -5,6 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::resources;
 use crate::Decimal;
 
 /// Training of one Pipeline.
@@ -42,8 +43,10 @@ pub struct TrainingSpec {
     #[serde(default = "default_seed")]
     #[schemars(range(min = 0, max = 9007199254740991i64))]
     pub seed: u64,
-    /// CPU and memory of the training pod.
+    /// CPU and memory of the training pod, as in any container. By default it requests cpu 250m and memory 256Mi, with a
+    /// memory limit of 1Gi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "resources::schema")]
     pub resources: Option<ResourceRequirements>,
     /// A run that takes longer fails with reason DeadlineExceeded. 60 to 604800.
     #[serde(default = "default_deadline")]

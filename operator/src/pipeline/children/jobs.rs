@@ -22,7 +22,15 @@ const CLEANUP_SECONDS: i64 = 240;
 /// Makes topics and probes Kafka, S3, Redis and the source; tries until all is well.
 pub(super) fn prepare_job(pipeline: &ValidatedPipeline, images: &Images) -> Job {
     let role = Role::Prepare;
-    let hash = hash8(pipeline.prepare_config.as_bytes());
+    // A Job cannot be changed: one with other resources takes its place, where it has not ended well before.
+    let resources = pipeline.declared_resources(role);
+    let resources = resources.map(|r| serde_json::to_string(&r).unwrap_or_default());
+    let identity = format!(
+        "{}{}",
+        pipeline.prepare_config,
+        resources.unwrap_or_default()
+    );
+    let hash = hash8(identity.as_bytes());
     let name = pipeline.name.child(&format!("{role}-{hash}"));
     Job {
         metadata: meta(pipeline, name, role.name()),

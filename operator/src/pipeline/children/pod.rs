@@ -224,7 +224,10 @@ fn volumes(
         };
         add(volume, format!("{SECRETS_DIR}/{system}"), true);
     }
-    let scratch = EmptyDirVolumeSource::default();
+    let scratch = EmptyDirVolumeSource {
+        size_limit: Some(Quantity(role.facts().scratch.into())),
+        ..EmptyDirVolumeSource::default()
+    };
     add(
         Volume {
             name: "tmp".into(),

@@ -9,6 +9,7 @@ use super::*;
 use crate::pipeline::labels;
 use crate::pipeline::observed::Observed;
 use crate::pipeline::plan::plan;
+use crate::pipeline::quantity;
 use crate::pipeline::resources::Child;
 use crate::pipeline::validate::tests::pipeline;
 
@@ -222,6 +223,56 @@ fn every_role_has_a_pod() {
         let (_, pod) = pod.unwrap_or_else(|| panic!("{role} has no pod"));
         assert_eq!(pod["containers"][0]["args"][0], json!(role.name()));
     }
+}
+
+#[test]
+fn no_pod_may_fill_the_disk_of_its_node() {
+    for (role, pod) in pods() {
+        for volume in pod["volumes"].as_array().unwrap() {
+            let Some(scratch) = volume.get("emptyDir") else {
+                continue;
+            };
+            let limit = scratch["sizeLimit"].as_str().unwrap_or_default();
+            assert!(quantity::parse(limit).is_some_and(|q| q > 0), "{role}");
+        }
+    }
+}
+
+#[test]
+fn declared_resources_are_those_of_the_pod_and_an_edit_concerns_their_role_alone() {
+    for role in Role::ALL {
+        let declared = json!({"requests": {"cpu": "7m"}, "limits": {"memory": "3Gi"}});
+        let edit = |v: &mut Value| {
+            let mut place = v;
+            for key in role.resources_field().split('.') {
+                place = &mut place[key];
+            }
+            *place = declared.clone();
+        };
+        let p = pipeline(edit);
+        let mut all: Vec<Value> = children_of(&p).into_iter().map(|c| c.value).collect();
+        all.push(serde_json::to_value(cleanup(&p, &images()).1).unwrap());
+        let mut containers = all
+            .iter()
+            .map(|child| &child["spec"]["template"]["spec"]["containers"][0]);
+        let mine = containers.find(|c| c["name"] == json!(role));
+        assert_eq!(mine.unwrap()["resources"], declared, "{role}");
+        let expected = match role.facts().workload {
+            Workload::Job => BTreeSet::new(),
+            Workload::Worker | Workload::Server => BTreeSet::from([format!("Deployment p-{role}")]),
+        };
+        assert_eq!(changed_by(edit), expected, "{role}");
+    }
+}
+
+#[test]
+fn a_prepare_job_that_was_given_more_memory_is_another_job() {
+    let name = |p: ValidatedPipeline| jobs::prepare_job(&p, &images()).metadata.name;
+    let before = name(pipeline(|_| {}));
+    let more = name(pipeline(|v| {
+        v["spec"]["workers"] = json!({"prepare": {"resources": {"limits": {"memory": "1Gi"}}}});
+    }));
+    assert_ne!(before, more);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! takes. Each refusal names its field.
 
 use foresail_crds::Decimal;
+use foresail_crds::Role;
 use foresail_crds::pipeline::spec::{PipelineSpec, SimulatorSource};
 use jiff::civil::Date;
 use k8s_openapi::api::core::v1::ResourceRequirements;
@@ -18,8 +19,8 @@ pub(super) fn check(spec: &PipelineSpec) -> Result<(), Invalid> {
     }
     places(spec)?;
     secrets(spec)?;
-    resources("spec.training.resources", spec.training.resources.as_ref())?;
-    resources("spec.serving.resources", spec.serving.resources.as_ref())
+    let mut roles = Role::ALL.iter();
+    roles.try_for_each(|role| resources(&role.resources_field(), role.declared_resources(spec)))
 }
 
 fn dates(spec: &PipelineSpec) -> Result<(), Invalid> {
@@ -194,7 +195,7 @@ fn resources(field: &str, declared: Option<&ResourceRequirements>) -> Result<(),
     for (name, amount) in parts.into_iter().flatten().flatten() {
         if quantity::parse(&amount.0).is_none_or(|q| q < 0) {
             let message = format!(
-                "has {name} `{}`; it must be a quantity such as 500m or 1Gi",
+                "has {name} `{}`; it must be a quantity of 0 or more, such as 500m or 1Gi",
                 amount.0
             );
             return Err(invalid(field, message));

@@ -75,6 +75,8 @@ fn training_rows() -> Vec<Row> {
         ("49 sessions", vec![("/spec/training/maxSessions", json!(49))], "greater than or equal to 50"),
         ("a deadline of a minute less a second", vec![("/spec/training/activeDeadlineSeconds", json!(59))], "greater than or equal to 60"),
         ("eleven retries", vec![("/spec/training/backoffLimit", json!(11))], "less than or equal to 10"),
+        ("much memory", vec![("/spec/training/resources/requests", json!({"memory": "much"}))], "spec.training.resources.requests.memory"),
+        ("memory below zero", vec![("/spec/training/resources/limits", json!({"memory": "-1Gi"}))], "spec.training.resources.limits.memory"),
         ("a schedule of four words", vec![("/spec/training/schedule", json!("0 22 * *"))], "spec.training.schedule"),
         ("no hidden unit", vec![("/spec/training/model/hidden", json!(0))], "greater than or equal to 1"),
         ("1001 epochs", vec![("/spec/training/model/epochs", json!(1001))], "less than or equal to 1000"),
@@ -96,6 +98,9 @@ fn training_rows() -> Vec<Row> {
 #[rustfmt::skip]
 fn serving_rows() -> Vec<Row> {
     vec![
+        ("half a unit", vec![("/spec/serving/resources/limits", json!({"memory": "1KiB"}))], "spec.serving.resources.limits.memory"),
+        ("an exponent without digits", vec![("/spec/workers/ingest/resources/limits", json!({"memory": "1e"}))], "spec.workers.ingest.resources.limits.memory"),
+        ("resources of nobody", vec![("/spec/workers/oracle", json!({}))], "unknown field \"spec.workers.oracle\""),
         ("fewest above most", vec![("/spec/serving/minReplicas", json!(7))], "serving.minReplicas must not be above serving.maxReplicas"),
         ("no replica", vec![("/spec/serving/minReplicas", json!(0))], "greater than or equal to 1"),
         ("101 replicas", vec![("/spec/serving/maxReplicas", json!(101))], "less than or equal to 100"),
