@@ -1,6 +1,8 @@
 //! Records on Kafka and rows in Redis. JSON values, key = symbol, event time also in a header.
 //! Good bars travel as `foresail_domain::Bar`; everything derived is defined here.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
 /// Kafka header names.
@@ -16,6 +18,8 @@ pub mod header {
     /// Offsets the bars topic had given out when the record was made, decimal: a topic that ends before
     /// that was deleted and re-created.
     pub const BARS_WRITTEN: &str = "bars_written";
+    /// How far ingest is, a [`SourceState`](super::SourceState) in JSON; on the last record of each transaction of ingest.
+    pub const SOURCE_STATE: &str = "source_state";
     /// Feature-set fingerprint (hex).
     pub const FINGERPRINT: &str = "fingerprint";
     /// Model version number, decimal.
@@ -41,6 +45,26 @@ pub struct FeatureRecord {
     pub adjustment_factor: f64,
     /// Values in the order of the feature set, finite.
     pub values: Vec<f64>,
+}
+
+/// What ingest knows at a record: enough to see whether the source still reads as it did, and to go on counting.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceState {
+    /// How often the source was found to be another one: positions count within a reading.
+    pub reading: u64,
+    /// Hex SHA-256 over what decides the outcome of a row and every row up to this one.
+    pub digest: String,
+    /// Rows of this reading.
+    pub rows_read: u64,
+    /// Bars of it that were sent.
+    pub rows_sent: u64,
+    /// Rows of it that went to quarantine.
+    pub rows_quarantined: u64,
+    /// Rows of it that an earlier reading had.
+    pub rows_unchanged: u64,
+    /// Bars without an open or a volume.
+    pub missing_fields: u64,
 }
 
 /// Longest original kept in a quarantine record, in bytes of its JSON: the record must fit a Kafka message, whatever the
@@ -87,21 +111,76 @@ pub struct QuarantineRecord {
     pub reason: String,
     /// One sentence with the offending values.
     pub message: String,
-    /// The row as it was read (UTF-8, invalid bytes replaced), cut when it is long.
+    /// The row as it was read, from its beginning as far as a record holds it: text, or what `originalEncoding` says.
     pub original: String,
+    /// Present when the row is not UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_encoding: Option<OriginalEncoding>,
+    /// Bytes of the whole row: more than `original` holds when that is cut.
+    #[serde(default)]
+    pub original_bytes: u64,
+}
+
+/// How bytes that are not text are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OriginalEncoding {
+    /// RFC 4648, with padding.
+    #[serde(rename = "base64")]
+    Base64,
+}
+
+/// A row as it was read.
+#[derive(Clone, Copy, Debug)]
+pub struct Original<'a> {
+    /// The row, or its beginning.
+    pub bytes: &'a [u8],
+    /// Bytes of the whole row.
+    pub length: u64,
+}
+
+impl<'a> Original<'a> {
+    /// A row that is held whole.
+    pub fn whole(bytes: &'a [u8]) -> Self {
+        let length = bytes.len() as u64;
+        Self { bytes, length }
+    }
+
+    /// As text, when it is UTF-8 as far as it is held: a cut may have split its last character.
+    fn text(&self) -> Option<&'a str> {
+        match std::str::from_utf8(self.bytes) {
+            Ok(text) => Some(text),
+            Err(error) if self.length > self.bytes.len() as u64 && error.error_len().is_none() => {
+                std::str::from_utf8(&self.bytes[..error.valid_up_to()]).ok()
+            }
+            Err(_) => None,
+        }
+    }
 }
 
 impl QuarantineRecord {
-    /// The record of a refused row; `original` is cut to what fits a Kafka message, between characters.
-    pub fn new(provider: &str, source_position: u64, refusal: Refusal, original: &[u8]) -> Self {
-        // More than this cannot fit, however it is written.
-        let start = &original[..original.len().min(LONGEST_ORIGINAL + 4)];
+    /// The record of a refused row, byte for byte; `original` is cut to what fits a Kafka message.
+    pub fn new(
+        provider: &str,
+        source_position: u64,
+        refusal: Refusal,
+        original: Original<'_>,
+    ) -> Self {
+        let (kept, original_encoding) = match original.text() {
+            Some(text) => (fitting(text), None),
+            None => {
+                let most = LONGEST_ORIGINAL / 4 * 3;
+                let start = &original.bytes[..original.bytes.len().min(most)];
+                (BASE64.encode(start), Some(OriginalEncoding::Base64))
+            }
+        };
         Self {
             provider: provider.chars().take(LONGEST_KEY).collect(),
             source_position,
             reason: refusal.reason.to_string(),
             message: refusal.message.chars().take(LONGEST_MESSAGE).collect(),
-            original: fitting(&String::from_utf8_lossy(start)),
+            original: kept,
+            original_encoding,
+            original_bytes: original.length,
         }
     }
 }
@@ -160,23 +239,66 @@ pub struct StreamSnapshot {
 mod tests {
     use super::*;
 
-    fn original(bytes: &[u8]) -> String {
-        QuarantineRecord::new("csv", 1, Refusal::new("NotABar", "no"), bytes).original
+    fn record(original: Original<'_>) -> QuarantineRecord {
+        QuarantineRecord::new("csv", 1, Refusal::new("NotABar", "no"), original)
+    }
+
+    /// The bytes that a reader of the topic gets back.
+    fn bytes(record: &QuarantineRecord) -> Vec<u8> {
+        match record.original_encoding {
+            None => record.original.clone().into_bytes(),
+            Some(OriginalEncoding::Base64) => BASE64.decode(&record.original).unwrap(),
+        }
     }
 
     #[test]
-    fn a_long_original_is_cut_between_characters() {
-        assert_eq!(original("kurz €".as_bytes()), "kurz €");
-        for padding in 0..4 {
-            let text = "x".repeat(LONGEST_ORIGINAL - padding) + "€€";
-            let kept = original(text.as_bytes());
-            assert!(text.starts_with(&kept), "{padding}");
-            assert_eq!(kept.len(), LONGEST_ORIGINAL - padding % 3, "{padding}");
+    fn a_refused_row_is_kept_byte_for_byte() {
+        let rows: [&[u8]; 6] = [
+            b"",
+            "kurz \u{20ac}".as_bytes(),
+            b"a\0\x1b",
+            b"a\xffb",
+            b"\xe2\x82",
+            &[0x80; 999],
+        ];
+        for row in rows {
+            let written = serde_json::to_vec(&record(Original::whole(row))).unwrap();
+            let read: QuarantineRecord = serde_json::from_slice(&written).unwrap();
+            assert_eq!(bytes(&read), row);
+            assert_eq!(read.original_bytes, row.len() as u64);
+            let encoded = std::str::from_utf8(row).is_err();
+            assert_eq!(read.original_encoding.is_some(), encoded, "{row:?}");
         }
-        // Not UTF-8: replaced by characters of three bytes, and still cut.
-        let damaged = original(&vec![0x80; LONGEST_ORIGINAL + 9]);
-        assert_eq!(damaged.chars().count(), LONGEST_ORIGINAL / 3);
-        assert_eq!(original(b"a\xffb"), "a\u{fffd}b");
+    }
+
+    #[test]
+    fn a_long_original_is_cut_and_says_so() {
+        for padding in 0..4 {
+            let text = "x".repeat(LONGEST_ORIGINAL - padding) + "\u{20ac}\u{20ac}";
+            let kept = record(Original::whole(text.as_bytes()));
+            assert!(text.starts_with(&kept.original), "{padding}");
+            assert_eq!(
+                kept.original.len(),
+                LONGEST_ORIGINAL - padding % 3,
+                "{padding}"
+            );
+            assert_eq!(kept.original_bytes, text.len() as u64);
+        }
+        let row = vec![0x80; LONGEST_ORIGINAL + 9];
+        let kept = record(Original::whole(&row));
+        assert_eq!(kept.original.len(), LONGEST_ORIGINAL);
+        assert_eq!(bytes(&kept), row[..LONGEST_ORIGINAL / 4 * 3]);
+        assert_eq!(kept.original_bytes, row.len() as u64);
+        // What was read ends within a character: it is text for all that.
+        let cut = Original {
+            bytes: b"abc\xe2\x82",
+            length: 1_000,
+        };
+        let kept = record(cut);
+        assert_eq!(
+            (kept.original.as_str(), kept.original_encoding),
+            ("abc", None)
+        );
     }
 
     #[test]
@@ -185,7 +307,7 @@ mod tests {
             let row = vec![byte; 1_000_000];
             let text = String::from_utf8_lossy(&row).into_owned();
             let refusal = Refusal::new("BadDate", format!("`{text}` is no date"));
-            let record = QuarantineRecord::new("csv", 1, refusal, &row);
+            let record = QuarantineRecord::new("csv", 1, refusal, Original::whole(&row));
             let length = serde_json::to_vec(&record).unwrap().len();
             let key = refused_key(Some(&text)).unwrap().len();
             assert!(length + key < 300_000, "{byte}: {length}");

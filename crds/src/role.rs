@@ -50,6 +50,9 @@ pub enum Reports {
     Fields(&'static [&'static str]),
 }
 
+/// Most bytes of the file of a source, unpacked: ingest keeps it on the scratch volume of its pod.
+pub const LARGEST_SOURCE_BYTES: u64 = 8 << 30;
+
 /// CPU and memory of a pod when the Pipeline declares none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DefaultResources {

@@ -209,7 +209,8 @@ pub struct PrepareStatus {
     pub error: Option<WorkerError>,
 }
 
-/// Progress of the ingest worker. rowsRead = rowsSent + rowsQuarantined, always.
+/// Progress of the ingest worker. rowsRead = rowsSent + rowsQuarantined + rowsUnchanged, always. The counts are of the
+/// source as it reads now: they start over when rows that were read before have changed.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
 pub struct IngestStatus {
@@ -222,6 +223,18 @@ pub struct IngestStatus {
     /// Rows in quarantine.
     #[schemars(range(min = 0))]
     pub rows_quarantined: u64,
+    /// Rows of sessions up to the newest bar that was sent of their symbol before the source changed: not sent again.
+    #[schemars(range(min = 0))]
+    pub rows_unchanged: u64,
+    /// Why rows of the source are in quarantine, the most frequent reason first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["reason"]))]
+    pub refusals: Vec<RefusalCount>,
+    /// The newest price level that was accepted although no split explains it, with what was refused before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub last_rebasing: Option<String>,
     /// Bars accepted without an open or a volume.
     #[schemars(range(min = 0))]
     pub missing_fields: u64,
@@ -235,6 +248,22 @@ pub struct IngestStatus {
     /// Error, while there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<WorkerError>,
+}
+
+/// Rows that were refused for one reason.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusalCount {
+    /// CamelCase reason, as in the records of the quarantine.
+    #[schemars(length(max = 64))]
+    pub reason: String,
+    /// Rows of the source.
+    #[schemars(range(min = 0))]
+    pub rows: u64,
+    /// One of them: its line in the file, the value and what was expected, cut at 80 characters; bytes that are no text
+    /// in hexadecimal.
+    #[schemars(length(max = 80))]
+    pub example: String,
 }
 
 /// Progress of the lake sink.

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Decimal;
+use crate::duration::DurationString;
 
 /// Where bars come from.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
@@ -37,7 +38,8 @@ pub struct SourceSpec {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("!self.uri.startsWith('s3://') || has(self.endpoint)").message("source.csv.endpoint must be set when source.csv.uri starts with s3://")
+    validation = Rule::new("!self.uri.startsWith('s3://') || has(self.endpoint)").message("source.csv.endpoint must be set when source.csv.uri starts with s3://"),
+    validation = Rule::new("!has(self.poll) || self.poll.matches('^([1-9][0-9]{1,6}s|[1-9][0-9]{0,6}[mhd])$')").message("source.csv.poll must be at least 10s")
 )]
 pub struct CsvSource {
     /// `s3://bucket/key`, `http://...` or `https://...`; `.gz` is unpacked. Only public addresses are
@@ -68,6 +70,11 @@ pub struct CsvSource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 24))]
     pub symbol: Option<String>,
+    /// How often the file is looked at again once it was read, at least 10s. Rows that were added arrive then. A file
+    /// that has changed in another way, such as one that holds the newest sessions only, is read by symbol and session:
+    /// what is newer than the newest bar sent of its symbol arrives, the rest is counted as unchanged.
+    #[serde(default = "default_poll")]
+    pub poll: DurationString,
     /// How a zero open is read: vendors write 0 where the open is unknown.
     #[serde(default = "yes")]
     pub zero_open_is_missing: bool,
@@ -216,6 +223,10 @@ pub struct ReplaySpec {
     /// Speed: sessions per second of wall time, up to 10000. Replay starts when the first
     /// champion serves.
     pub sessions_per_second: Decimal,
+}
+
+fn default_poll() -> DurationString {
+    "5m".into()
 }
 
 fn default_region() -> String {

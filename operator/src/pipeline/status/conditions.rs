@@ -3,8 +3,9 @@
 use foresail_crds::Role;
 use foresail_crds::pipeline::conditions as names;
 use foresail_crds::pipeline::status::{
-    ErrorClass, PipelineStatus, RunRecord, RunState, WorkerError,
+    ErrorClass, IngestStatus, PipelineStatus, RunRecord, RunState, WorkerError,
 };
+use foresail_crds::role_error::presentable;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -175,6 +176,9 @@ fn sources(facts: Facts<'_>) -> PartState {
     if p.suspend {
         return PartState::good(type_, "Suspended", "ingest is suspended");
     }
+    if let Some(refused) = status.and_then(rows_refused) {
+        return refused;
+    }
     match status {
         Some(s) if facts.is_available(Role::Ingest) && facts.is_available(Role::Lake) => {
             let message = format!(
@@ -199,6 +203,29 @@ fn sources(facts: Facts<'_>) -> PartState {
         }
         _ => PartState::waiting(type_, "Starting", "ingest and lake are starting"),
     }
+}
+
+/// A source of which more than half of the rows are refused. Refused rows are ordinary (days without a trade, typing errors),
+/// and every source has some; most of them are not what a source has, but what its columns, its dates or its numbers are not:
+/// the spec describes another file. A person must say which, so it is not waited for.
+fn rows_refused(ingest: &IngestStatus) -> Option<PartState> {
+    if ingest.rows_quarantined <= ingest.rows_read / 2 {
+        return None;
+    }
+    let most = ingest.refusals.first();
+    let most = most.map_or_else(String::new, |most| {
+        let reason = presentable(&most.reason, 64);
+        let example = presentable(&most.example, 80);
+        format!("; the most frequent reason is {reason}: {example}")
+    });
+    let message = format!(
+        "{} of {} rows are refused{most}; correct source.csv or the file, they are read again",
+        thousands(ingest.rows_quarantined),
+        thousands(ingest.rows_read)
+    );
+    let mut part = PartState::waiting(names::SOURCES_READY, "RowsRefused", message);
+    part.stalled = true;
+    Some(part)
 }
 
 fn features(facts: Facts<'_>) -> PartState {
@@ -440,7 +467,7 @@ fn thousands(n: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use foresail_crds::pipeline::status::{LakeStatus, PrepareStatus, StreamStatus};
+    use foresail_crds::pipeline::status::{LakeStatus, PrepareStatus, RefusalCount, StreamStatus};
     use foresail_crds::worker_config::{ServedVersion, ServingConfig};
 
     use super::*;
@@ -498,6 +525,51 @@ mod tests {
             assert_eq!(find(&conditions, "Stalled").is_some(), stalled);
             assert_eq!(find(&conditions, "Reconciling").is_some(), !stalled);
         }
+    }
+
+    #[test]
+    fn a_source_of_which_most_rows_are_refused_is_not_ready_and_says_why() {
+        let p = pipeline(|_| {});
+        let plan = Plan {
+            prepared: true,
+            ..Plan::default()
+        };
+        let sources = |read, quarantined, refusals| {
+            let mut observed = Observed::default();
+            observed.status.ingest = Some(IngestStatus {
+                rows_read: read,
+                rows_sent: read - quarantined,
+                rows_quarantined: quarantined,
+                refusals,
+                source_complete: true,
+                ..IngestStatus::default()
+            });
+            let conditions = conditions_of(&p, &plan, &observed);
+            assert_eq!(
+                find(&conditions, "Stalled").is_some(),
+                quarantined > read / 2
+            );
+            find(&conditions, "SourcesReady").unwrap().clone()
+        };
+        let dates = RefusalCount {
+            reason: "BadDate".into(),
+            rows: 1_200,
+            example: "line 2: date `01/03/2000` must be YYYY-MM-DD".into(),
+        };
+        for (read, quarantined) in [(1_201, 1_201), (1_201, 601), (1, 1)] {
+            let refused = sources(read, quarantined, vec![dates.clone()]);
+            assert_eq!(
+                (refused.status.as_str(), refused.reason.as_str()),
+                ("False", "RowsRefused")
+            );
+            let why = "BadDate: line 2: date `01/03/2000` must be YYYY-MM-DD";
+            assert!(refused.message.contains(why), "{}", refused.message);
+        }
+        for (read, quarantined) in [(0, 0), (1_201, 600), (2, 1)] {
+            assert_ne!(sources(read, quarantined, vec![]).reason, "RowsRefused");
+        }
+        let unknown = sources(1_201, 1_201, vec![]);
+        assert_eq!(unknown.reason, "RowsRefused", "whatever is not known");
     }
 
     #[test]

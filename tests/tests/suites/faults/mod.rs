@@ -3,6 +3,7 @@
 mod data_plane;
 mod operator;
 mod reasons;
+mod refusals;
 mod sources;
 mod store;
 mod strangers;

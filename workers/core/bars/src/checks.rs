@@ -10,13 +10,15 @@ use foresail_domain::corporate::{self, Action, AdjustedRow};
 use foresail_domain::{Bar, Interval, TradingCalendar};
 use jiff::civil::Date;
 
+use crate::jumps::{Level, Move, Rebasing};
+use crate::lines::LONGEST_ROW;
 use crate::row::{Fields, RawRow};
 
 /// What a row is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RowOutcome {
-    /// A bar to send, and its session date.
-    Bar(Bar, Date),
+    /// A bar to send, and the new price level that it stands for.
+    Bar(Bar, Option<Rebasing>),
     /// To quarantine.
     Refused(Refusal),
     /// Another symbol, or a date outside backfill and replay: not part of this Pipeline.
@@ -31,7 +33,14 @@ pub struct Checker {
     to: Option<Date>,
     zero_open_is_missing: bool,
     provider: &'static str,
-    last: HashMap<String, (Date, Option<AdjustedRow>)>,
+    last: HashMap<String, Last>,
+}
+
+/// The last good row of a symbol.
+struct Last {
+    date: Date,
+    adjusted: Option<AdjustedRow>,
+    level: Level,
 }
 
 impl Checker {
@@ -58,41 +67,25 @@ impl Checker {
 
     /// Checks the next row; `now` is wall time in milliseconds UTC.
     pub fn check(&mut self, row: &RawRow, now: i64) -> RowOutcome {
-        match self.bar(&row.fields, now) {
-            Ok(Some((bar, date))) => RowOutcome::Bar(bar, date),
+        match self.bar(row, now) {
+            Ok(Some((bar, rebasing))) => RowOutcome::Bar(bar, rebasing),
             Ok(None) => RowOutcome::OutOfScope,
             Err(refusal) => RowOutcome::Refused(refusal),
         }
     }
 
-    fn bar(&mut self, fields: &Fields, now: i64) -> Result<Option<(Bar, Date)>, Refusal> {
-        if *fields == Fields::default() {
-            return Err(Refusal::new(
-                "Unreadable",
-                "the line does not have the columns of the header",
-            ));
-        }
-        let symbol = fields
-            .symbol
-            .clone()
-            .ok_or_else(|| Refusal::new("MissingSymbol", "symbol is empty"))?;
-        let text = fields
-            .date
-            .as_deref()
-            .ok_or_else(|| Refusal::new("MissingDate", "date is empty"))?;
-        let date = read_date(text)
-            .ok_or_else(|| Refusal::new("BadDate", format!("date `{text}` must be YYYY-MM-DD")))?;
-        let event_time = self.calendar.session_end(date);
-        if event_time > now {
-            return Err(Refusal::new(
-                "InTheFuture",
-                format!("session {date} ends after now"),
-            ));
-        }
-        let outside = self.from.is_some_and(|f| date < f) || self.to.is_some_and(|t| date > t);
-        if outside || !self.symbols.contains(&symbol) {
+    /// When the session that a row names has ended (milliseconds UTC), and its symbol; `None` when it names none.
+    pub fn place<'a>(&self, row: &'a RawRow) -> Option<(&'a str, i64)> {
+        let date = read_date(row.fields.date.as_deref()?)?;
+        let symbol = row.fields.symbol.as_deref()?;
+        Some((symbol, self.calendar.session_end(date)))
+    }
+
+    fn bar(&mut self, row: &RawRow, now: i64) -> Result<Option<(Bar, Option<Rebasing>)>, Refusal> {
+        let Some((symbol, date)) = self.identity(row, now)? else {
             return Ok(None);
-        }
+        };
+        let fields = &row.fields;
         let previous = self.in_order(&symbol, date)?;
         let close = number(fields.close.as_deref(), "close")?
             .ok_or_else(|| Refusal::new("MissingClose", "close is empty"))?;
@@ -102,7 +95,7 @@ impl Checker {
         let bar = Bar {
             symbol: symbol.clone(),
             interval: Interval::Daily,
-            event_time,
+            event_time: self.calendar.session_end(date),
             open: open.filter(|v| !(self.zero_open_is_missing && *v == 0.0)),
             high: number(fields.high.as_deref(), "high")?,
             low: number(fields.low.as_deref(), "low")?,
@@ -116,25 +109,98 @@ impl Checker {
         };
         bar.check(now)
             .map_err(|e| Refusal::new(e.reason(), e.to_string()))?;
-        self.last.insert(symbol, (date, adjusted));
-        Ok(Some((bar, date)))
+        let rebasing = self.accept(&bar, date, adjusted)?;
+        Ok(Some((bar, rebasing)))
+    }
+
+    /// Symbol and date of a row; `None` when it is not part of this Pipeline.
+    fn identity(&self, row: &RawRow, now: i64) -> Result<Option<(String, Date)>, Refusal> {
+        let fields = &row.fields;
+        if *fields == Fields::default() {
+            return Err(unreadable(row));
+        }
+        let symbol = fields
+            .symbol
+            .clone()
+            .ok_or_else(|| Refusal::new("MissingSymbol", "symbol is empty"))?;
+        let text = fields
+            .date
+            .as_deref()
+            .ok_or_else(|| Refusal::new("MissingDate", "date is empty"))?;
+        let date = read_date(text)
+            .ok_or_else(|| Refusal::new("BadDate", format!("date `{text}` must be YYYY-MM-DD")))?;
+        if self.calendar.session_end(date) > now {
+            return Err(Refusal::new(
+                "InTheFuture",
+                format!("session {date} ends after now"),
+            ));
+        }
+        let outside = self.from.is_some_and(|f| date < f) || self.to.is_some_and(|t| date > t);
+        let declared = !outside && self.symbols.contains(&symbol);
+        Ok(declared.then_some((symbol, date)))
+    }
+
+    /// Takes a bar for the last one of its symbol, unless its prices have jumped.
+    fn accept(
+        &mut self,
+        bar: &Bar,
+        date: Date,
+        adjusted: Option<AdjustedRow>,
+    ) -> Result<Option<Rebasing>, Refusal> {
+        let Some(last) = self.last.get_mut(&bar.symbol) else {
+            let level = Level::new(bar);
+            let first = Last {
+                date,
+                adjusted,
+                level,
+            };
+            self.last.insert(bar.symbol.clone(), first);
+            return Ok(None);
+        };
+        let rebasing = match last.level.next(bar) {
+            Move::Jump(factor) => {
+                let message = format!(
+                    "close {} is {factor:.4} times the one before, no split explains it",
+                    bar.close
+                );
+                return Err(Refusal::new("PriceJump", message));
+            }
+            Move::Rebased(rebasing) => Some(rebasing),
+            Move::Usual => None,
+        };
+        (last.date, last.adjusted) = (date, adjusted);
+        Ok(rebasing)
     }
 
     /// The symbol's last good row, when this date comes after it.
     fn in_order(&self, symbol: &str, date: Date) -> Result<Option<AdjustedRow>, Refusal> {
         match self.last.get(symbol) {
-            Some((last, _)) if *last == date => Err(Refusal::new(
+            Some(last) if last.date == date => Err(Refusal::new(
                 "Duplicate",
                 format!("{symbol} already has a bar of {date}"),
             )),
-            Some((last, _)) if *last > date => {
+            Some(last) if last.date > date => {
+                let last = last.date;
                 let message = format!("{symbol} of {date} comes after its bar of {last}");
                 Err(Refusal::new("OutOfOrder", message))
             }
-            Some((_, adjusted)) => Ok(*adjusted),
+            Some(last) => Ok(last.adjusted),
             None => Ok(None),
         }
     }
+}
+
+fn unreadable(row: &RawRow) -> Refusal {
+    let message = if row.length > LONGEST_ROW as u64 {
+        format!(
+            "`{}` has {} bytes, at most {LONGEST_ROW} are read",
+            row.shown(),
+            row.length
+        )
+    } else {
+        format!("`{}` does not have the columns of the header", row.shown())
+    };
+    Refusal::new("Unreadable", message)
 }
 
 /// A date of the spec, `YYYY-MM-DD`.

@@ -41,6 +41,7 @@ fn row(text: &str) -> RawRow {
     RawRow {
         position: 0,
         original: text.into(),
+        length: text.len() as u64,
         fields,
     }
 }
@@ -82,11 +83,12 @@ fn each_kind_of_bad_row_has_its_reason_and_leaves_the_rest_alone() {
 #[test]
 fn a_zero_open_is_missing_and_not_a_price() {
     let mut checker = checker(json!({}));
-    let RowOutcome::Bar(bar, date) = checker.check(&row("X,2000-03-01,0.0,2,1,1.5,"), NOW) else {
+    let RowOutcome::Bar(bar, _) = checker.check(&row("X,2000-03-01,0.0,2,1,1.5,"), NOW) else {
         panic!("good row refused");
     };
     assert_eq!((bar.open, bar.volume), (None, None));
-    assert_eq!(date.to_string(), "2000-03-01");
+    let end = TradingCalendar::Xnys.session_end("2000-03-01".parse().unwrap());
+    assert_eq!(bar.event_time, end);
 }
 
 #[test]
@@ -107,4 +109,149 @@ fn splits_come_from_the_adjusted_close() {
         panic!("good row refused");
     };
     assert_eq!((bar.split_factor, bar.dividend), (2.0, 0.0));
+}
+
+/// Outcomes of closes of X, one a day from 2000-03-01; every price of a bar is its close.
+fn closes(checker: &mut Checker, closes: &[f64]) -> Vec<String> {
+    let mut date: Date = "2000-03-01".parse().unwrap();
+    let mut outcome = |close: &f64| {
+        let text = format!("X,{date},{close},{close},{close},{close},10");
+        date = date.tomorrow().unwrap();
+        match checker.check(&row(&text), NOW) {
+            RowOutcome::Bar(_, None) => "good".to_string(),
+            RowOutcome::Bar(_, Some(rebasing)) => rebasing.to_string(),
+            RowOutcome::Refused(refusal) => refusal.reason.to_string(),
+            RowOutcome::OutOfScope => "out of scope".to_string(),
+        }
+    };
+    closes.iter().map(&mut outcome).collect()
+}
+
+#[test]
+fn a_bar_that_is_a_hundred_times_too_large_or_small_is_refused_and_leaves_no_trace() {
+    for wrong in [100.0, 0.01, 62.0, 1.0 / 62.0] {
+        let found = closes(
+            &mut checker(json!({})),
+            &[5.0, 5.1 * wrong, 5.2, 5.0 * wrong, 5.3],
+        );
+        let expected = ["good", "PriceJump", "good", "PriceJump", "good"];
+        assert_eq!(found, expected, "{wrong}");
+    }
+}
+
+#[test]
+fn moves_that_markets_make_are_no_jumps() {
+    let found = closes(
+        &mut checker(json!({})),
+        &[0.0001, 0.0004, 0.0001, 0.003, 0.03, 1.2, 0.06, 0.002],
+    );
+    assert!(found.iter().all(|outcome| outcome == "good"), "{found:?}");
+    // From one to sixty within the session: its first trade was near the close before.
+    let mut checker = checker(json!({}));
+    checker.check(&row("X,2000-03-01,1,1,1,1,10"), NOW);
+    let outcome = checker.check(&row("X,2000-03-02,1.1,70,1.1,60,10"), NOW);
+    assert!(matches!(outcome, RowOutcome::Bar(..)), "{outcome:?}");
+}
+
+#[test]
+fn a_run_on_a_new_level_is_a_rebasing_and_told() {
+    let found = closes(
+        &mut checker(json!({})),
+        &[5.0, 510.0, 490.0, 520.0, 505.0, 5.0],
+    );
+    let expected = [
+        "good",
+        "PriceJump",
+        "PriceJump",
+        "told",
+        "good",
+        "PriceJump",
+    ];
+    for (found, expected) in found.iter().zip(expected) {
+        let found = if found.starts_with("X: prices moved from 5 to 520 (104.0000 times)") {
+            "told"
+        } else {
+            found.as_str()
+        };
+        assert_eq!(found, expected);
+    }
+    // Wrong rows that do not agree make no level.
+    let found = closes(
+        &mut checker(json!({})),
+        &[5.0, 500.0, 0.05, 500.0, 0.05, 5.0],
+    );
+    assert!(found[1..5].iter().all(|outcome| outcome == "PriceJump"));
+    assert_eq!(found[5], "good");
+}
+
+#[test]
+fn one_row_again_and_again_is_no_run() {
+    let mut checker = checker(json!({}));
+    checker.check(&row("X,2000-03-01,5,5,5,5,10"), NOW);
+    for _ in 0..5 {
+        let outcome = checker.check(&row("X,2000-03-02,500,500,500,500,10"), NOW);
+        let RowOutcome::Refused(refusal) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert_eq!(refusal.reason, "PriceJump");
+    }
+}
+
+#[test]
+fn a_declared_split_explains_a_jump() {
+    let source = json!({"csv": {"uri": "http://h/f.csv"}});
+    let mut checker = Checker::new(&config(source), "csv").unwrap();
+    let mut outcome = |date: &str, close: &str, split: Option<&str>| {
+        let mut row = row(&format!("X,{date},,,,{close},10"));
+        row.fields.split_factor = split.map(str::to_string);
+        match checker.check(&row, NOW) {
+            RowOutcome::Bar(..) => "good",
+            RowOutcome::Refused(refusal) => refusal.reason,
+            RowOutcome::OutOfScope => "out of scope",
+        }
+    };
+    assert_eq!(outcome("2000-03-01", "0.05", None), "good");
+    // A reverse split 1:100, and one that is not there.
+    assert_eq!(outcome("2000-03-02", "5.1", Some("0.01")), "good");
+    assert_eq!(outcome("2000-03-03", "5.0", Some("0.01")), "PriceJump");
+    assert_eq!(outcome("2000-03-06", "0.05", Some("1")), "PriceJump");
+}
+
+#[test]
+fn bytes_that_are_no_row_are_named() {
+    let mut checker = checker(json!({}));
+    let mut raw = RawRow {
+        original: b"PK\x03\x04".to_vec(),
+        length: 4,
+        ..RawRow::default()
+    };
+    let message = |outcome| match outcome {
+        RowOutcome::Refused(refusal) => refusal.message,
+        other => panic!("{other:?}"),
+    };
+    let said = message(checker.check(&raw, NOW));
+    assert!(said.starts_with("`0x504b0304` does not have"), "{said}");
+    raw.length = 1 << 20;
+    let said = message(checker.check(&raw, NOW));
+    assert!(said.contains("has 1048576 bytes"), "{said}");
+}
+
+#[test]
+fn the_simulator_makes_no_jumps_of_its_own() {
+    let spec = serde_json::from_value(json!({"seed": 3, "start": "1980-01-02", "sessions": 4000,
+        "annualVolatility": "1.5", "splitEverySessions": 40, "badRowEvery": 50}))
+    .unwrap();
+    let symbols = ["X".to_string(), "Y".to_string()];
+    let rows = crate::Simulator::new(&spec, &symbols, TradingCalendar::Xnys).unwrap();
+    let mut checker = checker(json!({}));
+    let mut reasons = std::collections::BTreeMap::new();
+    for row in rows {
+        if let RowOutcome::Refused(refusal) = checker.check(&row, NOW) {
+            *reasons.entry(refusal.reason).or_insert(0) += 1;
+        }
+    }
+    assert!(
+        !reasons.is_empty() && !reasons.contains_key("PriceJump"),
+        "{reasons:?}"
+    );
 }

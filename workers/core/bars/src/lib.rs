@@ -5,10 +5,14 @@
 mod checks;
 mod csv_source;
 mod header;
+mod jumps;
+mod lines;
 mod row;
 mod simulator;
 
 pub use checks::{Checker, RowOutcome, date_of};
 pub use csv_source::CsvRows;
+pub use jumps::Rebasing;
+pub use lines::LONGEST_ROW;
 pub use row::{Fields, RawRow};
 pub use simulator::Simulator;

@@ -155,7 +155,8 @@ impl Simulator {
         .join(",");
         RawRow {
             position,
-            original,
+            length: original.len() as u64,
+            original: original.into_bytes(),
             fields,
         }
     }

@@ -1,52 +1,76 @@
-//! Brings a CSV file here: S3 or HTTP, unpacked when its name ends in `.gz`.
+//! Brings a CSV file here, from S3 or HTTP, and sees whether it has changed since.
 
-use std::io::Read;
-
-use flate2::read::MultiGzDecoder;
+use bytes::Bytes;
+use foresail_crds::role::LARGEST_SOURCE_BYTES;
 use foresail_crds::role_error::shown_address;
 use foresail_crds::worker_config::SourceAddress;
 use foresail_runtime_base::{Outside, RoleError};
-use foresail_runtime_http::Client;
-use foresail_runtime_store::{S3Uri, Store};
+use foresail_runtime_http::{Answer, Client};
+use foresail_runtime_store::{ObjectStream, S3Uri, Store};
+use sha2::{Digest, Sha256};
 
-/// Largest file, packed and unpacked. The file is held in memory while it is read.
-const LARGEST: u64 = 1 << 30;
+use crate::spool::{Spool, Spooled, too_large};
 
-/// The whole file.
+/// What tells one state of a file from another.
+pub(crate) struct Version {
+    /// What the server says (`ETag`, `Last-Modified`); not every one does.
+    stamp: Option<String>,
+    /// Of the file as it came.
+    digest: [u8; 32],
+}
+
+/// The whole file, on the scratch volume.
 ///
 /// # Errors
-/// S3 and HTTP failures by class; user errors `SourceTooLarge` and `SourceUnreadable`.
-pub(crate) async fn fetch_all(
+/// S3 and HTTP failures by class; user errors `SourceTooLarge` and `SourceUnreadable`; outside error `ScratchFailed`.
+pub(crate) async fn fetch(
     spec: &SourceAddress,
     outside: &Outside,
-) -> Result<Vec<u8>, RoleError> {
-    let packed = if spec.uri.starts_with("s3://") {
-        let uri = S3Uri::parse(&spec.uri)?;
-        let store = Store::of_source(spec, outside)?;
-        if let Some(size) = store.size(&uri).await?.filter(|size| *size > LARGEST) {
-            return Err(too_large(&spec.uri, size));
-        }
-        store.get(&uri).await?.to_vec()
-    } else {
-        http(spec, outside).await?
+) -> Result<(Spooled, Version), RoleError> {
+    let mut body = Body::open(spec, outside).await?;
+    let mut spool = Spool::new(&spec.uri)?;
+    if body.length().is_some_and(|n| n > LARGEST_SOURCE_BYTES) {
+        let uri = shown_address(&spec.uri);
+        return Err(too_large(&uri, LARGEST_SOURCE_BYTES, false));
+    }
+    while let Some(piece) = body.next().await? {
+        spool.push(&piece)?;
+    }
+    let file = spool.finish()?;
+    let version = Version {
+        stamp: body.stamp(),
+        digest: file.digest,
     };
-    if !spec.uri.ends_with(".gz") {
-        return Ok(packed);
+    Ok((file, version))
+}
+
+/// Whether the file is another one than it was. A server that says nothing about that is asked for the whole file.
+///
+/// # Errors
+/// S3 and HTTP failures by class.
+pub(crate) async fn has_changed(
+    spec: &SourceAddress,
+    outside: &Outside,
+    known: &Version,
+) -> Result<bool, RoleError> {
+    if known.stamp.is_some() {
+        return Ok(stamp(spec, outside).await? != known.stamp);
     }
-    let mut bytes = Vec::new();
-    MultiGzDecoder::new(packed.as_slice())
-        .take(LARGEST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|e| {
-            RoleError::user(
-                "SourceUnreadable",
-                format!("{} is not a gzip file: {e}", shown_address(&spec.uri)),
-            )
-        })?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(too_large(&spec.uri, bytes.len() as u64));
+    let mut body = Body::open(spec, outside).await?;
+    let mut digest = Sha256::new();
+    while let Some(piece) = body.next().await? {
+        digest.update(&piece);
     }
-    Ok(bytes)
+    let digest: [u8; 32] = digest.finalize().into();
+    Ok(digest != known.digest)
+}
+
+async fn stamp(spec: &SourceAddress, outside: &Outside) -> Result<Option<String>, RoleError> {
+    if spec.uri.starts_with("s3://") {
+        let uri = S3Uri::parse(&spec.uri)?;
+        return Store::of_source(spec, outside)?.stamp(&uri).await;
+    }
+    client(spec, outside)?.stamp(&spec.uri).await
 }
 
 /// Checks that the source answers, without reading all of it. Called by `prepare`.
@@ -65,24 +89,44 @@ pub async fn reachable(spec: &SourceAddress, outside: &Outside) -> Result<(), Ro
     Ok(())
 }
 
-fn too_large(uri: &str, size: u64) -> RoleError {
-    let uri = shown_address(uri);
-    RoleError::user(
-        "SourceTooLarge",
-        format!("{uri} has {size} bytes; at most {LARGEST} are read"),
-    )
+/// A file on its way.
+enum Body {
+    Http(Answer),
+    S3(Box<ObjectStream>),
 }
 
-async fn http(spec: &SourceAddress, outside: &Outside) -> Result<Vec<u8>, RoleError> {
-    let mut answer = client(spec, outside)?.get(&spec.uri).await?;
-    let mut bytes = Vec::new();
-    while let Some(chunk) = answer.chunk().await? {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() as u64 > LARGEST {
-            return Err(too_large(&spec.uri, bytes.len() as u64));
+impl Body {
+    async fn open(spec: &SourceAddress, outside: &Outside) -> Result<Self, RoleError> {
+        if spec.uri.starts_with("s3://") {
+            let uri = S3Uri::parse(&spec.uri)?;
+            let store = Store::of_source(spec, outside)?;
+            let object = store.stream(&uri).await?;
+            return Ok(Self::S3(Box::new(object)));
+        }
+        let answer = client(spec, outside)?.get(&spec.uri).await?;
+        Ok(Self::Http(answer))
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, RoleError> {
+        match self {
+            Self::Http(answer) => answer.chunk().await,
+            Self::S3(object) => object.chunk().await,
         }
     }
-    Ok(bytes)
+
+    fn length(&self) -> Option<u64> {
+        match self {
+            Self::Http(answer) => answer.length(),
+            Self::S3(object) => object.length(),
+        }
+    }
+
+    fn stamp(&self) -> Option<String> {
+        match self {
+            Self::Http(answer) => answer.stamp(),
+            Self::S3(object) => object.stamp(),
+        }
+    }
 }
 
 fn client(spec: &SourceAddress, outside: &Outside) -> Result<Client, RoleError> {

@@ -1,13 +1,17 @@
 //! Ingest: reads a source in order, checks every row, sends good bars to Kafka and the rest to
 //! quarantine with its reason. Backfill as fast as possible, then live replay at the declared
-//! speed, on one schema. Rows read = sent + quarantined, always. Run by `foresail-worker ingest`.
+//! speed, on one schema. Rows read = sent + quarantined + unchanged, always. Run by `foresail-worker ingest`.
 
+mod batch;
 mod fetch;
 mod metrics;
 mod pace;
 mod position;
+mod reading;
 mod records;
+mod refusals;
 mod source;
+mod spool;
 mod worker;
 
 pub use fetch::reachable;

@@ -3,7 +3,7 @@
 use foresail_runtime_base::metrics::{Counter, Labelled, Registry};
 
 pub(crate) struct Metrics {
-    /// Source rows committed, by outcome: `sent`, `quarantined` or `out_of_scope`.
+    /// Source rows committed, by outcome: `sent`, `quarantined`, `unchanged` or `out_of_scope`.
     pub rows: Labelled<Counter, 1>,
 }
 
@@ -12,7 +12,7 @@ impl Metrics {
         Self {
             rows: registry.counters(
                 "foresail_ingest_rows_total",
-                "Source rows committed by this process: sent, quarantined, or out of scope.",
+                "Source rows read by this process: sent, quarantined, unchanged, or out of scope.",
                 ["outcome"],
             ),
         }

@@ -2,7 +2,9 @@
 
 use foresail_bars::RawRow;
 use foresail_crds::names::Topics;
-use foresail_crds::records::{QuarantineRecord, Refusal, header, refused_key};
+use foresail_crds::records::{
+    Original, QuarantineRecord, Refusal, SourceState, header, refused_key,
+};
 use foresail_domain::Bar;
 use foresail_runtime_base::RoleError;
 use foresail_runtime_kafka::Record;
@@ -37,7 +39,11 @@ pub(crate) fn refused(
     provider: &str,
     now: i64,
 ) -> Result<Record, RoleError> {
-    let value = QuarantineRecord::new(provider, row.position, refusal, row.original.as_bytes());
+    let original = Original {
+        bytes: &row.original,
+        length: row.length,
+    };
+    let value = QuarantineRecord::new(provider, row.position, refusal, original);
     Ok(Record {
         topic: target.topics.quarantine.clone(),
         partition: None,
@@ -46,6 +52,14 @@ pub(crate) fn refused(
         headers: headers(row, provider, now, target.written),
         timestamp: Some(now),
     })
+}
+
+/// Writes into a record how far ingest is at it.
+pub(crate) fn remember(record: &mut Record, state: &SourceState) -> Result<(), RoleError> {
+    let text = serde_json::to_string(state);
+    let text = text.map_err(|e| RoleError::internal("Encoding", e.to_string()))?;
+    record.headers.push((header::SOURCE_STATE.into(), text));
+    Ok(())
 }
 
 fn headers(row: &RawRow, provider: &str, now: i64, written: i64) -> Vec<(String, String)> {

@@ -1,28 +1,27 @@
-//! The IO loop: open (fence, find the position), then batches of rows, one transaction each. Any
-//! failure ends the connection; the next one finds its position again in what was committed.
+//! The IO loop: open (fetch, fence, find the position), then batches of rows, one transaction each, then look for a
+//! changed file. Any failure ends the connection; the next one finds its position again in what was committed.
 
-use std::iter::Peekable;
 use std::time::{Duration, Instant};
 
-use foresail_bars::{Checker, RawRow, RowOutcome, date_of};
+use foresail_bars::{Checker, RawRow, date_of};
 use foresail_crds::Role;
 use foresail_crds::names::Topics;
 use foresail_crds::pipeline::status::IngestStatus;
 use foresail_crds::worker_config::{IngestConfig, ServingConfig};
-use foresail_runtime_base::{Connecting, RoleContext, RoleError, Supervised, clock, supervise};
-use foresail_runtime_kafka::{Record, Settings, TransactionalProducer, end_offset_sum};
+use foresail_runtime_base::{
+    Connecting, RoleContext, RoleError, Supervised, clock, spawn_blocking, supervise,
+};
+use foresail_runtime_kafka::{Settings, TransactionalProducer, end_offset_sum};
 use jiff::civil::Date;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tokio::sync::watch;
 
+use crate::batch::{Batch, Progress};
 use crate::metrics::Metrics;
 use crate::pace::Pace;
-use crate::position::{self, Position};
-use crate::records::{self, Target};
-use crate::source::{self, Rows};
+use crate::position;
+use crate::reading::{self, Marks, Trail};
+use crate::source::{Rows, Source};
 
-/// Most rows in one transaction of the backfill.
-const BATCH: usize = 500;
 /// How often an open connection makes sure that its topic is still the same one.
 const CHECK_TOPIC_EVERY: Duration = Duration::from_secs(30);
 
@@ -53,27 +52,20 @@ struct Worker {
 /// An open connection: source, position and producer.
 struct Connection {
     producer: TransactionalProducer,
-    rows: Peekable<Rows>,
-    checker: Checker,
-    provider: &'static str,
+    source: Source,
+    rows: Rows,
+    progress: Progress,
     settings: Settings,
-    /// First position that is not committed.
-    next: u64,
     /// Offsets the bars topic has given out, as far as this connection knows.
     written: i64,
     /// When the topic was last checked.
     checked: Instant,
-    status: IngestStatus,
+    /// Something was written, or there is nothing to write: an error from before is over.
+    proved: bool,
+    backfill_complete: bool,
+    source_complete: bool,
     /// Last date of the backfill; everything is backfill when absent.
     backfill_to: Option<Date>,
-}
-
-/// Rows of one transaction, checked.
-#[derive(Default)]
-struct Batch {
-    records: Vec<Record>,
-    status: IngestStatus,
-    out_of_scope: u64,
 }
 
 impl Supervised for Worker {
@@ -81,29 +73,51 @@ impl Supervised for Worker {
 
     async fn run_connected(&self, connecting: &Connecting<'_>) -> Result<(), RoleError> {
         let mut connection = self.open().await?;
-        connecting.opened();
-        self.context.reporter.update(|_| ());
-        self.backfill(&mut connection).await?;
+        connecting.ready();
+        self.backfill(&mut connection, connecting).await?;
         if connection.rows.peek().is_some() && !self.context.shutdown.is_cancelled() {
-            self.champion().await;
-            self.replay(&mut connection).await?;
+            self.champion(&mut connection, connecting).await;
+            self.replay(&mut connection, connecting).await?;
         }
         if connection.rows.peek().is_none() {
-            connection.status.source_complete = true;
-            self.publish(&connection);
-            tracing::info!(rows = connection.status.rows_read, "source complete");
+            connection.source_complete = true;
+            self.prove(&mut connection, connecting);
+            tracing::info!(rows = connection.progress.rows_read(), "source complete");
         }
-        while !self.context.shutdown.is_cancelled() {
-            tokio::select! {
-                () = tokio::time::sleep(CHECK_TOPIC_EVERY) => self.check_topic(&mut connection).await?,
-                () = self.context.shutdown.cancelled() => {}
-            }
-        }
-        Ok(())
+        self.watch(&mut connection).await
     }
 }
 
 impl Worker {
+    /// Until shutdown, or until the file has changed: then it is opened like after a restart.
+    async fn watch(&self, connection: &mut Connection) -> Result<(), RoleError> {
+        let poll = connection.source.poll();
+        let mut polled = Instant::now();
+        while !self.context.shutdown.is_cancelled() {
+            let left = poll.map(|every| every.saturating_sub(polled.elapsed()));
+            let wait = left.unwrap_or(CHECK_TOPIC_EVERY).min(CHECK_TOPIC_EVERY);
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.context.shutdown.cancelled() => return Ok(()),
+            }
+            self.check_topic(connection).await?;
+            if poll.is_none_or(|every| polled.elapsed() < every) {
+                continue;
+            }
+            match connection.source.has_changed(&self.context.outside).await {
+                Ok(true) => {
+                    tracing::info!("the file of the source has changed");
+                    return Ok(());
+                }
+                Ok(false) => self.publish(connection),
+                // What was read stands; the file is asked for again.
+                Err(error) => self.context.reporter.fail(&error),
+            }
+            polled = Instant::now();
+        }
+        Ok(())
+    }
+
     /// Makes sure, from time to time, that the topic still holds what was sent.
     async fn check_topic(&self, connection: &mut Connection) -> Result<(), RoleError> {
         if connection.checked.elapsed() < CHECK_TOPIC_EVERY {
@@ -117,53 +131,68 @@ impl Worker {
     }
 
     async fn open(&self) -> Result<Connection, RoleError> {
-        let settings = Settings::new(&self.context.config.kafka, &self.context.outside)?;
-        let (rows, provider) = source::open(&self.context.config, &self.context.outside).await?;
-        let identity = self.context.config.pipeline.kafka_identity(Role::Ingest);
+        let config = &self.context.config;
+        let settings = Settings::new(&config.kafka, &self.context.outside)?;
+        let source = Source::open(config, &self.context.outside).await?;
+        let rows = source.rows(config)?;
+        let identity = config.pipeline.kafka_identity(Role::Ingest);
         // First fence off older instances: what is read after it can no longer change.
         let producer = TransactionalProducer::open(&settings, &identity).await?;
-        let Position { next, written } = position::read(&settings, &self.topics).await?;
-        tracing::info!(next, written, provider, "source open");
-        let replays = self.context.config.source.replay.is_some();
-        let to = self
-            .context
-            .config
-            .source
-            .backfill
-            .to
-            .as_deref()
-            .filter(|_| replays);
+        let position = position::read(&settings, &self.topics).await?;
+        let written = position.written;
+        let mut compared = source.rows(config)?;
+        let trail = Trail::new(config);
+        let work = spawn_blocking(move || reading::start(&position, trail, &mut compared));
+        let start = work.await.map_err(|_| {
+            RoleError::internal(
+                "TaskLost",
+                "comparing the source with what was read; it is retried",
+            )
+        })??;
+        let (reading, next) = (start.reading, start.next);
+        let marks = match reading {
+            0 => Marks::default(),
+            _ => position::marks(&settings, &self.topics, &config.symbols()).await?,
+        };
+        let provider = source.provider();
+        tracing::info!(reading, next, written, provider, "source open");
+        let checker = Checker::new(config, provider)?;
+        let to = config.source.backfill.to.as_deref();
+        let to = to.filter(|_| config.source.replay.is_some());
         Ok(Connection {
             producer,
-            rows: rows.peekable(),
-            checker: Checker::new(&self.context.config, provider)?,
-            provider,
+            source,
+            rows,
+            progress: Progress::new(checker, Trail::new(config), (start, marks), provider),
             settings,
-            next,
             written,
             checked: Instant::now(),
-            status: IngestStatus::default(),
+            proved: false,
+            backfill_complete: false,
+            source_complete: false,
             backfill_to: date_of(to, "source.backfill.to")?,
         })
     }
 
-    async fn backfill(&self, connection: &mut Connection) -> Result<(), RoleError> {
-        while !self.context.shutdown.is_cancelled() {
-            let (batch, more) = self.batch(connection, BATCH)?;
-            self.commit(connection, batch).await?;
-            if !more {
-                break;
-            }
-        }
-        connection.status.backfill_complete = !self.context.shutdown.is_cancelled();
+    async fn backfill(
+        &self,
+        connection: &mut Connection,
+        connecting: &Connecting<'_>,
+    ) -> Result<(), RoleError> {
+        self.session(connection, connecting).await?;
+        connection.backfill_complete = !self.context.shutdown.is_cancelled();
         self.publish(connection);
-        tracing::info!(rows = connection.status.rows_read, "backfill complete");
+        tracing::info!(rows = connection.progress.rows_read(), "backfill complete");
         Ok(())
     }
 
     /// Replay starts when a champion serves.
-    async fn champion(&self) {
+    async fn champion(&self, connection: &mut Connection, connecting: &Connecting<'_>) {
         let mut serving = self.serving.clone();
+        if serving.borrow().champion.is_none() {
+            // Nothing is left to do, and nothing failed.
+            self.prove(connection, connecting);
+        }
         let serves = async {
             if serving.wait_for(|s| s.champion.is_some()).await.is_err() {
                 // Nobody follows the versions any more: that is no champion.
@@ -176,111 +205,103 @@ impl Worker {
         }
     }
 
-    async fn replay(&self, connection: &mut Connection) -> Result<(), RoleError> {
+    async fn replay(
+        &self,
+        connection: &mut Connection,
+        connecting: &Connecting<'_>,
+    ) -> Result<(), RoleError> {
         let speed = self.context.config.source.replay.as_ref();
         let speed = speed
             .and_then(|r| r.sessions_per_second.as_f64())
             .unwrap_or(1.0);
         let mut pace = Pace::new(speed);
-        while connection.rows.peek().is_some() && !self.context.shutdown.is_cancelled() {
-            let resumed = connection
-                .rows
-                .peek()
-                .is_some_and(|row| row.position < connection.next);
-            if !resumed {
+        while let Some(row) = connection.rows.peek() {
+            if self.context.shutdown.is_cancelled() {
+                break;
+            }
+            let news = connection.progress.is_news(row);
+            connection.backfill_to = row_date(row).or(connection.backfill_to);
+            if news {
                 pace.next(&self.context.shutdown).await;
             }
-            connection.backfill_to = next_date(&mut connection.rows).or(connection.backfill_to);
-            let (batch, _) = self.batch(connection, usize::MAX)?;
-            self.commit(connection, batch).await?;
-            self.publish(connection);
+            self.session(connection, connecting).await?;
         }
         Ok(())
     }
 
-    /// Checks rows up to `most` or up to the last row dated at or before `backfill_to`; false when
-    /// the next row lies behind it or there is none.
-    fn batch(&self, connection: &mut Connection, most: usize) -> Result<(Batch, bool), RoleError> {
+    /// Commits rows up to the last one dated at or before `backfill_to`.
+    async fn session(
+        &self,
+        connection: &mut Connection,
+        connecting: &Connecting<'_>,
+    ) -> Result<(), RoleError> {
+        while !self.context.shutdown.is_cancelled() {
+            let (batch, more) = self.batch(connection)?;
+            self.commit(connection, batch, connecting).await?;
+            if !more {
+                break;
+            }
+            // A long stretch without news waits for nothing.
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// False when the next row lies behind `backfill_to` or there is none.
+    fn batch(&self, connection: &mut Connection) -> Result<(Batch, bool), RoleError> {
         let mut batch = Batch::default();
         let limit = connection.backfill_to;
-        while let Some(row) = connection.rows.next_if(|row| within(row, limit)) {
-            self.check(connection, &row, &mut batch)?;
-            if batch.records.len() >= most {
+        let target = (&self.topics, connection.written);
+        while let Some(row) = connection.rows.next_if(|row| within(row, limit))? {
+            let now = clock::now_ms();
+            connection.progress.take(&row, &mut batch, target, now)?;
+            if batch.is_full() {
                 return Ok((batch, true));
             }
         }
         Ok((batch, false))
     }
 
-    fn check(
+    async fn commit(
         &self,
         connection: &mut Connection,
-        row: &RawRow,
-        batch: &mut Batch,
+        mut batch: Batch,
+        connecting: &Connecting<'_>,
     ) -> Result<(), RoleError> {
-        let now = clock::now_ms();
-        let fresh = row.position >= connection.next;
-        let target = Target {
-            topics: &self.topics,
-            written: connection.written,
-        };
-        let status = &mut batch.status;
-        let record = match connection.checker.check(row, now) {
-            RowOutcome::OutOfScope => {
-                batch.out_of_scope += u64::from(fresh);
-                return Ok(());
-            }
-            RowOutcome::Bar(bar, _) => {
-                status.rows_sent += 1;
-                status.missing_fields += u64::from(bar.open.is_none() || bar.volume.is_none());
-                status.last_event_time = time(bar.event_time);
-                records::bar(&target, row, &bar)?
-            }
-            RowOutcome::Refused(refusal) => {
-                status.rows_quarantined += 1;
-                records::refused(&target, row, refusal, connection.provider, now)?
-            }
-        };
-        status.rows_read += 1;
-        if fresh {
-            batch.records.push(record);
-        }
-        Ok(())
-    }
-
-    async fn commit(&self, connection: &mut Connection, batch: Batch) -> Result<(), RoleError> {
-        let bars = batch
-            .records
-            .iter()
-            .filter(|r| r.topic == self.topics.bars)
-            .count() as u64;
+        batch.close()?;
+        let is_bar = |topic: &String| *topic == self.topics.bars;
+        let bars = batch.records.iter().filter(|r| is_bar(&r.topic)).count() as u64;
         let refused = batch.records.len() as u64 - bars;
         connection.producer.commit(batch.records).await?;
         connection.written += i64::try_from(bars).unwrap_or(i64::MAX);
         let rows = &self.metrics.rows;
         rows.with(["sent"]).inc_by(bars);
         rows.with(["quarantined"]).inc_by(refused);
+        rows.with(["unchanged"]).inc_by(batch.unchanged);
         rows.with(["out_of_scope"]).inc_by(batch.out_of_scope);
-        let (total, new) = (&mut connection.status, batch.status);
-        total.rows_read += new.rows_read;
-        total.rows_sent += new.rows_sent;
-        total.rows_quarantined += new.rows_quarantined;
-        total.missing_fields += new.missing_fields;
-        total.last_event_time = new.last_event_time.or(total.last_event_time.take());
-        if connection
-            .rows
-            .peek()
-            .is_none_or(|row| row.position >= connection.next)
-        {
-            self.publish(connection);
+        if bars + refused > 0 {
+            self.prove(connection, connecting);
         }
         self.check_topic(connection).await
     }
 
+    /// Work has succeeded: an error from before is over, and the next failure is the first one.
+    fn prove(&self, connection: &mut Connection, connecting: &Connecting<'_>) {
+        connection.proved = true;
+        connecting.succeeded();
+        self.publish(connection);
+    }
+
+    /// Reports how far ingest is. An open connection alone does not take back what made the last one fail.
     fn publish(&self, connection: &Connection) {
-        self.context
-            .reporter
-            .update(|status| *status = connection.status.clone());
+        if !connection.proved {
+            return;
+        }
+        self.context.reporter.update(|status| {
+            connection.progress.report(status);
+            status.backfill_complete = connection.backfill_complete;
+            status.source_complete = connection.source_complete;
+        });
     }
 }
 
@@ -298,13 +319,4 @@ fn within(row: &RawRow, limit: Option<Date>) -> bool {
         (Some(date), Some(limit)) => date <= limit,
         _ => true,
     }
-}
-
-/// Date of the next session to replay.
-fn next_date(rows: &mut Peekable<Rows>) -> Option<Date> {
-    rows.peek().and_then(row_date)
-}
-
-fn time(ms: i64) -> Option<Time> {
-    jiff::Timestamp::from_millisecond(ms).ok().map(Time)
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec};
-use foresail_crds::records::{QuarantineRecord, Refusal, StreamSnapshot};
+use foresail_crds::records::{Original, QuarantineRecord, Refusal, StreamSnapshot};
 use foresail_domain::Bar;
 use foresail_features::FeatureSet;
 use serde::{Deserialize, Serialize};
@@ -232,6 +232,6 @@ fn quarantine(message: &BarMessage, bar: Option<&Bar>, refusal: Refusal) -> Quar
         provider.unwrap_or("unknown"),
         message.source_position.unwrap_or(0),
         refusal,
-        &message.value,
+        Original::whole(&message.value),
     )
 }

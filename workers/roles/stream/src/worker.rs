@@ -60,8 +60,9 @@ impl Supervised for Worker {
 
     async fn run_connected(&self, connecting: &Connecting<'_>) -> Result<(), RoleError> {
         let mut connection = self.open().await?;
-        connecting.opened();
-        self.report(&connection.engine);
+        connecting.ready();
+        // An open connection alone does not take back what made the last one fail.
+        let mut proved = false;
         loop {
             let messages = connection.reader.next_batch(BATCH, WAIT).await?;
             let empty = messages.is_empty();
@@ -84,9 +85,15 @@ impl Supervised for Worker {
             if let Some(cache) = &self.cache {
                 connection.mirror.flush(cache, &self.fingerprint).await;
             }
-            if !empty {
+            // Something was written, or there is nothing to write.
+            let works = !empty || connection.reader.caught_up();
+            if works && !proved {
+                connecting.succeeded();
+            }
+            if !empty || works && !proved {
                 self.report(&connection.engine);
             }
+            proved |= works;
             if stop {
                 return Ok(());
             }

@@ -42,13 +42,7 @@ pub struct Connecting<'a> {
 }
 
 impl Connecting<'_> {
-    /// The connection is open: the pod is ready, and the next failure is the first one.
-    pub fn opened(&self) {
-        self.ready();
-        self.succeeded();
-    }
-
-    /// The pod is ready.
+    /// The connection is open: the pod is ready. That proves nothing, so the waits between failures grow on.
     pub fn ready(&self) {
         self.health.set_ready(true);
     }

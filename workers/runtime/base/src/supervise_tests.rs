@@ -8,10 +8,18 @@ use foresail_crds::pipeline::status::LakeStatus;
 use super::*;
 use crate::{Observations, Secrets};
 
+/// What an attempt says before it fails.
+#[derive(Clone, Copy, PartialEq)]
+enum Before {
+    Nothing,
+    Open,
+    Work,
+}
+
 /// Fails as often as it is told, then works until shutdown.
 struct Flaky {
     failures: usize,
-    opens_first: bool,
+    before: Before,
     attempts: Mutex<Vec<Instant>>,
     shutdown: Shutdown,
 }
@@ -26,12 +34,16 @@ impl Supervised for Flaky {
             attempts.len()
         };
         if attempt <= self.failures {
-            if self.opens_first {
-                connecting.opened();
+            if self.before != Before::Nothing {
+                connecting.ready();
+            }
+            if self.before == Before::Work {
+                connecting.succeeded();
             }
             return Err(RoleError::outside("Away", format!("attempt {attempt}")));
         }
-        connecting.opened();
+        connecting.ready();
+        connecting.succeeded();
         self.shutdown.cancelled().await;
         Ok(())
     }
@@ -43,13 +55,13 @@ struct World {
     observations: Observations,
 }
 
-fn world(failures: usize, opens_first: bool) -> World {
+fn world(failures: usize, before: Before) -> World {
     let pipeline = PipelineName::new("n", "p");
     let secrets = Secrets::at("/none");
     let (context, observations) = RoleContext::detached((), Role::Lake, &pipeline, secrets);
     let role = Flaky {
         failures,
-        opens_first,
+        before,
         attempts: Mutex::default(),
         shutdown: context.shutdown.clone(),
     };
@@ -74,7 +86,7 @@ async fn failures_are_reported_and_waited_out_and_the_last_word_is_written() {
         context,
         role,
         observations,
-    } = world(2, false);
+    } = world(2, Before::Nothing);
     let writer = async {
         let reported = || observations.latest.borrow().clone().unwrap_or_default();
         until("the second failure", || {
@@ -103,12 +115,12 @@ async fn failures_are_reported_and_waited_out_and_the_last_word_is_written() {
 }
 
 #[tokio::test]
-async fn an_open_connection_starts_the_waits_over() {
+async fn work_that_succeeded_starts_the_waits_over() {
     let World {
         context,
         role,
         observations,
-    } = world(3, true);
+    } = world(3, Before::Work);
     drop(observations);
     let stop = async {
         until("connected", || role.attempts.lock().unwrap().len() == 4).await;
@@ -124,9 +136,35 @@ async fn an_open_connection_starts_the_waits_over() {
 }
 
 #[tokio::test]
+async fn opening_alone_neither_ends_an_error_nor_starts_the_waits_over() {
+    let World {
+        context,
+        role,
+        observations,
+    } = world(3, Before::Open);
+    let reported = || observations.latest.borrow().clone().unwrap_or_default();
+    let attempts = || role.attempts.lock().unwrap().len();
+    let stop = async {
+        for attempt in 2..=4 {
+            until("another attempt", || attempts() >= attempt).await;
+            let said = reported()["lake"]["error"]["reason"].clone();
+            assert_eq!(said, "Away", "attempt {attempt}");
+        }
+        context.shutdown.cancel();
+        observations.hurry.notified().await;
+        observations.written.send_replace(Some(reported()));
+    };
+    let (ended, ()) = tokio::join!(supervise(&role, &context), stop);
+    assert_eq!(ended, Ok(()));
+    let attempts = role.attempts.lock().unwrap();
+    let wait = attempts[3] - attempts[2];
+    assert!(wait >= FIRST_WAIT * 2, "{wait:?}");
+}
+
+#[tokio::test]
 async fn a_port_in_use_ends_the_role() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut world = world(0, false);
+    let mut world = world(0, Before::Nothing);
     world.context.admin = taken.local_addr().unwrap();
     let ended = supervise(&world.role, &world.context).await;
     assert_eq!(ended.unwrap_err().reason, "PortInUse");

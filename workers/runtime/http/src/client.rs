@@ -8,7 +8,7 @@ use foresail_crds::secret::SOURCE;
 use foresail_runtime_base::address::{AddressRule, NotAllowed};
 use foresail_runtime_base::credentials::{Destination, Exposure};
 use foresail_runtime_base::{RoleError, Secrets};
-use reqwest::header::{ACCEPT_ENCODING, LOCATION, RANGE};
+use reqwest::header::{ACCEPT_ENCODING, ETAG, LAST_MODIFIED, LOCATION, RANGE};
 use reqwest::redirect::Policy;
 use reqwest::{Response, Url};
 
@@ -87,6 +87,15 @@ impl Client {
         self.ask(uri, Part::FirstByte).await.map(drop)
     }
 
+    /// What the server says about the state of the file, without reading it; `None` when it says nothing.
+    ///
+    /// # Errors
+    /// Those of [`Self::get`].
+    pub async fn stamp(&self, uri: &str) -> Result<Option<String>, RoleError> {
+        let (response, _) = self.ask(uri, Part::FirstByte).await?;
+        Ok(stamp(&response))
+    }
+
     async fn ask(&self, uri: &str, part: Part) -> Result<(Response, String), RoleError> {
         let shown = shown_address(uri);
         let declared = Url::parse(uri).map_err(|e| {
@@ -159,10 +168,29 @@ impl Answer {
         chunk.map_err(|e| unanswered(&self.shown, &e))
     }
 
+    /// What the server says about the state of the file, to be compared with [`Client::stamp`].
+    pub fn stamp(&self) -> Option<String> {
+        stamp(&self.response)
+    }
+
     /// Bytes of the body, when the server says so.
     pub fn length(&self) -> Option<u64> {
         self.response.content_length()
     }
+}
+
+/// The headers that change with the file.
+fn stamp(response: &Response) -> Option<String> {
+    let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok());
+    let (tag, modified) = (header(ETAG), header(LAST_MODIFIED));
+    let said = tag.or(modified).is_some();
+    said.then(|| {
+        format!(
+            "{} {}",
+            tag.unwrap_or_default(),
+            modified.unwrap_or_default()
+        )
+    })
 }
 
 /// A good answer, or what its status means. What the body says is not repeated: the server may be anybody's.

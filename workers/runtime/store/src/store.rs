@@ -47,6 +47,35 @@ pub enum Bounded {
     TooLong(u64),
 }
 
+/// An object that is being read.
+pub struct ObjectStream {
+    answer: GetObjectOutput,
+    store: Store,
+    uri: S3Uri,
+}
+
+impl ObjectStream {
+    /// The next piece of the body; `None` at its end.
+    ///
+    /// # Errors
+    /// Outside error `S3Failed` when the body breaks off.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, RoleError> {
+        let chunk = self.answer.body.next().await.transpose();
+        chunk.map_err(|e| self.store.broke_off(&self.uri, &e))
+    }
+
+    /// Bytes of the body, when the server says so.
+    pub fn length(&self) -> Option<u64> {
+        let length = self.answer.content_length();
+        length.and_then(|n| u64::try_from(n).ok())
+    }
+
+    /// The `ETag`, to be compared with [`Store::stamp`].
+    pub fn stamp(&self) -> Option<String> {
+        self.answer.e_tag().map(str::to_string)
+    }
+}
+
 /// A client of one endpoint.
 #[derive(Clone)]
 pub struct Store {
@@ -189,6 +218,30 @@ impl Store {
             }
         }
         Ok(Bounded::Whole(whole.freeze()))
+    }
+
+    /// Opens an object that is read piece by piece, whatever its length.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn stream(&self, uri: &S3Uri) -> Result<ObjectStream, RoleError> {
+        let answer = self.open_object(uri).await?;
+        Ok(ObjectStream {
+            answer,
+            store: self.clone(),
+            uri: uri.clone(),
+        })
+    }
+
+    /// The `ETag` of an object, without reading it; `None` when the server gives none.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn stamp(&self, uri: &S3Uri) -> Result<Option<String>, RoleError> {
+        let request = self.client.head_object().bucket(&uri.bucket).key(&uri.key);
+        let head = request.send().await;
+        let head = head.map_err(|e| explain(&format!("looking for {uri}"), &self.endpoint, &e))?;
+        Ok(head.e_tag().map(str::to_string))
     }
 
     async fn open_object(&self, uri: &S3Uri) -> Result<GetObjectOutput, RoleError> {

@@ -1,7 +1,8 @@
 //! The Pipeline and the file.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use foresail_bars::{Checker, CsvRows, RowOutcome};
@@ -84,10 +85,16 @@ pub(super) fn read(request: &Request) -> Result<Input, RoleError> {
     };
     let mut checker = Checker::new(&ingest, "csv")?;
     let now = clock::now_ms();
-    for row in CsvRows::new(&bytes(&request.csv)?, &spec)? {
+    for row in CsvRows::new(lines(&request.csv)?, &spec)? {
+        let row = row?;
         input.rows += 1;
         match checker.check(&row, now) {
-            RowOutcome::Bar(bar, _) => push(&mut input.bars, bar),
+            RowOutcome::Bar(bar, rebasing) => {
+                if let Some(rebasing) = rebasing {
+                    tracing::warn!(%rebasing, "prices are on another level");
+                }
+                push(&mut input.bars, bar);
+            }
             RowOutcome::Refused(refusal) => *input.refused.entry(refusal.reason).or_default() += 1,
             RowOutcome::OutOfScope => input.out_of_scope += 1,
         }
@@ -113,6 +120,20 @@ fn push(bars: &mut Bars, bar: Bar) {
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, RoleError> {
-    fs::read(path)
-        .map_err(|e| RoleError::user("FileUnreadable", format!("{}: {e}", path.display())))
+    fs::read(path).map_err(|e| unreadable(path, &e))
+}
+
+/// A file that is read bit by bit.
+fn lines(path: &Path) -> Result<BufReader<File>, RoleError> {
+    let open = || {
+        let mut reader = BufReader::new(File::open(path)?);
+        // A folder can be opened and not read.
+        reader.fill_buf()?;
+        Ok(reader)
+    };
+    open().map_err(|e| unreadable(path, &e))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> RoleError {
+    RoleError::user("FileUnreadable", format!("{}: {error}", path.display()))
 }

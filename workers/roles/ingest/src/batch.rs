@@ -1,0 +1,199 @@
+//! Rows of one transaction: checked, counted, and what is news made into records.
+
+use foresail_bars::{Checker, RawRow, RowOutcome};
+use foresail_crds::names::Topics;
+use foresail_crds::pipeline::status::IngestStatus;
+use foresail_crds::records::SourceState;
+use foresail_crds::role_error::presentable;
+use foresail_runtime_base::RoleError;
+use foresail_runtime_kafka::Record;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::reading::{Marks, Start, Trail};
+use crate::records::{self, Target};
+use crate::refusals::Refusals;
+
+/// Most rows in one transaction, those that leave no record included.
+const ROWS: usize = 10_000;
+/// Most records in one transaction.
+const RECORDS: usize = 500;
+/// Bytes of records after which a transaction is full: what is refused may be long.
+const BYTES: usize = 1 << 20;
+/// Longest description of a price level, as the schema of status has it.
+const LONGEST_REBASING: usize = 256;
+
+/// What is known at a row: the checks so far, and where news begins.
+pub(crate) struct Progress {
+    checker: Checker,
+    trail: Trail,
+    marks: Marks,
+    start: Start,
+    provider: &'static str,
+    state: SourceState,
+    refusals: Refusals,
+    last_event_time: Option<i64>,
+    last_rebasing: Option<String>,
+}
+
+/// Rows of one transaction.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub records: Vec<Record>,
+    /// Rows in no record, for the metrics: of other symbols or dates, and of sessions sent before.
+    pub out_of_scope: u64,
+    pub unchanged: u64,
+    rows: usize,
+    bytes: usize,
+    /// What was known at the last record.
+    last: Option<(SourceState, Trail)>,
+}
+
+impl Batch {
+    /// Whether it should be committed before it takes more rows.
+    pub(crate) fn is_full(&self) -> bool {
+        self.rows >= ROWS || self.records.len() >= RECORDS || self.bytes >= BYTES
+    }
+
+    /// Ends it: its last record says how far ingest is.
+    ///
+    /// # Errors
+    /// Internal error `Encoding`.
+    pub(crate) fn close(&mut self) -> Result<(), RoleError> {
+        let Some((mut state, trail)) = self.last.take() else {
+            return Ok(());
+        };
+        state.digest = trail.digest();
+        match self.records.last_mut() {
+            Some(record) => records::remember(record, &state),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Progress {
+    pub(crate) fn new(
+        checker: Checker,
+        trail: Trail,
+        (start, marks): (Start, Marks),
+        provider: &'static str,
+    ) -> Self {
+        let counted = start.counted.clone().unwrap_or_default();
+        let state = SourceState {
+            reading: start.reading,
+            digest: String::new(),
+            ..counted
+        };
+        Self {
+            checker,
+            trail,
+            last_event_time: marks.0.values().max().copied(),
+            marks,
+            start,
+            provider,
+            state,
+            refusals: Refusals::default(),
+            last_rebasing: None,
+        }
+    }
+
+    /// Whether a row leaves a record, as far as its position and its session tell.
+    pub(crate) fn is_news(&self, row: &RawRow) -> bool {
+        self.is_fresh(row) && !self.marks.cover(self.checker.place(row))
+    }
+
+    /// Whether no run has committed a row of this reading.
+    pub(crate) fn is_fresh(&self, row: &RawRow) -> bool {
+        row.position >= self.start.next
+    }
+
+    /// Checks the next row; `now` is wall time in milliseconds UTC.
+    ///
+    /// # Errors
+    /// Internal error `Encoding`.
+    pub(crate) fn take(
+        &mut self,
+        row: &RawRow,
+        batch: &mut Batch,
+        (topics, written): (&Topics, i64),
+        now: i64,
+    ) -> Result<(), RoleError> {
+        self.trail.push(row);
+        batch.rows += 1;
+        let fresh = self.is_fresh(row);
+        let outcome = self.checker.check(row, now);
+        if outcome == RowOutcome::OutOfScope {
+            batch.out_of_scope += u64::from(fresh);
+            return Ok(());
+        }
+        if let RowOutcome::Refused(refusal) = &outcome {
+            self.refusals.add(row, refusal);
+        }
+        let known = self.marks.cover(self.checker.place(row));
+        if fresh || self.start.counted.is_none() {
+            self.count(&outcome, known);
+        }
+        batch.unchanged += u64::from(fresh && known);
+        let target = Target { topics, written };
+        let record = match outcome {
+            RowOutcome::Bar(bar, rebasing) => {
+                self.last_event_time = self.last_event_time.max(Some(bar.event_time));
+                if let Some(rebasing) = rebasing {
+                    if fresh {
+                        tracing::warn!(%rebasing, "prices are on another level");
+                    }
+                    let text = presentable(&rebasing.to_string(), LONGEST_REBASING);
+                    self.last_rebasing = Some(text);
+                }
+                records::bar(&target, row, &bar)?
+            }
+            RowOutcome::Refused(refusal) => {
+                records::refused(&target, row, refusal, self.provider, now)?
+            }
+            RowOutcome::OutOfScope => return Ok(()),
+        };
+        if fresh && !known {
+            batch.bytes += record.value.len();
+            batch.records.push(record);
+            batch.last = Some((self.state.clone(), self.trail.clone()));
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, outcome: &RowOutcome, known: bool) {
+        let state = &mut self.state;
+        state.rows_read += 1;
+        match outcome {
+            _ if known => state.rows_unchanged += 1,
+            RowOutcome::Bar(bar, _) => {
+                state.rows_sent += 1;
+                let missing = bar.open.is_none() || bar.volume.is_none();
+                state.missing_fields += u64::from(missing);
+            }
+            RowOutcome::Refused(_) => state.rows_quarantined += 1,
+            RowOutcome::OutOfScope => {}
+        }
+    }
+
+    /// Writes what is known into a status.
+    pub(crate) fn report(&self, status: &mut IngestStatus) {
+        status.rows_read = self.state.rows_read;
+        status.rows_sent = self.state.rows_sent;
+        status.rows_quarantined = self.state.rows_quarantined;
+        status.rows_unchanged = self.state.rows_unchanged;
+        status.missing_fields = self.state.missing_fields;
+        status.refusals = self.refusals.list();
+        status.last_rebasing.clone_from(&self.last_rebasing);
+        let time = self.last_event_time;
+        let time = time.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+        status.last_event_time = time.map(Time);
+    }
+
+    /// Rows read so far.
+    pub(crate) fn rows_read(&self) -> u64 {
+        self.state.rows_read
+    }
+}
+
+#[cfg(test)]
+#[path = "batch_tests.rs"]
+mod tests;

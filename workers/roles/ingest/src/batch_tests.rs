@@ -1,0 +1,286 @@
+//! Files that change, and processes that die, against the records that were committed.
+
+use std::collections::BTreeMap;
+
+use foresail_bars::CsvRows;
+use foresail_crds::names::PipelineName;
+use foresail_crds::records::header;
+use foresail_crds::worker_config::IngestConfig;
+use foresail_runtime_kafka::Message;
+use serde_json::json;
+
+use super::*;
+use crate::position::{Position, after};
+use crate::reading;
+use crate::source::Rows;
+
+const NOW: i64 = 1_700_000_000_000;
+
+fn config(columns: serde_json::Value) -> IngestConfig {
+    serde_json::from_value(json!({
+        "pipeline": {"namespace": "n", "name": "p"},
+        "instruments": [{"symbol": "X"}, {"symbol": "Y"}],
+        "calendar": "XNYS",
+        "source": {"csv": {"uri": "http://h/f.csv", "columns": columns}},
+        "kafka": {"bootstrapServers": "k:9092", "topicPrefix": ""}
+    }))
+    .unwrap()
+}
+
+/// Rows of `days` sessions of X and Y from one day on; every 50th row is damaged.
+fn rows(from: usize, days: usize) -> Vec<String> {
+    let start: jiff::civil::Date = "2010-01-01".parse().unwrap();
+    let rows = (from..from + days).flat_map(|day| {
+        let date = start
+            .checked_add(jiff::Span::new().days(day as i64))
+            .unwrap();
+        ["X", "Y"].map(|symbol| match (day * 2 + usize::from(symbol == "Y")) % 50 {
+            7 => format!("{symbol},{date},none"),
+            17 => format!("{symbol},no date,{day}"),
+            _ => format!("{symbol},{date},{}", 100 + day % 7),
+        })
+    });
+    rows.collect()
+}
+
+fn file(rows: &[String]) -> String {
+    format!("symbol,date,close\n{}\n", rows.join("\n"))
+}
+
+/// What Kafka holds.
+struct World {
+    topics: Topics,
+    records: Vec<Record>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            topics: PipelineName::new("n", "p").topics(""),
+            records: Vec::new(),
+        }
+    }
+
+    fn messages(&self) -> Vec<Message> {
+        let message = |record: &Record| Message {
+            topic: record.topic.clone(),
+            partition: 0,
+            offset: 0,
+            key: record.key.clone(),
+            value: record.value.clone(),
+            headers: record.headers.clone(),
+            timestamp: None,
+        };
+        self.records.iter().map(message).collect()
+    }
+
+    /// One process: reads `file` as a start does, and dies after so many transactions.
+    fn run(&mut self, config: &IngestConfig, file: &str, transactions: usize) -> IngestStatus {
+        let open = || {
+            let spec = config.source.csv.as_ref().unwrap();
+            let bytes = std::io::Cursor::new(file.as_bytes().to_vec());
+            Rows::new(CsvRows::new(bytes, spec).unwrap()).unwrap()
+        };
+        let (next, state) = after(&self.messages());
+        let position = Position {
+            next,
+            state,
+            written: 0,
+        };
+        let start = reading::start(&position, Trail::new(config), &mut open()).unwrap();
+        let mut marks = Marks::default();
+        if start.reading > 0 {
+            for message in self.messages() {
+                let time = message.header(header::EVENT_TIME);
+                if let Some(time) = time.and_then(|t| t.parse().ok()) {
+                    marks.add(message.key.as_deref().unwrap(), time);
+                }
+            }
+        }
+        let checker = Checker::new(config, "csv").unwrap();
+        let mut progress = Progress::new(checker, Trail::new(config), (start, marks), "csv");
+        let (mut rows, mut batch, mut committed) = (open(), Batch::default(), 0);
+        loop {
+            let row = rows.next_if(|_| true).unwrap();
+            if let Some(row) = &row {
+                let target = (&self.topics, 0);
+                progress.take(row, &mut batch, target, NOW).unwrap();
+            }
+            if batch.is_full() || row.is_none() {
+                batch.close().unwrap();
+                let wrote = !batch.records.is_empty();
+                if wrote && committed == transactions {
+                    break;
+                }
+                committed += usize::from(wrote);
+                self.records.append(&mut batch.records);
+                batch = Batch::default();
+            }
+            if row.is_none() {
+                break;
+            }
+        }
+        let mut status = IngestStatus::default();
+        progress.report(&mut status);
+        let sum = status.rows_sent + status.rows_quarantined + status.rows_unchanged;
+        assert_eq!(
+            status.rows_read, sum,
+            "read = sent + quarantined + unchanged"
+        );
+        status
+    }
+
+    /// How often each bar was sent.
+    fn bars(&self) -> BTreeMap<(String, i64), usize> {
+        let mut bars = BTreeMap::new();
+        for record in self.records.iter().filter(|r| r.topic == self.topics.bars) {
+            let bar: foresail_domain::Bar = serde_json::from_slice(&record.value).unwrap();
+            *bars.entry((bar.symbol, bar.event_time)).or_default() += 1;
+        }
+        bars
+    }
+
+    fn quarantined(&self) -> usize {
+        let of = |record: &&Record| record.topic == self.topics.quarantine;
+        self.records.iter().filter(of).count()
+    }
+}
+
+const ALL: usize = usize::MAX;
+
+#[test]
+fn a_file_that_has_grown_is_read_on() {
+    let (config, mut world) = (config(json!({})), World::new());
+    let before = world.run(&config, &file(&rows(0, 700)), ALL);
+    let (bars, quarantined) = (world.bars(), world.quarantined());
+    assert_eq!(before.rows_read, 1_400);
+    let status = world.run(&config, &file(&rows(0, 705)), ALL);
+    assert_eq!((status.rows_read, status.rows_unchanged), (1_410, 0));
+    let new = world.bars().len() - bars.len() + world.quarantined() - quarantined;
+    assert_eq!(new, 10);
+    assert!(world.bars().values().all(|times| *times == 1));
+    let again = world.run(&config, &file(&rows(0, 705)), ALL);
+    assert_eq!(again, status, "a restart counts what was counted");
+}
+
+#[test]
+fn a_window_that_slid_sends_what_is_new_and_nothing_twice() {
+    let (config, mut world) = (config(json!({})), World::new());
+    world.run(&config, &file(&rows(0, 700)), ALL);
+    let before = world.bars();
+    let status = world.run(&config, &file(&rows(200, 505)), ALL);
+    let bars = world.bars();
+    assert!(bars.values().all(|times| *times == 1));
+    assert_eq!(bars.len() as u64, before.len() as u64 + status.rows_sent);
+    let mut whole = World::new();
+    whole.run(&config, &file(&rows(0, 705)), ALL);
+    assert_eq!(
+        bars,
+        whole.bars(),
+        "what was there before and the five new sessions"
+    );
+    assert_eq!(status.rows_read, 1_010);
+    // Only refused rows that name no session go to quarantine again.
+    let nameless = rows(200, 500)
+        .iter()
+        .filter(|r| r.contains("no date"))
+        .count();
+    let last = rows(700, 5).iter().filter(|r| r.contains("no")).count();
+    assert_eq!(status.rows_quarantined, (nameless + last) as u64);
+    // And on: the next evening, and a restart in between.
+    assert_eq!(world.run(&config, &file(&rows(200, 505)), ALL), status);
+    let next = world.run(&config, &file(&rows(205, 505)), ALL);
+    assert!(next.rows_sent > 0);
+    assert!(world.bars().values().all(|times| *times == 1));
+}
+
+#[test]
+fn a_process_that_dies_anywhere_loses_and_doubles_nothing() {
+    let config = config(json!({}));
+    let files = [
+        rows(0, 1_000),
+        rows(0, 1_400),
+        rows(300, 1_900),
+        rows(900, 2_000),
+    ];
+    let mut steady = World::new();
+    let mut expected = IngestStatus::default();
+    for rows in &files {
+        expected = steady.run(&config, &file(rows), ALL);
+    }
+    for transactions in 1..4 {
+        let mut world = World::new();
+        let mut status = IngestStatus::default();
+        for rows in &files {
+            // Dies again and again, and comes to the end at last.
+            for _ in 0..12 {
+                world.run(&config, &file(rows), transactions);
+            }
+            status = world.run(&config, &file(rows), ALL);
+        }
+        assert_eq!(world.bars(), steady.bars(), "{transactions}");
+        assert!(world.bars().values().all(|times| *times == 1));
+        assert_eq!(world.quarantined(), steady.quarantined());
+        assert_eq!(status, expected, "{transactions}");
+    }
+}
+
+#[test]
+fn rows_that_were_refused_arrive_once_the_spec_is_corrected() {
+    let mut world = World::new();
+    let text = file(&rows(0, 100)).replace("symbol,date,close", "symbol,day,date,close");
+    let text = text.replace(",20", ",2010-01-01,20");
+    let wrong = config(json!({"date": "close", "close": "day"}));
+    let status = world.run(&wrong, &text, ALL);
+    assert_eq!(status.rows_sent, 0);
+    assert_eq!(status.rows_read, status.rows_quarantined);
+    assert_eq!(status.refusals[0].reason, "BadDate");
+    assert!(
+        status.refusals[0].example.starts_with("line "),
+        "{status:?}"
+    );
+    let status = world.run(&config(json!({})), &text, ALL);
+    assert_eq!(status.rows_sent, 192, "{:?}", status.refusals);
+    assert_eq!(world.bars().len(), 192);
+}
+
+#[test]
+fn a_symbol_that_is_declared_later_gets_its_history() {
+    let (both, mut world) = (config(json!({})), World::new());
+    let mut one = both.clone();
+    one.instruments.truncate(1);
+    world.run(&one, &file(&rows(0, 100)), ALL);
+    assert_eq!(world.bars().len(), 100);
+    let status = world.run(&both, &file(&rows(0, 100)), ALL);
+    let symbols = world.bars();
+    assert_eq!(symbols.len(), 192, "eight rows of Y are damaged");
+    assert!(symbols.values().all(|times| *times == 1));
+    assert!(status.rows_unchanged > 0);
+}
+
+#[test]
+fn records_of_an_older_release_are_gone_on_behind() {
+    let (config, mut world) = (config(json!({})), World::new());
+    let status = world.run(&config, &file(&rows(0, 300)), ALL);
+    for record in &mut world.records {
+        record
+            .headers
+            .retain(|(name, _)| name != header::SOURCE_STATE);
+    }
+    let count = world.records.len();
+    assert_eq!(world.run(&config, &file(&rows(0, 300)), ALL), status);
+    assert_eq!(world.records.len(), count);
+}
+
+#[test]
+fn a_transaction_is_bounded_in_bytes() {
+    let config = config(json!({}));
+    let long = "x".repeat(60_000);
+    let rows: Vec<String> = (0..100).map(|_| long.clone()).collect();
+    let mut world = World::new();
+    world.run(&config, &file(&rows), 1);
+    let bytes: usize = world.records.iter().map(|r| r.value.len()).sum();
+    assert!(world.records.len() < 20 && bytes < 2 * BYTES, "{bytes}");
+    world.run(&config, &file(&rows), ALL);
+    assert_eq!(world.quarantined(), 100);
+}

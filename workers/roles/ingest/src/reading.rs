@@ -1,0 +1,125 @@
+//! Whether the source still reads as it did, and what of it is news.
+//!
+//! A reading counts rows by position. It goes on after a restart, and when rows were added, as long as every row up to
+//! the last record is what it was: a digest in that record says so. Otherwise the file is another one (a window that slid,
+//! a correction, other columns in the spec), and the next reading begins at its first row. There, positions of before mean
+//! nothing, so a row is news when its session is newer than the newest bar sent of its symbol.
+
+use std::collections::HashMap;
+
+use foresail_bars::RawRow;
+use foresail_crds::records::SourceState;
+use foresail_crds::worker_config::IngestConfig;
+use foresail_runtime_base::RoleError;
+use sha2::{Digest, Sha256};
+
+use crate::position::Position;
+use crate::source::Rows;
+
+/// Digest of everything that decides what rows become, and of the rows so far.
+#[derive(Clone)]
+pub(crate) struct Trail(Sha256);
+
+impl Trail {
+    /// Before the first row. Where the file lies, and how fast it is played, decides nothing.
+    pub(crate) fn new(config: &IngestConfig) -> Self {
+        let source = &config.source;
+        let csv = source.csv.as_ref();
+        let csv = csv.map(|csv| (&csv.columns, &csv.symbol, csv.zero_open_is_missing));
+        let to = source.replay.as_ref().map(|replay| &replay.to);
+        let decides = (
+            config.symbols(),
+            config.calendar,
+            csv,
+            &source.simulator,
+            &source.backfill,
+            to,
+        );
+        let seed = serde_json::to_vec(&decides).expect("plain data always serialises");
+        Self(Sha256::new_with_prefix(seed))
+    }
+
+    /// Adds a row.
+    pub(crate) fn push(&mut self, row: &RawRow) {
+        self.0.update(row.length.to_le_bytes());
+        self.0.update(&row.original);
+    }
+
+    /// Hexadecimal digest of the rows so far.
+    pub(crate) fn digest(&self) -> String {
+        hex::encode(self.0.clone().finalize())
+    }
+}
+
+/// Where a connection begins.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Start {
+    /// Number of the reading.
+    pub reading: u64,
+    /// First position that is not committed.
+    pub next: u64,
+    /// What was counted up to there. None when nobody did: then the rows are counted again.
+    pub counted: Option<SourceState>,
+}
+
+/// Compares the rows up to the last record with what they were. Reads them; nothing is kept.
+///
+/// # Errors
+/// Those of reading the source.
+pub(crate) fn start(
+    position: &Position,
+    mut trail: Trail,
+    rows: &mut Rows,
+) -> Result<Start, RoleError> {
+    let next = position.next;
+    let Some(state) = &position.state else {
+        // Nothing was written, or by a release that left no digest.
+        return Ok(Start {
+            reading: 0,
+            next,
+            counted: None,
+        });
+    };
+    let mut seen = 0;
+    while let Some(row) = rows.next_if(|row| row.position < next)? {
+        trail.push(&row);
+        seen = row.position + 1;
+    }
+    if seen == next && trail.digest() == state.digest {
+        return Ok(Start {
+            reading: state.reading,
+            next,
+            counted: Some(state.clone()),
+        });
+    }
+    Ok(Start {
+        reading: state.reading + 1,
+        next: 0,
+        counted: Some(SourceState::default()),
+    })
+}
+
+/// The newest bar sent of each symbol, milliseconds UTC. Empty in the first reading, where positions say all.
+#[derive(Debug, Default)]
+pub(crate) struct Marks(pub HashMap<String, i64>);
+
+impl Marks {
+    /// Whether an earlier reading has had this session of its symbol.
+    pub(crate) fn cover(&self, place: Option<(&str, i64)>) -> bool {
+        place.is_some_and(|(symbol, time)| self.0.get(symbol).is_some_and(|newest| time <= *newest))
+    }
+
+    /// Takes note of a bar that was sent.
+    pub(crate) fn add(&mut self, symbol: &str, time: i64) {
+        match self.0.get_mut(symbol) {
+            Some(newest) => *newest = (*newest).max(time),
+            None => {
+                self.0.insert(symbol.to_string(), time);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "reading_tests.rs"]
+mod tests;

@@ -1,0 +1,191 @@
+//! The file of a source on the pod's scratch volume, unpacked: what is in memory does not grow with it, a replay can take
+//! days without a connection to its server, and it is known to be whole before the first row is used.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use flate2::write::MultiGzDecoder;
+use foresail_crds::role::LARGEST_SOURCE_BYTES;
+use foresail_crds::role_error::shown_address;
+use foresail_runtime_base::RoleError;
+use sha2::{Digest, Sha256};
+
+/// A file that is being written.
+pub(crate) struct Spool {
+    out: Out,
+    /// Of what came, packed or not.
+    digest: Sha256,
+    uri: String,
+    largest: u64,
+}
+
+enum Out {
+    Plain(Scratch),
+    Gzip(Box<MultiGzDecoder<Scratch>>),
+}
+
+/// Writes to disk what still fits, and remembers whose fault a failure was.
+struct Scratch {
+    file: BufWriter<File>,
+    left: u64,
+    too_large: bool,
+    failed: bool,
+}
+
+/// A file that is complete. It has no name: it goes with its last reader, also when the process is killed.
+pub(crate) struct Spooled {
+    file: Arc<File>,
+    /// Of what came.
+    pub digest: [u8; 32],
+}
+
+impl Spool {
+    /// A file for what comes from `uri`, unpacked when its name ends in `.gz`.
+    ///
+    /// # Errors
+    /// Outside error `ScratchFailed`.
+    pub(crate) fn new(uri: &str) -> Result<Self, RoleError> {
+        Self::with_limit(uri, LARGEST_SOURCE_BYTES)
+    }
+
+    fn with_limit(uri: &str, largest: u64) -> Result<Self, RoleError> {
+        let file = tempfile::tempfile().map_err(|e| scratch_failed(&e))?;
+        let scratch = Scratch {
+            file: BufWriter::new(file),
+            left: largest,
+            too_large: false,
+            failed: false,
+        };
+        Ok(Self {
+            out: if uri.ends_with(".gz") {
+                Out::Gzip(Box::new(MultiGzDecoder::new(scratch)))
+            } else {
+                Out::Plain(scratch)
+            },
+            digest: Sha256::new(),
+            uri: shown_address(uri),
+            largest,
+        })
+    }
+
+    /// Takes the next piece.
+    ///
+    /// # Errors
+    /// User errors `SourceTooLarge` and `SourceUnreadable`; outside error `ScratchFailed`.
+    pub(crate) fn push(&mut self, piece: &[u8]) -> Result<(), RoleError> {
+        self.digest.update(piece);
+        let written = match &mut self.out {
+            Out::Plain(scratch) => scratch.write_all(piece),
+            Out::Gzip(packed) => packed.write_all(piece),
+        };
+        written.map_err(|error| self.explain(&error))
+    }
+
+    /// The whole file.
+    ///
+    /// # Errors
+    /// Those of [`Self::push`]: what is packed may end too early.
+    pub(crate) fn finish(mut self) -> Result<Spooled, RoleError> {
+        let ended = match &mut self.out {
+            Out::Plain(scratch) => scratch.flush(),
+            Out::Gzip(packed) => packed.try_finish().and_then(|()| packed.get_mut().flush()),
+        };
+        ended.map_err(|error| self.explain(&error))?;
+        let digest = self.digest.clone().finalize().into();
+        let scratch = match self.out {
+            Out::Plain(scratch) => scratch,
+            Out::Gzip(packed) => packed.finish().map_err(|error| scratch_failed(&error))?,
+        };
+        let file = scratch.file.into_inner();
+        let file = file.map_err(|error| scratch_failed(error.error()))?;
+        Ok(Spooled {
+            file: Arc::new(file),
+            digest,
+        })
+    }
+
+    fn explain(&self, error: &io::Error) -> RoleError {
+        let (scratch, packed) = match &self.out {
+            Out::Plain(scratch) => (scratch, false),
+            Out::Gzip(packed) => (packed.get_ref(), true),
+        };
+        if scratch.too_large {
+            return too_large(&self.uri, self.largest, packed);
+        }
+        if scratch.failed || !packed {
+            return scratch_failed(error);
+        }
+        let message = format!(
+            "{} is not a gzip file, or not a whole one ({error}); correct the file, it is read again",
+            self.uri
+        );
+        RoleError::user("SourceUnreadable", message)
+    }
+}
+
+/// The file does not fit the scratch volume.
+pub(crate) fn too_large(uri: &str, largest: u64, packed: bool) -> RoleError {
+    let unpacked = if packed { " when it is unpacked" } else { "" };
+    let message = format!(
+        "{uri} has more than {largest} bytes{unpacked}, the most that is read; leave out columns and sessions that \
+         nobody needs, it is read again"
+    );
+    RoleError::user("SourceTooLarge", message)
+}
+
+fn scratch_failed(error: &io::Error) -> RoleError {
+    let message = format!(
+        "the file of the source cannot be written to the scratch volume of the pod: {error}; it is retried"
+    );
+    RoleError::outside("ScratchFailed", message)
+}
+
+impl Write for Scratch {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = bytes.len() as u64;
+        if length > self.left {
+            self.too_large = true;
+            return Err(io::Error::other("too large"));
+        }
+        let written = self.file.write(bytes);
+        self.failed |= written.is_err();
+        self.left -= *written.as_ref().unwrap_or(&0) as u64;
+        written
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.file.flush();
+        self.failed |= flushed.is_err();
+        flushed
+    }
+}
+
+impl Spooled {
+    /// Reads it from its beginning; readers do not disturb each other.
+    pub(crate) fn reader(&self) -> BufReader<impl Read + Send + use<>> {
+        BufReader::new(At {
+            file: Arc::clone(&self.file),
+            offset: 0,
+        })
+    }
+}
+
+/// A reader with a place of its own in a shared file.
+struct At {
+    file: Arc<File>,
+    offset: u64,
+}
+
+impl Read for At {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.file.read_at(buffer, self.offset)?;
+        self.offset += length as u64;
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+#[path = "spool_tests.rs"]
+mod tests;

@@ -1,0 +1,152 @@
+use std::process::Command;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use foresail_bars::CsvRows;
+use foresail_crds::pipeline::spec::CsvSource;
+
+use super::*;
+
+const MIB: usize = 1 << 20;
+const HEADER: &[u8] = b"symbol,date,close,text\n";
+
+fn spec() -> CsvSource {
+    serde_json::from_value(serde_json::json!({"uri": "http://h/f.csv"})).unwrap()
+}
+
+fn spooled(uri: &str, pieces: &[&[u8]], largest: u64) -> Result<Spooled, RoleError> {
+    let mut spool = Spool::with_limit(uri, largest)?;
+    pieces.iter().try_for_each(|piece| spool.push(piece))?;
+    spool.finish()
+}
+
+fn text(file: &Spooled) -> String {
+    let mut text = String::new();
+    file.reader().read_to_string(&mut text).unwrap();
+    text
+}
+
+fn packed(parts: &[&[u8]]) -> Vec<u8> {
+    let mut packed = Vec::new();
+    for part in parts {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(part).unwrap();
+        packed.extend(encoder.finish().unwrap());
+    }
+    packed
+}
+
+#[test]
+fn a_file_is_unpacked_by_its_name_and_read_as_often_as_wanted() {
+    let plain = spooled("http://h/f.csv", &[b"ab", b"", b"c"], 100).unwrap();
+    assert_eq!((text(&plain), text(&plain)), ("abc".into(), "abc".into()));
+    // Two members, in pieces that end anywhere.
+    let bytes = packed(&[b"first\n", b"second\n"]);
+    let pieces: Vec<&[u8]> = bytes.chunks(5).collect();
+    let file = spooled("s3://b/f.csv.gz", &pieces, 100).unwrap();
+    assert_eq!(text(&file), "first\nsecond\n");
+}
+
+#[test]
+fn each_failure_says_whose_it_is() {
+    let reason = |found: Result<Spooled, RoleError>| found.err().unwrap().reason;
+    let whole = packed(&[b"symbol,date,close\n"]);
+    let cut = &whole[..whole.len() - 3];
+    assert_eq!(
+        reason(spooled("http://h/f.gz", &[cut], 100)),
+        "SourceUnreadable"
+    );
+    assert_eq!(
+        reason(spooled("http://h/f.gz", &[b"text"], 100)),
+        "SourceUnreadable"
+    );
+    assert_eq!(
+        reason(spooled("http://h/f", &[b"text"], 3)),
+        "SourceTooLarge"
+    );
+    // The size that counts is the one on disk.
+    assert_eq!(
+        reason(spooled("http://h/f.gz", &[&whole], 17)),
+        "SourceTooLarge"
+    );
+    assert!(spooled("http://h/f.gz", &[&whole], 18).is_ok());
+}
+
+/// Feeds what a file of this kind is made of, and returns how many rows are read.
+fn read(kind: &str) -> usize {
+    let row = format!("X,2000-01-03,1.5,{}\n", "x".repeat(580));
+    let block = row.repeat(100);
+    let (uri, mut spool) = match kind {
+        "plain" => ("f.csv", Spool::new("http://h/f.csv").unwrap()),
+        _ => ("f.csv.gz", Spool::new("http://h/f.csv.gz").unwrap()),
+    };
+    if uri == "f.csv" {
+        spool.push(HEADER).unwrap();
+        for _ in 0..300 * MIB / block.len() {
+            spool.push(block.as_bytes()).unwrap();
+        }
+    } else {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(HEADER).unwrap();
+        // Each line end was a row of its own, and 24 bytes: 20 MB of them were enough.
+        let (filler, bytes) = match kind {
+            "line ends" => (vec![b'\n'; MIB], 40 * MIB),
+            "one line" => (vec![b'x'; MIB], 300 * MIB),
+            _ => (block.into_bytes(), 300 * MIB),
+        };
+        for _ in 0..bytes / filler.len() {
+            encoder.write_all(&filler).unwrap();
+            spool.push(&std::mem::take(encoder.get_mut())).unwrap();
+        }
+        spool.push(&encoder.finish().unwrap()).unwrap();
+    }
+    let file = spool.finish().unwrap();
+    let rows = CsvRows::new(file.reader(), &spec()).unwrap();
+    rows.map(Result::unwrap).count()
+}
+
+/// Most memory this process has had, in bytes.
+fn peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap();
+    let kib: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kib * 1024
+}
+
+#[test]
+fn a_file_of_any_size_is_read_within_64_mib() {
+    const KIND: &str = "FORESAIL_TEST_KIND_OF_FILE";
+    if let Ok(kind) = std::env::var(KIND) {
+        let rows = read(&kind);
+        println!("\nrows={rows} peak={}", peak());
+        return;
+    }
+    let block = 300 * MIB / (598 * 100) * 100;
+    for (kind, rows) in [
+        ("plain", block),
+        ("packed", block),
+        ("line ends", 0),
+        ("one line", 1),
+    ] {
+        // A process of its own, so that nothing else counts.
+        let name = "spool::tests::a_file_of_any_size_is_read_within_64_mib";
+        let out = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(KIND, kind)
+            .output()
+            .unwrap();
+        let out = String::from_utf8(out.stdout).unwrap();
+        let number = |key: &str| {
+            let text = out
+                .split(key)
+                .nth(1)
+                .and_then(|t| t.split_whitespace().next());
+            text.unwrap_or_else(|| panic!("{kind}: {out}"))
+                .parse::<usize>()
+                .unwrap()
+        };
+        assert_eq!(number("rows="), rows, "{kind}");
+        let peak = number("peak=");
+        assert!(peak < 64 * MIB, "{kind}: {peak} bytes");
+    }
+}
