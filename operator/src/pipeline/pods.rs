@@ -237,7 +237,12 @@ fn mount_failure(pod: &Pod, events: &[Event]) -> Option<WorkerError> {
     let about = events
         .iter()
         .filter(|e| e.involved_object.name.as_deref() == Some(name.as_str()));
-    let text = about.filter_map(|e| e.message.clone()).next_back()?;
+    // A kubelet that is behind says so of any volume, and goes on by itself: that is no cause.
+    let is_cause = |text: &String| !text.contains(" cache: timed out waiting for the condition");
+    let text = about
+        .filter_map(|e| e.message.clone())
+        .filter(is_cause)
+        .next_back()?;
     let reason = if text.contains("secret") {
         "SecretMissing"
     } else {
@@ -412,16 +417,25 @@ mod tests {
     #[test]
     fn a_missing_secret_is_found_in_events() {
         let waiting = pod(json!({"phase": "Pending"}));
-        let event: Event = serde_json::from_value(json!({
-            "metadata": {}, "involvedObject": {"name": "p-ingest-x"},
-            "message": "MountVolume.SetUp failed for volume \"source\" : secret \"s3\" not found"
-        }))
-        .unwrap();
-        let observed = Observed {
+        let event = |message: &str| -> Event {
+            let about = json!({"name": "p-ingest-x"});
+            let event = json!({"metadata": {}, "involvedObject": about, "message": message});
+            serde_json::from_value(event).unwrap()
+        };
+        let missing = "MountVolume.SetUp failed for volume \"source\" : secret \"s3\" not found";
+        let behind = "MountVolume.SetUp failed for volume \"kube-api-access-1\" : failed to sync configmap \
+                      cache: timed out waiting for the condition";
+        let mut observed = Observed {
             pods: vec![waiting],
-            events: vec![event],
+            events: vec![event(behind)],
             ..Observed::default()
         };
+        assert_eq!(
+            trouble(&observed, Role::Ingest),
+            None,
+            "a kubelet that is behind"
+        );
+        observed.events = vec![event(missing), event(behind)];
         let reason = trouble(&observed, Role::Ingest).unwrap().reason;
         assert_eq!(reason, "SecretMissing");
     }
