@@ -9,7 +9,8 @@ use foresail_runtime_base::RoleError;
 use foresail_runtime_kafka::Record;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::reading::{Marks, Start, Trail};
+use crate::marks::Marks;
+use crate::reading::{Start, Trail};
 use crate::records::{self, Target};
 use crate::refusals::Refusals;
 

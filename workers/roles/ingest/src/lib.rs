@@ -4,6 +4,7 @@
 
 mod batch;
 mod fetch;
+mod marks;
 mod metrics;
 mod pace;
 mod position;

@@ -11,7 +11,7 @@ use foresail_crds::records::{SourceState, header};
 use foresail_runtime_base::RoleError;
 use foresail_runtime_kafka::{Message, Settings, end_offset_sum, open_tail, read_tail, recreated};
 
-use crate::reading::Marks;
+use crate::marks::Marks;
 
 /// Newest records read per quarantine partition.
 const QUARANTINE_TAIL: usize = 64;

@@ -5,8 +5,6 @@
 //! a correction, other columns in the spec), and the next reading begins at its first row. There, positions of before mean
 //! nothing, so a row is news when its session is newer than the newest bar sent of its symbol.
 
-use std::collections::HashMap;
-
 use foresail_bars::RawRow;
 use foresail_crds::records::SourceState;
 use foresail_crds::worker_config::IngestConfig;
@@ -98,28 +96,3 @@ pub(crate) fn start(
         counted: Some(SourceState::default()),
     })
 }
-
-/// The newest bar sent of each symbol, milliseconds UTC. Empty in the first reading, where positions say all.
-#[derive(Debug, Default)]
-pub(crate) struct Marks(pub HashMap<String, i64>);
-
-impl Marks {
-    /// Whether an earlier reading has had this session of its symbol.
-    pub(crate) fn cover(&self, place: Option<(&str, i64)>) -> bool {
-        place.is_some_and(|(symbol, time)| self.0.get(symbol).is_some_and(|newest| time <= *newest))
-    }
-
-    /// Takes note of a bar that was sent.
-    pub(crate) fn add(&mut self, symbol: &str, time: i64) {
-        match self.0.get_mut(symbol) {
-            Some(newest) => *newest = (*newest).max(time),
-            None => {
-                self.0.insert(symbol.to_string(), time);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-#[path = "reading_tests.rs"]
-mod tests;

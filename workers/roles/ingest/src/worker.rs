@@ -16,10 +16,11 @@ use jiff::civil::Date;
 use tokio::sync::watch;
 
 use crate::batch::{Batch, Progress};
+use crate::marks::Marks;
 use crate::metrics::Metrics;
 use crate::pace::Pace;
 use crate::position;
-use crate::reading::{self, Marks, Trail};
+use crate::reading::{self, Trail};
 use crate::source::{Rows, Source};
 
 /// How often an open connection makes sure that its topic is still the same one.
