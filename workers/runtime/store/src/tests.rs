@@ -22,7 +22,9 @@ async fn stranger() -> (u16, Arc<AtomicUsize>) {
         while let Ok((mut stream, _)) = listener.accept().await {
             counted.fetch_add(1, Ordering::Relaxed);
             let mut buffer = [0; 4096];
-            let _request = stream.read(&mut buffer).await;
+            let length = stream.read(&mut buffer).await.unwrap_or(0);
+            let request = String::from_utf8_lossy(&buffer[..length]);
+            assert!(request.starts_with("GET /latest/meta-data?"), "{request}");
             let body = "<Error><Code>Denied, hidden</Code><Message>hidden words</Message></Error>";
             let length = body.len();
             let head = format!(
