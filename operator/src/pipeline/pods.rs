@@ -239,10 +239,7 @@ fn mount_failure(pod: &Pod, events: &[Event]) -> Option<WorkerError> {
         .filter(|e| e.involved_object.name.as_deref() == Some(name.as_str()));
     // A kubelet that is behind says so of any volume, and goes on by itself: that is no cause.
     let is_cause = |text: &String| !text.contains(" cache: timed out waiting for the condition");
-    let text = about
-        .filter_map(|e| e.message.clone())
-        .filter(is_cause)
-        .next_back()?;
+    let text = about.filter_map(|e| e.message.clone()).rfind(is_cause)?;
     let reason = if text.contains("secret") {
         "SecretMissing"
     } else {

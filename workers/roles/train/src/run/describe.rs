@@ -3,20 +3,33 @@
 
 use foresail_artifacts::Documents;
 use foresail_crds::TrainingParameters;
-use foresail_crds::model_manifest::{DataWindow, FORMAT_VERSION, ModelManifest, Recipe};
+use foresail_crds::model_manifest::{
+    DataWindow, Evaluation, FORMAT_VERSION, ModelManifest, Recipe,
+};
 use foresail_crds::worker_config::{TrainConfig, TrainingRun};
+use foresail_evaluation::leak_guard::GuardReport;
 use foresail_model::Predictor;
 use foresail_recurrent::InstructionSet;
 use foresail_runtime_base::RoleError;
 
 use super::drift_reference;
-use super::make::Validation;
 use crate::data::dataset::{Dataset, Sample};
 use crate::gate::Comparison;
 use crate::report;
 use crate::report::card::{self, Card};
 use crate::validation::coverage::coverage;
+use crate::validation::importance::Importance;
 use crate::validation::leak_guard;
+use crate::validation::walk_forward::WalkForward;
+
+/// Result of validation.
+pub(super) struct Validation {
+    pub guard: GuardReport,
+    pub evaluations: Vec<Evaluation>,
+    /// The kind that will be served.
+    pub served: WalkForward,
+    pub importance: Vec<Importance>,
+}
 
 /// A version that is about to be written.
 pub(super) struct Version<'a> {

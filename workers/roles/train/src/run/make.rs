@@ -3,14 +3,14 @@
 
 use foresail_artifacts::Documents;
 use foresail_crds::TrainingParameters;
-use foresail_crds::model_manifest::{Evaluation, ModelManifest, Recipe};
+use foresail_crds::model_manifest::{ModelManifest, Recipe};
 use foresail_crds::pipeline::spec::ModelKind;
 use foresail_crds::worker_config::{TrainConfig, TrainingRun};
 use foresail_evaluation::leak_guard::GuardReport;
 use foresail_model::{ModelError, Predictor};
 use foresail_runtime_base::RoleError;
 
-use super::describe::Version;
+use super::describe::{Validation, Version};
 use super::progress::{FITTED, Progress};
 use crate::data::dataset::Dataset;
 use crate::data::split::{Plan, Split, split};
@@ -18,8 +18,8 @@ use crate::fit::{fit, not_fittable};
 use crate::gate::{self, Champion, Comparison, GateWindow};
 use crate::inputs::{Declared, baseline_kinds};
 use crate::lake::Bars;
-use crate::validation::importance::{Importance, importance};
-use crate::validation::walk_forward::{FoldProgress, WalkForward, walk_forward};
+use crate::validation::importance::importance;
+use crate::validation::walk_forward::{FoldProgress, walk_forward};
 use crate::validation::{folds, leak_guard};
 
 /// What a version is made from.
@@ -83,15 +83,6 @@ pub(super) fn make(inputs: &Inputs, progress: &Progress) -> Result<Made, RoleErr
         manifest,
         weights: fitted.encode().map_err(|e| not_fittable(kind, &e))?,
     })
-}
-
-/// Result of validation.
-pub(super) struct Validation {
-    pub guard: GuardReport,
-    pub evaluations: Vec<Evaluation>,
-    /// The kind that will be served.
-    pub served: WalkForward,
-    pub importance: Vec<Importance>,
 }
 
 struct Trainer<'a> {
