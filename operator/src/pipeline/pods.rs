@@ -24,13 +24,14 @@ pub(crate) fn trouble(observed: &Observed, role: Role) -> Option<WorkerError> {
     let Some(pod) = newest(pods()) else {
         return no_pod(observed, role);
     };
+    if let Some(error) = pod_trouble(pod, role, &observed.events) {
+        return Some(error);
+    }
     // The pod that takes the place of one that was evicted tells nothing until it is ready.
-    let before = || {
-        pods()
-            .filter(|_| !is_ready(pod))
-            .find_map(|p| evicted(p, role))
-    };
-    pod_trouble(pod, role, &observed.events).or_else(before)
+    if is_ready(pod) {
+        return None;
+    }
+    pods().find_map(|p| evicted(p, role))
 }
 
 fn is_ready(pod: &Pod) -> bool {
@@ -47,30 +48,29 @@ fn evicted(pod: &Pod, role: Role) -> Option<WorkerError> {
     }
     let why = status.message.as_deref().unwrap_or_default().trim();
     let limit = role.facts().scratch;
-    let (class, advice) = if !why.contains("EmptyDir volume") {
-        let advice =
+    let is_own_disk = why.contains("EmptyDir volume");
+    let (class, advice) = match role {
+        _ if !is_own_disk => (
+            ErrorClass::Outside,
             "another one takes its place; lower what the pods of the node use, or give it more"
-                .to_owned();
-        (ErrorClass::Outside, advice)
-    } else {
-        match role {
-            Role::Ingest => (
-                ErrorClass::User,
-                format!(
-                    "the file of source.csv must fit {limit} unpacked: split it, or leave out what is not read"
-                ),
+                .to_owned(),
+        ),
+        Role::Ingest => (
+            ErrorClass::User,
+            format!(
+                "the file of source.csv must fit {limit} unpacked: split it, or leave out what is not read"
             ),
-            Role::Train => (
-                ErrorClass::User,
-                format!(
-                    "what a run holds on disk must fit {limit}: lower spec.training.maxSessions, or the number of instruments"
-                ),
+        ),
+        Role::Train => (
+            ErrorClass::User,
+            format!(
+                "what a run holds on disk must fit {limit}: lower spec.training.maxSessions, or the number of instruments"
             ),
-            _ => (
-                ErrorClass::Internal,
-                format!("{role} has no reason to hold more than {limit} on disk"),
-            ),
-        }
+        ),
+        _ => (
+            ErrorClass::Internal,
+            format!("{role} has no reason to hold more than {limit} on disk"),
+        ),
     };
     let message = format!("pod {} was evicted: {why} {advice}", pod.name_any());
     Some(error(class, "Evicted", message))

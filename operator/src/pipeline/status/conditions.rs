@@ -5,7 +5,6 @@ use foresail_crds::pipeline::conditions as names;
 use foresail_crds::pipeline::status::{
     ErrorClass, IngestStatus, PipelineStatus, RunRecord, RunState, WorkerError,
 };
-use foresail_crds::role_error::presentable;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -214,8 +213,7 @@ fn rows_refused(ingest: &IngestStatus) -> Option<PartState> {
     }
     let most = ingest.refusals.first();
     let most = most.map_or_else(String::new, |most| {
-        let reason = presentable(&most.reason, 64);
-        let example = presentable(&most.example, 80);
+        let (reason, example) = (&most.reason, &most.example);
         format!("; the most frequent reason is {reason}: {example}")
     });
     let message = format!(

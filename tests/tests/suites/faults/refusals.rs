@@ -60,15 +60,7 @@ async fn every_kind_of_write_that_is_refused_is_told_and_made_up_for() -> Result
         refuse(&space, "ModelVersion").await?;
         checks.add("ModelVersion", says(&space, "ModelVersion", READY).await);
         refuse(&space, "none").await?;
-        let healthy = pipelines::wait(&space, NAME, "Ready with a second version", READY, |p| {
-            ensure!(
-                pipelines::is_true(p, conditions::READY),
-                "{}",
-                pipelines::summary(p)
-            );
-            Ok(())
-        });
-        healthy.await?;
+        pipelines::ready(&space, NAME, READY).await?;
         let versions = space.versions().list(&Default::default()).await?.items;
         ensure!(versions.len() == 2, "{} versions", versions.len());
         policy.remove().await?;

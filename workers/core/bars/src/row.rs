@@ -29,6 +29,7 @@ impl RawRow {
         }
     }
 }
+
 /// Text of each column; empty text is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields {

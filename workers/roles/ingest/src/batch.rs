@@ -1,10 +1,11 @@
 //! Rows of one transaction: checked, counted, and what is news made into records.
 
-use foresail_bars::{Checker, RawRow, RowOutcome};
+use foresail_bars::{Checker, RawRow, Rebasing, RowOutcome};
 use foresail_crds::names::Topics;
 use foresail_crds::pipeline::status::IngestStatus;
 use foresail_crds::records::SourceState;
 use foresail_crds::role_error::presentable;
+use foresail_domain::Bar;
 use foresail_runtime_base::RoleError;
 use foresail_runtime_kafka::Record;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -122,42 +123,46 @@ impl Progress {
         batch.rows += 1;
         let fresh = self.is_fresh(row);
         let outcome = self.checker.check(row, now);
-        if outcome == RowOutcome::OutOfScope {
-            batch.out_of_scope += u64::from(fresh);
-            return Ok(());
-        }
-        if let RowOutcome::Refused(refusal) = &outcome {
-            self.refusals.add(row, refusal);
+        match &outcome {
+            RowOutcome::Bar(bar, rebasing) => self.see(bar, rebasing.as_ref(), fresh),
+            RowOutcome::Refused(refusal) => self.refusals.add(row, refusal),
+            RowOutcome::OutOfScope => {
+                batch.out_of_scope += u64::from(fresh);
+                return Ok(());
+            }
         }
         let known = self.marks.cover(self.checker.place(row));
         if fresh || self.start.counted.is_none() {
             self.count(&outcome, known);
         }
         batch.unchanged += u64::from(fresh && known);
+        if !fresh || known {
+            return Ok(());
+        }
         let target = Target { topics, written };
         let record = match outcome {
-            RowOutcome::Bar(bar, rebasing) => {
-                self.last_event_time = self.last_event_time.max(Some(bar.event_time));
-                if let Some(rebasing) = rebasing {
-                    if fresh {
-                        tracing::warn!(%rebasing, "prices are on another level");
-                    }
-                    let text = presentable(&rebasing.to_string(), LONGEST_REBASING);
-                    self.last_rebasing = Some(text);
-                }
-                records::bar(&target, row, &bar)?
-            }
+            RowOutcome::Bar(bar, _) => records::bar(&target, row, &bar)?,
             RowOutcome::Refused(refusal) => {
                 records::refused(&target, row, refusal, self.provider, now)?
             }
             RowOutcome::OutOfScope => return Ok(()),
         };
-        if fresh && !known {
-            batch.bytes += record.value.len();
-            batch.records.push(record);
-            batch.last = Some((self.state.clone(), self.trail.clone()));
-        }
+        batch.bytes += record.value.len();
+        batch.records.push(record);
+        batch.last = Some((self.state.clone(), self.trail.clone()));
         Ok(())
+    }
+
+    /// Takes note of a bar for status; what a run before has seen is not told again.
+    fn see(&mut self, bar: &Bar, rebasing: Option<&Rebasing>, fresh: bool) {
+        self.last_event_time = self.last_event_time.max(Some(bar.event_time));
+        let Some(rebasing) = rebasing else {
+            return;
+        };
+        if fresh {
+            tracing::warn!(%rebasing, "prices are on another level");
+        }
+        self.last_rebasing = Some(presentable(&rebasing.to_string(), LONGEST_REBASING));
     }
 
     fn count(&mut self, outcome: &RowOutcome, known: bool) {

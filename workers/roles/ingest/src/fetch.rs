@@ -54,7 +54,11 @@ pub(crate) async fn has_changed(
     known: &Version,
 ) -> Result<bool, RoleError> {
     if known.stamp.is_some() {
-        return Ok(stamp(spec, outside).await? != known.stamp);
+        let stamp = match Server::new(spec, outside)? {
+            Server::Http(client) => client.stamp(&spec.uri).await?,
+            Server::S3(store, uri) => store.stamp(&uri).await?,
+        };
+        return Ok(stamp != known.stamp);
     }
     let mut body = Body::open(spec, outside).await?;
     let mut digest = Sha256::new();
@@ -65,28 +69,37 @@ pub(crate) async fn has_changed(
     Ok(digest != known.digest)
 }
 
-async fn stamp(spec: &SourceAddress, outside: &Outside) -> Result<Option<String>, RoleError> {
-    if spec.uri.starts_with("s3://") {
-        let uri = S3Uri::parse(&spec.uri)?;
-        return Store::of_source(spec, outside)?.stamp(&uri).await;
-    }
-    client(spec, outside)?.stamp(&spec.uri).await
-}
-
 /// Checks that the source answers, without reading all of it. Called by `prepare`.
 ///
 /// # Errors
 /// As ingest would meet them.
 pub async fn reachable(spec: &SourceAddress, outside: &Outside) -> Result<(), RoleError> {
-    if !spec.uri.starts_with("s3://") {
-        return client(spec, outside)?.probe(&spec.uri).await;
-    }
-    let uri = S3Uri::parse(&spec.uri)?;
-    if Store::of_source(spec, outside)?.size(&uri).await?.is_none() {
+    let (store, uri) = match Server::new(spec, outside)? {
+        Server::Http(client) => return client.probe(&spec.uri).await,
+        Server::S3(store, uri) => (store, uri),
+    };
+    if store.size(&uri).await?.is_none() {
         let message = format!("{uri} does not exist; upload it or correct source.csv.uri");
         return Err(RoleError::outside("SourceMissing", message));
     }
     Ok(())
+}
+
+/// Who has the file.
+enum Server {
+    Http(Client),
+    S3(Store, S3Uri),
+}
+
+impl Server {
+    fn new(spec: &SourceAddress, outside: &Outside) -> Result<Self, RoleError> {
+        if spec.uri.starts_with("s3://") {
+            let uri = S3Uri::parse(&spec.uri)?;
+            return Ok(Self::S3(Store::of_source(spec, outside)?, uri));
+        }
+        let client = Client::new(&spec.allowed_networks, &outside.secrets)?;
+        Ok(Self::Http(client))
+    }
 }
 
 /// A file on its way.
@@ -97,14 +110,10 @@ enum Body {
 
 impl Body {
     async fn open(spec: &SourceAddress, outside: &Outside) -> Result<Self, RoleError> {
-        if spec.uri.starts_with("s3://") {
-            let uri = S3Uri::parse(&spec.uri)?;
-            let store = Store::of_source(spec, outside)?;
-            let object = store.stream(&uri).await?;
-            return Ok(Self::S3(Box::new(object)));
-        }
-        let answer = client(spec, outside)?.get(&spec.uri).await?;
-        Ok(Self::Http(answer))
+        Ok(match Server::new(spec, outside)? {
+            Server::Http(client) => Self::Http(client.get(&spec.uri).await?),
+            Server::S3(store, uri) => Self::S3(Box::new(store.stream(&uri).await?)),
+        })
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, RoleError> {
@@ -127,8 +136,4 @@ impl Body {
             Self::S3(object) => object.stamp(),
         }
     }
-}
-
-fn client(spec: &SourceAddress, outside: &Outside) -> Result<Client, RoleError> {
-    Client::new(&spec.allowed_networks, &outside.secrets)
 }

@@ -110,7 +110,7 @@ impl Worker {
         let positions = table.positions(&self.topic, &partitions).await?;
         let reader = Reader::open(&settings, &self.topic, Start::Offsets(positions)).await?;
         let newest = table.newest_event_time().await?;
-        let lost = table.lost().await? + self.removed(&reader);
+        let lost = table.lost().await? + reader.removed().values().sum::<i64>();
         Ok(Connection {
             table,
             reader,
@@ -131,20 +131,6 @@ impl Worker {
         pending.clear();
         self.publish(table, pending);
         Ok(())
-    }
-
-    /// Records that Kafka had removed before this reader came.
-    fn removed(&self, reader: &Reader) -> i64 {
-        let removed: i64 = reader.removed().values().sum();
-        if removed > 0 {
-            let (topic, partitions) = (&self.topic, reader.removed());
-            tracing::error!(
-                topic,
-                ?partitions,
-                "records were removed before they were read"
-            );
-        }
-        removed
     }
 
     fn publish(&self, table: &BarTable, pending: &Pending) {

@@ -48,8 +48,7 @@ async fn follow(state: &State, end: &Shutdown, backoff: &mut Backoff) -> Result<
     let topic = state.config.topics().features;
     let symbols = state.config.symbols();
     let take = |rows: &mut Rows, message: Message| {
-        let row = record(&state.fingerprint, &message);
-        if let Some(row) = row.filter(|row| symbols.contains(&row.symbol)) {
+        if let Some(row) = record(&state.fingerprint, &symbols, &message) {
             table::push(rows, row);
         }
     };
@@ -67,15 +66,15 @@ async fn follow(state: &State, end: &Shutdown, backoff: &mut Backoff) -> Result<
     backoff.reset();
     while !end.is_cancelled() {
         let batch = reader.next_batch(2_000, Duration::from_millis(200)).await?;
-        let rows = batch.iter().filter_map(|m| record(&state.fingerprint, m));
-        let rows = rows.filter(|row| symbols.contains(&row.symbol));
-        state.table.extend(rows);
+        let row = |message| record(&state.fingerprint, &symbols, message);
+        state.table.extend(batch.iter().filter_map(row));
     }
     Ok(())
 }
 
-/// The feature row in a message, when it is of our feature set.
-fn record(fingerprint: &str, message: &Message) -> Option<FeatureRecord> {
+/// The feature row in a message, when it is of our feature set and of a declared symbol.
+fn record(fingerprint: &str, symbols: &[String], message: &Message) -> Option<FeatureRecord> {
     let ours = message.header(header::FINGERPRINT) == Some(fingerprint);
-    ours.then(|| serde_json::from_slice(&message.value).ok())?
+    let row: Option<FeatureRecord> = ours.then(|| serde_json::from_slice(&message.value).ok())?;
+    row.filter(|row| symbols.contains(&row.symbol))
 }

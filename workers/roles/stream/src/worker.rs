@@ -86,14 +86,14 @@ impl Supervised for Worker {
                 connection.mirror.flush(cache, &self.fingerprint).await;
             }
             // Something was written, or there is nothing to write.
-            let works = !empty || connection.reader.caught_up();
-            if works && !proved {
+            let proves = !proved && (!empty || connection.reader.caught_up());
+            if proves {
                 connecting.succeeded();
+                proved = true;
             }
-            if !empty || works && !proved {
+            if !empty || proves {
                 self.report(&connection.engine);
             }
-            proved |= works;
             if stop {
                 return Ok(());
             }
@@ -148,11 +148,6 @@ impl Worker {
         let reader = Reader::open(&settings, &self.topics.bars, start).await?;
         recovery::check_same_topic(&engine, &self.topics.bars, &reader.ends().await?)?;
         for (partition, records) in reader.removed() {
-            tracing::error!(
-                partition,
-                records,
-                "records were removed before they were read"
-            );
             engine.lose(*partition, u64::try_from(*records).unwrap_or(0));
         }
         let mut mirror = Mirror::new(keep, self.metrics.repairs.clone());

@@ -63,6 +63,14 @@ impl Reader {
             let (consumer, partitions) = connect(&config, &name, &at)?;
             let starts = starts(&consumer, &name, &partitions, &start)
                 .map_err(|e| e.into_role_error(&name, &at))?;
+            if !starts.removed.is_empty() {
+                let partitions = &starts.removed;
+                tracing::error!(
+                    topic = name,
+                    ?partitions,
+                    "records were removed before they were read"
+                );
+            }
             let mut list = TopicPartitionList::new();
             for (partition, offset) in starts.offsets {
                 list.add_partition_offset(&name, partition, Offset::Offset(offset))
