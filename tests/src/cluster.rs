@@ -34,7 +34,7 @@ pub struct Cluster {
 impl Cluster {
     /// Connects; `None` when there is no node.
     pub async fn connect() -> Result<Option<Self>> {
-        let Some(settings) = Settings::read() else {
+        let Some(settings) = Settings::read()? else {
             return Ok(None);
         };
         rustls::crypto::ring::default_provider()
@@ -191,7 +191,7 @@ impl Space {
         let api: Api<Namespace> = Api::all(self.cluster.client.clone());
         until(
             &format!("deletion of namespace {}", self.name),
-            Duration::from_secs(90),
+            Duration::from_secs(300),
             async || match api.get_opt(&self.name).await? {
                 None => Ok(()),
                 Some(_) => Err(anyhow!("still there")),

@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Error, Result, anyhow};
 use futures::FutureExt;
 
 use crate::settings::NeedsNode;
@@ -24,9 +24,7 @@ pub async fn on_cluster(body: impl AsyncFnOnce(Cluster) -> Result<()>) -> Result
     match Cluster::connect().await? {
         None => skip("no cluster"),
         Some(cluster) => match body(cluster).await {
-            Err(error) if error.chain().any(|cause| cause.is::<NeedsNode>()) => {
-                skip(&format!("{NeedsNode}"))
-            }
+            Err(error) if needs_node(&error) => skip(&format!("{NeedsNode}")),
             done => done,
         },
     }
@@ -115,7 +113,7 @@ async fn in_space(
         .await
         .unwrap_or_else(|panic| Err(anyhow!("panicked: {}", message(&*panic))));
     if let Err(error) = &result
-        && !error.chain().any(|cause| cause.is::<NeedsNode>())
+        && !needs_node(error)
     {
         diagnostics::print(&space).await;
         if cluster.settings.keep {
@@ -131,10 +129,26 @@ async fn in_space(
         Ok(()) => space.gone().await,
         Err(error) => Err(error),
     };
-    if let Err(error) = removed {
-        println!("namespace {} is not removed: {error:#}", space.name);
+    end(result, removed, &space.name)
+}
+
+/// What a test leaves behind is a failure too.
+fn end(result: Result<()>, removed: Result<()>, namespace: &str) -> Result<()> {
+    let Err(left) = removed else {
+        return result;
+    };
+    let left = left.context(format!("namespace {namespace} is not removed"));
+    match result {
+        Err(error) if !needs_node(&error) => {
+            println!("{left:#}");
+            Err(error)
+        }
+        _ => Err(left),
     }
-    result
+}
+
+fn needs_node(error: &Error) -> bool {
+    error.chain().any(|cause| cause.is::<NeedsNode>())
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> String {
@@ -143,4 +157,24 @@ fn message(panic: &(dyn std::any::Any + Send)) -> String {
         .cloned()
         .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
         .unwrap_or_else(|| "no message".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_that_stays_fails_a_test_that_passed_or_was_skipped() {
+        let left = || Err(anyhow!("its finalizer"));
+        let ended = |result, removed| {
+            let ended = end(result, removed, "t-1");
+            ended.map_err(|error| format!("{error:#}"))
+        };
+        assert_eq!(ended(Ok(()), Ok(())), Ok(()));
+        let stays = Err("namespace t-1 is not removed: its finalizer".to_owned());
+        assert_eq!(ended(Ok(()), left()), stays);
+        assert_eq!(ended(Err(NeedsNode.into()), left()), stays);
+        // The first fault is the one to look at.
+        assert_eq!(ended(Err(anyhow!("wrong")), left()), Err("wrong".into()));
+    }
 }

@@ -5,6 +5,8 @@ use std::error::Error;
 use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
 
+use anyhow::Context;
+
 /// Where everything is.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -36,16 +38,37 @@ pub struct Settings {
     pub keep: bool,
 }
 
+/// Without all of these there is no cluster.
+const NODE: [&str; 4] = [
+    "FORESAIL_KAFKA",
+    "FORESAIL_REDIS",
+    "FORESAIL_S3_ENDPOINT",
+    "FORESAIL_S3_BUCKET",
+];
+
 impl Settings {
     /// Reads them; `None` when there is no cluster.
-    pub fn read() -> Option<Self> {
-        Some(Self {
-            kafka: text("FORESAIL_KAFKA")?,
-            redis: text("FORESAIL_REDIS")?,
-            s3_endpoint: text("FORESAIL_S3_ENDPOINT")?,
-            s3_bucket: text("FORESAIL_S3_BUCKET")?,
-            access_key: text("AWS_ACCESS_KEY_ID")?,
-            secret_key: text("AWS_SECRET_ACCESS_KEY")?,
+    ///
+    /// # Errors
+    /// When some are set and another is not: that is no reason to skip anything.
+    pub fn read() -> anyhow::Result<Option<Self>> {
+        Self::from_variables(text)
+    }
+
+    fn from_variables(text: impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<Self>> {
+        if NODE.iter().all(|name| text(name).is_none()) {
+            return Ok(None);
+        }
+        let need = |name: &str| {
+            text(name).with_context(|| format!("{name} is not set, and others of a cluster are"))
+        };
+        Ok(Some(Self {
+            kafka: need("FORESAIL_KAFKA")?,
+            redis: need("FORESAIL_REDIS")?,
+            s3_endpoint: need("FORESAIL_S3_ENDPOINT")?,
+            s3_bucket: need("FORESAIL_S3_BUCKET")?,
+            access_key: need("AWS_ACCESS_KEY_ID")?,
+            secret_key: need("AWS_SECRET_ACCESS_KEY")?,
             node: text("FORESAIL_NODE").unwrap_or_else(|| "test".into()),
             service_proxy: text("FORESAIL_SERVICE_PROXY"),
             xtask: text("FORESAIL_XTASK").map(PathBuf::from),
@@ -53,7 +76,7 @@ impl Settings {
             data: text("FORESAIL_DATA_DIR").map(PathBuf::from),
             worker_image: text("FORESAIL_WORKER_IMAGE"),
             keep: text("FORESAIL_KEEP").is_some(),
-        })
+        }))
     }
 
     /// Values of the placeholders in `examples/`.
@@ -90,4 +113,26 @@ pub fn in_soak<T>(short: T, long: T) -> T {
 
 fn text(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_variable_that_is_missing_is_an_error_and_no_reason_to_skip() {
+        let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+        let all: Vec<&str> = NODE.into_iter().chain(keys).collect();
+        let read = |set: &dyn Fn(&str) -> bool| {
+            Settings::from_variables(|name| set(name).then(|| format!("value of {name}")))
+        };
+        assert!(read(&|name| all.contains(&name)).unwrap().is_some());
+        for missing in &all {
+            let error = read(&|name| all.contains(&name) && name != *missing);
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains(missing), "{error}");
+        }
+        // Keys for S3 alone are no cluster: anybody may have some.
+        assert!(read(&|name| keys.contains(&name)).unwrap().is_none());
+    }
 }
