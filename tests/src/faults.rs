@@ -112,12 +112,20 @@ pub fn processes(pod: &Pod) -> Result<Vec<u32>> {
 /// # Errors
 /// When nothing runs, or nothing comes back.
 pub async fn kill_child(space: &Space, child: &str, limit: Duration) -> Result<()> {
-    // Elsewhere the processes of pods run on other machines.
-    space.cluster.settings.xtask.as_ref().ok_or(NeedsNode)?;
     let pods = pods_of(space, child).await?;
     let pod = pods
         .first()
         .with_context(|| format!("no pod runs for {child}"))?;
+    kill_pod(space, pod, limit).await
+}
+
+/// SIGKILLs what runs in a pod, and waits until its containers run again.
+///
+/// # Errors
+/// When nothing runs in it, or nothing comes back.
+pub async fn kill_pod(space: &Space, pod: &Pod, limit: Duration) -> Result<()> {
+    // Elsewhere the processes of pods run on other machines.
+    space.cluster.settings.xtask.as_ref().ok_or(NeedsNode)?;
     let name = pod.metadata.name.clone().unwrap_or_default();
     let before = restarts(pod);
     kill_processes(pod)?;

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::core::v1::Service;
+use foresail_crds::role::HTTP_PORT;
+use k8s_openapi::api::core::v1::{Pod, Service};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -60,6 +61,19 @@ impl Predictor {
         });
         reached.await.ok();
         Ok(found)
+    }
+
+    /// A client of one pod, past the Service: only on a node whose pods this machine reaches.
+    ///
+    /// # Errors
+    /// When the pod has no address.
+    pub fn of_pod(pod: &Pod) -> Result<Self> {
+        let address = pod
+            .status
+            .as_ref()
+            .and_then(|status| status.pod_ip.as_ref());
+        let address = address.context("the pod has no address")?;
+        Self::at(&format!("http://{address}:{HTTP_PORT}"))
     }
 
     /// A client of a known address.

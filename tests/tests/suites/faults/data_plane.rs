@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use foresail_crds::Pipeline;
 use foresail_tests::predictor::{Asked, Asker, Predictor};
 use foresail_tests::settings::in_soak;
@@ -213,52 +213,73 @@ async fn a_killed_predictor_cuts_no_connection_but_its_own() -> Result<()> {
         space.apply_pipeline(&object).await?;
         pipelines::ready(&space, name, READY).await?;
         let child = format!("{name}-predict");
-        until("two predictors", BACK, async || {
-            let ready = faults::pods_of(&space, &child)
-                .await?
-                .iter()
-                .filter(|p| faults::is_ready(p))
-                .count();
-            ensure!(ready == 2, "{ready} ready");
-            Ok(())
-        })
-        .await?;
-        let asker = Asker::start(
-            Predictor::find(&space, name).await?,
-            vec!["SIMA".into()],
-            Duration::from_millis(20),
-        );
+        let service = Predictor::find(&space, name).await?;
         // A drain: the pod is asked to go, and answers to its end.
-        let pods = faults::pods_of(&space, &child).await?;
-        let first = pods.first().context("no predictor")?;
+        let [first, _] = two_ready(&space, &child).await?;
+        let asker = ask(service.clone());
         space
             .api::<Pod>()
             .delete(&first.name_any(), &DeleteParams::default())
             .await?;
         tokio::time::sleep(Duration::from_secs(15)).await;
-        let asked = asker.finish().await?;
-        ensure!(
-            asked.failed.is_empty(),
-            "drained: {} of {}: {:?}",
-            asked.failed.len(),
-            asked.sent,
-            asked.failed
-        );
-        // A kill: only what the dead one held, and only until it is out of the Service.
-        let asker = Asker::start(
-            Predictor::find(&space, name).await?,
-            vec!["SIMA".into()],
-            Duration::from_millis(20),
-        );
-        faults::kill_child(&space, &child, BACK).await?;
-        let asked = asker.finish().await?;
-        let cut = asked
-            .failed
-            .iter()
-            .filter(|f| f.contains("no answer") || f.contains("cut answer"))
-            .count();
-        ensure!(cut == asked.failed.len(), "killed: {:?}", asked.failed);
-        Ok(())
+        let mut checks = Checks::new();
+        nothing_failed(&mut checks, "a drain", asker.finish().await?);
+        killed(&mut checks, &space, &child).await?;
+        let asker = ask(service);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        nothing_failed(&mut checks, "once it is back", asker.finish().await?);
+        checks.verdict()
+    })
+    .await
+}
+
+/// A kill: who talks to the dead pod is cut off, who talks to the other one notices nothing.
+async fn killed(checks: &mut Checks, space: &Space, child: &str) -> Result<()> {
+    let pods = two_ready(space, child).await?;
+    let [victim, survivor] = &pods;
+    let own = ask(Predictor::of_pod(victim)?);
+    let other = ask(Predictor::of_pod(survivor)?);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    faults::kill_pod(space, victim, BACK).await?;
+    let after = two_ready(space, child).await?;
+    let (own, other) = (own.finish().await?, other.finish().await?);
+    let names = |pods: &[Pod; 2]| pods.each_ref().map(ResourceExt::name_any);
+    checks.equal("pods", names(&after), names(&pods));
+    nothing_failed(checks, "the survivor", other);
+    let cut = |f: &&String| f.contains("no answer") || f.contains("cut answer");
+    let cut = own.failed.iter().filter(cut).count();
+    checks.equal("failures of another kind", own.failed.len() - cut, 0);
+    let answered = own.sent - cut as u64;
+    checks.add("the killed one: cut off, and asked before", {
+        ensured(cut > 0 && answered >= LEAST, answered, cut)
+    });
+    Ok(())
+}
+
+/// Fewest requests that say anything; one takes a pause and some milliseconds.
+const LEAST: u64 = 50;
+
+fn ask(predictor: Predictor) -> Asker {
+    Asker::start(predictor, vec!["SIMA".into()], Duration::from_millis(20))
+}
+
+fn nothing_failed(checks: &mut Checks, what: &str, asked: Asked) {
+    checks.equal(&format!("{what}: failed"), asked.failed, vec![]);
+    let enough = ensured(asked.sent >= LEAST, asked.sent, 0);
+    checks.add(&format!("{what}: requests"), enough);
+}
+
+fn ensured(holds: bool, answered: u64, cut: usize) -> Result<String> {
+    ensure!(holds, "{answered} answered, {cut} cut");
+    Ok(format!("{answered} answered, {cut} cut"))
+}
+
+/// Two predictors that answer, oldest first.
+async fn two_ready(space: &Space, child: &str) -> Result<[Pod; 2]> {
+    until("two predictors", BACK, async || {
+        let mut pods = faults::pods_of(space, child).await?;
+        pods.retain(faults::is_ready);
+        <[Pod; 2]>::try_from(pods).map_err(|pods| anyhow!("{} ready", pods.len()))
     })
     .await
 }
