@@ -9,6 +9,7 @@ pub mod delta;
 pub mod diagnostics;
 pub mod faults;
 pub mod harness;
+pub mod metrics;
 pub mod pipelines;
 pub mod predictor;
 pub mod programs;

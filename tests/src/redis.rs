@@ -25,6 +25,18 @@ pub async fn flush(cluster: &Cluster) -> Result<()> {
     ask(cluster, &cmd("FLUSHALL")).await
 }
 
+/// Overwrites the oldest entry of every list that matches a pattern; returns how many there were.
+///
+/// # Errors
+/// When Redis does not answer, or one is no list.
+pub async fn damage(cluster: &Cluster, pattern: &str) -> Result<usize> {
+    let keys = keys(cluster, pattern).await?;
+    for key in &keys {
+        ask::<()>(cluster, cmd("LSET").arg(key).arg(0).arg("damaged")).await?;
+    }
+    Ok(keys.len())
+}
+
 async fn ask<T: FromRedisValue>(cluster: &Cluster, command: &Cmd) -> Result<T> {
     let url = cluster.settings.redis.as_str();
     query(url, command)

@@ -8,9 +8,10 @@ use foresail_crds::Pipeline;
 use foresail_domain::Bar;
 use foresail_runtime_kafka::admin;
 use foresail_tests::cluster::S3_SECRET;
+use foresail_tests::metrics::{self, Scenario};
 use foresail_tests::predictor::Predictor;
 use foresail_tests::topics::{self, names, settings, values};
-use foresail_tests::{Space, faults, in_namespace, pipelines, s3, until};
+use foresail_tests::{Space, faults, in_namespace, pipelines, redis, s3, until};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::DeleteParams;
@@ -151,6 +152,8 @@ async fn corrupt_artifact() -> Result<()> {
             .forecast("SIMA")
             .await?;
         ensure!(!before.1.is_empty(), "no forecast");
+        let rows = format!("fs:{}/{name}:rows:*", space.name);
+        ensure!(redis::damage(&space.cluster, &rows).await? > 0, "no rows");
         for pod in faults::pods_of(&space, &format!("{name}-predict")).await? {
             space
                 .api::<Pod>()
@@ -158,6 +161,8 @@ async fn corrupt_artifact() -> Result<()> {
                 .await?;
         }
         shown(&space, name, "DigestMismatch").await?;
+        let moved = metrics::check(&space, name, Scenario::Corrupt).await?;
+        println!("metrics: {moved}");
         s3::put(&space.cluster, manifest, &good).await?;
         pipelines::ready(&space, name, READY).await?;
         let after = Predictor::find(&space, name)

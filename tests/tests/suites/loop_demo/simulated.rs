@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use foresail_crds::model_version::VersionRole;
 use foresail_crds::pipeline::status::RunState;
+use foresail_tests::metrics::{self, Scenario};
 use foresail_tests::predictor::{Asker, Predictor};
 use foresail_tests::settings::in_soak;
 use foresail_tests::{Checks, Space, audit, in_namespace, pipelines};
@@ -29,6 +30,13 @@ async fn a_break_is_answered_with_exactly_one_promotion() -> Result<()> {
             pipelines::symbols(&object),
             Duration::from_millis(50),
         );
+        pipelines::wait(&space, name, "raises the alarm", REPLAY, |p| {
+            let drift = p.status.as_ref().and_then(|s| s.drift.as_ref());
+            ensure!(drift.context("no drift yet")?.alarm, "no alarm yet");
+            Ok(())
+        })
+        .await?;
+        let moved = metrics::check(&space, name, Scenario::Alarm).await;
         pipelines::drained(&space, name, REPLAY).await?;
         let end = pipelines::wait(
             &space,
@@ -56,6 +64,7 @@ async fn a_break_is_answered_with_exactly_one_promotion() -> Result<()> {
         let asked = asker.finish().await?;
 
         let mut checks = Checks::new();
+        checks.add("metrics while the alarm holds", moved);
         checks.equal("failed requests", asked.failed.len(), 0);
         checks.add(
             "requests",
