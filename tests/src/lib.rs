@@ -10,6 +10,7 @@ pub mod diagnostics;
 pub mod faults;
 pub mod harness;
 pub mod metrics;
+pub mod owners;
 pub mod pipelines;
 pub mod predictor;
 pub mod programs;

@@ -1,6 +1,7 @@
 //! Things break, in turn and for real; what was promised still holds.
 
 mod data_plane;
+mod end;
 mod operator;
 mod reasons;
 mod refusals;

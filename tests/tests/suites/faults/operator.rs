@@ -4,17 +4,17 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use foresail_crds::Pipeline;
 use foresail_crds::pipeline::conditions;
 use foresail_crds::pipeline::status::RunState;
 use foresail_tests::cluster::OPERATOR_NAMESPACE;
 use foresail_tests::predictor::{Asker, Predictor};
 use foresail_tests::settings::in_soak;
 use foresail_tests::{
-    Checks, Cluster, Space, alone_in_namespace, alone_with_the_operator, audit, faults, pipelines,
+    Checks, Cluster, Space, alone_in_namespace, alone_with_the_operator, faults, pipelines,
     prepared_then_alone, programs, until,
 };
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
@@ -23,27 +23,86 @@ use rand::Rng;
 use serde_json::json;
 use tokio::process::Command;
 
+use super::end::{check, only_one};
+
 const READY: Duration = Duration::from_secs(420);
 
+/// From before the first child exists to after a promotion: the market breaks, the alarm is answered, the challenger
+/// serves.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_twenty_random_points_the_end_is_the_same() -> Result<()> {
     alone_with_the_operator("op-kill", async |space| {
         let name = "survivor";
-        space
-            .apply_pipeline(&pipelines::small(&space, name))
-            .await?;
-        for kill in 0..in_soak(20, 100) {
-            // From before the first child exists to well after the first champion serves.
+        let mut object = space.example("examples/demo/simulator.yaml")?;
+        object["metadata"]["name"] = json!(name);
+        object["spec"]["source"]["replay"]["sessionsPerSecond"] = json!("14");
+        space.apply_pipeline(&object).await?;
+        let (begin, mut points) = (Instant::now(), Points::default());
+        while points.all() < in_soak(20, 100) || points.rest == 0 {
             let pause = rand::rng().random_range(200..4_000);
             tokio::time::sleep(Duration::from_millis(pause)).await;
-            kill_operator(&space.cluster)
+            points.count(&space.pipelines().get(name).await?);
+            kill_leader(&space.cluster)
                 .await
-                .with_context(|| format!("kill {kill}"))?;
+                .with_context(|| format!("kill {points:?}"))?;
+            let late = points.rest == 0 && begin.elapsed() > LOOP;
+            ensure!(!late, "no promotion: {points:?}");
         }
+        println!("killed {points:?}");
+        pipelines::drained(&space, name, READY).await?;
         pipelines::ready(&space, name, READY).await?;
-        check(&space, name).await
+        let mut checks = Checks::new();
+        checks.equal(
+            "killed before the first version",
+            points.untrained > 0,
+            true,
+        );
+        checks.equal(
+            "killed while a run was in flight",
+            points.training > 0,
+            true,
+        );
+        let before = points.all() - points.rest;
+        checks.equal("killed often before the promotion", before >= 10, true);
+        check(&mut checks, &space, name, 2).await?;
+        checks.verdict()
     })
     .await
+}
+
+/// The whole loop, with an operator that is there half of the time.
+const LOOP: Duration = Duration::from_secs(420);
+
+/// What a Pipeline was at when its operator was killed, and how often.
+#[derive(Debug, Default)]
+struct Points {
+    /// No version yet, and no run.
+    untrained: usize,
+    /// A run in flight.
+    training: usize,
+    /// The first version serves.
+    serving: usize,
+    /// The second one does: the loop has ended.
+    rest: usize,
+}
+
+impl Points {
+    fn count(&mut self, pipeline: &Pipeline) {
+        let status = pipeline.status.as_ref();
+        let run = status.and_then(|s| s.run.as_ref()).map(|run| run.state);
+        let champion = status.and_then(|s| s.champion.as_ref()).map(|c| c.version);
+        let place = match (run, champion) {
+            (Some(RunState::Running), _) => &mut self.training,
+            (_, None) => &mut self.untrained,
+            (_, Some(1)) => &mut self.serving,
+            (_, Some(_)) => &mut self.rest,
+        };
+        *place += 1;
+    }
+
+    fn all(&self) -> usize {
+        self.untrained + self.training + self.serving + self.rest
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,7 +120,7 @@ async fn two_operators_do_the_work_of_one() -> Result<()> {
                 steal_lease(&space.cluster).await?;
             }
             pipelines::ready(&space, name, READY).await?;
-            check(&space, name).await
+            only_one(&space, name).await
         }
         .await;
         scale(&space.cluster, 1).await?;
@@ -80,7 +139,7 @@ async fn a_crash_around_any_write_changes_nothing() -> Result<()> {
         let lives = lives?;
         println!("Ready after {lives} lives, a write each");
         pipelines::ready(&space, name, READY).await?;
-        check(&space, name).await?;
+        only_one(&space, name).await?;
         ensure!(lives > 20, "only {lives} lives: were faults injected?");
         Ok(())
     })
@@ -153,68 +212,51 @@ async fn predictors_serve_on_without_operator_and_api_server() -> Result<()> {
     .await
 }
 
-/// One run, one version, one champion, no Job too many.
-async fn check(space: &Space, name: &str) -> Result<()> {
-    let status = space
-        .pipelines()
-        .get(name)
-        .await?
-        .status
-        .context("no status")?;
-    let mut checks = Checks::new();
-    let run = status.run.context("no run")?;
-    checks.equal("state of the run", run.state, RunState::Succeeded);
-    checks.equal("attempts", run.attempt, 0);
-    checks.equal("champion", status.champion.map(|c| c.version), Some(1));
-    let versions: Vec<u32> = space
-        .versions()
-        .list(&ListParams::default())
-        .await?
-        .iter()
-        .map(|v| v.spec.version)
-        .collect();
-    checks.equal("versions", versions, vec![1]);
-    let jobs = audit::training_jobs(&space.cluster, &space.name, name)?;
-    checks.equal("training Jobs ever made", jobs.len(), 1);
-    let left = space.api::<Job>().list(&ListParams::default()).await?;
-    let orphans: Vec<String> = left
-        .iter()
-        .filter(|j| j.owner_references().is_empty())
-        .map(ResourceExt::name_any)
-        .collect();
-    checks.equal("Jobs without an owner", orphans, vec![]);
-    checks.verdict()
-}
-
-/// SIGKILLs the operator's process and removes the pod, so that no restart back-off stands between
-/// this kill and the next.
-async fn kill_operator(cluster: &Cluster) -> Result<()> {
+/// SIGKILLs the operator that leads and removes its pod, so that no restart back-off stands between this kill and the
+/// next, and its Lease, whose end the next one would wait for. Returns once another one leads.
+async fn kill_leader(cluster: &Cluster) -> Result<()> {
     let api: Api<Pod> = Api::namespaced(cluster.client.clone(), OPERATOR_NAMESPACE);
-    let pods = faults::operator_pods(cluster).await?;
-    for pod in pods
-        .iter()
-        .filter(|p| p.metadata.deletion_timestamp.is_none())
-    {
-        faults::kill_processes(pod).ok();
-        api.delete(
-            &pod.name_any(),
-            &DeleteParams {
-                grace_period_seconds: Some(0),
-                ..DeleteParams::default()
-            },
-        )
-        .await?;
-    }
-    until("a new operator", Duration::from_secs(60), async || {
-        let pods = faults::operator_pods(cluster).await?;
-        ensure!(
-            pods.iter()
-                .any(|p| p.metadata.deletion_timestamp.is_none() && faults::is_ready(p)),
-            "not ready"
-        );
+    let dead = until("an operator to kill", LEADS, async || {
+        let pod = leader(cluster).await?;
+        faults::kill_processes(&pod)?;
+        Ok(pod.name_any())
+    })
+    .await?;
+    let at_once = DeleteParams {
+        grace_period_seconds: Some(0),
+        ..DeleteParams::default()
+    };
+    gone(api.delete(&dead, &at_once).await)?;
+    steal_lease(cluster).await?;
+    until("another operator leads", LEADS, async || {
+        let name = leader(cluster).await?.name_any();
+        ensure!(name != dead, "{name} is the dead one");
         Ok(())
     })
     .await
+}
+
+const LEADS: Duration = Duration::from_secs(60);
+
+/// The pod that holds the Lease: others stand by and do nothing.
+async fn leader(cluster: &Cluster) -> Result<Pod> {
+    let api: Api<Lease> = Api::namespaced(cluster.client.clone(), OPERATOR_NAMESPACE);
+    let leases = api.list(&ListParams::default()).await?;
+    let holder = leases
+        .iter()
+        .find_map(|lease| lease.spec.as_ref()?.holder_identity.clone());
+    let holder = holder.context("nobody leads")?;
+    let mut pods = faults::operator_pods(cluster).await?.into_iter();
+    let pod = pods.find(|p| p.name_any() == holder && p.metadata.deletion_timestamp.is_none());
+    pod.with_context(|| format!("`{holder}` leads, and is not there"))
+}
+
+/// Somebody else may have removed it already.
+fn gone<T>(answer: Result<T, kube::Error>) -> Result<()> {
+    match answer {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        other => Ok(other.map(drop)?),
+    }
 }
 
 /// Sets the number of operators and waits for them.
@@ -252,9 +294,8 @@ pub async fn scale(cluster: &Cluster, replicas: i32) -> Result<()> {
 async fn steal_lease(cluster: &Cluster) -> Result<()> {
     let api: Api<Lease> = Api::namespaced(cluster.client.clone(), OPERATOR_NAMESPACE);
     for lease in api.list(&ListParams::default()).await? {
-        api.delete(&lease.name_any(), &DeleteParams::default())
-            .await
-            .ok();
+        let name = lease.name_any();
+        gone(api.delete(&name, &DeleteParams::default()).await)?;
     }
     Ok(())
 }
