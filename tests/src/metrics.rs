@@ -21,6 +21,8 @@ pub enum Scenario {
     Alarm,
     /// `corrupt_artifact`, and rows in Redis that are damaged.
     Corrupt,
+    /// `a_new_predictor_starts_while_redis_is_down`.
+    WithoutRedis,
     /// Nothing yet.
     Nowhere,
 }
@@ -28,7 +30,7 @@ pub enum Scenario {
 /// Every metric, and what moves it.
 const METRICS: [(&str, Scenario); 31] = [
     ("foresail_cache_damaged_total", Scenario::Corrupt),
-    ("foresail_cache_errors_total", Scenario::Nowhere),
+    ("foresail_cache_errors_total", Scenario::WithoutRedis),
     ("foresail_cache_repairs_total", Scenario::Nowhere),
     ("foresail_drift_alarm", Scenario::Alarm),
     ("foresail_drift_ks", Scenario::Alarm),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use foresail_crds::Pipeline;
+use foresail_tests::metrics::{self, Scenario};
 use foresail_tests::predictor::{Asked, Asker, Predictor};
 use foresail_tests::settings::in_soak;
 use foresail_tests::topics::Ledger;
@@ -195,6 +196,8 @@ async fn a_new_predictor_starts_while_redis_is_down() -> Result<()> {
                 after == before,
                 "{after:?} without Redis, {before:?} with it"
             );
+            let moved = metrics::check(&space, name, Scenario::WithoutRedis).await?;
+            println!("metrics: {moved}");
             Ok(())
         }
         .await;
