@@ -17,6 +17,7 @@ pub mod programs;
 pub mod redis;
 pub mod repo;
 pub mod s3;
+pub mod secrets;
 pub mod settings;
 pub mod topics;
 pub mod turns;

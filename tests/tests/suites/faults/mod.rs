@@ -5,6 +5,7 @@ mod end;
 mod operator;
 mod reasons;
 mod refusals;
+mod secrets;
 mod sources;
 mod store;
 mod strangers;

@@ -24,7 +24,7 @@ const SESSIONS: usize = 420;
 const BAD_EVERY: usize = 60;
 
 /// Two symbols that wander, and the number of rows that are no bars.
-fn file() -> Result<(Vec<u8>, u64)> {
+pub(super) fn file() -> Result<(Vec<u8>, u64)> {
     let (calendar, mut day): (_, Date) = (TradingCalendar::Weekdays, date(2015, 1, 2));
     let mut text = String::from("symbol,date,open,high,low,close,volume\n");
     let mut bad = 0;
@@ -52,25 +52,27 @@ fn file() -> Result<(Vec<u8>, u64)> {
 type Asked = BTreeSet<(String, Option<String>)>;
 
 /// The server of a vendor: a file for who has the token.
-struct Vendor {
-    server: Server,
+pub(super) struct Vendor {
+    pub(super) server: Server,
     asked: Arc<Mutex<Asked>>,
 }
 
 impl Vendor {
-    async fn start(space: &Space, file: Vec<u8>) -> Result<Self> {
+    /// Who does not know the token is told what was shown.
+    pub(super) async fn start(space: &Space, file: Vec<u8>, token: &str) -> Result<Self> {
         let asked = Arc::<Mutex<Asked>>::default();
-        let seen = Arc::clone(&asked);
+        let (seen, expected) = (Arc::clone(&asked), format!("Bearer {token}"));
         let answer = move |request: Request| {
             let shown = request.header("authorization").map(str::to_owned);
-            let knows = shown.as_deref() == Some(&format!("Bearer {TOKEN}"));
+            let knows = shown.as_deref() == Some(expected.as_str());
+            let stranger = format!("<html>who are you, {shown:?}?</html>");
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.insert((request.method.clone(), shown));
             match request.method.as_str() {
                 // As an address that is signed for GET.
                 "HEAD" => Answer::new("403 Forbidden", ""),
                 "GET" if knows => Answer::new("200 OK", file.clone()),
-                _ => Answer::new("401 Unauthorized", "<html>who are you</html>"),
+                _ => Answer::new("401 Unauthorized", stranger),
             }
         };
         let server = Server::start(&space.cluster, answer).await?;
@@ -90,7 +92,8 @@ async fn put_secret(space: &Space, data: Value) -> Result<()> {
     space.apply::<Secret>(name, &object).await.map(drop)
 }
 
-fn reading(space: &Space, name: &str, uri: &str) -> Value {
+/// A Pipeline that reads this file, with the token of the Secret `vendor`.
+pub(super) fn reading(space: &Space, name: &str, uri: &str) -> Value {
     let mut object = pipelines::small(space, name);
     object["spec"]["calendar"] = json!("Weekdays");
     object["spec"]["source"] = json!({"csv": {"uri": uri, "secretName": "vendor"}});
@@ -103,7 +106,7 @@ async fn a_packed_file_behind_a_token_is_read_once_the_secret_names_its_host() -
     in_namespace("vendor", async |space| {
         let name = "vendor";
         let (bytes, bad) = file()?;
-        let vendor = Vendor::start(&space, bytes).await?;
+        let vendor = Vendor::start(&space, bytes, TOKEN).await?;
         put_secret(&space, json!({"token": TOKEN})).await?;
         let uri = format!("{}/daily/bars.csv.gz", vendor.server.url());
         space.apply_pipeline(&reading(&space, name, &uri)).await?;
