@@ -18,6 +18,8 @@ use crate::{data, diagnostics, install};
 
 /// The suites that drive a cluster; everything else needs a server or two at most.
 const SUITES: &str = "package(foresail-tests) & kind(test)";
+/// Looks back on the calls that all suites have made, so it runs after them, and only when nothing was left out.
+const LAST: &str = "package(foresail-tests) & test(rights_are_the_calls_that_were_made)";
 /// Tests of one package against a real Kafka or Redis.
 const SERVERS: &str = "binary(kafka) + binary(redis)";
 
@@ -138,6 +140,9 @@ impl Run<'_> {
         });
         let mut counts = small.map_err(|_| anyhow!("running the tests ended in a panic"))??;
         counts.add(suites?);
+        if self.wanted.filter.is_empty() {
+            counts.add(step("rights", || self.nextest("default", LAST))?);
+        }
         Ok(counts)
     }
 
@@ -153,7 +158,7 @@ impl Run<'_> {
 
     fn suites(&self) -> Result<Counts> {
         let profile = if self.wanted.soak { "soak" } else { "suites" };
-        self.nextest(profile, SUITES)
+        self.nextest(profile, &format!("({SUITES}) - ({LAST})"))
     }
 
     /// One run of nextest: a profile of `.config/nextest.toml`, and which tests.

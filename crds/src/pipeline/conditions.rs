@@ -11,8 +11,8 @@ pub const FEATURES_READY: &str = "FeaturesReady";
 pub const TRAINING_HEALTHY: &str = "TrainingHealthy";
 /// A champion answers requests.
 pub const SERVING_READY: &str = "ServingReady";
-/// Lake and features keep up with ingest: at most four days of market time behind, in a replay 30 more per
-/// session and second. Says nothing about the source: one that has ended is fresh.
+/// Lake and features keep up with ingest (at most three sessions behind, in a replay 20 seconds of it more), and ingest with
+/// the clock: at most `source.staleAfterSessions` sessions of the calendar have ended since the newest bar.
 pub const DATA_FRESH: &str = "DataFresh";
 /// kstatus: moving towards the declared state; removed otherwise.
 pub const RECONCILING: &str = "Reconciling";

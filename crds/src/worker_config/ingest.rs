@@ -54,6 +54,8 @@ impl From<&SourceSpec> for BarSource {
             adjustment: _,
             backfill,
             replay,
+            // For the operator.
+            stale_after_sessions: _,
         } = spec.clone();
         Self {
             csv,

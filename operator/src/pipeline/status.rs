@@ -2,6 +2,8 @@
 
 mod conditions;
 mod events;
+mod freshness;
+mod part;
 
 use foresail_crds::names::PipelineName;
 use foresail_crds::pipeline::conditions as names;

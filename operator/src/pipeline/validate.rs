@@ -14,6 +14,7 @@ use foresail_crds::worker_config::{
 use foresail_crds::{Pipeline, Role, TrainingParameters};
 use foresail_drift::DriftPolicy;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
@@ -50,6 +51,8 @@ pub struct ValidatedPipeline {
     pub deletes_outside: bool,
     /// Sessions per second of the declared replay.
     pub replay_speed: Option<f64>,
+    /// The source, when its newest bar is judged by the clock.
+    pub live_source: Option<LiveSource>,
     /// When runs start.
     pub retraining: Retraining,
     /// Who becomes the champion.
@@ -62,6 +65,15 @@ pub struct ValidatedPipeline {
     pub retrain: Option<String>,
     /// Value of the rollback annotation.
     pub rollback: Option<String>,
+}
+
+/// A source that is expected to go on: neither made up, nor replayed, nor cut off at a date.
+#[derive(Clone, Debug)]
+pub struct LiveSource {
+    /// Sessions that may end without a bar, where the spec says it.
+    pub stale_after_sessions: Option<u32>,
+    /// When the Pipeline was made.
+    pub made: Option<Timestamp>,
 }
 
 /// When training runs start.
@@ -102,6 +114,17 @@ impl ValidatedPipeline {
         }
         let end = Timestamp::from_millisecond(calendar.session_end(date));
         end.map_or_else(|_| time.clone(), Time)
+    }
+
+    /// Sessions that have ended after `from` and until `to`.
+    pub fn sessions_between(&self, from: &Timestamp, to: &Timestamp) -> usize {
+        let ended = (from.as_millisecond(), to.as_millisecond());
+        self.spec.calendar.sessions_ended(ended.0, ended.1)
+    }
+
+    /// Date of the session that ended at `time`.
+    pub fn session_date(&self, time: &Timestamp) -> Date {
+        self.spec.calendar.session_date(time.as_millisecond())
     }
 
     /// What a role's pods mount.
@@ -196,7 +219,17 @@ pub fn validate(
         owner,
         fingerprint,
         replay_speed,
+        live_source: live_source(object),
         retraining,
+    })
+}
+
+fn live_source(object: &Pipeline) -> Option<LiveSource> {
+    let source = &object.spec.source;
+    let goes_on = source.csv.is_some() && source.replay.is_none() && source.backfill.to.is_none();
+    goes_on.then(|| LiveSource {
+        stale_after_sessions: source.stale_after_sessions,
+        made: object.creation_timestamp().map(|t| t.0),
     })
 }
 

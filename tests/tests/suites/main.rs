@@ -6,4 +6,5 @@ mod charts;
 mod faults;
 mod harness;
 mod loop_demo;
+mod rights;
 mod self_healing;

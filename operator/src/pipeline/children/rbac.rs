@@ -42,11 +42,11 @@ pub(super) fn add(resources: &mut Resources<Prepared>, pipeline: &ValidatedPipel
 fn rules(pipeline: &ValidatedPipeline, role: Role) -> Vec<PolicyRule> {
     let mut rules = Vec::new();
     if role.reports() {
-        let (name, verbs) = (&pipeline.name.name, &["get", "patch"]);
+        let (name, verbs) = (&pipeline.name.name, &["patch"]);
         rules.push(rule(GROUP, "pipelines/status", name, verbs));
     }
     if role.facts().follows_serving {
-        let (name, verbs) = (pipeline.name.serving(), &["get", "list", "watch"]);
+        let (name, verbs) = (pipeline.name.serving(), &["list", "watch"]);
         rules.push(rule("", "configmaps", &name, verbs));
     }
     rules

@@ -7,7 +7,7 @@ use foresail_crds::pipeline::status::{
 };
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::pipeline::apply::Applied;
 use crate::pipeline::condition::{Claim, Conditions};
@@ -17,58 +17,9 @@ use crate::pipeline::plan::is_retried;
 use crate::pipeline::plan::types::Plan;
 use crate::pipeline::pods;
 use crate::pipeline::resources::Resources;
+use crate::pipeline::status::freshness;
+use crate::pipeline::status::part::PartState;
 use crate::pipeline::validate::ValidatedPipeline;
-
-const DAY_MS: f64 = 86_400_000.0;
-
-/// State of one part of a Pipeline.
-struct PartState {
-    type_: &'static str,
-    truth: bool,
-    reason: String,
-    message: String,
-    /// A person must act.
-    stalled: bool,
-}
-
-impl PartState {
-    fn good(type_: &'static str, reason: &str, message: impl Into<String>) -> Self {
-        Self {
-            type_,
-            truth: true,
-            reason: reason.into(),
-            message: message.into(),
-            stalled: false,
-        }
-    }
-
-    fn waiting(type_: &'static str, reason: &str, message: impl Into<String>) -> Self {
-        Self {
-            type_,
-            truth: false,
-            reason: reason.into(),
-            message: message.into(),
-            stalled: false,
-        }
-    }
-
-    fn failed(type_: &'static str, who: &str, error: &WorkerError) -> Self {
-        let class = match error.class {
-            ErrorClass::User => "to be corrected by you",
-            ErrorClass::Outside => "an outside system, retried automatically",
-            ErrorClass::Internal => "a fault of Foresail, please report it",
-        };
-        let message = format!("{who}: {} ({class})", error.message);
-        let stalled = error.class == ErrorClass::User;
-        Self {
-            type_,
-            truth: false,
-            reason: error.reason.clone(),
-            message,
-            stalled,
-        }
-    }
-}
 
 /// What conditions are made from.
 #[derive(Clone, Copy)]
@@ -104,7 +55,7 @@ pub(super) fn all(facts: Facts<'_>, generation: Option<i64>, now: Timestamp) -> 
         features(facts),
         training(facts),
         serving(facts),
-        fresh(facts),
+        freshness::fresh(facts.pipeline, &facts.observed.status, now),
     ];
     // What cannot be made comes before what is waited for.
     let parts = parts.map(|part| refusal(facts, part.type_).unwrap_or(part));
@@ -361,51 +312,6 @@ fn serving(facts: Facts<'_>) -> PartState {
     match pods::trouble(observed, Role::Predict) {
         Some(trouble) => PartState::failed(type_, Role::Predict.name(), &trouble),
         None => PartState::waiting(type_, "Starting", "predictor pods are starting"),
-    }
-}
-
-/// In a replay, data is fresh when lake and features keep up with ingest; the tolerance is some
-/// seconds of replay, so that the condition does not flap.
-fn fresh(facts: Facts<'_>) -> PartState {
-    let type_ = names::DATA_FRESH;
-    let status = &facts.observed.status;
-    let newest = |time: Option<&Time>| time.map(|t| t.0.as_millisecond());
-    let sent = newest(
-        status
-            .ingest
-            .as_ref()
-            .and_then(|s| s.last_event_time.as_ref()),
-    );
-    let stored = newest(
-        status
-            .lake
-            .as_ref()
-            .and_then(|s| s.last_event_time.as_ref()),
-    );
-    let featured = newest(
-        status
-            .stream
-            .as_ref()
-            .and_then(|s| s.last_event_time.as_ref()),
-    );
-    let (Some(sent), Some(stored), Some(featured)) = (sent, stored, featured) else {
-        return PartState::waiting(type_, "NoData", "no bar has passed all stages yet");
-    };
-    let days = 4.0 + facts.pipeline.replay_speed.unwrap_or(0.0) * 30.0;
-    let behind = (sent - stored.min(featured)) as f64 / DAY_MS;
-    if behind <= days {
-        PartState::good(type_, "KeepingUp", "lake and features keep up with ingest")
-    } else {
-        let who = if stored < featured {
-            Role::Lake
-        } else {
-            Role::Stream
-        };
-        PartState::waiting(
-            type_,
-            "Behind",
-            format!("{who} is behind ingest by more than {days:.0} days of market time"),
-        )
     }
 }
 

@@ -8,7 +8,7 @@ use foresail_tests::{Space, in_namespace, pipelines};
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 
-use super::sources::{Vendor, file, reading};
+use super::sources::{Vendor, file, newest_sessions, reading};
 
 const SHOWN: Duration = Duration::from_secs(300);
 const READY: Duration = Duration::from_secs(300);
@@ -22,7 +22,7 @@ async fn secrets_stay_out_of_sight() -> Result<()> {
         secrets.add("the key of S3", &space.cluster.settings.secret_key);
         let token = secrets.make("the token of the source");
         let password = secrets.make("the password of Redis");
-        let vendor = Vendor::start(&space, file()?.0, &token).await?;
+        let vendor = Vendor::start(&space, file(&newest_sessions()?)?.0, &token).await?;
         let uri = format!("{}/daily/bars.csv.gz", vendor.server.url());
         let (ours, host) = (vendor.server.host(), redis_host(&space)?);
         put(&space, "vendor", json!({"token": token, "hosts": ours, "plaintext": "true"})).await?;

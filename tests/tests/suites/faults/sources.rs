@@ -11,7 +11,9 @@ use flate2::write::GzEncoder;
 use foresail_domain::TradingCalendar;
 use foresail_tests::web::{Answer, Request, Server};
 use foresail_tests::{Space, in_namespace, pipelines};
-use jiff::civil::{Date, date};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 
@@ -20,15 +22,30 @@ const SHOWN: Duration = Duration::from_secs(60);
 const READY: Duration = Duration::from_secs(360);
 const TOKEN: &str = "canary-token-123";
 const SESSIONS: usize = 420;
+/// The file ends so many sessions ago, and a source may stand still for fewer.
+const MISSING: usize = 9;
+const STALE_AFTER: usize = 5;
 /// Every so many sessions a row has a price below zero.
 const BAD_EVERY: usize = 60;
 
+/// The newest sessions that have ended, by the clock.
+pub(super) fn newest_sessions() -> Result<Vec<Date>> {
+    let yesterday = Timestamp::now()
+        .to_zoned(TimeZone::UTC)
+        .date()
+        .yesterday()?;
+    let from = yesterday.checked_sub(2.years())?;
+    let mut sessions: Vec<_> = TradingCalendar::Weekdays
+        .sessions(from, yesterday)
+        .collect();
+    Ok(sessions.split_off(sessions.len() - SESSIONS))
+}
+
 /// Two symbols that wander, and the number of rows that are no bars.
-pub(super) fn file() -> Result<(Vec<u8>, u64)> {
-    let (calendar, mut day): (_, Date) = (TradingCalendar::Weekdays, date(2015, 1, 2));
+pub(super) fn file(sessions: &[Date]) -> Result<(Vec<u8>, u64)> {
     let mut text = String::from("symbol,date,open,high,low,close,volume\n");
     let mut bad = 0;
-    for session in 0..SESSIONS {
+    for (session, day) in sessions.iter().enumerate() {
         for (i, symbol) in ["SIMA", "SIMB"].into_iter().enumerate() {
             let wave = ((session * (7 + i)) as f64).sin();
             let close = 100.0 + session as f64 * 0.05 + wave;
@@ -41,7 +58,6 @@ pub(super) fn file() -> Result<(Vec<u8>, u64)> {
             );
             text.push_str(&line);
         }
-        day = calendar.next_session(day);
     }
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(text.as_bytes())?;
@@ -55,6 +71,7 @@ type Asked = BTreeSet<(String, Option<String>)>;
 pub(super) struct Vendor {
     pub(super) server: Server,
     asked: Arc<Mutex<Asked>>,
+    file: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Vendor {
@@ -62,6 +79,8 @@ impl Vendor {
     pub(super) async fn start(space: &Space, file: Vec<u8>, token: &str) -> Result<Self> {
         let asked = Arc::<Mutex<Asked>>::default();
         let (seen, expected) = (Arc::clone(&asked), format!("Bearer {token}"));
+        let file = Arc::new(Mutex::new(file));
+        let shown_file = Arc::clone(&file);
         let answer = move |request: Request| {
             let shown = request.header("authorization").map(str::to_owned);
             let knows = shown.as_deref() == Some(expected.as_str());
@@ -71,12 +90,27 @@ impl Vendor {
             match request.method.as_str() {
                 // As an address that is signed for GET.
                 "HEAD" => Answer::new("403 Forbidden", ""),
-                "GET" if knows => Answer::new("200 OK", file.clone()),
+                "GET" if knows => {
+                    let file = shown_file.lock().unwrap_or_else(PoisonError::into_inner);
+                    let tag = format!("ETag: \"{}\"", file.len());
+                    Answer {
+                        headers: vec![tag],
+                        ..Answer::new("200 OK", file.clone())
+                    }
+                }
                 _ => Answer::new("401 Unauthorized", stranger),
             }
         };
         let server = Server::start(&space.cluster, answer).await?;
-        Ok(Self { server, asked })
+        Ok(Self {
+            server,
+            asked,
+            file,
+        })
+    }
+
+    fn put(&self, bytes: Vec<u8>) {
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
     }
 
     fn asked(&self) -> Asked {
@@ -100,16 +134,20 @@ pub(super) fn reading(space: &Space, name: &str, uri: &str) -> Value {
     object
 }
 
-/// Review, security C1 and the suites' gap: HTTP with token and gzip.
+/// Review, security C1 and the suites' gap: HTTP with token and gzip; audit A12: the file stops, and goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_packed_file_behind_a_token_is_read_once_the_secret_names_its_host() -> Result<()> {
+async fn a_packed_file_behind_a_token_is_read_and_missed_when_it_stops() -> Result<()> {
     in_namespace("vendor", async |space| {
         let name = "vendor";
-        let (bytes, bad) = file()?;
+        let sessions = newest_sessions()?;
+        let (bytes, bad) = file(&sessions[..SESSIONS - MISSING])?;
         let vendor = Vendor::start(&space, bytes, TOKEN).await?;
         put_secret(&space, json!({"token": TOKEN})).await?;
         let uri = format!("{}/daily/bars.csv.gz", vendor.server.url());
-        space.apply_pipeline(&reading(&space, name, &uri)).await?;
+        let mut object = reading(&space, name, &uri);
+        object["spec"]["source"]["csv"]["poll"] = json!("10s");
+        object["spec"]["source"]["staleAfterSessions"] = json!(STALE_AFTER);
+        space.apply_pipeline(&object).await?;
         let refused = pipelines::explained(&space, name, "CredentialRefused", SHOWN).await?;
         let words = pipelines::summary(&refused);
         let host = vendor.server.host();
@@ -121,22 +159,37 @@ async fn a_packed_file_behind_a_token_is_read_once_the_secret_names_its_host() -
 
         let data = json!({"token": TOKEN, "hosts": host, "plaintext": "true"});
         put_secret(&space, data).await?;
-        let done = pipelines::drained(&space, name, READY).await?;
-        let ingest = done
-            .status
-            .and_then(|status| status.ingest)
-            .context("no status.ingest")?;
-        let rows = 2 * SESSIONS as u64;
-        let found = (ingest.rows_read, ingest.rows_sent, ingest.rows_quarantined);
-        ensure!(
-            found == (rows, rows - bad, bad),
-            "{found:?} of {rows} rows, {bad} bad"
-        );
+        pipelines::drained(&space, name, READY).await?;
+        expect_counts(&space, name, (SESSIONS - MISSING, bad)).await?;
+        let stale = pipelines::explained(&space, name, "SourceStale", SHOWN).await?;
+        let words = pipelines::summary(&stale);
+        let newest = sessions[SESSIONS - MISSING - 1].to_string();
+        ensure!(words.contains(&newest), "{words}");
+
+        let (bytes, bad) = file(&sessions)?;
+        vendor.put(bytes);
+        pipelines::ready(&space, name, READY).await?;
+        expect_counts(&space, name, (SESSIONS, bad)).await?;
         let expected = BTreeSet::from([("GET".to_owned(), Some(format!("Bearer {TOKEN}")))]);
         ensure!(vendor.asked() == expected, "{:?}", vendor.asked());
-        pipelines::ready(&space, name, READY).await.map(drop)
+        Ok(())
     })
     .await
+}
+
+/// Every row of so many sessions was read once; `bad` of them are in quarantine.
+async fn expect_counts(space: &Space, name: &str, (sessions, bad): (usize, u64)) -> Result<()> {
+    let status = space.pipelines().get(name).await?.status;
+    let ingest = status
+        .and_then(|status| status.ingest)
+        .context("no status.ingest")?;
+    let rows = 2 * sessions as u64;
+    let found = (ingest.rows_read, ingest.rows_sent, ingest.rows_quarantined);
+    ensure!(
+        found == (rows, rows - bad, bad),
+        "{found:?} of {rows} rows, {bad} bad"
+    );
+    Ok(())
 }
 
 /// Review, security C2.

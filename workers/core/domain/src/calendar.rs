@@ -25,6 +25,15 @@ pub enum TradingCalendar {
 }
 
 impl TradingCalendar {
+    /// Its name in a spec.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Xnys => "XNYS",
+            Self::Weekdays => "Weekdays",
+            Self::AlwaysOpen => "AlwaysOpen",
+        }
+    }
+
     /// True when `date` is a session.
     pub fn is_session(self, date: Date) -> bool {
         match self {
@@ -73,6 +82,19 @@ impl TradingCalendar {
         std::iter::successors(Some(from), |d| Some(next_day(*d)))
             .take_while(move |d| *d <= to)
             .filter(move |d| self.is_session(*d))
+    }
+
+    /// Number of sessions that ended after `from` and until `to`, milliseconds since the Unix epoch, UTC.
+    pub fn sessions_ended(self, from: i64, to: i64) -> usize {
+        if to <= from {
+            return 0;
+        }
+        // A session ends on the date that `session_date` gives for its end, so only the two outer dates need a clock.
+        let (first, last) = (self.session_date(from), self.session_date(to));
+        let between = self.sessions(first, last).count();
+        let before = usize::from(self.is_session(first) && self.session_end(first) <= from);
+        let to_come = usize::from(self.is_session(last) && self.session_end(last) > to);
+        between - before - to_come
     }
 
     /// Sessions in an average year, for annual rates.

@@ -1,6 +1,6 @@
 //! The pure heart of the monitor: feature rows in, canonical forecasts and observations out, for
 //! one champion and one drift reference. When either changes, or after a restart, a new engine
-//! reads the feature topic from its beginning and arrives at the same state. Driven by `worker`.
+//! reads the feature topic from before the end of their training and arrives at the same state. Driven by `worker`.
 
 use foresail_crds::records::{FeatureRecord, PredictionRecord};
 

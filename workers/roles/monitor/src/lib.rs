@@ -2,6 +2,7 @@
 //! and the drift of live features, reported to status for the operator to judge. Its state is
 //! rebuilt from Kafka at every start. Run by `foresail-worker monitor`.
 
+mod beginning;
 mod champion;
 mod drift_tracker;
 pub mod engine;

@@ -1,5 +1,5 @@
-//! The IO loop: waits for a champion, loads it, reads the predictions and features topics from
-//! their beginning, then follows. A failure, another champion or another drift reference ends
+//! The IO loop: waits for a champion, loads it, reads the predictions topic, and the features topic from before the
+//! champion's and the reference's training ended, then follows. A failure, another champion or another drift reference ends
 //! the connection; the next one arrives at the same state from Kafka alone.
 
 use std::time::Duration;
@@ -13,10 +13,11 @@ use foresail_drift::DriftPolicy;
 use foresail_runtime_base::{
     Connecting, RoleContext, RoleError, Supervised, spawn_blocking, supervise,
 };
-use foresail_runtime_kafka::{Message, Reader, Record, Settings, Start, TransactionalProducer};
+use foresail_runtime_kafka::{Message, Reader, Record, Settings, TransactionalProducer};
 use foresail_runtime_store::Store;
 use tokio::sync::watch::Receiver;
 
+use crate::beginning::{self, Past};
 use crate::drift_tracker::DriftTracker;
 use crate::engine::MonitorEngine;
 use crate::forecast_tracker::ForecastTracker;
@@ -179,10 +180,24 @@ impl Worker {
         // First fence off older instances: what is read after it can no longer change.
         let producer = TransactionalProducer::open(&settings, &identity).await?;
         let version = champion.version;
+        let pasts = [
+            Past {
+                fingerprint: champion.fingerprint.clone(),
+                after: champion.trained_through,
+                rows: champion.forecaster.lookback().max(1),
+            },
+            Past {
+                fingerprint: reference.fingerprint.clone(),
+                after: reference.data.trained_through,
+                rows: 1,
+            },
+        ];
         let predicted = history::read(&settings, &self.topics.predictions, version).await?;
         let window = self.policy.window_sessions;
         let forecasts = ForecastTracker::new(champion, predicted, &symbols, window);
-        let reader = Reader::open(&settings, &self.topics.features, Start::Beginning).await?;
+        let features = &self.topics.features;
+        let start = beginning::find(&settings, features, &symbols, &pasts).await?;
+        let reader = Reader::open(&settings, features, start).await?;
         tracing::info!(
             version,
             reference = target.reference.version,

@@ -164,3 +164,32 @@ fn half_days_are_the_published_ones() {
         assert_eq!(count, expected, "{year}");
     }
 }
+
+#[test]
+fn sessions_that_have_ended_are_counted_to_the_millisecond() {
+    use TradingCalendar::{AlwaysOpen, Weekdays, Xnys};
+    for calendar in [Xnys, Weekdays, AlwaysOpen] {
+        // A Thanksgiving with its half day, and the week around it.
+        let ends: Vec<i64> = calendar
+            .sessions(d("2026-11-16"), d("2026-12-04"))
+            .map(|date| calendar.session_end(date))
+            .collect();
+        let mut times: Vec<i64> = ends
+            .iter()
+            .flat_map(|end| [end - 1, *end, end + 1])
+            .collect();
+        // Nights, weekends and the holiday, at hours when New York and UTC have different dates as well.
+        times.extend((0..400).map(|hour| ends[0] + hour * 3_600_000));
+        times.retain(|time| *time <= ends[ends.len() - 1]);
+        for from in &times {
+            for to in &times {
+                let expected = ends
+                    .iter()
+                    .filter(|end| **end > *from && **end <= *to)
+                    .count();
+                let found = calendar.sessions_ended(*from, *to);
+                assert_eq!(found, expected, "{calendar:?} {from} {to}");
+            }
+        }
+    }
+}

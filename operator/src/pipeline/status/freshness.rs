@@ -1,0 +1,227 @@
+//! `DataFresh`: lake and features against ingest, and ingest against the clock, in sessions of the calendar. Pure.
+
+use foresail_crds::Role;
+use foresail_crds::pipeline::conditions as names;
+use foresail_crds::pipeline::status::PipelineStatus;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::part::PartState;
+use crate::pipeline::validate::ValidatedPipeline;
+
+/// Sessions that lake and features may be behind, so that a bar on its way is no fault.
+const STAGE_SESSIONS: f64 = 3.0;
+/// In a replay, the seconds of it that they may be behind as well, so that the condition does not flap.
+const REPLAY_SECONDS: f64 = 20.0;
+/// Sessions that may end without a bar when `source.staleAfterSessions` is not set: vendors are a day late, and
+/// calendars are at times.
+const SOURCE_SESSIONS: u32 = 3;
+
+/// Whether what is served speaks of the newest bars there are.
+pub(super) fn fresh(
+    pipeline: &ValidatedPipeline,
+    status: &PipelineStatus,
+    now: Timestamp,
+) -> PartState {
+    let type_ = names::DATA_FRESH;
+    let ingest = status.ingest.as_ref();
+    let sent = ingest.and_then(|s| s.last_event_time.as_ref());
+    let stored = status
+        .lake
+        .as_ref()
+        .and_then(|s| s.last_event_time.as_ref());
+    let featured = status
+        .stream
+        .as_ref()
+        .and_then(|s| s.last_event_time.as_ref());
+    let (Some(sent), Some(stored), Some(featured)) = (sent, stored, featured) else {
+        return PartState::waiting(type_, "NoData", "no bar has passed all stages yet");
+    };
+    if pipeline.suspend {
+        return PartState::good(type_, "Suspended", "ingest is suspended");
+    }
+    let replayed = pipeline.replay_speed.unwrap_or(0.0) * REPLAY_SECONDS;
+    let allowed = STAGE_SESSIONS + replayed.ceil();
+    let behind = pipeline.sessions_between(&stored.0.min(featured.0), &sent.0);
+    if behind as f64 > allowed {
+        let who = if stored.0 < featured.0 {
+            Role::Lake
+        } else {
+            Role::Stream
+        };
+        let message =
+            format!("{who} is {behind} sessions behind ingest, of which {allowed:.0} are allowed");
+        return PartState::waiting(type_, "Behind", message);
+    }
+    against_the_clock(pipeline, sent, now)
+}
+
+/// A source whose bars stop coming, told by the calendar: a weekend, a holiday and an early close are no faults.
+fn against_the_clock(pipeline: &ValidatedPipeline, sent: &Time, now: Timestamp) -> PartState {
+    let type_ = names::DATA_FRESH;
+    let keeps_up = "lake and features keep up with ingest";
+    let newest = pipeline.session_date(&sent.0);
+    let Some(live) = &pipeline.live_source else {
+        return PartState::good(type_, "KeepingUp", keeps_up);
+    };
+    let allowed = live.stale_after_sessions.unwrap_or(SOURCE_SESSIONS);
+    let is_late = |at: &Timestamp| pipeline.sessions_between(&sent.0, at) > allowed as usize;
+    // Whoever applies a file of the past wants to learn from it. Only one that was up to date can stop.
+    if live.stale_after_sessions.is_none() && live.made.as_ref().is_some_and(is_late) {
+        let message =
+            format!("{keeps_up}; the source is one of the past, its newest bar is of {newest}");
+        return PartState::good(type_, "SourceOfThePast", message);
+    }
+    let missing = pipeline.sessions_between(&sent.0, &now);
+    if missing <= allowed as usize {
+        return PartState::good(type_, "KeepingUp", keeps_up);
+    }
+    let message = format!(
+        "the newest bar is of {newest}, and {missing} sessions have ended since, of which {allowed} are allowed \
+         (source.staleAfterSessions); ingest goes on looking: check who writes the source"
+    );
+    PartState::waiting(type_, "SourceStale", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::pipeline::validate::tests::pipeline;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// A file that is read to its end, made on a Wednesday.
+    fn live(change: impl FnOnce(&mut Value)) -> ValidatedPipeline {
+        pipeline(|v| {
+            v["metadata"]["creationTimestamp"] = json!("2026-11-18T12:00:00Z");
+            let source = v["spec"]["source"].as_object_mut().unwrap();
+            source.remove("replay");
+            source.remove("backfill");
+            change(v);
+        })
+    }
+
+    /// The newest bars of ingest, lake and stream.
+    fn seen(sent: &str, stored: &str, featured: &str) -> PipelineStatus {
+        serde_json::from_value(json!({
+            "ingest": {"rowsRead": 9, "rowsSent": 9, "rowsQuarantined": 0, "missingFields": 0,
+                "backfillComplete": true, "sourceComplete": true, "lastEventTime": sent},
+            "lake": {"version": 3, "rows": 9, "lastEventTime": stored},
+            "stream": {"rows": 9, "fingerprint": "f", "lastEventTime": featured},
+        }))
+        .unwrap()
+    }
+
+    /// All three at the same bar.
+    fn at_bar(time: &str) -> PipelineStatus {
+        seen(time, time, time)
+    }
+
+    fn reason(p: &ValidatedPipeline, status: &PipelineStatus, now: &str) -> (bool, String) {
+        let part = fresh(p, status, at(now));
+        (part.truth, part.reason)
+    }
+
+    #[test]
+    fn a_source_that_stops_is_told_by_the_calendar_and_not_by_the_hours() {
+        let p = live(|_| {});
+        // The Wednesday before Thanksgiving.
+        let newest = at_bar("2026-11-25T21:00:00Z");
+        // Friday closes at 13:00 New York time; Monday, Tuesday and Wednesday at 16:00.
+        for now in [
+            "2026-11-26T23:00:00Z",
+            "2026-11-29T23:00:00Z",
+            "2026-12-02T20:59:59Z",
+        ] {
+            assert_eq!(
+                reason(&p, &newest, now),
+                (true, "KeepingUp".into()),
+                "{now}"
+            );
+        }
+        let part = fresh(&p, &newest, at("2026-12-02T21:00:00Z"));
+        assert_eq!((part.truth, part.reason.as_str()), (false, "SourceStale"));
+        assert!(
+            part.message.contains("2026-11-25, and 4 sessions"),
+            "{}",
+            part.message
+        );
+        // The source is somebody else's, and ingest goes on looking.
+        assert!(!part.stalled);
+        let p = live(|v| v["spec"]["source"]["staleAfterSessions"] = json!(1));
+        let first = reason(&p, &newest, "2026-11-30T20:59:59Z");
+        let second = reason(&p, &newest, "2026-11-30T21:00:00Z");
+        assert_eq!((first.0, second.0), (true, false));
+    }
+
+    #[test]
+    fn a_file_of_the_past_is_not_expected_to_go_on_unless_it_is_declared() {
+        let newest = at_bar("2009-12-31T21:00:00Z");
+        let now = "2026-11-20T12:00:00Z";
+        let past = reason(&live(|_| {}), &newest, now);
+        assert_eq!(past, (true, "SourceOfThePast".into()));
+        let declared = live(|v| v["spec"]["source"]["staleAfterSessions"] = json!(20));
+        assert_eq!(
+            reason(&declared, &newest, now),
+            (false, "SourceStale".into())
+        );
+        // One that was up to date when the Pipeline was made is missed however long ago that was.
+        let stopped = at_bar("2026-11-13T21:00:00Z");
+        assert!(reason(&live(|_| {}), &stopped, "2026-11-19T12:00:00Z").0);
+        assert!(!reason(&live(|_| {}), &stopped, "2031-01-01T00:00:00Z").0);
+    }
+
+    #[test]
+    fn only_what_goes_on_is_judged_by_the_clock() {
+        let newest = at_bar("2007-06-29T20:00:00Z");
+        let declare = |v: &mut Value| v["spec"]["source"]["staleAfterSessions"] = json!(1);
+        let replayed = pipeline(declare);
+        let ended = live(|v| {
+            declare(v);
+            v["spec"]["source"]["backfill"] = json!({"to": "2007-06-30"});
+        });
+        let simulated = live(|v| {
+            v["spec"]["source"] = json!({"staleAfterSessions": 1,
+                "simulator": {"seed": 1, "start": "2000-01-03", "sessions": 99}});
+        });
+        for p in [replayed, ended, simulated] {
+            let found = reason(&p, &newest, "2026-11-20T12:00:00Z");
+            assert_eq!(found, (true, "KeepingUp".into()));
+        }
+    }
+
+    #[test]
+    fn stages_may_be_some_sessions_behind_and_in_a_replay_some_seconds() {
+        let bar = |day: u32| format!("2026-11-{day:02}T21:00:00Z");
+        let now = bar(20);
+        let lake = seen(&bar(20), &bar(16), &bar(20));
+        let part = fresh(&live(|_| {}), &lake, at(&now));
+        assert_eq!((part.truth, part.reason.as_str()), (false, "Behind"));
+        assert!(
+            part.message.contains("lake is 4 sessions"),
+            "{}",
+            part.message
+        );
+        let stream = seen(&bar(20), &bar(20), &bar(17));
+        assert!(reason(&live(|_| {}), &stream, &now).0);
+        // The replay of `object` plays five sessions per second.
+        let month = seen(
+            "2009-12-31T21:00:00Z",
+            "2009-12-31T21:00:00Z",
+            "2009-08-10T20:00:00Z",
+        );
+        assert!(reason(&pipeline(|_| {}), &month, &now).0);
+        let longer = seen(
+            "2009-12-31T21:00:00Z",
+            "2009-12-31T21:00:00Z",
+            "2009-07-10T20:00:00Z",
+        );
+        assert!(!reason(&pipeline(|_| {}), &longer, &now).0);
+        let suspended = live(|v| v["spec"]["suspend"] = json!(true));
+        assert_eq!(reason(&suspended, &lake, &now), (true, "Suspended".into()));
+    }
+}
