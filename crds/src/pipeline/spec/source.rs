@@ -32,6 +32,13 @@ pub struct SourceSpec {
     /// to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<ReplaySpec>,
+    /// Sessions of the calendar that may end without a new bar of any instrument, 1 to 250, before `DataFresh` is False
+    /// with the reason `SourceStale`. Weekends and holidays do not count. Without it 3, unless the newest bar was older
+    /// than that already when the Pipeline was made: a file of the past is not expected to go on. A simulator, a replay
+    /// and a source that ends at `backfill.to` are never judged by the clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 250))]
+    pub stale_after_sessions: Option<u32>,
 }
 
 /// Daily bars in a CSV file.
@@ -63,9 +70,15 @@ pub struct CsvSource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub secret_name: Option<String>,
-    /// Column names of the file.
+    /// Column names of the file. Where a name is left at its default, the usual names of vendors are known as well, such as
+    /// `Adj Close`, `Close/Last`, `4. close`, `<VOL>` or `timestamp`; those of splits and dividends are not, since beside
+    /// adjusted prices they would count twice.
     #[serde(default)]
     pub columns: CsvColumns,
+    /// How the text of the file is read. What is not set here is found in the first MiB of the file; numbers and dates
+    /// that can be read in two ways are an error that asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<CsvDialect>,
     /// Symbol of every row when the file has no symbol column.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 24))]
@@ -131,6 +144,91 @@ impl Default for CsvColumns {
             dividend: "dividend".into(),
         }
     }
+}
+
+/// How the text of a CSV file is read.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CsvDialect {
+    /// Encoding of the text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<CsvEncoding>,
+    /// What stands between columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<Delimiter>,
+    /// What stands before the fraction of a number; the other of the two divides thousands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decimal: Option<DecimalSign>,
+    /// Order of day and month in dates such as `03/04/2020`. Dates that begin with the year, or name the month, need none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date_order: Option<DateOrder>,
+    /// Lines before the header, 0 to 10000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 10_000))]
+    pub skip_lines: Option<u32>,
+    /// Words that stand for a missing number, beside the usual ones (`-`, `N/A`, `null` and the like), in any case.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 32)))]
+    pub nothing: Vec<String>,
+}
+
+/// Encoding of a text.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CsvEncoding {
+    /// UTF-8, with or without a mark at its beginning.
+    Utf8,
+    /// Windows-1252, of which Latin-1 is a part.
+    Windows1252,
+    /// UTF-16, little end first.
+    Utf16Le,
+    /// UTF-16, big end first.
+    Utf16Be,
+}
+
+/// What stands between columns.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delimiter {
+    /// `,`
+    Comma,
+    /// `;`
+    Semicolon,
+    /// A tab.
+    Tab,
+    /// `|`
+    Pipe,
+}
+
+impl Delimiter {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Comma, Self::Semicolon, Self::Tab, Self::Pipe];
+
+    /// The sign.
+    pub const fn byte(self) -> u8 {
+        match self {
+            Self::Comma => b',',
+            Self::Semicolon => b';',
+            Self::Tab => b'\t',
+            Self::Pipe => b'|',
+        }
+    }
+}
+
+/// What stands before the fraction of a number.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecimalSign {
+    /// `1,234.5`
+    Point,
+    /// `1.234,5`
+    Comma,
+}
+
+/// Order of the parts of a date.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DateOrder {
+    /// `12/31/2020`
+    MonthDayYear,
+    /// `31/12/2020`
+    DayMonthYear,
 }
 
 /// Deterministic market: the same seed gives the same bars, bit for bit.

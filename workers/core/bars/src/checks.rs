@@ -14,6 +14,15 @@ use crate::jumps::{Level, Move, Rebasing};
 use crate::lines::LONGEST_ROW;
 use crate::row::{Fields, RawRow};
 
+/// First year whose sessions calendars know; before, exchanges traded on Saturdays as well.
+const CALENDARS_FROM: i16 = 1960;
+/// Part of a price within which high and low give way: vendors multiply each price by an adjustment of its own, which
+/// moves them apart in the last bits.
+const LAST_BITS: f64 = 1e-12;
+
+/// Open, high and low.
+type Range = (Option<f64>, Option<f64>, Option<f64>);
+
 /// What a row is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RowOutcome {
@@ -86,19 +95,24 @@ impl Checker {
             return Ok(None);
         };
         let fields = &row.fields;
+        if row.superseded {
+            let message =
+                format!("a later row has {symbol} of {date} too, and the last one counts");
+            return Err(Refusal::new("Superseded", message));
+        }
         let previous = self.in_order(&symbol, date)?;
         let close = number(fields.close.as_deref(), "close")?
             .ok_or_else(|| Refusal::new("MissingClose", "close is empty"))?;
         let adjusted = adjusted_row(fields, close)?;
         let action = action(fields, previous, adjusted)?;
-        let open = number(fields.open.as_deref(), "open")?;
+        let (open, high, low) = self.range(fields, close)?;
         let bar = Bar {
             symbol: symbol.clone(),
             interval: Interval::Daily,
             event_time: self.calendar.session_end(date),
-            open: open.filter(|v| !(self.zero_open_is_missing && *v == 0.0)),
-            high: number(fields.high.as_deref(), "high")?,
-            low: number(fields.low.as_deref(), "low")?,
+            open,
+            high,
+            low,
             close,
             volume: number(fields.volume.as_deref(), "volume")?,
             split_factor: action.split_factor,
@@ -111,6 +125,27 @@ impl Checker {
             .map_err(|e| Refusal::new(e.reason(), e.to_string()))?;
         let rebasing = self.accept(&bar, date, adjusted)?;
         Ok(Some((bar, rebasing)))
+    }
+
+    /// Open, high and low.
+    fn range(&self, fields: &Fields, close: f64) -> Result<Range, Refusal> {
+        let price = |text: &Option<String>, name| number(text.as_deref(), name);
+        let mut open = price(&fields.open, "open")?;
+        let (mut high, mut low) = (price(&fields.high, "high")?, price(&fields.low, "low")?);
+        if self.zero_open_is_missing {
+            let is_zero = |price: Option<f64>| price == Some(0.0);
+            // A suspended day has no range.
+            if is_zero(high) && is_zero(low) {
+                (high, low) = (None, None);
+            }
+            open = open.filter(|price| *price != 0.0);
+        }
+        for price in [open, Some(close)].into_iter().flatten() {
+            let near = |bound: f64| (price - bound).abs() <= bound.abs() * LAST_BITS;
+            high = high.map(|high| if near(high) { high.max(price) } else { high });
+            low = low.map(|low| if near(low) { low.min(price) } else { low });
+        }
+        Ok((open, high, low))
     }
 
     /// Symbol and date of a row; `None` when it is not part of this Pipeline.
@@ -134,6 +169,11 @@ impl Checker {
                 "InTheFuture",
                 format!("session {date} ends after now"),
             ));
+        }
+        if date.year() >= CALENDARS_FROM && !self.calendar.is_session(date) {
+            let calendar = self.calendar.name();
+            let message = format!("{date} is no session of the calendar {calendar}");
+            return Err(Refusal::new("OffSession", message));
         }
         let outside = self.from.is_some_and(|f| date < f) || self.to.is_some_and(|t| date > t);
         let declared = !outside && self.symbols.contains(&symbol);
@@ -266,7 +306,10 @@ fn action(
     current: Option<AdjustedRow>,
 ) -> Result<Action, Refusal> {
     if fields.split_factor.is_some() || fields.dividend.is_some() {
-        let split_factor = number(fields.split_factor.as_deref(), "split factor")?.unwrap_or(1.0);
+        // Vendors write 0 on a day without a split.
+        let split_factor = number(fields.split_factor.as_deref(), "split factor")?
+            .filter(|factor| *factor != 0.0)
+            .unwrap_or(1.0);
         let dividend = number(fields.dividend.as_deref(), "dividend")?.unwrap_or(0.0);
         return Ok(Action {
             split_factor,

@@ -43,6 +43,7 @@ fn row(text: &str) -> RawRow {
         original: text.into(),
         length: text.len() as u64,
         fields,
+        superseded: false,
     }
 }
 
@@ -65,6 +66,8 @@ fn each_kind_of_bad_row_has_its_reason_and_leaves_the_rest_alone() {
         ("X,2999-01-01,1,2,1,1.5,10", "InTheFuture"),
         ("X,2000-02-30,1,2,1,1.5,10", "BadDate"),
         ("X,03/02/2000,1,2,1,1.5,10", "BadDate"),
+        ("X,2000-03-04,1,2,1,1.5,10", "OffSession"),
+        ("X,2000-07-04,1,2,1,1.5,10", "OffSession"),
         ("X,2000-03-02,1,2,1,inf,10", "NotFinite"),
         ("X,2000-03-02,,,,1.5,", "Good"),
         ("Z,2000-03-02,1,2,1,1.5,10", "OutOfScope"),
@@ -89,6 +92,49 @@ fn a_zero_open_is_missing_and_not_a_price() {
     assert_eq!((bar.open, bar.volume), (None, None));
     let end = TradingCalendar::Xnys.session_end("2000-03-01".parse().unwrap());
     assert_eq!(bar.event_time, end);
+}
+
+fn bar(checker: &mut Checker, row: &RawRow) -> Bar {
+    match checker.check(row, NOW) {
+        RowOutcome::Bar(bar, _) => bar,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn zeros_of_a_suspended_day_and_of_a_day_without_a_split_are_nothing() {
+    let mut checker = checker(json!({}));
+    let suspended = bar(&mut checker, &row("X,2000-03-01,0,0,0,1.5,0"));
+    assert_eq!(
+        (suspended.open, suspended.high, suspended.low),
+        (None, None, None)
+    );
+    let mut unsplit = row("X,2000-03-02,1,2,1,1.5,10");
+    unsplit.fields.split_factor = Some("0.0".into());
+    unsplit.fields.dividend = Some("0.0".into());
+    assert_eq!(bar(&mut checker, &unsplit).split_factor, 1.0);
+    // A low of zero alone is a wrong price.
+    let refused = checker.check(&row("X,2000-03-03,1,2,0,1.5,10"), NOW);
+    assert!(matches!(refused, RowOutcome::Refused(r) if r.reason == "NotPositive"));
+}
+
+#[test]
+fn high_and_low_give_way_in_the_last_bits_only() {
+    let mut checker = checker(json!({}));
+    let close = 50.78;
+    let above = f64::from_bits(f64::to_bits(close) + 1);
+    let text = format!("X,2000-03-01,{above},{close},{close},{above},10");
+    let found = bar(&mut checker, &row(&text));
+    assert_eq!((found.high, found.low), (Some(above), Some(close)));
+    let refused = checker.check(&row("X,2000-03-02,50,50.78,49,50.7801,10"), NOW);
+    assert!(matches!(refused, RowOutcome::Refused(r) if r.reason == "OutsideRange"));
+}
+
+#[test]
+fn dates_before_the_calendars_are_taken_as_they_are() {
+    let mut checker = checker(json!({}));
+    // The exchange traded on Saturdays until 1952.
+    bar(&mut checker, &row("X,1951-03-03,1,2,1,1.5,10"));
 }
 
 #[test]
@@ -116,7 +162,7 @@ fn closes(checker: &mut Checker, closes: &[f64]) -> Vec<String> {
     let mut date: Date = "2000-03-01".parse().unwrap();
     let mut outcome = |close: &f64| {
         let text = format!("X,{date},{close},{close},{close},{close},10");
-        date = date.tomorrow().unwrap();
+        date = TradingCalendar::Xnys.next_session(date);
         match checker.check(&row(&text), NOW) {
             RowOutcome::Bar(_, None) => "good".to_string(),
             RowOutcome::Bar(_, Some(rebasing)) => rebasing.to_string(),

@@ -1,73 +1,78 @@
 //! Rows of a CSV file. A line that cannot be split is still a row: it goes on with its text and
 //! without fields, so that it ends in quarantine and the counts add up.
 
-use std::borrow::Cow;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, BufReader, Read};
 
-use csv_core::ReadRecordResult;
+use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 use foresail_crds::RoleError;
 use foresail_crds::pipeline::spec::CsvSource;
 use foresail_crds::role_error::shown_address;
 
-use crate::header;
+use crate::dialect::text::{self, Encoding};
+use crate::dialect::{Dialect, HEAD};
 use crate::lines::{Line, Lines};
 use crate::row::{Fields, RawRow};
+use crate::split::Splitter;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Column index of each field.
-#[derive(Clone, Debug)]
-struct Layout {
-    symbol: Option<usize>,
-    date: usize,
-    open: Option<usize>,
-    high: Option<usize>,
-    low: Option<usize>,
-    close: usize,
-    volume: Option<usize>,
-    adjusted_close: Option<usize>,
-    split_factor: Option<usize>,
-    dividend: Option<usize>,
-    columns: usize,
-}
-
 /// Iterator over data rows. An error ends it.
-pub struct CsvRows<R> {
-    lines: Lines<R>,
-    splitter: Splitter,
-    layout: Layout,
-    symbol: Option<String>,
+pub struct CsvRows<'a> {
+    lines: Lines<Box<dyn BufRead + Send + 'a>>,
+    maker: RowMaker,
     position: u64,
     failed: bool,
 }
 
-impl<R: BufRead> CsvRows<R> {
-    /// Reads the header. However long the file, its rows are read one by one.
+impl<'a> CsvRows<'a> {
+    /// Reads the beginning of a file, unpacked, and finds out how it is written. However long the file, its rows are read
+    /// one by one.
     ///
     /// # Errors
-    /// User error `CsvHeader` when date, close, or (without `symbol` in the spec) symbol is absent; outside error
-    /// `SourceReadFailed` when `reader` fails.
-    pub fn new(reader: R, spec: &CsvSource) -> Result<Self, RoleError> {
-        let mut lines = Lines::new(reader);
-        let header = lines.first().map_err(|e| read_failed(&e))?.bytes;
-        let header = header.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&header);
-        let mut splitter = Splitter::new();
-        let columns = splitter.split(header).unwrap_or_default();
-        let layout = Layout::new(&columns, spec).map_err(|name| no_column(name, header, spec))?;
+    /// User errors `NoTable` for what is no text of a table, `CsvHeader` when date, close, or (without `symbol` in the
+    /// spec) symbol is absent, `AmbiguousNumbers` and `AmbiguousDates`; outside error `SourceReadFailed` when `reader`
+    /// fails.
+    pub fn new(reader: impl Read + Send + 'a, spec: &CsvSource) -> Result<Self, RoleError> {
+        let (reader, head, whole) = opened(Box::new(reader), spec)?;
+        let dialect = Dialect::find(&head, whole, spec)?;
+        let mut lines = Lines::new(reader, dialect.end);
+        for _ in 0..=dialect.skip {
+            lines.first().map_err(|e| read_failed(&e))?;
+        }
         Ok(Self {
             lines,
-            splitter,
-            layout,
-            symbol: spec.symbol.clone(),
+            maker: RowMaker {
+                splitter: Splitter::new(dialect.delimiter),
+                dialect,
+            },
             position: 0,
             failed: false,
         })
     }
 
-    fn row(&mut self, line: Line) -> RawRow {
-        let Line { bytes, length } = line;
-        let position = self.position;
-        self.position += 1;
+    /// How the file is read.
+    pub fn dialect(&self) -> &Dialect {
+        &self.maker.dialect
+    }
+
+    /// What makes rows of their bytes once more.
+    pub(crate) fn maker(&self) -> RowMaker {
+        RowMaker {
+            splitter: Splitter::new(self.maker.dialect.delimiter),
+            dialect: self.maker.dialect.clone(),
+        }
+    }
+}
+
+/// Makes a row of its bytes.
+pub(crate) struct RowMaker {
+    splitter: Splitter,
+    dialect: Dialect,
+}
+
+impl RowMaker {
+    /// The row of `length` bytes, of which these are all or the beginning.
+    pub(crate) fn row(&mut self, bytes: Vec<u8>, length: u64, position: u64) -> RawRow {
         let whole = bytes.len() as u64 == length;
         let columns = if whole {
             self.splitter.split(&bytes)
@@ -75,9 +80,7 @@ impl<R: BufRead> CsvRows<R> {
             None
         };
         let fields = match columns {
-            Some(row) if row.len() == self.layout.columns => {
-                self.layout.fields(&row, self.symbol.as_ref())
-            }
+            Some(row) if self.dialect.columns.fit(&row) => self.dialect.fields(&row),
             _ => Fields::default(),
         };
         RawRow {
@@ -85,8 +88,67 @@ impl<R: BufRead> CsvRows<R> {
             original: bytes,
             length,
             fields,
+            superseded: false,
         }
     }
+}
+
+type Opened<'a> = (Box<dyn BufRead + Send + 'a>, Vec<u8>, bool);
+
+/// The text of a file, its first [`HEAD`] bytes, and whether these are all.
+fn opened<'a>(
+    mut reader: Box<dyn Read + Send + 'a>,
+    spec: &CsvSource,
+) -> Result<Opened<'a>, RoleError> {
+    let raw = start_of(&mut reader).map_err(|e| read_failed(&e))?;
+    if let Some(what) = text::no_text(&raw) {
+        return Err(no_table(what, spec));
+    }
+    let declared = spec.dialect.as_ref().and_then(|dialect| dialect.encoding);
+    let encoding = text::encoding(&raw, declared).map_err(|_| {
+        no_table(
+            "no text; check its encoding in source.csv.dialect.encoding",
+            spec,
+        )
+    })?;
+    let reader = io::Cursor::new(raw).chain(reader);
+    let mut text: Box<dyn Read + Send + 'a> = match encoding {
+        Encoding::Bytes => Box::new(reader),
+        Encoding::Utf16Le => Box::new(decoder(encoding_rs::UTF_16LE, reader)),
+        Encoding::Utf16Be => Box::new(decoder(encoding_rs::UTF_16BE, reader)),
+    };
+    let mut head = start_of(&mut text).map_err(|e| read_failed(&e))?;
+    if let Some(what) = text::no_table(&head) {
+        return Err(no_table(what, spec));
+    }
+    let whole = head.len() < HEAD;
+    if head.starts_with(BYTE_ORDER_MARK) {
+        head.drain(..BYTE_ORDER_MARK.len());
+    }
+    let reader = io::Cursor::new(head.clone()).chain(text);
+    Ok((Box::new(BufReader::new(reader)), head, whole))
+}
+
+fn start_of(reader: &mut (impl Read + ?Sized)) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    reader.take(HEAD as u64).read_to_end(&mut start)?;
+    Ok(start)
+}
+
+fn decoder<R: Read>(
+    encoding: &'static encoding_rs::Encoding,
+    reader: R,
+) -> DecodeReaderBytes<R, Vec<u8>> {
+    DecodeReaderBytesBuilder::new()
+        .encoding(Some(encoding))
+        .build(reader)
+}
+
+fn no_table(what: &str, spec: &CsvSource) -> RoleError {
+    let uri = shown_address(&spec.uri);
+    let message =
+        format!("{uri} is no table with commas or the like between its columns: it is {what}");
+    RoleError::user("NoTable", message)
 }
 
 fn read_failed(error: &io::Error) -> RoleError {
@@ -96,57 +158,7 @@ fn read_failed(error: &io::Error) -> RoleError {
     )
 }
 
-impl Layout {
-    /// # Errors
-    /// The name of a column that is needed and absent.
-    fn new<'a>(header: &[Cow<'_, str>], spec: &'a CsvSource) -> Result<Self, &'a str> {
-        let find = |name: &str| {
-            header
-                .iter()
-                .position(|h| h.trim().eq_ignore_ascii_case(name))
-        };
-        let names = &spec.columns;
-        let need = |name: &'a str| find(name).ok_or(name);
-        let symbol = match spec.symbol {
-            Some(_) => None,
-            None => Some(need(&names.symbol)?),
-        };
-        Ok(Self {
-            symbol,
-            date: need(&names.date)?,
-            open: find(&names.open),
-            high: find(&names.high),
-            low: find(&names.low),
-            close: need(&names.close)?,
-            volume: find(&names.volume),
-            adjusted_close: find(&names.adjusted_close),
-            split_factor: find(&names.split_factor),
-            dividend: find(&names.dividend),
-            columns: header.len(),
-        })
-    }
-
-    fn fields(&self, row: &[Cow<'_, str>], symbol: Option<&String>) -> Fields {
-        let get = |index: Option<usize>| {
-            let text = row.get(index?)?.trim();
-            (!text.is_empty()).then(|| text.to_string())
-        };
-        Fields {
-            symbol: symbol.cloned().or_else(|| get(self.symbol)),
-            date: get(Some(self.date)),
-            open: get(self.open),
-            high: get(self.high),
-            low: get(self.low),
-            close: get(Some(self.close)),
-            volume: get(self.volume),
-            adjusted_close: get(self.adjusted_close),
-            split_factor: get(self.split_factor),
-            dividend: get(self.dividend),
-        }
-    }
-}
-
-impl<R: BufRead> Iterator for CsvRows<R> {
+impl Iterator for CsvRows<'_> {
     type Item = Result<RawRow, RoleError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -154,68 +166,17 @@ impl<R: BufRead> Iterator for CsvRows<R> {
             return None;
         }
         match self.lines.next() {
-            Ok(line) => Some(Ok(self.row(line?))),
+            Ok(line) => {
+                let Line { bytes, length } = line?;
+                let position = self.position;
+                self.position += 1;
+                Some(Ok(self.maker.row(bytes, length, position)))
+            }
             Err(error) => {
                 self.failed = true;
                 Some(Err(read_failed(&error)))
             }
         }
-    }
-}
-
-fn no_column(name: &str, header: &[u8], spec: &CsvSource) -> RoleError {
-    let uri = shown_address(&spec.uri);
-    let found = match header::shown(&String::from_utf8_lossy(header)) {
-        Some(shown) => format!("its first line is `{shown}`; set source.csv.columns"),
-        None => "its first line does not look like names of columns with commas between them; check what is there".into(),
-    };
-    RoleError::user(
-        "CsvHeader",
-        format!("{uri} has no column `{name}`: {found}"),
-    )
-}
-
-/// Takes lines apart one by one, since a damaged one must not swallow the next. Reader and buffers stay.
-struct Splitter {
-    reader: csv_core::Reader,
-    text: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl Splitter {
-    fn new() -> Self {
-        Self {
-            reader: csv_core::Reader::new(),
-            text: Vec::new(),
-            ends: Vec::new(),
-        }
-    }
-
-    /// One line into columns; `None` for what is not CSV. Quoted line breaks do not occur in bars.
-    /// Bytes that are not UTF-8 are replaced: they may stand in a column that nobody reads.
-    fn split(&mut self, line: &[u8]) -> Option<Vec<Cow<'_, str>>> {
-        self.reader.reset();
-        // No text grows by being taken apart, and every column but one has a comma. A full buffer is
-        // reported before the end of the line, so one byte stays free.
-        self.text.resize(self.text.len().max(line.len() + 1), 0);
-        self.ends.resize(self.ends.len().max(line.len() + 1), 0);
-        let (text, ends) = (&mut self.text, &mut self.ends);
-        let (mut result, _, mut length, mut columns) = self.reader.read_record(line, text, ends);
-        if result == ReadRecordResult::InputEmpty {
-            // Nothing more comes: the record ends here.
-            let (text, ends) = (text.get_mut(length..)?, ends.get_mut(columns..)?);
-            let (last, _, more, ended) = self.reader.read_record(&[], text, ends);
-            (result, length, columns) = (last, length + more, columns + ended);
-        }
-        if result != ReadRecordResult::Record {
-            return None;
-        }
-        let text = self.text.get(..length)?;
-        let mut start = 0;
-        let ends = self.ends.get(..columns)?.iter();
-        ends.map(|end| text.get(std::mem::replace(&mut start, *end)..*end))
-            .map(|column| column.map(String::from_utf8_lossy))
-            .collect()
     }
 }
 
@@ -253,37 +214,6 @@ mod tests {
         assert_eq!(rows[4].fields.close.as_deref(), Some("2"));
     }
 
-    /// A reader of its own for the line, as it may not know of the lines before.
-    fn alone(line: &str) -> Option<Vec<String>> {
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(line.as_bytes());
-        let record = reader.records().next()?.ok()?;
-        Some(record.iter().map(str::to_string).collect())
-    }
-
-    #[test]
-    fn no_line_knows_of_the_lines_before() {
-        let mut state = 7u64;
-        let mut pick = move |choices: usize| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as usize % choices
-        };
-        let pieces = [
-            "X", "1.5", ",", ",", ",", "\"", "\"\"", "\r", " ", "é", "\u{feff}", "\t", "\\", "\0",
-        ];
-        let mut splitter = Splitter::new();
-        for _ in 0..20_000 {
-            let line: String = (0..pick(12)).map(|_| pieces[pick(pieces.len())]).collect();
-            let row = splitter.split(line.as_bytes());
-            let row = row.map(|row| row.into_iter().map(Cow::into_owned).collect::<Vec<_>>());
-            assert_eq!(row, alone(&line), "{line:?}");
-        }
-    }
-
     #[test]
     fn who_answered_in_place_of_the_file_is_not_quoted() {
         let spec = CsvSource {
@@ -299,13 +229,10 @@ mod tests {
                 !message.contains("hidden") && !message.contains("word"),
                 "{message}"
             );
-            assert!(
-                message.starts_with("https://host/file.csv has no column"),
-                "{message}"
-            );
+            assert!(message.starts_with("https://host/file.csv "), "{message}");
         }
-        let header = said("symbol,day,close\n");
-        assert!(header.contains("`symbol,day,close`"), "{header}");
+        let header = said("symbol,weekday,close\n");
+        assert!(header.contains("`symbol,weekday,close`"), "{header}");
     }
 
     #[test]
@@ -356,10 +283,13 @@ mod tests {
                 Err(io::Error::other("disk"))
             }
         }
-        let start = b"symbol,date,close\nX,2000-01-03,1\n".as_slice();
-        let reader = io::BufReader::new(io::Read::chain(start, Broken));
-        let rows: Vec<_> = CsvRows::new(reader, &spec()).unwrap().collect();
-        assert_eq!(rows.len(), 2);
-        assert_eq!(rows[1].as_ref().unwrap_err().reason, "SourceReadFailed");
+        let row = "X,2000-01-03,1\n";
+        let start = format!("symbol,date,close\n{}", row.repeat(HEAD / row.len()));
+        let reader = io::Read::chain(start.as_bytes(), Broken);
+        let mut rows = CsvRows::new(reader, &spec()).unwrap();
+        let good = rows.by_ref().take_while(Result::is_ok).count();
+        assert_eq!((good, rows.count()), (HEAD / row.len(), 0));
+        let at_once = CsvRows::new(Broken, &spec()).err().unwrap();
+        assert_eq!(at_once.reason, "SourceReadFailed");
     }
 }

@@ -4,15 +4,22 @@
 
 mod checks;
 mod csv_source;
+mod dialect;
 mod header;
 mod jumps;
 mod lines;
+mod order;
+mod packed;
 mod row;
 mod simulator;
+mod split;
 
 pub use checks::{Checker, RowOutcome, date_of};
 pub use csv_source::CsvRows;
+pub use dialect::Dialect;
 pub use jumps::Rebasing;
 pub use lines::LONGEST_ROW;
+pub use order::{Rows, Scratch, in_order};
+pub use packed::{Packed, TELLING, unpacked};
 pub use row::{Fields, RawRow};
 pub use simulator::Simulator;

@@ -18,15 +18,18 @@ pub(crate) struct Line {
 /// the file are lines.
 pub(crate) struct Lines<R> {
     reader: R,
+    end: u8,
     /// Blank lines that come before `ahead`.
     blank: u64,
     ahead: Option<Line>,
 }
 
 impl<R: BufRead> Lines<R> {
-    pub(crate) fn new(reader: R) -> Self {
+    /// Lines that end with this byte.
+    pub(crate) fn new(reader: R, end: u8) -> Self {
         Self {
             reader,
+            end,
             blank: 0,
             ahead: None,
         }
@@ -66,7 +69,7 @@ impl<R: BufRead> Lines<R> {
             if piece.is_empty() && length == 0 {
                 return Ok(None);
             }
-            let end = memchr::memchr(b'\n', piece);
+            let end = memchr::memchr(self.end, piece);
             let text = &piece[..end.unwrap_or(piece.len())];
             let room = LONGEST_ROW - bytes.len();
             bytes.extend_from_slice(&text[..text.len().min(room)]);
@@ -79,7 +82,7 @@ impl<R: BufRead> Lines<R> {
             }
         }
         if length == bytes.len() as u64 {
-            while bytes.last() == Some(&b'\r') {
+            while matches!(bytes.last(), Some(b'\r' | b'\n')) {
                 bytes.pop();
             }
             length = bytes.len() as u64;
@@ -96,7 +99,7 @@ mod tests {
 
     fn lines(text: &[u8]) -> Vec<Line> {
         // A small buffer: lines lie across its ends.
-        let mut lines = Lines::new(BufReader::with_capacity(3, text));
+        let mut lines = Lines::new(BufReader::with_capacity(3, text), b'\n');
         let first = lines.first().unwrap();
         let rest = std::iter::from_fn(|| lines.next().unwrap());
         std::iter::once(first).chain(rest).collect()

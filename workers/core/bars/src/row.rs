@@ -11,6 +11,8 @@ pub struct RawRow {
     pub length: u64,
     /// Columns by meaning.
     pub fields: Fields,
+    /// Another row of the same symbol and session comes later.
+    pub superseded: bool,
 }
 
 /// Characters, or twice as many hexadecimal digits, that tell one row from another.

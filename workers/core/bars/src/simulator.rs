@@ -158,6 +158,7 @@ impl Simulator {
             length: original.len() as u64,
             original: original.into_bytes(),
             fields,
+            superseded: false,
         }
     }
 }

@@ -15,7 +15,7 @@ use foresail_runtime_base::{
     role_span,
 };
 use foresail_runtime_cluster::StatusWriter;
-use foresail_train::evaluate_command;
+use foresail_train::{evaluate_command, inspect_command};
 use tracing::{Instrument, Span};
 
 /// Trains models from a Pipeline's lake.
@@ -81,6 +81,14 @@ enum Command {
         /// `spec.manifestUri` of the ModelVersion.
         manifest: String,
     },
+    /// Shows how a file of daily bars is read, what it holds and what looks wrong, without a cluster.
+    Inspect {
+        /// The file: CSV in any usual form, also packed with gzip.
+        file: PathBuf,
+        /// Pipeline as YAML, for the names of columns and the symbols that count.
+        #[arg(long)]
+        pipeline: Option<PathBuf>,
+    },
     /// Evaluates a Pipeline on a CSV file, without a cluster: trains on what was known, forecasts what came after.
     Evaluate {
         /// Daily bars; columns as in `spec.source.csv`.
@@ -98,6 +106,9 @@ enum Command {
         /// Kinds beside the declared one and Naive, separated by commas.
         #[arg(long, value_delimiter = ',', value_parser = kind)]
         kinds: Vec<ModelKind>,
+        /// Go on although more than one row in ten is refused.
+        #[arg(long)]
+        allow_refused: bool,
         /// What is printed.
         #[arg(long, value_enum, default_value = "table")]
         output: Output,
@@ -179,12 +190,20 @@ async fn run(args: Args) -> Result<(), RoleError> {
             );
             Err(RoleError::internal("NotReproduced", message))
         }
+        Command::Inspect { file, pipeline } => {
+            print(&inspect_command::inspect(&inspect_command::Request {
+                file,
+                pipeline,
+            })?);
+            Ok(())
+        }
         Command::Evaluate {
             csv,
             pipeline,
             test_from,
             refit_every,
             kinds,
+            allow_refused,
             output,
         } => {
             let request = evaluate_command::Request {
@@ -193,6 +212,7 @@ async fn run(args: Args) -> Result<(), RoleError> {
                 test_from,
                 refit_every,
                 kinds,
+                allow_refused,
             };
             let report = evaluate_command::evaluate(&request, &|line| eprintln!("{line}"))?;
             print(&match output {

@@ -20,7 +20,7 @@ fn config(columns: serde_json::Value) -> IngestConfig {
     serde_json::from_value(json!({
         "pipeline": {"namespace": "n", "name": "p"},
         "instruments": [{"symbol": "X"}, {"symbol": "Y"}],
-        "calendar": "XNYS",
+        "calendar": "AlwaysOpen",
         "source": {"csv": {"uri": "http://h/f.csv", "columns": columns}},
         "kafka": {"bootstrapServers": "k:9092", "topicPrefix": ""}
     }))

@@ -23,7 +23,10 @@ impl Trail {
     pub(crate) fn new(config: &IngestConfig) -> Self {
         let source = &config.source;
         let csv = source.csv.as_ref();
-        let csv = csv.map(|csv| (&csv.columns, &csv.symbol, csv.zero_open_is_missing));
+        let csv = csv.map(|csv| {
+            let columns = (&csv.columns, &csv.symbol, &csv.dialect);
+            (columns, csv.zero_open_is_missing)
+        });
         let to = source.replay.as_ref().map(|replay| &replay.to);
         let decides = (
             config.symbols(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use foresail_bars::{CsvRows, RawRow, Simulator};
+use foresail_bars::{RawRow, Simulator, in_order};
 use foresail_crds::pipeline::spec::CsvSource;
 use foresail_crds::worker_config::{IngestConfig, SourceAddress};
 use foresail_runtime_base::{Outside, RoleError};
@@ -86,10 +86,13 @@ impl Source {
     /// Reads it from its first row.
     ///
     /// # Errors
-    /// User errors `CsvHeader` when a needed column is absent and `BadSimulator`; outside error `SourceReadFailed`.
+    /// Those of [`in_order`], and user error `BadSimulator`.
     pub(crate) fn rows(&self, config: &IngestConfig) -> Result<Rows, RoleError> {
         match (self, &config.source.simulator) {
-            (Self::Csv(csv), _) => Rows::new(CsvRows::new(csv.file.reader(), &csv.spec)?),
+            (Self::Csv(csv), _) => {
+                let open = || Ok(csv.file.reader());
+                Rows::new(in_order(open, &csv.spec, tempfile::tempfile)?)
+            }
             (Self::Simulator, Some(spec)) => {
                 let simulator = Simulator::new(spec, &config.symbols(), config.calendar)?;
                 Rows::new(simulator.map(Ok))

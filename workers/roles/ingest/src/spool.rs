@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use flate2::write::MultiGzDecoder;
+use foresail_bars::{Packed, TELLING};
 use foresail_crds::role::LARGEST_SOURCE_BYTES;
 use foresail_crds::role_error::shown_address;
 use foresail_runtime_base::RoleError;
@@ -14,7 +15,11 @@ use sha2::{Digest, Sha256};
 
 /// A file that is being written.
 pub(crate) struct Spool {
-    out: Out,
+    /// What came before it was known how the file is packed.
+    start: Vec<u8>,
+    /// Where it is written then; the scratch file itself waits until then.
+    out: Option<Out>,
+    scratch: Option<Scratch>,
     /// Of what came, packed or not.
     digest: Sha256,
     uri: String,
@@ -42,7 +47,7 @@ pub(crate) struct Spooled {
 }
 
 impl Spool {
-    /// A file for what comes from `uri`, unpacked when its name ends in `.gz`.
+    /// A file for what comes from `uri`, unpacked when its first bytes say that it is packed.
     ///
     /// # Errors
     /// Outside error `ScratchFailed`.
@@ -59,11 +64,9 @@ impl Spool {
             failed: false,
         };
         Ok(Self {
-            out: if uri.ends_with(".gz") {
-                Out::Gzip(Box::new(MultiGzDecoder::new(scratch)))
-            } else {
-                Out::Plain(scratch)
-            },
+            start: Vec::new(),
+            out: None,
+            scratch: Some(scratch),
             digest: Sha256::new(),
             uri: shown_address(uri),
             largest,
@@ -76,9 +79,33 @@ impl Spool {
     /// User errors `SourceTooLarge` and `SourceUnreadable`; outside error `ScratchFailed`.
     pub(crate) fn push(&mut self, piece: &[u8]) -> Result<(), RoleError> {
         self.digest.update(piece);
+        if self.out.is_some() {
+            return self.write(piece);
+        }
+        self.start.extend_from_slice(piece);
+        if self.start.len() < TELLING {
+            return Ok(());
+        }
+        self.begin()
+    }
+
+    /// Decides how the file is packed, and writes what has come of it.
+    fn begin(&mut self) -> Result<(), RoleError> {
+        let start = std::mem::take(&mut self.start);
+        if let Some(scratch) = self.scratch.take() {
+            self.out = Some(match Packed::of(&start) {
+                Packed::Plain => Out::Plain(scratch),
+                Packed::Gzip => Out::Gzip(Box::new(MultiGzDecoder::new(scratch))),
+            });
+        }
+        self.write(&start)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), RoleError> {
         let written = match &mut self.out {
-            Out::Plain(scratch) => scratch.write_all(piece),
-            Out::Gzip(packed) => packed.write_all(piece),
+            Some(Out::Plain(scratch)) => scratch.write_all(bytes),
+            Some(Out::Gzip(packed)) => packed.write_all(bytes),
+            None => Ok(()),
         };
         written.map_err(|error| self.explain(&error))
     }
@@ -88,28 +115,31 @@ impl Spool {
     /// # Errors
     /// Those of [`Self::push`]: what is packed may end too early.
     pub(crate) fn finish(mut self) -> Result<Spooled, RoleError> {
+        self.begin()?;
         let ended = match &mut self.out {
-            Out::Plain(scratch) => scratch.flush(),
-            Out::Gzip(packed) => packed.try_finish().and_then(|()| packed.get_mut().flush()),
+            Some(Out::Plain(scratch)) => scratch.flush(),
+            Some(Out::Gzip(packed)) => packed.try_finish().and_then(|()| packed.get_mut().flush()),
+            None => Ok(()),
         };
         ended.map_err(|error| self.explain(&error))?;
-        let digest = self.digest.clone().finalize().into();
         let scratch = match self.out {
-            Out::Plain(scratch) => scratch,
-            Out::Gzip(packed) => packed.finish().map_err(|error| scratch_failed(&error))?,
+            Some(Out::Plain(scratch)) => scratch,
+            Some(Out::Gzip(packed)) => packed.finish().map_err(|error| scratch_failed(&error))?,
+            None => return Err(scratch_failed(&io::Error::other("nothing was begun"))),
         };
         let file = scratch.file.into_inner();
         let file = file.map_err(|error| scratch_failed(error.error()))?;
         Ok(Spooled {
             file: Arc::new(file),
-            digest,
+            digest: self.digest.finalize().into(),
         })
     }
 
     fn explain(&self, error: &io::Error) -> RoleError {
         let (scratch, packed) = match &self.out {
-            Out::Plain(scratch) => (scratch, false),
-            Out::Gzip(packed) => (packed.get_ref(), true),
+            Some(Out::Plain(scratch)) => (scratch, false),
+            Some(Out::Gzip(packed)) => (packed.get_ref(), true),
+            None => return scratch_failed(error),
         };
         if scratch.too_large {
             return too_large(&self.uri, self.largest, packed);
@@ -118,7 +148,7 @@ impl Spool {
             return scratch_failed(error);
         }
         let message = format!(
-            "{} is not a gzip file, or not a whole one ({error}); correct the file, it is read again",
+            "{} is not a whole gzip file ({error}); correct the file, it is read again",
             self.uri
         );
         RoleError::user("SourceUnreadable", message)

@@ -2,7 +2,7 @@ use std::process::Command;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use foresail_bars::CsvRows;
+use foresail_bars::{CsvRows, in_order};
 use foresail_crds::pipeline::spec::CsvSource;
 
 use super::*;
@@ -37,14 +37,19 @@ fn packed(parts: &[&[u8]]) -> Vec<u8> {
 }
 
 #[test]
-fn a_file_is_unpacked_by_its_name_and_read_as_often_as_wanted() {
+fn a_file_is_unpacked_by_its_content_and_read_as_often_as_wanted() {
     let plain = spooled("http://h/f.csv", &[b"ab", b"", b"c"], 100).unwrap();
     assert_eq!((text(&plain), text(&plain)), ("abc".into(), "abc".into()));
     // Two members, in pieces that end anywhere.
     let bytes = packed(&[b"first\n", b"second\n"]);
-    let pieces: Vec<&[u8]> = bytes.chunks(5).collect();
-    let file = spooled("s3://b/f.csv.gz", &pieces, 100).unwrap();
-    assert_eq!(text(&file), "first\nsecond\n");
+    for uri in ["s3://b/f.csv.gz", "s3://b/f.csv"] {
+        let pieces: Vec<&[u8]> = bytes.chunks(3).collect();
+        let file = spooled(uri, &pieces, 100).unwrap();
+        assert_eq!(text(&file), "first\nsecond\n");
+    }
+    let misnamed = spooled("s3://b/f.csv.gz", &[b"abcdef"], 100).unwrap();
+    assert_eq!(text(&misnamed), "abcdef");
+    assert_eq!(text(&spooled("s3://b/f.csv", &[], 100).unwrap()), "");
 }
 
 #[test]
@@ -57,7 +62,7 @@ fn each_failure_says_whose_it_is() {
         "SourceUnreadable"
     );
     assert_eq!(
-        reason(spooled("http://h/f.gz", &[b"text"], 100)),
+        reason(spooled("http://h/f", &[b"\x1f\x8bno more of it"], 100)),
         "SourceUnreadable"
     );
     assert_eq!(
@@ -77,10 +82,18 @@ fn read(kind: &str) -> usize {
     let row = format!("X,2000-01-03,1.5,{}\n", "x".repeat(580));
     let block = row.repeat(100);
     let (uri, mut spool) = match kind {
-        "plain" => ("f.csv", Spool::new("http://h/f.csv").unwrap()),
+        "plain" | "newest first" => ("f.csv", Spool::new("http://h/f.csv").unwrap()),
         _ => ("f.csv.gz", Spool::new("http://h/f.csv.gz").unwrap()),
     };
-    if uri == "f.csv" {
+    if kind == "newest first" {
+        spool.push(HEADER).unwrap();
+        let first = jiff::civil::date(2000, 1, 3);
+        for row in 0..300 * MIB / 80 {
+            let date = first.saturating_sub(jiff::Span::new().days(row as i32 / 3_000));
+            let line = format!("S{},{date},1.5,{:60}\n", row % 3_000, row);
+            spool.push(line.as_bytes()).unwrap();
+        }
+    } else if uri == "f.csv" {
         spool.push(HEADER).unwrap();
         for _ in 0..300 * MIB / block.len() {
             spool.push(block.as_bytes()).unwrap();
@@ -101,6 +114,10 @@ fn read(kind: &str) -> usize {
         spool.push(&encoder.finish().unwrap()).unwrap();
     }
     let file = spool.finish().unwrap();
+    if kind == "newest first" {
+        let rows = in_order(|| Ok(file.reader()), &spec(), tempfile::tempfile).unwrap();
+        return rows.map(Result::unwrap).count();
+    }
     let rows = CsvRows::new(file.reader(), &spec()).unwrap();
     rows.map(Result::unwrap).count()
 }
@@ -127,6 +144,7 @@ fn a_file_of_any_size_is_read_within_64_mib() {
         ("packed", block),
         ("line ends", 0),
         ("one line", 1),
+        ("newest first", 300 * MIB / 80),
     ] {
         // A process of its own, so that nothing else counts.
         let name = "spool::tests::a_file_of_any_size_is_read_within_64_mib";

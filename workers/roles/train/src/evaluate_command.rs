@@ -36,6 +36,8 @@ pub struct Request {
     pub refit_every: Option<usize>,
     /// Kinds beside the declared one and the naive forecast.
     pub kinds: Vec<ModelKind>,
+    /// Go on although more than one row in ten is refused.
+    pub allow_refused: bool,
 }
 
 /// Trains on what was known before each forecast, and scores every forecast from `test_from` on
@@ -45,7 +47,7 @@ pub struct Request {
 /// User errors that name the file, the column or the field.
 pub fn evaluate(request: &Request, on_progress: &dyn Fn(&str)) -> Result<Report, RoleError> {
     let input = input::read(request)?;
-    on_progress(&input.counts());
+    on_progress(&input.rows.counts());
     let parameters = parameters(&input.config.model.training)?;
     let mut kinds = vec![ModelKind::Naive, ModelKind::SeasonalNaive];
     kinds.extend(&request.kinds);
@@ -57,9 +59,9 @@ pub fn evaluate(request: &Request, on_progress: &dyn Fn(&str)) -> Result<Report,
         adjustment: input.config.model.adjustment,
         parameters: &parameters,
     };
-    let data = declared.feature_rows(&input.bars, &kinds)?;
+    let data = declared.feature_rows(&input.rows.bars, &kinds)?;
     let folds = cut(&data.known(), &input, &parameters, request)?;
-    let guards = leak_guard::verdicts(declared, &input.bars, folds.overlap.clone())?;
+    let guards = leak_guard::verdicts(declared, &input.rows.bars, folds.overlap.clone())?;
     let mut results = Vec::new();
     for kind in kinds {
         on_progress(&format!("{kind:?}: {} folds", folds.folds.len()));

@@ -3,14 +3,16 @@
 //! levels, a gate against the champion, and an artifact with report and model card whose manifest is
 //! written last. Run by `foresail-trainer train`.
 //!
-//! `data` -> `errors` -> `fit` -> `inputs` -> `validation` -> `report` -> `run`, `evaluate_command`, `tools`.
+//! `data` -> `errors` -> `fit` -> `inputs` -> `validation` -> `report` -> `run`, `file` -> `evaluate_command`, `inspect_command`, `tools`.
 
 mod data;
 mod errors;
 pub mod evaluate_command;
+mod file;
 mod fit;
 mod gate;
 mod inputs;
+pub mod inspect_command;
 mod lake;
 mod report;
 mod run;

@@ -32,6 +32,7 @@ impl Folder {
             test_from: "2003-01-02".parse().unwrap(),
             refit_every: None,
             kinds: vec![],
+            allow_refused: false,
         }
     }
 }
@@ -49,6 +50,7 @@ kind: Pipeline
 metadata: {{name: file}}
 spec:
   instruments: [{{symbol: X}}]
+  calendar: Weekdays
   source: {{csv: {{uri: \"http://host/bars.csv\", symbol: X}}, adjustment: Splits}}
   kafka: {{bootstrapServers: \"host:9092\"}}
   lake: {{uri: s3://bucket/lake, endpoint: \"http://host\", secretName: s}}
@@ -178,7 +180,7 @@ fn what_cannot_be_evaluated_is_explained() {
     let (folder, bars) = (Folder::new("bad"), market());
     let reason = |request: &Request| evaluate(request, &|_| {}).unwrap_err();
     let good = file(&bars);
-    let error = reason(&folder.request("Date,Price\n2000-01-03,1\n", RETURN));
+    let error = reason(&folder.request("Date,Quote\n2000-01-03,1\n", RETURN));
     assert!(
         error.reason == "CsvHeader" && error.message.contains("close"),
         "{error}"
@@ -210,4 +212,115 @@ fn a_price_that_never_moves_is_a_fault_of_the_source_and_not_ours() {
     let bars: Vec<_> = market().into_iter().map(|(date, _)| (date, 10.0)).collect();
     let error = evaluate(&folder.request(&file(&bars), RETURN), &|_| {}).unwrap_err();
     assert_eq!(error.reason, "NotFittable", "{error}");
+}
+
+/// What keeps a file from being evaluated, and whether it goes on when that is allowed.
+fn refused(name: &str, csv: &str, change: impl Fn(&str) -> String) -> (String, String, bool) {
+    let folder = Folder::new(name);
+    let mut request = folder.request(csv, RETURN);
+    fs::write(&request.pipeline, change(&yaml(RETURN))).unwrap();
+    let error = evaluate(&request, &|_| {}).unwrap_err();
+    request.allow_refused = true;
+    let goes_on = evaluate(&request, &|_| {}).is_ok();
+    (error.reason.to_string(), error.message, goes_on)
+}
+
+#[test]
+fn a_file_that_is_not_what_the_pipeline_describes_is_refused_by_example() {
+    let same = |yaml: &str| yaml.to_owned();
+    let mut bad = file(&market());
+    (0..200).for_each(|row| bad.push_str(&format!("2004-12-01,x{row}\n")));
+    let (reason, message, goes_on) = refused("bad", &bad, same);
+    assert_eq!(
+        (reason.as_str(), goes_on),
+        ("RowsRefused", true),
+        "{message}"
+    );
+    assert!(
+        message.contains("200 NotANumber, the first is row 1201: close `x0`"),
+        "{message}"
+    );
+
+    let mut weekends = file(&market());
+    for week in 0..100 {
+        let saturday = jiff::civil::date(2000, 1, 8) + jiff::Span::new().days(week * 7);
+        weekends.push_str(&format!("{saturday},50\n"));
+    }
+    let (reason, message, goes_on) = refused("weekends", &weekends, same);
+    assert_eq!(
+        (reason.as_str(), goes_on),
+        ("CalendarDoesNotFit", true),
+        "{message}"
+    );
+    assert!(message.contains("AlwaysOpen has these days"), "{message}");
+}
+
+#[test]
+fn a_declared_symbol_without_rows_is_named_with_the_one_that_is_meant() {
+    let rows: String = market()
+        .iter()
+        .map(|(date, close)| format!("x,{date},{close}\nX,{date},{close}\n"))
+        .collect();
+    let folder = Folder::new("without");
+    let request = folder.request(&format!("symbol,date,close\n{rows}"), RETURN);
+    let declared = yaml(RETURN)
+        .replace("[{symbol: X}]", "[{symbol: X}, {symbol: X.}, {symbol: Y}]")
+        .replace(", symbol: X}, adj", "}, adj");
+    fs::write(&request.pipeline, declared).unwrap();
+    let lines = std::cell::RefCell::new(String::new());
+    let report = evaluate(&request, &|line| {
+        lines.borrow_mut().push_str(&format!("{line}\n"))
+    })
+    .unwrap();
+    assert_eq!(report.rows.without_bars, ["X.", "Y"]);
+    let lines = lines.into_inner();
+    assert!(
+        lines.contains("no bar of X.; the file has `x`") && lines.contains("no bar of Y\n"),
+        "{lines}"
+    );
+}
+
+#[test]
+fn inspect_shows_a_file_that_nobody_described() {
+    let folder = Folder::new("inspect");
+    let rows: Vec<String> = market()
+        .iter()
+        .map(|(date, close)| {
+            let (y, m, d) = (date.year(), date.month(), date.day());
+            let close = if *date < jiff::civil::date(2002, 1, 2) {
+                close * 2.0
+            } else {
+                *close
+            };
+            format!(
+                "{d:02}.{m:02}.{y};{}",
+                format!("{close:.4}").replace('.', ",")
+            )
+        })
+        .collect();
+    let rows: Vec<String> = rows.into_iter().rev().collect();
+    let file = folder.0.join("acme.csv");
+    fs::write(
+        &file,
+        format!("Export\n\nDatum;Date;Close\n{}\n", rows.join("\n"))
+            .replace("Datum;", "")
+            .as_bytes(),
+    )
+    .unwrap();
+    let request = foresail_train::inspect_command::Request {
+        file,
+        pipeline: None,
+    };
+    let text = foresail_train::inspect_command::inspect(&request).unwrap();
+    for part in [
+        "delimiter Semicolon, decimal Comma, dates DayMonthYear, 2 lines before the header",
+        "1200 rows: 1200 bars, 0 of other symbols, 0 refused",
+        "ACME: 1200 bars, 2000-01-03 to",
+        "SuspectedSplit: 2002-01-01",
+        "split of 2:1",
+        "symbol: ACME",
+        "calendar: Weekdays",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
 }

@@ -51,6 +51,10 @@ pub struct Rows {
     pub out_of_scope: u64,
     /// Refused, by reason.
     pub refused: BTreeMap<&'static str, u64>,
+    /// The first row refused for each reason, and what is wrong with it.
+    pub examples: BTreeMap<&'static str, String>,
+    /// Declared symbols without a bar.
+    pub without_bars: Vec<String>,
 }
 
 /// Scores of one kind. Symbols are averaged per date first. Fields that a manifest has too are the same
@@ -111,6 +115,7 @@ pub(super) fn build(
         let calendar = input.config.model.calendar;
         time.map_or_else(String::new, |t| calendar.session_date(*t).to_string())
     };
+    let (rows, refused) = (&input.rows, || input.rows.refused.iter());
     let folds = results.first().map_or(0, |r| r.breakdown.folds.len());
     Ok(Report {
         model: score_of(parameters.model.kind)?,
@@ -119,10 +124,14 @@ pub(super) fn build(
         test: [date(times.iter().min()), date(times.iter().max())],
         folds,
         rows: Rows {
-            read: input.rows,
-            bars: input.bars.iter().map(|(_, bars)| bars.len()).sum(),
-            out_of_scope: input.out_of_scope,
-            refused: input.refused.clone(),
+            read: rows.read,
+            bars: rows.bars.iter().map(|(_, bars)| bars.len()).sum(),
+            out_of_scope: rows.out_of_scope,
+            refused: refused().map(|(reason, r)| (*reason, r.rows)).collect(),
+            examples: refused()
+                .map(|(reason, r)| (*reason, r.example.clone()))
+                .collect(),
+            without_bars: rows.without_bars.keys().cloned().collect(),
         },
         guards,
         kinds,

@@ -1,0 +1,108 @@
+//! One line of a file into its columns.
+
+use std::borrow::Cow;
+
+use csv_core::ReadRecordResult;
+use foresail_crds::pipeline::spec::Delimiter;
+
+/// Takes lines apart one by one, since a damaged one must not swallow the next. Reader and buffers stay.
+pub(crate) struct Splitter {
+    reader: csv_core::Reader,
+    text: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Splitter {
+    pub(crate) fn new(delimiter: Delimiter) -> Self {
+        Self {
+            reader: csv_core::ReaderBuilder::new()
+                .delimiter(delimiter.byte())
+                .build(),
+            text: Vec::new(),
+            ends: Vec::new(),
+        }
+    }
+
+    /// One line into columns; `None` for what is not CSV. Quoted line breaks do not occur in bars.
+    /// Bytes that are not UTF-8 are read as Windows-1252: they may stand in a column that nobody reads.
+    pub(crate) fn split(&mut self, line: &[u8]) -> Option<Vec<Cow<'_, str>>> {
+        self.reader.reset();
+        // No text grows by being taken apart, and every column but one has a comma. A full buffer is
+        // reported before the end of the line, so one byte stays free.
+        self.text.resize(self.text.len().max(line.len() + 1), 0);
+        self.ends.resize(self.ends.len().max(line.len() + 1), 0);
+        let (text, ends) = (&mut self.text, &mut self.ends);
+        let (mut result, _, mut length, mut columns) = self.reader.read_record(line, text, ends);
+        if result == ReadRecordResult::InputEmpty {
+            // Nothing more comes: the record ends here.
+            let (text, ends) = (text.get_mut(length..)?, ends.get_mut(columns..)?);
+            let (last, _, more, ended) = self.reader.read_record(&[], text, ends);
+            (result, length, columns) = (last, length + more, columns + ended);
+        }
+        if result != ReadRecordResult::Record {
+            return None;
+        }
+        let text = self.text.get(..length)?;
+        let mut start = 0;
+        let ends = self.ends.get(..columns)?.iter();
+        ends.map(|end| text.get(std::mem::replace(&mut start, *end)..*end))
+            .map(|column| column.map(decoded))
+            .collect()
+    }
+}
+
+fn decoded(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => {
+            encoding_rs::WINDOWS_1252
+                .decode_without_bom_handling(bytes)
+                .0
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reader of its own for the line, as it may not know of the lines before.
+    fn alone(line: &str) -> Option<Vec<String>> {
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(line.as_bytes());
+        let record = reader.records().next()?.ok()?;
+        Some(record.iter().map(str::to_string).collect())
+    }
+
+    #[test]
+    fn no_line_knows_of_the_lines_before() {
+        let mut state = 7u64;
+        let mut pick = move |choices: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % choices
+        };
+        let pieces = [
+            "X", "1.5", ",", ",", ",", "\"", "\"\"", "\r", " ", "é", "\u{feff}", "\t", "\\", "\0",
+        ];
+        let mut splitter = Splitter::new(Delimiter::Comma);
+        for _ in 0..20_000 {
+            let line: String = (0..pick(12)).map(|_| pieces[pick(pieces.len())]).collect();
+            let row = splitter.split(line.as_bytes());
+            let row = row.map(|row| row.into_iter().map(Cow::into_owned).collect::<Vec<_>>());
+            assert_eq!(row, alone(&line), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_windows_1252_and_each_delimiter_divides() {
+        let mut splitter = Splitter::new(Delimiter::Semicolon);
+        let row = splitter.split(b"a,b;Fran\xe7ois;\"x;y\"").unwrap();
+        assert_eq!(row, ["a,b", "François", "x;y"]);
+        let mut splitter = Splitter::new(Delimiter::Tab);
+        assert_eq!(splitter.split(b"a\tb|c").unwrap(), ["a", "b|c"]);
+    }
+}
