@@ -30,7 +30,8 @@ async fn rights_are_the_calls_that_were_made() -> Result<()> {
         for role in Role::ALL.iter().filter(|role| role.has_rights()) {
             let made = of_all(&calls, &format!("-{}", role.name()));
             let child = format!("{name}-{}", role.name());
-            let granted = until(&format!("Role {child}"), MADE, async || {
+            let what = format!("Role {child}");
+            let granted = until(&what, MADE, async || {
                 Ok(space.api::<Rights>().get(&child).await?)
             });
             let granted = expand(granted.await?.rules);
