@@ -71,12 +71,13 @@ pub async fn write(
     let new = owned(&json(&new));
     let unchanged = at.object.status.as_ref().map(|old| owned(&json(old)));
     if unchanged.as_ref() != Some(&new) {
-        let mut metadata = json!({"name": at.object.name_any()});
-        // A decision is written on what it was made from; a condition says what is seen now.
-        if !at.plan.steps.is_empty() {
-            metadata["resourceVersion"] = json!(at.object.resource_version());
+        if at.plan.steps.is_empty() {
+            // A condition says what is seen now.
+            let metadata = json!({"name": at.object.name_any()});
+            patch(&at.pipeline.name, metadata, new, at.context).await?;
+        } else {
+            patch_decision(at, new).await?;
         }
-        patch(&at.pipeline.name, metadata, new, at.context).await?;
     }
     events::announce(at).await;
     Ok(ready)
@@ -86,12 +87,52 @@ pub async fn write(
 /// from the newest record: of two operators, one gets a conflict and reconciles again.
 pub async fn record_start(at: Decided<'_>) -> Result<(), Error> {
     let new = decided(at.plan, &at.observed.status, at.now);
-    let metadata = json!({
-        "name": at.object.name_any(), "resourceVersion": at.object.resource_version()
-    });
-    patch(&at.pipeline.name, metadata, owned(&json(&new)), at.context).await?;
+    patch_decision(at, owned(&json(&new))).await?;
     events::announce(at).await;
     Ok(())
+}
+
+/// Tries to write one decision while workers report.
+const TRIES: usize = 5;
+
+/// Writes a decision on what it was made from. Workers write their parts of status all the time, which is nothing else to
+/// decide from; an edit is, and what another operator has decided meanwhile.
+async fn patch_decision(at: Decided<'_>, status: Value) -> Result<(), Error> {
+    let mut version = at.object.resource_version();
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let metadata = json!({"name": at.object.name_any(), "resourceVersion": version});
+        let Err(error) = patch(&at.pipeline.name, metadata, status.clone(), at.context).await
+        else {
+            return Ok(());
+        };
+        if !error.is_conflict() || tries == TRIES {
+            return Err(error);
+        }
+        version = Some(unchanged(at).await?.ok_or(error)?);
+    }
+}
+
+/// The resource version of the Pipeline now, when nothing is declared or decided but what was seen.
+async fn unchanged(at: Decided<'_>) -> Result<Option<String>, Error> {
+    let name = &at.pipeline.name;
+    let api: Api<Pipeline> = Api::namespaced(at.context.client.clone(), &name.namespace);
+    let now = api.get(&name.name).await.map_err(Error::Status)?;
+    let seen = |pipeline: &Pipeline| {
+        let metadata = &pipeline.metadata;
+        let declared = (
+            metadata.uid.clone(),
+            metadata.generation,
+            metadata.annotations.clone(),
+        );
+        (
+            declared,
+            pipeline.status.as_ref().map(|status| owned(&json(status))),
+        )
+    };
+    let same = seen(&now) == seen(at.object);
+    Ok(now.resource_version().filter(|_| same))
 }
 
 /// Why a Pipeline cannot be run until a person acts.

@@ -137,7 +137,8 @@ fn verdict(plan: &Plan, at: Situation<'_>, result: &TrainingResult, number: u32)
             message,
         };
     }
-    let Some(champion) = plan.champion() else {
+    // A first version that serves already, while status does not say so: the same decision once more.
+    let Some(champion) = plan.champion().filter(|served| served.version != number) else {
         return Verdict::Promote {
             reason: Reason::First,
             message: format!("v{number} is the first version"),

@@ -201,16 +201,50 @@ async fn a_decision_made_on_an_older_state_is_not_written() {
     world.report_backfill();
     world.settle().await;
     world.report_result();
-    // Another operator writes status, or the document of what serves, between our read and our write.
-    let seen = world.server.get("pipelines/p");
-    world.server.edit("pipelines/p", |_| {});
-    let error = world.reconcile_seen(seen).await.unwrap_err();
-    assert!(error.is_conflict(), "{error}");
-    assert!(world.status("champion").is_null());
+    // Another operator decides something, or a person asks for something, between our read and our write.
+    type Change = fn(&mut Value);
+    let changes: [Change; 3] = [
+        |p| p["status"]["rollback"] = json!("another operator"),
+        |p| p["metadata"]["annotations"] = json!({"foresail.dev/rollback": "2"}),
+        |p| p["metadata"]["generation"] = json!(99),
+    ];
+    for change in changes {
+        let seen = world.server.get("pipelines/p");
+        world.server.edit("pipelines/p", change);
+        let error = world.reconcile_seen(seen).await.unwrap_err();
+        assert!(error.is_conflict(), "{error}");
+        assert!(world.status("champion").is_null());
+    }
     world.settle().await;
     assert_eq!(world.status("champion")["version"], json!(1));
+    // The version was made and served before: that is no reason to judge it against itself.
+    let decision = world.status("lastDecision");
+    assert_eq!(
+        (&decision["action"], &decision["reason"]),
+        (&json!("ModelPromoted"), &json!("First"))
+    );
+    assert!(world.status("driftReference").is_null());
     let versions = world.server.paths("modelversions");
     assert_eq!(versions, ["modelversions/p-v1"]);
+}
+
+#[tokio::test]
+async fn what_workers_report_meanwhile_keeps_no_decision_from_being_written() {
+    let world = World::new(|_| {});
+    let report = |rows: u64| {
+        world.server.edit("pipelines/p", |p| {
+            p["status"]["stream"] = json!({"bars": rows, "rows": rows, "fingerprint": "f"});
+        });
+    };
+    world.report_backfill();
+    world.settle().await;
+    world.report_result();
+    let seen = world.server.get("pipelines/p");
+    report(7);
+    world.reconcile_seen(seen).await.unwrap();
+    assert_eq!(world.status("champion")["version"], json!(1));
+    assert_eq!(world.status("run")["state"], json!("Succeeded"));
+    assert_eq!(world.status("stream")["rows"], json!(7), "not taken back");
 }
 
 #[tokio::test]
