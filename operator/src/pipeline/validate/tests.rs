@@ -1,0 +1,115 @@
+use serde_json::json;
+
+use super::*;
+
+pub(crate) fn object(change: impl FnOnce(&mut serde_json::Value)) -> Pipeline {
+    let mut value = json!({
+        "apiVersion": "foresail.dev/v1alpha1",
+        "kind": "Pipeline",
+        "metadata": {"name": "p", "namespace": "n", "uid": "u-1", "generation": 1},
+        "spec": {
+            "instruments": [{"symbol": "X"}],
+            "source": {
+                "csv": {"uri": "s3://bucket/x.csv", "endpoint": "http://s3", "secretName": "s3"},
+                "backfill": {"to": "2007-06-30"},
+                "replay": {"to": "2009-12-31", "sessionsPerSecond": "5"}
+            },
+            "kafka": {"bootstrapServers": "k:9092"},
+            "lake": {"uri": "s3://bucket/lake", "endpoint": "http://s3", "secretName": "s3"},
+            "features": [{"name": "r", "function": "LogReturn"}],
+            "training": {"model": {"kind": "Linear"}},
+            "serving": {"cache": {"redis": {"url": "redis://r:6379"}}}
+        }
+    });
+    change(&mut value);
+    serde_json::from_value(value).unwrap()
+}
+
+pub(crate) fn pipeline(change: impl FnOnce(&mut serde_json::Value)) -> ValidatedPipeline {
+    validate(&object(change), &Installation::default()).unwrap()
+}
+
+#[test]
+fn each_rule_names_its_field() {
+    type Change = fn(&mut serde_json::Value);
+    let cases: [(Change, &str); 8] = [
+        (
+            |v| v["spec"]["training"]["schedule"] = json!("0 25 * * *"),
+            "training.schedule",
+        ),
+        (
+            |v| v["spec"]["training"]["timeZone"] = json!("Mars/Olympus"),
+            "training.timeZone",
+        ),
+        (
+            |v| v["spec"]["source"]["backfill"]["to"] = json!("2007-02-30"),
+            "backfill.to",
+        ),
+        (
+            |v| v["spec"]["source"]["replay"]["to"] = json!("2007-06-30"),
+            "replay.to",
+        ),
+        (
+            |v| v["spec"]["source"]["replay"]["sessionsPerSecond"] = json!("0"),
+            "sessionsPerSecond",
+        ),
+        (
+            |v| v["spec"]["training"]["model"]["learningRate"] = json!("0"),
+            "learningRate",
+        ),
+        (
+            |v| v["spec"]["features"][0] = json!({"name": "r", "function": "Rsi"}),
+            "features",
+        ),
+        (|v| v["spec"]["drift"] = json!({"threshold": "0"}), "drift"),
+    ];
+    for (change, field) in cases {
+        let invalid = validate(&object(change), &Installation::default()).unwrap_err();
+        assert!(invalid.to_string().contains(field), "{invalid}");
+    }
+}
+
+/// A release that hashes the same spec to something else would train every Pipeline again.
+#[test]
+fn the_hash_of_a_spec_is_the_same_in_every_release() {
+    let trained = pipeline(|v| {
+        v["spec"]["training"]["model"] = json!({"kind": "Lstm", "hidden": 16});
+        v["spec"]["drift"] = json!({"windowSessions": 120});
+    });
+    let hashes = [pipeline(|_| {}).model_hash, trained.model_hash];
+    assert_eq!(hashes, ["2e5e7b0b", "a464f997"]);
+}
+
+#[test]
+fn resources_are_compared_in_any_unit() {
+    let with = |request: &str, limit: &str| {
+        let object = object(|v| {
+            v["spec"]["training"]["resources"] = json!({
+                "requests": {"memory": request}, "limits": {"memory": limit}
+            });
+        });
+        validate(&object, &Installation::default())
+    };
+    for (request, limit) in [("1Ti", "1Pi"), ("1e3", "1k"), ("1Gi", "1E")] {
+        assert!(with(request, limit).is_ok(), "{request} {limit}");
+    }
+    for (request, limit) in [("1Pi", "1Ti"), ("1e4", "1k"), ("1Gi", "a lot"), ("-1", "1")] {
+        assert!(with(request, limit).is_err(), "{request} {limit}");
+    }
+}
+
+#[test]
+fn only_what_a_model_depends_on_changes_its_hash() {
+    let base = pipeline(|_| {});
+    let replicas = pipeline(|v| v["spec"]["serving"]["minReplicas"] = json!(2));
+    assert_eq!(base.model_hash, replicas.model_hash);
+    let memory =
+        pipeline(|v| v["spec"]["training"]["resources"] = json!({"limits": {"memory": "1Gi"}}));
+    assert_eq!(base.model_hash, memory.model_hash);
+    assert_ne!(base.run_hash, memory.run_hash);
+    let gate = pipeline(|v| v["spec"]["promotion"]["gateWindowSessions"] = json!(21));
+    assert_eq!(base.model_hash, gate.model_hash);
+    assert_ne!(base.run_hash, gate.run_hash);
+    let horizon = pipeline(|v| v["spec"]["training"]["horizon"] = json!(3));
+    assert_ne!(base.model_hash, horizon.model_hash);
+}

@@ -1,0 +1,186 @@
+//! A file sorted on disk: runs that fit memory, merged while they are read.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
+
+use foresail_crds::RoleError;
+
+use crate::csv_source::{CsvRows, RowMaker};
+use crate::row::RawRow;
+
+/// Bytes of rows that are sorted in memory at once.
+const RUN: usize = 16 << 20;
+
+/// Makes an empty file without a name.
+pub type Scratch = fn() -> io::Result<File>;
+
+/// Date, then place in the file.
+type Key = (String, u64);
+
+/// A row as it is sorted: without its fields, which are many times its bytes.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Sorted {
+    key: Key,
+    length: u64,
+    original: Vec<u8>,
+}
+
+impl Sorted {
+    /// Bytes in memory, with what an allocator adds.
+    fn bytes(&self) -> usize {
+        self.original.len() + 160
+    }
+}
+
+/// All rows by date. Of a day, the last one in the file comes last; in a file that is written newest first, the first one.
+///
+/// # Errors
+/// Those of reading, and outside error `ScratchFailed`.
+pub(super) fn sorted(
+    mut rows: CsvRows<'_>,
+    newest_first: bool,
+    scratch: Scratch,
+) -> Result<Merged, RoleError> {
+    let write = |run| {
+        let written = scratch().and_then(|file| Run::write(run, file));
+        written.map_err(|e| scratch_failed(&e))
+    };
+    let maker = rows.maker();
+    let (mut runs, mut run, mut bytes) = (Vec::new(), Vec::new(), 0);
+    let mut last = String::new();
+    for row in &mut rows {
+        let row = row?;
+        // A row without a date stays with the one before it.
+        if let Some(date) = row.fields.date {
+            last = date;
+        }
+        let place = if newest_first {
+            u64::MAX - row.position
+        } else {
+            row.position
+        };
+        let row = Sorted {
+            key: (last.clone(), place),
+            length: row.length,
+            original: row.original,
+        };
+        bytes += row.bytes();
+        run.push(row);
+        if bytes >= RUN {
+            runs.push(write(std::mem::take(&mut run))?);
+            bytes = 0;
+        }
+    }
+    runs.push(write(run)?);
+    Merged::new(runs, maker).map_err(|e| scratch_failed(&e))
+}
+
+fn scratch_failed(error: &io::Error) -> RoleError {
+    let message =
+        format!("the rows of the source cannot be sorted on disk: {error}; it is retried");
+    RoleError::outside("ScratchFailed", message)
+}
+
+/// Sorted rows on disk. The file has no name: it goes with its reader.
+struct Run(BufReader<File>);
+
+impl Run {
+    fn write(mut rows: Vec<Sorted>, file: File) -> io::Result<Self> {
+        rows.sort_unstable();
+        let mut out = BufWriter::new(file);
+        for row in rows {
+            put(&mut out, row.key.0.as_bytes())?;
+            out.write_all(&row.key.1.to_le_bytes())?;
+            out.write_all(&row.length.to_le_bytes())?;
+            put(&mut out, &row.original)?;
+        }
+        let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.rewind()?;
+        Ok(Self(BufReader::with_capacity(32 << 10, file)))
+    }
+
+    fn next(&mut self) -> io::Result<Option<Sorted>> {
+        if self.0.fill_buf()?.is_empty() {
+            return Ok(None);
+        }
+        let date = String::from_utf8_lossy(&self.take()?).into_owned();
+        Ok(Some(Sorted {
+            key: (date, self.number()?),
+            length: self.number()?,
+            original: self.take()?,
+        }))
+    }
+
+    fn number(&mut self) -> io::Result<u64> {
+        let mut bytes = [0; 8];
+        self.0.read_exact(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn take(&mut self) -> io::Result<Vec<u8>> {
+        let mut length = [0; 4];
+        self.0.read_exact(&mut length)?;
+        let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
+        self.0.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// Bytes behind their number.
+fn put(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    out.write_all(&length.to_le_bytes())?;
+    out.write_all(bytes)
+}
+
+/// All runs as one.
+pub(super) struct Merged {
+    runs: Vec<Run>,
+    /// The next row of each run that has one, with the number of the run.
+    next: BinaryHeap<Reverse<(Sorted, usize)>>,
+    maker: RowMaker,
+    position: u64,
+    failed: bool,
+}
+
+impl Merged {
+    fn new(runs: Vec<Run>, maker: RowMaker) -> io::Result<Self> {
+        let mut merged = Self {
+            next: BinaryHeap::new(),
+            maker,
+            position: 0,
+            failed: false,
+            runs,
+        };
+        for run in 0..merged.runs.len() {
+            merged.advance(run)?;
+        }
+        Ok(merged)
+    }
+
+    fn advance(&mut self, run: usize) -> io::Result<()> {
+        let next = self.runs.get_mut(run).map_or(Ok(None), Run::next)?;
+        self.next.extend(next.map(|row| Reverse((row, run))));
+        Ok(())
+    }
+}
+
+impl Iterator for Merged {
+    type Item = Result<RawRow, RoleError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let Reverse((row, run)) = self.next.pop()?;
+        if let Err(error) = self.advance(run) {
+            self.failed = true;
+            return Some(Err(scratch_failed(&error)));
+        }
+        let position = self.position;
+        self.position += 1;
+        Some(Ok(self.maker.row(row.original, row.length, position)))
+    }
+}
