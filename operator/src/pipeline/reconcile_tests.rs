@@ -162,10 +162,12 @@ async fn an_idle_pipeline_is_not_written_and_only_the_child_that_differs_is() {
 async fn a_run_is_recorded_before_its_job_and_a_conflict_starts_none() {
     let world = World::new(|_| {});
     world.report_backfill();
-    // Another operator writes between our read and our write.
+    // Another operator decides something between our read and our write.
     let stored = world.server.get("pipelines/p");
     let seen: Arc<Guarded> = Arc::new(serde_json::from_value(stored).unwrap());
-    world.server.edit("pipelines/p", |_| {});
+    world.server.edit("pipelines/p", |p| {
+        p["status"]["rollback"] = json!("another operator");
+    });
     let error = reconcile(seen.clone(), world.context.clone()).await;
     let error = error.unwrap_err();
     assert!(error.is_conflict(), "{error}");
