@@ -15,7 +15,7 @@ const LAST: &str = "2009-12-31";
 const SOURCE_HEADER: &str = "Ticker,Date,Open,High,Low,Close,Volume,Adj Close";
 const HEADER: &str = "symbol,date,open,high,low,close,volume,adj_close";
 
-/// Each bad row stands before the good bar with this index (a duplicate stands after it); the last four arrive in live replay.
+/// Each bad row stands before the good bar with this index; the last four arrive in live replay.
 const BAD_ROWS: [(usize, Bad); 12] = [
     (100, Bad::NegativePrice),
     (501, Bad::HighBelowLow),
@@ -43,7 +43,7 @@ enum Bad {
     MissingClose,
     /// No date.
     MissingDate,
-    /// The same line twice.
+    /// The same line twice: the last one counts.
     Duplicate,
     /// A close that is no number.
     UnparsableNumber,
@@ -119,7 +119,7 @@ pub fn make(source: &str) -> Result<Made> {
             .iter()
             .find(|(place, _)| *place == index)
             .map(|(_, bad)| *bad);
-        if let Some(bad) = bad.filter(|bad| !bad.comes_after()) {
+        if let Some(bad) = bad {
             bad.push(bar, &mut lines, &mut expected);
         }
         lines.push(bar.join(","));
@@ -127,9 +127,6 @@ pub fn make(source: &str) -> Result<Made> {
             .per_symbol_good
             .entry(bar[0].to_owned())
             .or_default() += 1;
-        if let Some(bad) = bad.filter(|bad| bad.comes_after()) {
-            bad.push(bar, &mut lines, &mut expected);
-        }
     }
     expected.rows_total = lines.len() - 1;
     expected.bad = expected.bad_rows.len();
@@ -165,10 +162,6 @@ fn select(source: &str) -> Result<Vec<Row<'_>>> {
 }
 
 impl Bad {
-    fn comes_after(self) -> bool {
-        matches!(self, Bad::Duplicate)
-    }
-
     fn push(self, bar: &Row<'_>, lines: &mut Vec<String>, expected: &mut Expected) {
         let text = self.text(bar);
         lines.push(text.clone());

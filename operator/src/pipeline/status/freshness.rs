@@ -1,13 +1,13 @@
 //! `DataFresh`: lake and features against ingest, and ingest against the clock, in sessions of the calendar. Pure.
 
+use super::part::PartState;
+use crate::pipeline::validate::{LiveSource, ValidatedPipeline};
 use foresail_crds::Role;
 use foresail_crds::pipeline::conditions as names;
 use foresail_crds::pipeline::status::PipelineStatus;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::part::PartState;
-use crate::pipeline::validate::ValidatedPipeline;
+const KEEPS_UP: &str = "lake and features keep up with ingest";
 
 /// Sessions that lake and features may be behind, so that a bar on its way is no fault.
 const STAGE_SESSIONS: f64 = 3.0;
@@ -53,34 +53,41 @@ pub(super) fn fresh(
             format!("{who} is {behind} sessions behind ingest, of which {allowed:.0} are allowed");
         return PartState::waiting(type_, "Behind", message);
     }
-    against_the_clock(pipeline, sent, now)
+    let keeps_up = PartState::good(type_, "KeepingUp", KEEPS_UP);
+    match &pipeline.live_source {
+        // Until all of the source is read, its newest bar is not known.
+        Some(live) if ingest.is_some_and(|s| s.source_complete) => {
+            against_the_clock(pipeline, live, (&sent.0, now)).unwrap_or(keeps_up)
+        }
+        _ => keeps_up,
+    }
 }
 
 /// A source whose bars stop coming, told by the calendar: a weekend, a holiday and an early close are no faults.
-fn against_the_clock(pipeline: &ValidatedPipeline, sent: &Time, now: Timestamp) -> PartState {
+fn against_the_clock(
+    pipeline: &ValidatedPipeline,
+    live: &LiveSource,
+    (sent, now): (&Timestamp, Timestamp),
+) -> Option<PartState> {
     let type_ = names::DATA_FRESH;
-    let keeps_up = "lake and features keep up with ingest";
-    let newest = pipeline.session_date(&sent.0);
-    let Some(live) = &pipeline.live_source else {
-        return PartState::good(type_, "KeepingUp", keeps_up);
-    };
+    let newest = pipeline.session_date(sent);
     let allowed = live.stale_after_sessions.unwrap_or(SOURCE_SESSIONS);
-    let is_late = |at: &Timestamp| pipeline.sessions_between(&sent.0, at) > allowed as usize;
+    let is_late = |at: &Timestamp| pipeline.sessions_between(sent, at) > allowed as usize;
     // Whoever applies a file of the past wants to learn from it. Only one that was up to date can stop.
     if live.stale_after_sessions.is_none() && live.made.as_ref().is_some_and(is_late) {
         let message =
-            format!("{keeps_up}; the source is one of the past, its newest bar is of {newest}");
-        return PartState::good(type_, "SourceOfThePast", message);
+            format!("{KEEPS_UP}; the source is one of the past, its newest bar is of {newest}");
+        return Some(PartState::good(type_, "SourceOfThePast", message));
     }
-    let missing = pipeline.sessions_between(&sent.0, &now);
+    let missing = pipeline.sessions_between(sent, &now);
     if missing <= allowed as usize {
-        return PartState::good(type_, "KeepingUp", keeps_up);
+        return None;
     }
     let message = format!(
         "the newest bar is of {newest}, and {missing} sessions have ended since, of which {allowed} are allowed \
          (source.staleAfterSessions); ingest goes on looking: check who writes the source"
     );
-    PartState::waiting(type_, "SourceStale", message)
+    Some(PartState::waiting(type_, "SourceStale", message))
 }
 
 #[cfg(test)]
@@ -152,6 +159,12 @@ mod tests {
         );
         // The source is somebody else's, and ingest goes on looking.
         assert!(!part.stalled);
+        let mut reading = newest.clone();
+        reading.ingest.as_mut().unwrap().source_complete = false;
+        assert!(
+            reason(&p, &reading, "2027-01-01T00:00:00Z").0,
+            "read to its end it may be newer"
+        );
         let p = live(|v| v["spec"]["source"]["staleAfterSessions"] = json!(1));
         let first = reason(&p, &newest, "2026-11-30T20:59:59Z");
         let second = reason(&p, &newest, "2026-11-30T21:00:00Z");

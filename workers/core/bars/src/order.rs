@@ -21,6 +21,9 @@ pub use sorted::Scratch;
 
 /// Most symbols whose order is looked at.
 const SYMBOLS: usize = 65_536;
+/// One row in so many that is older than the one before it is a stray row, which is refused: a file with some of them
+/// is in order.
+const STRAYS_IN: u64 = 20;
 /// Rows of which nothing is concluded.
 const FEW: u64 = 20;
 
@@ -47,7 +50,7 @@ pub fn in_order<'a, R: Read + Send + 'a>(
 /// How the dates of a file follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Order {
-    /// Those of every symbol rise.
+    /// Those of every symbol rise, but for stray rows.
     Rising,
     /// They fall more often than they rise: of two rows of a day the first one was written last.
     Falling,
@@ -81,7 +84,7 @@ impl Order {
             return Err(several_rows(stays, rises + falls, spec));
         }
         Ok(match (rises, falls) {
-            (_, 0) => Self::Rising,
+            (rises, falls) if falls * STRAYS_IN <= rises => Self::Rising,
             (rises, falls) if falls > rises => Self::Falling,
             _ => Self::None,
         })

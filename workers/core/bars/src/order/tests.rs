@@ -55,6 +55,16 @@ fn the_last_row_of_a_day_counts_whichever_way_the_file_runs() {
     assert!(closes(file).iter().all(|(_, superseded)| !superseded));
 }
 
+/// A wrong date in a row is no order of the file: sorted, the row would be a bar of a day that it is not of.
+#[test]
+fn a_stray_row_stays_where_it_is() {
+    let rows: String = (1..=25)
+        .map(|day| format!("A,2020-01-{day:02},{day}\n"))
+        .collect();
+    let file = format!("symbol,date,close\nA,2020-03-01,0\n{rows}");
+    assert_eq!(closes(&file)[0].0, "0");
+}
+
 #[test]
 fn parts_of_sessions_are_no_daily_bars() {
     let rows: String = (0..40)
