@@ -6,7 +6,7 @@ mod latest;
 mod sorted;
 
 use std::collections::HashMap;
-use std::io::Read;
+use std::io::{self, Read};
 
 use foresail_crds::RoleError;
 use foresail_crds::pipeline::spec::CsvSource;
@@ -32,10 +32,10 @@ const FEW: u64 = 20;
 ///
 /// # Errors
 /// Those of [`CsvRows::new`], and outside error `ScratchFailed` when there is no room to sort.
-pub fn in_order<'a, R: Read + Send + 'a>(
+pub fn in_order<'a, R: Read + Send + 'a, S: Scratch>(
     open: impl Fn() -> Result<R, RoleError>,
     spec: &CsvSource,
-    scratch: Scratch,
+    scratch: fn() -> io::Result<S>,
 ) -> Result<Rows<'a>, RoleError> {
     let order = Order::of(CsvRows::new(open()?, spec)?, spec)?;
     let rows = CsvRows::new(open()?, spec)?;

@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
 
 use foresail_crds::RoleError;
@@ -13,8 +12,10 @@ use crate::row::RawRow;
 /// Bytes of rows that are sorted in memory at once.
 const RUN: usize = 16 << 20;
 
-/// Makes an empty file without a name.
-pub type Scratch = fn() -> io::Result<File>;
+/// Somewhere to write rows and read them again; a file without a name, where it is real.
+pub trait Scratch: Read + Write + Seek + Send + 'static {}
+
+impl<T: Read + Write + Seek + Send + 'static> Scratch for T {}
 
 /// Date, then place in the file.
 type Key = (String, u64);
@@ -38,11 +39,11 @@ impl Sorted {
 ///
 /// # Errors
 /// Those of reading, and outside error `ScratchFailed`.
-pub(super) fn sorted(
+pub(super) fn sorted<S: Scratch>(
     mut rows: CsvRows<'_>,
     newest_first: bool,
-    scratch: Scratch,
-) -> Result<Merged, RoleError> {
+    scratch: fn() -> io::Result<S>,
+) -> Result<Merged<S>, RoleError> {
     let write = |run| {
         let written = scratch().and_then(|file| Run::write(run, file));
         written.map_err(|e| scratch_failed(&e))
@@ -84,10 +85,10 @@ fn scratch_failed(error: &io::Error) -> RoleError {
 }
 
 /// Sorted rows on disk. The file has no name: it goes with its reader.
-struct Run(BufReader<File>);
+struct Run<S>(BufReader<S>);
 
-impl Run {
-    fn write(mut rows: Vec<Sorted>, file: File) -> io::Result<Self> {
+impl<S: Scratch> Run<S> {
+    fn write(mut rows: Vec<Sorted>, file: S) -> io::Result<Self> {
         rows.sort_unstable();
         let mut out = BufWriter::new(file);
         for row in rows {
@@ -136,8 +137,8 @@ fn put(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// All runs as one.
-pub(super) struct Merged {
-    runs: Vec<Run>,
+pub(super) struct Merged<S> {
+    runs: Vec<Run<S>>,
     /// The next row of each run that has one, with the number of the run.
     next: BinaryHeap<Reverse<(Sorted, usize)>>,
     maker: RowMaker,
@@ -145,8 +146,8 @@ pub(super) struct Merged {
     failed: bool,
 }
 
-impl Merged {
-    fn new(runs: Vec<Run>, maker: RowMaker) -> io::Result<Self> {
+impl<S: Scratch> Merged<S> {
+    fn new(runs: Vec<Run<S>>, maker: RowMaker) -> io::Result<Self> {
         let mut merged = Self {
             next: BinaryHeap::new(),
             maker,
@@ -167,7 +168,7 @@ impl Merged {
     }
 }
 
-impl Iterator for Merged {
+impl<S: Scratch> Iterator for Merged<S> {
     type Item = Result<RawRow, RoleError>;
 
     fn next(&mut self) -> Option<Self::Item> {
