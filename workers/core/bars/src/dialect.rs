@@ -108,7 +108,7 @@ impl Dialect {
             };
             let columns = &self.columns;
             if let Some(text) = self.text(&row, Some(columns.date)) {
-                dates.add(&text);
+                dates.add(text);
             }
             let prices = [
                 columns.open,
@@ -119,18 +119,18 @@ impl Dialect {
             ];
             for column in prices {
                 if let Some(text) = self.text(&row, column) {
-                    numbers.add(&text, Kind::Price);
+                    numbers.add(text, Kind::Price);
                 }
             }
             if let Some(text) = self.text(&row, columns.volume) {
-                numbers.add(&text, Kind::Volume);
+                numbers.add(text, Kind::Volume);
             }
         }
         (numbers, dates)
     }
 
     /// What stands in a column; nothing for a word that means so.
-    fn text<'a>(&self, row: &'a [Cow<'_, str>], column: Option<usize>) -> Option<Cow<'a, str>> {
+    fn text<'a>(&self, row: &'a [Cow<'_, str>], column: Option<usize>) -> Option<&'a str> {
         let text = row.get(column?)?.trim();
         let longest_word = 8;
         if text.is_empty() {
@@ -142,7 +142,7 @@ impl Dialect {
                 return None;
             }
         }
-        Some(Cow::Borrowed(text))
+        Some(text)
     }
 
     /// The columns of a row in one form: dates as `YYYY-MM-DD`, numbers as programs write them. What is in no form that
@@ -150,7 +150,7 @@ impl Dialect {
     pub(crate) fn fields(&self, row: &[Cow<'_, str>]) -> Fields {
         let number = |column, kind| {
             let text = self.text(row, column)?;
-            Some(numbers::normal(&text, self.decimal, kind).unwrap_or_else(|| text.into_owned()))
+            Some(numbers::normal(text, self.decimal, kind).unwrap_or_else(|| text.to_owned()))
         };
         let price = |column| number(column, Kind::Price);
         let columns = &self.columns;
@@ -162,7 +162,7 @@ impl Dialect {
             }),
             date: self
                 .text(row, Some(columns.date))
-                .map(|text| dates::normal(&text, self.order).unwrap_or_else(|| text.into_owned())),
+                .map(|text| dates::normal(text, self.order).unwrap_or_else(|| text.to_owned())),
             open: price(columns.open),
             high: price(columns.high),
             low: price(columns.low),
