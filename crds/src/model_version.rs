@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model_manifest::{GateResult, LeakGuardResult, RefusedBars};
-use crate::pipeline::spec::ModelKind;
+use crate::pipeline::spec::{FeatureSetSpec, ModelKind};
 use crate::pipeline::status::{NamedNumber, Trigger};
 use crate::worker_config::ServedVersion;
 
@@ -51,9 +51,13 @@ pub struct ModelVersionSpec {
     pub manifest_sha256: String,
     /// Model kind.
     pub kind: ModelKind,
-    /// Feature-set fingerprint; must equal the Pipeline's to be served.
+    /// Feature-set fingerprint: that of `featureSet`, computed by the release that trained it.
     #[schemars(length(min = 8, max = 64), regex(pattern = r"^[0-9a-f]+$"))]
     pub fingerprint: String,
+    /// Features it was trained on. While it serves, or stands ready to, rows of them are made, whatever the Pipeline
+    /// declares by then. A version without them serves as long as the Pipeline declares features of its fingerprint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature_set: Option<FeatureSetSpec>,
     /// Why it was trained.
     pub trigger: Trigger,
     /// Training run that made it.

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::decision::{Action, Reason, Trigger};
-use super::spec::{DriftMetric, ModelKind};
+use super::spec::{DriftMetric, FeatureSetSpec, ModelKind};
 use crate::Decimal;
 use crate::model_manifest::{GateResult, LeakGuardResult, RefusedBars};
 use crate::worker_config::ServedVersion;
@@ -369,6 +369,9 @@ pub struct TrainingResult {
     pub trained_through: Time,
     /// Feature-set fingerprint.
     pub fingerprint: String,
+    /// Features it was trained on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature_set: Option<FeatureSetSpec>,
     /// Model kind.
     pub kind: ModelKind,
     /// Validation metrics: `rmse`, `mae`, `mase`, `directionalAccuracy`, `naiveRmse`, ...

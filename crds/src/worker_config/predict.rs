@@ -5,11 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{KafkaAddress, RoleConfig};
 use crate::names::PipelineName;
-use crate::pipeline::spec::{
-    Adjustment, FeatureSpec, Instrument, LakeSpec, PipelineSpec, RedisSpec,
-};
+use crate::pipeline::spec::{Instrument, LakeSpec, PipelineSpec, RedisSpec};
 
-/// Configuration of the predictors.
+/// Configuration of the predictors. The features are those of the versions they load.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PredictConfig {
@@ -25,10 +23,6 @@ pub struct PredictConfig {
     pub lake: LakeSpec,
     /// Cache, when declared.
     pub redis: Option<RedisSpec>,
-    /// Feature set, for bars in a request and for the fingerprint a model must have.
-    pub features: Vec<FeatureSpec>,
-    /// How corporate actions enter features.
-    pub adjustment: Adjustment,
     /// Seconds a cached forecast lives.
     pub cache_ttl_seconds: u64,
 }
@@ -43,8 +37,6 @@ impl RoleConfig for PredictConfig {
             kafka: KafkaAddress::from(&spec.kafka),
             lake: spec.lake.clone(),
             redis: cache.redis.clone(),
-            features: spec.features.clone(),
-            adjustment: spec.source.adjustment,
             cache_ttl_seconds: cache.ttl.as_duration().map_or(0, |d| d.as_secs()),
         }
     }

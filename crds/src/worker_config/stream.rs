@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{KafkaAddress, RoleConfig};
 use crate::names::PipelineName;
-use crate::pipeline::spec::{Adjustment, FeatureSpec, Instrument, PipelineSpec, RedisSpec};
+use crate::pipeline::spec::{
+    Adjustment, FeatureSetSpec, FeatureSpec, Instrument, PipelineSpec, RedisSpec,
+};
 
 /// Configuration of the stream worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +24,28 @@ pub struct StreamConfig {
     pub features: Vec<FeatureSpec>,
     /// How corporate actions enter features.
     pub adjustment: Adjustment,
+    /// Feature sets of versions that serve, or stand ready to, where the Pipeline declares other features by now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub served: Vec<FeatureSetSpec>,
+}
+
+impl StreamConfig {
+    /// With rows of these feature sets beside those that are declared.
+    #[must_use]
+    pub fn serving(mut self, served: &[FeatureSetSpec]) -> Self {
+        self.served = served.to_vec();
+        self
+    }
+
+    /// All feature sets that rows are made of, the declared one first.
+    pub fn feature_sets(&self) -> Vec<FeatureSetSpec> {
+        let declared = FeatureSetSpec {
+            features: self.features.clone(),
+            adjustment: self.adjustment,
+        };
+        let served = self.served.iter().cloned();
+        std::iter::once(declared).chain(served).collect()
+    }
 }
 
 impl RoleConfig for StreamConfig {
@@ -33,6 +57,7 @@ impl RoleConfig for StreamConfig {
             redis: spec.serving.cache.redis.clone(),
             features: spec.features.clone(),
             adjustment: spec.source.adjustment,
+            served: Vec::new(),
         }
     }
 

@@ -43,7 +43,8 @@ fn concerned(before: &PipelineSpec, after: &PipelineSpec) -> BTreeSet<Role> {
 const KAFKA: &[Role] = &[Prepare, Ingest, Lake, Stream, Predict, Monitor, Cleanup];
 const S3: &[Role] = &[Prepare, Lake, Train, Predict, Monitor, Cleanup];
 const REDIS: &[Role] = &[Prepare, Stream, Predict, Cleanup];
-const FEATURES: &[Role] = &[Stream, Train, Predict];
+/// Predictors read the features of the version that serves from its manifest.
+const FEATURES: &[Role] = &[Stream, Train];
 
 /// JSON pointer into the spec, new value, whom it concerns.
 fn edits() -> Vec<(&'static str, Value, &'static [Role])> {

@@ -139,7 +139,8 @@ async fn make(at: Decided<'_>, child: &Child) -> Result<Made, Error> {
 }
 
 /// Which version serves follows from the one that was seen: an operator that slept between its decision and this write
-/// must not undo its successor's. Other children follow from the spec alone.
+/// must not undo its successor's. Other children follow from the spec; of which features rows are made beside the declared ones,
+/// the next reconcile sets right.
 fn fenced(at: Decided<'_>, live: &DynamicObject, child: &Child) -> Child {
     let mut child = child.clone();
     if child.name == at.pipeline.name.serving() {

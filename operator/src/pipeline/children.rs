@@ -30,7 +30,7 @@ pub fn build(pipeline: &ValidatedPipeline, plan: &Plan, images: &Images) -> Reso
     for role in Role::ALL.iter().copied() {
         match role.facts().workload {
             Workload::Worker if plan.prepared => {
-                resources.add(&workers::deployment(pipeline, role, images));
+                resources.add(&workers::deployment(pipeline, plan, role, images));
             }
             Workload::Server if plan.serves => {
                 server::add(&mut resources, pipeline, role, images);

@@ -6,6 +6,7 @@
 mod finish;
 mod gate;
 mod roles;
+mod rows;
 mod trigger;
 pub mod types;
 
@@ -48,6 +49,8 @@ pub fn plan(pipeline: &ValidatedPipeline, observed: &Observed, now: Timestamp) -
     });
     plan.serves = plan.champion().is_some() || observed.has_predictors();
     plan.roles = roles::roles(&plan, observed);
+    plan.feature_sets = rows::feature_sets(&plan, at);
+    plan.without_rows = rows::without_rows(&plan, at);
     plan
 }
 

@@ -1,3 +1,5 @@
+#[path = "plan_tests/features.rs"]
+mod features;
 #[path = "plan_tests/recovery.rs"]
 mod recovery;
 
@@ -60,6 +62,7 @@ fn version(
         manifest_sha256: "a".repeat(64),
         kind: ModelKind::Linear,
         fingerprint: p.fingerprint.clone(),
+        feature_set: Some(p.feature_set()),
         trigger: Trigger::Initial,
         run_id: run.into(),
         delta_version: 3,
@@ -86,6 +89,7 @@ fn result(p: &ValidatedPipeline, run: &RunRecord, gate: Option<GateResult>) -> T
             delta_version: run.delta_version,
             trained_through: day(900),
             fingerprint: p.fingerprint.clone(),
+            feature_set: Some(p.feature_set()),
             kind: ModelKind::Linear,
             metrics: vec![],
             gate,

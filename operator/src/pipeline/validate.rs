@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use foresail_crds::names::{PipelineName, Places};
 use foresail_crds::pipeline::conditions::{RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION};
-use foresail_crds::pipeline::spec::{PipelineSpec, PromotionMode, RetrainTrigger, ServingSpec};
+use foresail_crds::pipeline::spec::{
+    FeatureSetSpec, PipelineSpec, PromotionMode, RetrainTrigger, ServingSpec,
+};
 use foresail_crds::worker_config::{
-    ConfigDocument, DriftWatch, Installation, RoleConfig, TrainConfig, TrainingJob, secret,
+    ConfigDocument, DriftWatch, Installation, RoleConfig, StreamConfig, TrainConfig, TrainingJob,
+    secret,
 };
 use foresail_crds::{Pipeline, Role, TrainingParameters};
 use foresail_drift::DriftPolicy;
@@ -127,8 +130,17 @@ impl ValidatedPipeline {
         self.spec.calendar.session_date(time.as_millisecond())
     }
 
-    /// What a role's pods mount.
-    pub fn config(&self, role: Role) -> ConfigDocument {
+    /// What it declares to make rows of.
+    pub fn feature_set(&self) -> FeatureSetSpec {
+        FeatureSetSpec::from(&self.spec)
+    }
+
+    /// What a role's pods mount. Rows are made of `served` too, whatever is declared.
+    pub fn config(&self, role: Role, served: &[FeatureSetSpec]) -> ConfigDocument {
+        if role == Role::Stream {
+            let config = StreamConfig::new(self.name.clone(), &self.spec).serving(served);
+            return ConfigDocument::new(role.name(), &self.name, &config);
+        }
         role.config(&self.name, &self.spec, &self.installation)
     }
 

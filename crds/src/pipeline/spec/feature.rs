@@ -9,9 +9,11 @@ use crate::Decimal;
 mod description;
 mod function;
 mod rules;
+mod set;
 
 pub use description::{Argument, Description, History, LONGEST_WINDOW, Reads, WarmUp};
 pub use function::FeatureFunction;
+pub use set::FeatureSetSpec;
 
 /// One named feature: a function bound to its parameters.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, Hash)]

@@ -10,8 +10,8 @@ mod training;
 mod workers;
 
 pub use feature::{
-    Argument, Column, Description, FeatureFunction, FeatureSpec, History, LONGEST_WINDOW, Reads,
-    WarmUp,
+    Argument, Column, Description, FeatureFunction, FeatureSetSpec, FeatureSpec, History,
+    LONGEST_WINDOW, Reads, WarmUp,
 };
 pub use retraining::{
     DriftMetric, DriftSpec, PromotionMode, PromotionSpec, RetrainTrigger, RetrainingSpec,
@@ -75,7 +75,8 @@ pub struct PipelineSpec {
     pub kafka: KafkaSpec,
     /// S3 place of the bar table (Delta Lake) and of model artifacts.
     pub lake: LakeSpec,
-    /// Features of the model input, in this order, 1 to 64.
+    /// Features of the model input, in this order, 1 to 64. An edit trains a version of the new ones, which passes the same
+    /// gate as any other; the champion is served on with rows of its own.
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub features: Vec<FeatureSpec>,

@@ -14,7 +14,7 @@ pub(super) fn add(resources: &mut Resources<Prepared>, pipeline: &ValidatedPipel
     // Cleanup runs once the Pipeline is deleted; its configuration is made with its Job.
     let living = Role::ALL.iter().filter(|role| **role != Role::Cleanup);
     for role in living {
-        let config = pipeline.config(*role);
+        let config = pipeline.config(*role, &plan.feature_sets);
         resources.add(&ConfigMap {
             metadata: meta(pipeline, config.name, role.name()),
             data: data(CONFIG_FILE, config.json),

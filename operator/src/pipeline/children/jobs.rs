@@ -55,7 +55,7 @@ pub fn cleanup(pipeline: &ValidatedPipeline, images: &Images) -> (ConfigMap, Job
     };
     let config = ConfigMap {
         metadata: free(&name),
-        data: Some([(CONFIG_FILE.to_string(), pipeline.config(role).json)].into()),
+        data: Some([(CONFIG_FILE.to_string(), pipeline.config(role, &[]).json)].into()),
         ..ConfigMap::default()
     };
     let shape = Shape {

@@ -59,7 +59,7 @@ pub(super) fn template(
         restart,
         label,
     } = shape;
-    let config = config.unwrap_or_else(|| pipeline.config(role).name);
+    let config = config.unwrap_or_else(|| pipeline.config(role, &[]).name);
     let (volumes, mounts) = volumes(pipeline, role, config);
     let mut labels = labels::labels_for(&pipeline.name, role.name());
     labels.extend(label);

@@ -402,3 +402,36 @@ fn another_address_is_prepared_again() {
     let now = "2026-01-01T00:00:00Z".parse().unwrap();
     assert!(!plan(&after, &ready(&before), now).prepared);
 }
+
+/// An edit of the features restarts stream alone: predictors go by the versions they load.
+#[test]
+fn rows_of_the_versions_that_serve_are_made_beside_the_declared_ones() {
+    let before = pipeline(|_| {});
+    let after = pipeline(|v| v["spec"]["features"][0]["name"] = json!("another"));
+    let children = |p: &ValidatedPipeline, feature_sets| {
+        let plan = Plan {
+            prepared: true,
+            serves: true,
+            feature_sets,
+            ..Plan::default()
+        };
+        build(p, &plan, &images()).children
+    };
+    let config = |children: &[Child], role: Role| -> (String, Value) {
+        let deployment = find(children, "Deployment", &format!("p-{role}"));
+        let mounted = &deployment["spec"]["template"]["spec"]["volumes"][0]["configMap"]["name"];
+        let name = mounted.as_str().unwrap().to_owned();
+        let json = find(children, "ConfigMap", &name)["data"]["config.json"].clone();
+        let json = serde_json::from_str(json.as_str().unwrap()).unwrap();
+        (name, json)
+    };
+    let (old, new) = (
+        children(&before, vec![]),
+        children(&after, vec![before.feature_set()]),
+    );
+    let (_, stream) = config(&new, Role::Stream);
+    assert_eq!(stream["features"][0]["name"], json!("another"));
+    assert_eq!(stream["served"][0]["features"][0]["name"], json!("r"));
+    assert_eq!(config(&old, Role::Stream).1.get("served"), None);
+    assert_eq!(config(&old, Role::Predict), config(&new, Role::Predict));
+}

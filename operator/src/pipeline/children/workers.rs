@@ -8,10 +8,20 @@ use super::meta;
 use super::pod::{Shape, template};
 use crate::context::Images;
 use crate::pipeline::labels;
+use crate::pipeline::plan::types::Plan;
 use crate::pipeline::validate::ValidatedPipeline;
 
-pub(super) fn deployment(pipeline: &ValidatedPipeline, role: Role, images: &Images) -> Deployment {
+pub(super) fn deployment(
+    pipeline: &ValidatedPipeline,
+    plan: &Plan,
+    role: Role,
+    images: &Images,
+) -> Deployment {
     let name = pipeline.name.child(role.name());
+    let shape = Shape {
+        config: Some(pipeline.config(role, &plan.feature_sets).name),
+        ..Shape::for_role(role)
+    };
     Deployment {
         metadata: meta(pipeline, name, role.name()),
         spec: Some(DeploymentSpec {
@@ -25,7 +35,7 @@ pub(super) fn deployment(pipeline: &ValidatedPipeline, role: Role, images: &Imag
                 rolling_update: None,
             }),
             revision_history_limit: Some(3),
-            template: template(pipeline, images, Shape::for_role(role)),
+            template: template(pipeline, images, shape),
             ..DeploymentSpec::default()
         }),
         status: None,

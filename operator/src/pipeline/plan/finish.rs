@@ -6,6 +6,7 @@ use foresail_crds::pipeline::spec::PromotionMode;
 use foresail_crds::pipeline::status::{ErrorClass, Reason, RunRecord, TrainingResult, WorkerError};
 
 use super::gate::{Verdict, evaluate_gate};
+use super::rows::{Rows, is_computed, rows_of};
 use super::types::{Plan, Situation, Step};
 use crate::pipeline::observed::Observed;
 use crate::pipeline::pods;
@@ -42,6 +43,10 @@ fn check(
     let sha = &result.manifest_sha256;
     if sha.len() != 64 || !sha.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err("the manifest digest is no SHA-256".into());
+    }
+    let named = result.feature_set.as_ref();
+    if named.is_some_and(|set| !is_computed(set, &result.fingerprint)) {
+        return Err("the features it names are not of its fingerprint".into());
     }
     if result.delta_version != delta_version {
         return Err(format!(
@@ -144,17 +149,13 @@ fn verdict(plan: &Plan, at: Situation<'_>, result: &TrainingResult, number: u32)
             message: format!("v{number} is the first version"),
         };
     };
-    let declared = &at.pipeline.fingerprint;
-    let served = at.observed.version(champion.version);
-    // A champion of other features cannot be served any more: there is nothing to compare with.
-    if served.is_some_and(|v| v.spec.fingerprint != *declared) && result.fingerprint == *declared {
-        let message = format!(
-            "v{number} has the features the Pipeline declares now, v{} has not",
-            champion.version
-        );
+    let served = at.observed.version(champion.version).map(|v| &v.spec);
+    if let Some(served) = served
+        && let Some(message) = cannot_stay(served, at, result)
+    {
         return Verdict::Promote {
             reason: Reason::SpecChanged,
-            message,
+            message: format!("v{number} {message}"),
         };
     }
     let promotion = &at.pipeline.promotion;
@@ -162,20 +163,45 @@ fn verdict(plan: &Plan, at: Situation<'_>, result: &TrainingResult, number: u32)
         return not_judged(at, (number, champion.version), unseen);
     }
     let gate = result.gate.as_ref();
+    let others = served.filter(|served| served.fingerprint != result.fingerprint);
+    let apart = match (gate, others) {
+        (Some(_), Some(_)) => "; each on its own features",
+        _ => "",
+    };
     match evaluate_gate(gate, promotion.mode, promotion.minimum_effect) {
         Verdict::Promote { reason, message } => Verdict::Promote {
             reason,
-            message: format!("v{number} {message}"),
+            message: format!("v{number} {message}{apart}"),
         },
         Verdict::Reject { reason, message } => Verdict::Reject {
             reason,
-            message: format!("v{number} {message}"),
+            message: format!("v{number} {message}{apart}"),
         },
         Verdict::Wait { message, until } => Verdict::Wait {
-            message: format!("v{number} {message}; set promotion.championVersion to serve it"),
+            message: format!(
+                "v{number} {message}{apart}; set promotion.championVersion to serve it"
+            ),
             until,
         },
     }
+}
+
+/// Why the champion gives way without having been judged: no rows can be made for it, so that it would answer from the
+/// rows it has for ever.
+fn cannot_stay(
+    champion: &ModelVersionSpec,
+    at: Situation<'_>,
+    result: &TrainingResult,
+) -> Option<String> {
+    let declared = &at.pipeline.fingerprint;
+    let gives_way = rows_of(champion, declared) == Rows::Nobodys && result.fingerprint == *declared;
+    gives_way.then(|| {
+        format!(
+            "is not judged: it has the features that the Pipeline declares, and v{} was trained on features that it does \
+             not name or that this release does not compute, so that nothing can feed it",
+            champion.version
+        )
+    })
 }
 
 /// On rows that the champion was trained on it would win whatever it is worth.
@@ -208,6 +234,9 @@ fn new_version(at: Situation<'_>, run: &RunRecord, result: &TrainingResult) -> M
         .chain(status.run.as_ref().and_then(|r| r.version))
         .max()
         .unwrap_or(0);
+    // A trainer of an older release does not name them.
+    let is_declared = result.fingerprint == at.pipeline.fingerprint;
+    let declared = is_declared.then(|| at.pipeline.feature_set());
     ModelVersionSpec {
         pipeline: at.pipeline.name.name.clone(),
         version: highest + 1,
@@ -215,6 +244,7 @@ fn new_version(at: Situation<'_>, run: &RunRecord, result: &TrainingResult) -> M
         manifest_sha256: result.manifest_sha256.clone(),
         kind: result.kind,
         fingerprint: result.fingerprint.clone(),
+        feature_set: result.feature_set.clone().or(declared),
         trigger: run.trigger,
         run_id: run.id.clone(),
         delta_version: result.delta_version,

@@ -2,6 +2,7 @@
 
 use foresail_crds::ModelVersionSpec;
 use foresail_crds::model_version::VersionRole;
+use foresail_crds::pipeline::spec::FeatureSetSpec;
 use foresail_crds::pipeline::status::{Action, Decision, Reason, RunRecord, RunState, WorkerError};
 use foresail_crds::worker_config::{ServedVersion, ServingConfig, TrainingRun};
 use jiff::Timestamp;
@@ -166,6 +167,10 @@ pub struct Plan {
     pub serves: bool,
     /// The pinned version does not exist.
     pub missing_pin: Option<u32>,
+    /// Feature sets of versions that rows are made of beside the declared one.
+    pub feature_sets: Vec<FeatureSetSpec>,
+    /// The champion, when no rows can be made for it.
+    pub without_rows: Option<u32>,
 }
 
 impl Plan {

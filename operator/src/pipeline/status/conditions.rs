@@ -288,6 +288,12 @@ fn serving(facts: Facts<'_>) -> PartState {
         };
         return PartState::waiting(type_, "NoChampion", message);
     };
+    if let Some(version) = plan.without_rows {
+        return PartState {
+            stalled: true,
+            ..PartState::waiting(type_, "FeatureSchemaMismatch", no_rows(version))
+        };
+    }
     let ready = facts.deployment(Role::Predict).ready_replicas.unwrap_or(0);
     let mut said = observed.predictors.iter();
     if let Some((pod, error)) = said.find_map(|p| Some((&p.pod, p.error.as_ref()?))) {
@@ -313,6 +319,14 @@ fn serving(facts: Facts<'_>) -> PartState {
         Some(trouble) => PartState::failed(type_, Role::Predict.name(), &trouble),
         None => PartState::waiting(type_, "Starting", "predictor pods are starting"),
     }
+}
+
+fn no_rows(version: u32) -> String {
+    format!(
+        "no feature rows are made for v{version}: the Pipeline declares other features than it was trained on, and its \
+         ModelVersion names none that this release computes; declare its features again, or serve a version that is \
+         trained on the declared ones"
+    )
 }
 
 /// What keeps the roles that a condition speaks of from their work.
@@ -407,6 +421,34 @@ mod tests {
             find(&conditions, "Reconciling").is_some() && find(&conditions, "Stalled").is_none()
         );
         assert_eq!(conditions.len(), 7);
+    }
+
+    #[test]
+    fn a_champion_that_no_rows_are_made_for_is_said_to_have_none() {
+        let p = pipeline(|_| {});
+        let plan = Plan {
+            serving: ServingConfig {
+                champion: Some(ServedVersion {
+                    version: 3,
+                    manifest_uri: "s3://b/k".into(),
+                    manifest_sha256: "a".into(),
+                }),
+                ..ServingConfig::default()
+            },
+            without_rows: Some(3),
+            ..Plan::default()
+        };
+        let conditions = conditions_of(&p, &plan, &Observed::default());
+        let serving = find(&conditions, "ServingReady").unwrap();
+        assert_eq!(
+            (serving.status.as_str(), serving.reason.as_str()),
+            ("False", "FeatureSchemaMismatch")
+        );
+        let said = serving
+            .message
+            .starts_with("no feature rows are made for v3");
+        assert!(said, "{}", serving.message);
+        assert!(find(&conditions, "Stalled").is_some());
     }
 
     #[test]

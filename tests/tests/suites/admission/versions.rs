@@ -15,6 +15,9 @@ fn valid() -> Value {
     json!({"apiVersion": "foresail.dev/v1alpha1", "kind": "ModelVersion", "metadata": {"name": "base-v7"}, "spec": {
         "pipeline": "base", "version": 7, "manifestUri": "s3://bucket/models/run/manifest.json",
         "manifestSha256": "a".repeat(64), "kind": "Linear", "fingerprint": "b".repeat(64), "trigger": "Initial",
+        "featureSet": {"adjustment": "All", "features": [
+            {"name": "f", "function": "LogReturn", "window": 5, "fast": 3, "slow": 5, "signal": 2, "deviations": "2",
+             "column": "Close", "quantile": "0.5", "expression": "1"}]},
         "runId": "0123abcd", "deltaVersion": 3, "trainedThrough": "2007-06-29T20:00:00Z",
         "metrics": [{"name": "rmse", "value": "0.02"}],
         "gate": {"championVersion": 6, "dates": 40, "challengerRmse": "0.02", "championRmse": "0.03",
@@ -93,6 +96,8 @@ async fn a_stored_version_never_changes() -> Result<()> {
             json!({"spec": {"metrics": []}}),
             json!({"spec": {"metrics": [{"name": "rmse", "value": "0.01"}]}}),
             json!({"spec": {"gate": null}}),
+            json!({"spec": {"featureSet": null}}),
+            json!({"spec": {"featureSet": {"features": [{"name": "f", "function": "LogReturn", "window": 6}]}}}),
             json!({"spec": {"trainedThrough": "2008-06-29T20:00:00Z"}}),
             json!({"spec": {"version": 8}}),
         ];

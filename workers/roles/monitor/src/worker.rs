@@ -154,7 +154,7 @@ impl Worker {
     async fn open(&self, target: &Target) -> Result<Connection, RoleError> {
         let store = Store::of_lake(&self.context.config.lake, &self.context.outside)?;
         // Whatever features it reads: rows of other ones are left alone.
-        let loaded = foresail_artifacts::load(&store, &target.champion, None).await?;
+        let loaded = foresail_artifacts::load(&store, &target.champion).await?;
         let reference = if target.reference == target.champion {
             loaded.manifest.clone()
         } else {

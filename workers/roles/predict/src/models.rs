@@ -1,9 +1,11 @@
 //! Follows the serving configuration: a version is loaded and checked, then swapped in. One that cannot be
 //! loaded leaves the old one serving.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foresail_crds::pipeline::spec::FeatureSetSpec;
 use foresail_crds::worker_config::{ServedVersion, ServingConfig};
 use foresail_runtime_base::retry::Backoff;
 use foresail_runtime_base::{RoleError, Shutdown};
@@ -67,7 +69,14 @@ struct Versions<'a, S> {
     state: &'a State,
     source: S,
     /// Loaded, and not yet able to answer.
-    candidate: Option<Arc<Loaded>>,
+    candidate: Option<Candidate>,
+}
+
+/// A version that is to answer in place of another.
+struct Candidate {
+    loaded: Arc<Loaded>,
+    /// Newest bar that forecasts were made of when it was loaded: where its own rows have to reach.
+    reach: Option<i64>,
 }
 
 impl<S: Source> Versions<'_, S> {
@@ -78,6 +87,7 @@ impl<S: Source> Versions<'_, S> {
             if swapped.is_err() && self.state.champion.load().is_none() {
                 self.fall_back(previous).await;
             }
+            self.want_rows();
             swapped?;
         }
         let Some(previous) = previous else {
@@ -88,6 +98,7 @@ impl<S: Source> Versions<'_, S> {
             // Rollback is then slower; serving is not affected.
             Err(error) => tracing::warn!(reason = error.reason, "previous version not kept loaded"),
         }
+        self.want_rows();
         Ok(())
     }
 
@@ -95,24 +106,48 @@ impl<S: Source> Versions<'_, S> {
     async fn swap(&mut self, champion: &ServedVersion) -> Result<(), RoleError> {
         let current = self.state.champion.load_full();
         if current.as_ref().is_some_and(|c| c.served == *champion) {
+            self.candidate = None;
             return Ok(());
         }
-        let next = match self.candidate.take().filter(|c| c.served == *champion) {
-            Some(loaded) => loaded,
-            None => self.obtain(champion).await?,
+        let next = match self
+            .candidate
+            .take()
+            .filter(|c| c.loaded.served == *champion)
+        {
+            Some(candidate) => candidate,
+            None => Candidate {
+                loaded: self.obtain(champion).await?,
+                reach: current.as_ref().and_then(|c| self.state.newest(c)),
+            },
         };
         if current.is_some()
-            && let Err(missing) = self.state.answerable(&next)
+            && let Err(missing) = self.state.takes_over(&next.loaded, next.reach)
         {
             // The old one answers until the new one can.
             self.candidate = Some(next);
             return Err(missing);
         }
-        answer_with(self.state, next);
+        answer_with(self.state, next.loaded);
         if current.is_some() {
             self.state.previous.store(current);
         }
         Ok(())
+    }
+
+    /// Has rows followed of every version that is here, so that each can answer.
+    fn want_rows(&self) {
+        let here = [
+            self.state.champion.load_full(),
+            self.state.previous.load_full(),
+            self.candidate.as_ref().map(|c| Arc::clone(&c.loaded)),
+        ];
+        let here = here.iter().flatten();
+        let sets: BTreeSet<String> = here.map(|version| version.fingerprint.clone()).collect();
+        self.state.wanted.send_if_modified(|wanted| {
+            let changed = *wanted != sets;
+            *wanted = sets;
+            changed
+        });
     }
 
     /// After a restart nothing is loaded yet: the version before a champion that cannot be loaded answers.
@@ -157,20 +192,45 @@ impl Source for Lake<'_> {
     async fn load(&self, served: &ServedVersion) -> Result<Loaded, RoleError> {
         let state = self.0;
         let store = Store::of_lake(&state.config.lake, &state.outside)?;
-        let loaded = foresail_artifacts::load(&store, served, Some(&state.fingerprint)).await?;
+        let loaded = foresail_artifacts::load(&store, served).await?;
+        let manifest = loaded.manifest;
+        let feature_set = FeatureSetSpec {
+            features: manifest.features,
+            adjustment: manifest.adjustment,
+        };
+        is_computed(&feature_set, &manifest.fingerprint, served.version)?;
         Ok(Loaded {
             digest: served.manifest_sha256.as_str().into(),
             served: served.clone(),
             predictor: loaded.predictor,
-            quantiles: loaded.manifest.quantiles,
+            quantiles: manifest.quantiles,
+            fingerprint: manifest.fingerprint,
+            feature_set,
         })
     }
 }
 
+/// Features that this release computes as those a version was trained on.
+///
+/// # Errors
+/// User error `FeatureSchemaMismatch`.
+fn is_computed(set: &FeatureSetSpec, fingerprint: &str, version: u32) -> Result<(), RoleError> {
+    let computed = foresail_features::fingerprint(&set.features, set.adjustment);
+    if computed.is_ok_and(|computed| computed == fingerprint) {
+        return Ok(());
+    }
+    let message = format!(
+        "v{version} was trained on features {fingerprint}, which this release computes otherwise; train a new version"
+    );
+    Err(RoleError::user("FeatureSchemaMismatch", message))
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::testing::{model, returns, row, seasonal, state};
+    use crate::testing::{model, put, reading, row, seasonal, state};
 
     fn wanted(champion: u32, previous: u32) -> ServingConfig {
         ServingConfig {
@@ -208,8 +268,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_previous_version_answers_for_a_damaged_champion() {
-        let state = state(returns());
-        state.table.extend([row(1)]);
+        let state = state();
+        put(&state, [row(1)]);
         let mut versions = Versions {
             state: &state,
             source: WithoutV2,
@@ -231,22 +291,94 @@ mod tests {
 
     #[tokio::test]
     async fn the_old_version_answers_until_the_new_one_finds_its_rows() {
-        let state = state(returns());
+        let state = state();
         let mut versions = Versions {
             state: &state,
             source: Seasonal,
             candidate: None,
         };
-        state.table.extend([row(1)]);
+        put(&state, [row(1)]);
         versions.apply(&wanted(1, 1)).await.unwrap();
         let error = versions.apply(&wanted(2, 1)).await.unwrap_err();
         assert_eq!(
             (error.reason.as_str(), answering(&state)),
             ("RowsMissing", Some(1))
         );
-        state.table.extend([row(2)]);
+        put(&state, [row(2)]);
         versions.apply(&wanted(2, 1)).await.unwrap();
         assert_eq!(answering(&state), Some(2));
         assert_eq!(state.previous.load().as_ref().unwrap().served.version, 1);
+    }
+
+    /// Each version was trained on features of its own.
+    struct OfOtherFeatures;
+
+    impl Source for OfOtherFeatures {
+        async fn load(&self, served: &ServedVersion) -> Result<Loaded, RoleError> {
+            let name = format!("f{}", served.version);
+            let features = json!([{"name": name, "function": "LogReturn"}]);
+            Ok(Arc::into_inner(reading(served.version, features)).unwrap())
+        }
+    }
+
+    /// Audit A2.
+    #[tokio::test]
+    async fn a_version_of_other_features_answers_once_its_rows_are_there_and_both_are_followed() {
+        let state = state();
+        let mut versions = Versions {
+            state: &state,
+            source: OfOtherFeatures,
+            candidate: None,
+        };
+        let fingerprint = |version: u32| {
+            let features = json!([{"name": format!("f{version}"), "function": "LogReturn"}]);
+            reading(version, features).fingerprint.clone()
+        };
+        let follows = |versions: &[u32]| {
+            let sets: BTreeSet<String> = versions.iter().map(|v| fingerprint(*v)).collect();
+            *state.wanted.borrow() == sets
+        };
+        let only = |version| ServingConfig {
+            previous: None,
+            ..wanted(version, version)
+        };
+        versions.apply(&only(1)).await.unwrap();
+        assert!(follows(&[1]));
+        // Promoted: rows of both are followed, and only its own let it answer.
+        state.table.want(&fingerprint(1));
+        state.table.extend(&fingerprint(1), [row(9)]);
+        let error = versions.apply(&wanted(2, 1)).await.unwrap_err();
+        assert_eq!(
+            (error.reason.as_str(), answering(&state)),
+            ("RowsMissing", Some(1))
+        );
+        assert!(follows(&[1, 2]));
+        // What there is of them ends behind the bars that v1 answers from.
+        state.table.want(&fingerprint(2));
+        state.table.extend(&fingerprint(2), [row(8)]);
+        let behind = versions.apply(&wanted(2, 1)).await.unwrap_err();
+        assert!(behind.message.contains("do not reach"), "{behind}");
+        assert_eq!(answering(&state), Some(1));
+        state.table.extend(&fingerprint(1), [row(10)]);
+        state.table.extend(&fingerprint(2), [row(9)]);
+        versions.apply(&wanted(2, 1)).await.unwrap();
+        assert_eq!(answering(&state), Some(2));
+        assert!(follows(&[1, 2]), "rolled back at once");
+        versions.apply(&wanted(1, 2)).await.unwrap();
+        assert_eq!(answering(&state), Some(1));
+        // One that is given up before it answered is followed no more.
+        assert!(versions.apply(&wanted(3, 1)).await.is_err());
+        assert!(follows(&[1, 2, 3]));
+        versions.apply(&wanted(1, 2)).await.unwrap();
+        assert!(follows(&[1, 2]));
+    }
+
+    #[test]
+    fn features_that_are_computed_otherwise_by_now_are_refused() {
+        let loaded = reading(1, json!([{"name": "r", "function": "LogReturn"}]));
+        let set = &loaded.feature_set;
+        assert_eq!(is_computed(set, &loaded.fingerprint, 1), Ok(()));
+        let error = is_computed(set, "of another release", 1).unwrap_err();
+        assert_eq!(error.reason, "FeatureSchemaMismatch");
     }
 }

@@ -37,7 +37,7 @@ const LOG_BUFFER: usize = 10_000;
 /// Serves until shutdown, then drains.
 ///
 /// # Errors
-/// A port in use, or a feature spec that cannot be computed.
+/// A port in use.
 pub async fn run(
     context: RoleContext<PredictConfig, ()>,
     serving: Receiver<ServingConfig>,
@@ -56,7 +56,7 @@ async fn serve(
     let end = Shutdown::new();
     let registry = context.registry;
     admin::serve(context.admin, health.clone(), registry.clone(), end.clone()).await?;
-    let state = Arc::new(open(context.config, context.outside, &registry)?);
+    let state = Arc::new(open(context.config, context.outside, &registry));
     spawn(models::follow(Arc::clone(&state), serving, end.clone()));
     spawn(fill(Arc::clone(&state), end.clone()));
     // A container that was killed and came back may still stand behind the Service. Until it can answer it
@@ -83,18 +83,7 @@ async fn serve(
 }
 
 /// What a request sees, before any version is loaded.
-pub(crate) fn open(
-    config: PredictConfig,
-    outside: Outside,
-    registry: &Registry,
-) -> Result<State, RoleError> {
-    let fingerprint =
-        foresail_features::fingerprint(&config.features, config.adjustment).map_err(|e| {
-            RoleError::user(
-                "InvalidFeatures",
-                format!("spec.features: {e}; correct the spec"),
-            )
-        })?;
+pub(crate) fn open(config: PredictConfig, outside: Outside, registry: &Registry) -> State {
     let cache = config
         .redis
         .as_ref()
@@ -106,7 +95,7 @@ pub(crate) fn open(
     let log = log
         .inspect_err(|e| tracing::warn!(reason = e.reason, "served forecasts are not logged"))
         .ok();
-    Ok(State {
+    State {
         calendar: config.calendar,
         champion: Default::default(),
         previous: Default::default(),
@@ -118,14 +107,13 @@ pub(crate) fn open(
         }),
         cache,
         limits: Limits::new(),
-        filled: Default::default(),
+        wanted: Default::default(),
         load_error: Default::default(),
         span: Span::current(),
-        fingerprint,
         metrics,
         outside,
         config,
-    })
+    }
 }
 
 /// Waits until requests can be answered; false when the program is to stop before that.

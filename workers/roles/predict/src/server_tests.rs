@@ -7,20 +7,18 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, call_service, read_body_json};
 use serde_json::{Value, json};
 
-use std::sync::atomic::Ordering;
-
 use super::*;
 use foresail_crds::pipeline::spec::Target;
 use foresail_crds::records::{FeatureRecord, PredictionRecord};
 
 use crate::served::Origin;
-use crate::testing::{app, changing, logging, model, returns, row, seasonal, state};
+use crate::testing::{app, changing, logging, model, put, reading, row, seasonal, state};
 
 #[actix_web::test]
 async fn a_forecast_has_its_version_dates_and_closes() {
-    let state = state(returns());
+    let state = state();
     state.champion.store(Some(model(3)));
-    state.table.extend([row(1_199_221_200_000)]); // 2008-01-01T21:00Z
+    put(&state, [row(1_199_221_200_000)]); // 2008-01-01T21:00Z
     let app = app!(state);
     let response = call_service(&app, TestRequest::get().uri("/v1/forecasts/X").to_request()).await;
     assert_eq!(response.status(), StatusCode::OK);
@@ -43,7 +41,7 @@ async fn a_forecast_has_its_version_dates_and_closes() {
 
 #[actix_web::test]
 async fn what_cannot_be_answered_says_why() {
-    let state = state(returns());
+    let state = state();
     let app = app!(state);
     let get = |uri: &str| TestRequest::get().uri(uri).to_request();
     let response = call_service(&app, get("/v1/forecasts/X")).await;
@@ -71,7 +69,7 @@ async fn what_cannot_be_answered_says_why() {
 
 #[actix_web::test]
 async fn series_in_the_request_are_forecast_or_refused_with_the_parameter() {
-    let state = state(returns());
+    let state = state();
     state.champion.store(Some(model(2)));
     let app = app!(state);
     let post = |body: Value| {
@@ -131,7 +129,7 @@ async fn series_in_the_request_are_forecast_or_refused_with_the_parameter() {
 
 #[actix_web::test]
 async fn a_forecast_that_is_not_finite_is_never_served() {
-    let state = state(returns());
+    let state = state();
     let app = app!(state);
     let post = |series: Value, quantiles: Value| {
         let input = json!({"type": "univariate_time_series", "series": series});
@@ -144,7 +142,7 @@ async fn a_forecast_that_is_not_finite_is_never_served() {
     state
         .champion
         .store(Some(changing(1, 1_000.0, Target::LogReturn)));
-    state.table.extend([row(1_199_221_200_000)]);
+    put(&state, [row(1_199_221_200_000)]);
     let response = call_service(&app, post(json!([1.0, 2.0]), json!([]))).await;
     let status = response.status();
     let answer: Value = read_body_json(response).await;
@@ -158,10 +156,13 @@ async fn a_forecast_that_is_not_finite_is_never_served() {
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     // Here the forecast is finite, and its upper quantile is not.
     state.champion.store(Some(changing(1, 0.1, Target::Close)));
-    state.table.extend([FeatureRecord {
-        close: 1.5e308,
-        ..row(1_199_307_600_000)
-    }]);
+    put(
+        &state,
+        [FeatureRecord {
+            close: 1.5e308,
+            ..row(1_199_307_600_000)
+        }],
+    );
     let response = call_service(&app, post(json!([1e308, 1.5e308]), json!([0.75]))).await;
     let status = response.status();
     let answer: Value = read_body_json(response).await;
@@ -215,8 +216,8 @@ async fn bodies_without_what_the_features_read_are_refused() {
         ),
     ];
     for (features, input, field, expected) in cases {
-        let state = state(features.clone());
-        state.champion.store(Some(model(1)));
+        let state = state();
+        state.champion.store(Some(reading(1, features.clone())));
         let app = app!(state);
         let request = TestRequest::post()
             .uri("/v1/timeseries/forecast")
@@ -234,9 +235,9 @@ async fn bodies_without_what_the_features_read_are_refused() {
 
 #[actix_web::test]
 async fn swapping_versions_never_mixes_an_answer() {
-    let state = state(returns());
+    let state = state();
     state.champion.store(Some(model(1)));
-    state.table.extend([row(1_199_221_200_000)]);
+    put(&state, [row(1_199_221_200_000)]);
     let app = app!(state);
     let mut seen = BTreeSet::new();
     for round in 0..400 {
@@ -255,9 +256,9 @@ async fn swapping_versions_never_mixes_an_answer() {
 
 #[actix_web::test]
 async fn requests_that_are_given_up_make_room_for_others() {
-    let state = state(returns());
+    let state = state();
     state.champion.store(Some(model(1)));
-    state.table.extend([row(1_199_221_200_000)]);
+    put(&state, [row(1_199_221_200_000)]);
     let endless = web::get().to(std::future::pending::<&'static str>);
     let app = actix_web::test::init_service(
         App::new()
@@ -291,7 +292,7 @@ async fn requests_that_are_given_up_make_room_for_others() {
 
 #[actix_web::test]
 async fn a_full_cache_forgets_the_oldest_and_keeps_the_rest() {
-    let state = state(returns());
+    let state = state();
     let forecast = |event_time| {
         let key = ("X".to_string(), event_time, Arc::from("digest"));
         (key, Arc::new(crate::forecast::Forecast::default()))
@@ -308,7 +309,7 @@ async fn a_full_cache_forgets_the_oldest_and_keeps_the_rest() {
 
 #[actix_web::test]
 async fn a_served_forecast_that_kafka_never_took_is_counted_at_the_end() {
-    let state = logging(returns());
+    let state = logging();
     let log = state.log.as_ref().unwrap();
     let record = PredictionRecord {
         symbol: "X".into(),
@@ -325,25 +326,25 @@ async fn a_served_forecast_that_kafka_never_took_is_counted_at_the_end() {
 
 #[actix_web::test]
 async fn a_pod_whose_version_finds_no_rows_is_not_ready_and_says_why() {
-    let state = state(returns());
+    let state = state();
     let health = Health::new();
     assert!(!state.show(&health));
     let looks_at_three = seasonal(2, 3);
     state.champion.store(Some(looks_at_three));
-    state.filled.store(true, Ordering::Relaxed);
-    state.table.extend([1, 2].map(row));
+    put(&state, [1, 2].map(row));
+    state.table.fill(&model(2).fingerprint);
     assert!(!state.show(&health));
     let error = state.answerable(&state.champion.load_full().unwrap());
     let message = error.unwrap_err().message;
-    assert!(message.contains("3 feature rows"), "{message}");
-    state.table.extend([row(3)]);
+    assert!(message.contains("3 rows of its features"), "{message}");
+    put(&state, [row(3)]);
     assert!(state.show(&health));
 }
 
 #[actix_web::test]
 async fn the_same_version_number_of_another_pipeline_is_another_forecast() {
-    let state = state(returns());
-    state.table.extend([row(1_199_221_200_000)]);
+    let state = state();
+    put(&state, [row(1_199_221_200_000)]);
     let app = app!(state);
     for (change, close) in [(0.01, 101.0), (0.02, 102.0)] {
         state
@@ -358,9 +359,9 @@ async fn the_same_version_number_of_another_pipeline_is_another_forecast() {
 /// Review, case 62.
 #[actix_web::test]
 async fn what_clients_of_an_api_do_gets_a_code_and_json() {
-    let state = state(returns());
+    let state = state();
     state.champion.store(Some(model(1)));
-    state.table.extend([row(1_199_221_200_000)]);
+    put(&state, [row(1_199_221_200_000)]);
     let app = app!(state);
     let head = TestRequest::with_uri("/v1/forecasts/X").method(Method::HEAD);
     let response = call_service(&app, head.to_request()).await;

@@ -1,17 +1,19 @@
 //! What a request sees. The loaded versions are swapped as one: a request takes them once and uses
 //! nothing else.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use foresail_crds::model_manifest::ResidualQuantiles;
+use foresail_crds::pipeline::spec::FeatureSetSpec;
 use foresail_crds::worker_config::{PredictConfig, ServedVersion};
 use foresail_domain::TradingCalendar;
 use foresail_model::Predictor;
 use foresail_runtime_base::{Health, Outside, RoleError};
 use foresail_runtime_cache::Cache;
 use moka::policy::EvictionPolicy;
+use tokio::sync::watch;
 use tracing::Span;
 
 use crate::forecast::Forecast;
@@ -30,6 +32,10 @@ pub(crate) struct Loaded {
     /// SHA-256 (hex) of its manifest: what it forecasts hangs on nothing else.
     pub digest: Arc<str>,
     pub predictor: Predictor,
+    /// What it reads: rows with this fingerprint and no others.
+    pub fingerprint: String,
+    /// The same, to compute rows of bars in a request.
+    pub feature_set: FeatureSetSpec,
     /// Absent in versions older than quantiles.
     pub quantiles: Option<ResidualQuantiles>,
 }
@@ -44,7 +50,6 @@ pub(crate) struct State {
     pub metrics: Metrics,
     /// Names the role in every log line, also in those of the threads that answer requests.
     pub span: Span,
-    pub fingerprint: String,
     pub calendar: TradingCalendar,
     pub champion: ArcSwapOption<Loaded>,
     /// Kept loaded for instant rollback.
@@ -55,8 +60,8 @@ pub(crate) struct State {
     pub log: Option<ServedLog>,
     /// What requests may take.
     pub limits: Limits,
-    /// The table has caught up once.
-    pub filled: AtomicBool,
+    /// Fingerprints of the versions that are here: rows of them are followed.
+    pub wanted: watch::Sender<BTreeSet<String>>,
     /// Why the version that is wanted does not answer.
     pub load_error: Mutex<Option<RoleError>>,
 }
@@ -72,7 +77,8 @@ impl State {
         let load = self.load_error.lock();
         let load = load.unwrap_or_else(PoisonError::into_inner);
         let cannot = rows.as_ref().and_then(|rows| rows.as_ref().err());
-        let filled = self.filled.load(Ordering::Relaxed);
+        let is_filled = |c: &Arc<Loaded>| self.table.is_filled(&c.fingerprint);
+        let filled = champion.as_ref().is_some_and(is_filled);
         // While the table is being filled, a lack of rows says nothing.
         health.set_error(cannot.filter(|_| filled).or(load.as_ref()));
         filled && matches!(rows, Some(Ok(())))
@@ -83,13 +89,35 @@ impl State {
     /// # Errors
     /// `RowsMissing`, with what is missing.
     pub fn answerable(&self, version: &Loaded) -> Result<(), RoleError> {
-        let (needed, held) = (version.predictor.lookback(), self.table.longest());
+        let needed = version.predictor.lookback();
+        let held = self.table.longest(&version.fingerprint);
         if held >= needed {
             return Ok(());
         }
         let message = format!(
-            "v{} looks at {needed} feature rows of a symbol, and no symbol has more than {held} yet; it answers when \
-             they have come",
+            "v{} looks at {needed} rows of its features, and no symbol has more than {held} yet; it answers when they \
+             have come",
+            version.served.version
+        );
+        Err(RoleError::outside("RowsMissing", message))
+    }
+
+    /// Newest bar that a version can answer from.
+    pub fn newest(&self, version: &Loaded) -> Option<i64> {
+        self.table.newest(&version.fingerprint)
+    }
+
+    /// Whether `version` can answer in place of another, which answers from bars up to `reach`.
+    ///
+    /// # Errors
+    /// `RowsMissing`, with what is missing.
+    pub fn takes_over(&self, version: &Loaded, reach: Option<i64>) -> Result<(), RoleError> {
+        self.answerable(version)?;
+        if self.newest(version) >= reach {
+            return Ok(());
+        }
+        let message = format!(
+            "rows of the features of v{} do not reach the bars that are forecast from yet; it answers when they do",
             version.served.version
         );
         Err(RoleError::outside("RowsMissing", message))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use foresail_crds::model_manifest::{ResidualQuantiles, ScalerParameters};
 use foresail_crds::names::PipelineName;
-use foresail_crds::pipeline::spec::Target;
+use foresail_crds::pipeline::spec::{Adjustment, FeatureSetSpec, Target};
 use foresail_crds::records::FeatureRecord;
 use foresail_crds::worker_config::{PredictConfig, RoleConfig, ServedVersion};
 use foresail_model::linear::Linear;
@@ -16,13 +16,13 @@ use serde_json::{Value, json};
 use crate::server::open;
 use crate::state::{Loaded, State};
 
-pub(crate) fn config(features: Value) -> PredictConfig {
+pub(crate) fn config() -> PredictConfig {
     let spec = serde_json::from_value(json!({
         "instruments": [{"symbol": "X"}],
         "source": {"csv": {"uri": "http://h/f.csv"}},
         "kafka": {"bootstrapServers": "127.0.0.1:1"},
         "lake": {"uri": "s3://bucket", "endpoint": "http://s3", "secretName": "s"},
-        "features": features, "training": {"model": {"kind": "Linear"}, "horizon": 2},
+        "features": returns(), "training": {"model": {"kind": "Linear"}, "horizon": 2},
         "serving": {"cache": {"ttl": "1s"}}
     }));
     PredictConfig::new(PipelineName::new("n", "p"), &spec.unwrap())
@@ -47,6 +47,8 @@ pub(crate) fn changing(version: u32, change: f64, target: Target) -> Arc<Loaded>
         digest: format!("{version}-{change}").into(),
         served,
         predictor: Predictor::new(SingleModel::Linear(linear), scaler(), sizes(target)),
+        fingerprint: fingerprint(&feature_set(returns())),
+        feature_set: feature_set(returns()),
         quantiles: Some(ResidualQuantiles {
             levels: vec![0.25, 0.75],
             steps: vec![vec![-0.5, 0.25], vec![-0.75, 0.5]],
@@ -64,6 +66,32 @@ pub(crate) fn seasonal(version: u32, season: usize) -> Arc<Loaded> {
     };
     loaded.predictor = Predictor::new(SingleModel::Seasonal(season), scaler(), sizes);
     Arc::new(loaded)
+}
+
+/// A version that was trained on these features.
+pub(crate) fn reading(version: u32, features: Value) -> Arc<Loaded> {
+    let mut loaded = Arc::into_inner(model(version)).unwrap();
+    loaded.feature_set = feature_set(features);
+    loaded.fingerprint = fingerprint(&loaded.feature_set);
+    Arc::new(loaded)
+}
+
+fn feature_set(features: Value) -> FeatureSetSpec {
+    FeatureSetSpec {
+        features: serde_json::from_value(features).unwrap(),
+        adjustment: Adjustment::All,
+    }
+}
+
+fn fingerprint(set: &FeatureSetSpec) -> String {
+    foresail_features::fingerprint(&set.features, set.adjustment).unwrap()
+}
+
+/// Rows of the features that the versions here read.
+pub(crate) fn put(state: &State, rows: impl IntoIterator<Item = FeatureRecord>) {
+    let fingerprint = fingerprint(&feature_set(returns()));
+    state.table.want(&fingerprint);
+    state.table.extend(&fingerprint, rows);
 }
 
 fn scaler() -> ScalerParameters {
@@ -96,17 +124,17 @@ pub(crate) fn row(event_time: i64) -> FeatureRecord {
 }
 
 /// A state that logs nothing.
-pub(crate) fn state(features: Value) -> Arc<State> {
-    let mut state = logging(features);
+pub(crate) fn state() -> Arc<State> {
+    let mut state = logging();
     state.log = None;
     Arc::new(state)
 }
 
 /// A state with a log that nobody takes.
-pub(crate) fn logging(features: Value) -> State {
+pub(crate) fn logging() -> State {
     let registry = Registry::default();
     let outside = Outside::new(Secrets::at("/none"), &registry, None);
-    open(config(features), outside, &registry).unwrap()
+    open(config(), outside, &registry)
 }
 
 pub(crate) fn returns() -> Value {

@@ -1,6 +1,6 @@
 //! The pure heart of the stream worker: bars in, feature rows and refusals out, with snapshots
-//! and recovery. No Kafka, no clock: the same messages give the same outputs wherever a run was
-//! interrupted. Driven by `worker`, and by the tests without any server.
+//! and recovery, of one feature set. No Kafka, no clock: the same messages give the same outputs
+//! wherever a run was interrupted. Driven by `engines`, and by the tests without any server.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub use crate::step::{BarMessage, Output, Step, Totals};
 pub struct Recovered {
     /// Per partition, offset of the bar behind the newest feature row with our fingerprint.
     pub last_source_offsets: BTreeMap<i32, i64>,
-    /// Newest snapshot per key, of any fingerprint.
+    /// Newest snapshot per key, of any fingerprint and in any order.
     pub snapshots: Vec<StreamSnapshot>,
 }
 
@@ -53,7 +53,10 @@ impl StreamEngine {
             let partition = engine.partitions.entry(*number).or_default();
             partition.written_before = offset.saturating_add(1);
         }
-        for snapshot in &recovered.snapshots {
+        // Older releases kept one snapshot of all feature sets: the newest of ours counts.
+        let mut snapshots: Vec<_> = recovered.snapshots.iter().collect();
+        snapshots.sort_by_key(|snapshot| snapshot.next_offset);
+        for snapshot in snapshots {
             let partition = engine.partitions.entry(snapshot.partition).or_default();
             let ours = snapshot.fingerprint == engine.template.fingerprint();
             if snapshot.symbol.is_empty() {
@@ -125,6 +128,3 @@ impl StreamEngine {
         totals
     }
 }
-
-#[cfg(test)]
-mod tests;

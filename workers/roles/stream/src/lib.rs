@@ -3,6 +3,7 @@
 //! so any restart continues with identical records. Run by `foresail-worker stream`.
 
 pub mod engine;
+pub mod engines;
 mod metrics;
 mod mirror;
 mod partition;

@@ -75,6 +75,7 @@ impl Partition {
             Output::Refused(_) => self.refuse(offset),
         };
         Some(Step {
+            set: 0,
             partition: message.partition,
             offset,
             timestamp: Some(bar.ingested_at),
@@ -135,13 +136,14 @@ impl Partition {
         let Ok(state) = PartitionState::deserialize(&snapshot.state) else {
             return;
         };
+        // Whoever has refused a bar: it is in quarantine once.
+        let refused_before = self.state.refused_before.max(state.refused_before);
         if ours {
             self.state_before = snapshot.next_offset;
             self.written_before = self.written_before.max(snapshot.next_offset);
             self.state = state;
-        } else {
-            self.state.refused_before = state.refused_before;
         }
+        self.state.refused_before = refused_before;
     }
 
     /// Takes over a symbol's snapshot made with our feature set.
@@ -205,6 +207,7 @@ impl Partition {
             self.state.unreadable += 1;
         }
         Step {
+            set: 0,
             partition: message.partition,
             offset: message.offset,
             timestamp: None,

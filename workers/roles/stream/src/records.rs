@@ -20,7 +20,7 @@ pub(crate) fn bar_message(message: Message) -> BarMessage {
     }
 }
 
-/// Record of one output.
+/// Record of one output, of the feature set with this fingerprint.
 pub(crate) fn output(topics: &Topics, fingerprint: &str, step: &Step) -> Record {
     let source = (
         header::SOURCE_OFFSET.to_string(),
@@ -59,18 +59,26 @@ pub(crate) fn snapshot(topics: &Topics, snapshot: &StreamSnapshot) -> Record {
     Record {
         topic: topics.stream_state.clone(),
         partition: None,
-        key: Some(format!("{}/{}", snapshot.partition, snapshot.symbol)),
+        key: Some(snapshot_key(snapshot)),
         value: serde_json::to_vec(snapshot).expect("plain data always serialises"),
         headers: vec![(header::FINGERPRINT.into(), snapshot.fingerprint.clone())],
         timestamp: None,
     }
 }
 
-/// Offset of the bar behind a feature row with our fingerprint.
-pub(crate) fn source_offset(message: &Message, fingerprint: &str) -> Option<i64> {
-    if message.header(header::FINGERPRINT) != Some(fingerprint) {
-        return None;
-    }
+/// The state of one feature set is not that of another, and stays when the set is not computed for a while.
+pub(crate) fn snapshot_key(snapshot: &StreamSnapshot) -> String {
+    let StreamSnapshot {
+        fingerprint,
+        partition,
+        symbol,
+        ..
+    } = snapshot;
+    format!("{fingerprint}/{partition}/{symbol}")
+}
+
+/// Offset of the bar behind a feature row.
+pub(crate) fn source_offset(message: &Message) -> Option<i64> {
     let (partition, offset) = message.header(header::SOURCE_OFFSET)?.split_once(':')?;
     let same = partition.parse() == Ok(message.partition);
     offset.parse().ok().filter(|_| same)

@@ -5,76 +5,112 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use foresail_crds::names::Topics;
-use foresail_crds::records::{FeatureRecord, StreamSnapshot};
+use foresail_crds::records::{FeatureRecord, StreamSnapshot, header};
 use foresail_runtime_base::RoleError;
-use foresail_runtime_kafka::{Reader, Settings, Start, read_tail, recreated};
+use foresail_runtime_kafka::{Message, Reader, Settings, Start, read_tail, recreated};
 
-use crate::engine::{Recovered, StreamEngine};
+use crate::engine::Recovered;
 use crate::records;
 
 const BATCH: usize = 1_000;
 const WAIT: Duration = Duration::from_millis(200);
 
 /// What the topics hold of earlier runs.
-#[derive(Default)]
 pub(crate) struct Recovery {
-    /// For the engine.
-    pub(crate) recovered: Recovered,
-    /// Newest rows of our feature set, oldest first per symbol.
-    pub(crate) rows: Vec<FeatureRecord>,
+    /// Per fingerprint of a live feature set.
+    written: BTreeMap<String, Written>,
+    snapshots: Vec<StreamSnapshot>,
+}
+
+/// What the features topic holds of one feature set.
+#[derive(Default)]
+struct Written {
+    last_source_offsets: BTreeMap<i32, i64>,
+    rows: Vec<FeatureRecord>,
+}
+
+impl Recovery {
+    /// What the engine of a feature set needs.
+    pub(crate) fn of(&self, fingerprint: &str) -> Recovered {
+        let written = self.written.get(fingerprint);
+        Recovered {
+            last_source_offsets: written
+                .map(|written| written.last_source_offsets.clone())
+                .unwrap_or_default(),
+            snapshots: self.snapshots.clone(),
+        }
+    }
+
+    /// Newest rows of a feature set, oldest first per symbol.
+    pub(crate) fn rows(&mut self, fingerprint: &str) -> Vec<FeatureRecord> {
+        let written = self.written.get_mut(fingerprint);
+        written
+            .map(|written| std::mem::take(&mut written.rows))
+            .unwrap_or_default()
+    }
 }
 
 /// Reads the features and stream-state topics. `tail` feature rows per partition are looked at
-/// first; a partition whose tail holds only other feature sets is read from its beginning.
+/// first; for a set that lacks rows in a partition whose tail holds others, all rows are.
 pub(crate) async fn read(
     settings: &Settings,
     topics: &Topics,
-    fingerprint: &str,
+    fingerprints: &[String],
     tail: usize,
 ) -> Result<Recovery, RoleError> {
-    let mut recovery = Recovery::default();
-    let mut foreign = BTreeSet::new();
+    let sets = fingerprints.iter().cloned();
+    let mut written: BTreeMap<String, Written> =
+        sets.map(|set| (set, Written::default())).collect();
+    let mut partitions = BTreeSet::new();
     for message in read_tail(settings, &topics.features, tail).await? {
-        match records::source_offset(&message, fingerprint) {
-            Some(offset) => {
-                record_position(&mut recovery, message.partition, offset);
-                recovery.rows.extend(serde_json::from_slice(&message.value));
-            }
-            None => {
-                foreign.insert(message.partition);
-            }
+        partitions.insert(message.partition);
+        if let Some(set) = set_of(&mut written, &message) {
+            set.record_position(&message);
+            set.rows.extend(serde_json::from_slice(&message.value));
         }
     }
-    let known: BTreeSet<i32> = recovery
-        .recovered
-        .last_source_offsets
-        .keys()
-        .copied()
-        .collect();
-    if !foreign.is_subset(&known) {
-        scan(settings, topics, fingerprint, &mut recovery).await?;
+    let lacks = |set: &Written| {
+        let known: BTreeSet<i32> = set.last_source_offsets.keys().copied().collect();
+        !partitions.is_subset(&known)
+    };
+    if written.values().any(lacks) {
+        scan(settings, topics, &mut written).await?;
     }
-    recovery.recovered.snapshots = snapshots(settings, topics).await?;
-    Ok(recovery)
+    Ok(Recovery {
+        written,
+        snapshots: snapshots(settings, topics).await?,
+    })
 }
 
-fn record_position(recovery: &mut Recovery, partition: i32, offset: i64) {
-    let last = recovery.recovered.last_source_offsets.entry(partition);
-    let last = last.or_insert(offset);
-    *last = offset.max(*last);
+/// The live feature set of a row.
+fn set_of<'a>(
+    written: &'a mut BTreeMap<String, Written>,
+    message: &Message,
+) -> Option<&'a mut Written> {
+    written.get_mut(message.header(header::FINGERPRINT)?)
+}
+
+impl Written {
+    fn record_position(&mut self, message: &Message) {
+        let Some(offset) = records::source_offset(message) else {
+            return;
+        };
+        let last = self.last_source_offsets.entry(message.partition);
+        let last = last.or_insert(offset);
+        *last = offset.max(*last);
+    }
 }
 
 async fn scan(
     settings: &Settings,
     topics: &Topics,
-    fingerprint: &str,
-    recovery: &mut Recovery,
+    written: &mut BTreeMap<String, Written>,
 ) -> Result<(), RoleError> {
     let mut reader = Reader::open(settings, &topics.features, Start::Beginning).await?;
     while !reader.caught_up() {
         for message in reader.next_batch(BATCH, WAIT).await? {
-            if let Some(offset) = records::source_offset(&message, fingerprint) {
-                record_position(recovery, message.partition, offset);
+            if let Some(set) = set_of(written, &message) {
+                set.record_position(&message);
             }
         }
     }
@@ -105,11 +141,11 @@ async fn snapshots(settings: &Settings, topics: &Topics) -> Result<Vec<StreamSna
 /// # Errors
 /// User error `TopicRecreated`.
 pub(crate) fn check_same_topic(
-    engine: &StreamEngine,
+    known_ends: BTreeMap<i32, i64>,
     topic: &str,
     ends: &BTreeMap<i32, (i64, i64)>,
 ) -> Result<(), RoleError> {
-    for (partition, known) in engine.known_ends() {
+    for (partition, known) in known_ends {
         let end = ends.get(&partition).map_or(0, |(_, high)| *high);
         if end < known {
             return Err(recreated(
@@ -128,6 +164,7 @@ mod tests {
     use foresail_crds::pipeline::spec::{Adjustment, FeatureFunction, FeatureSpec};
 
     use super::*;
+    use crate::engine::StreamEngine;
 
     #[test]
     fn a_topic_that_ends_too_early_is_refused() {
@@ -138,11 +175,11 @@ mod tests {
         };
         let engine = StreamEngine::recover(&specs, Adjustment::None, &recovered).unwrap();
         let same = [(0, (0, 10)), (1, (0, 30))].into();
-        assert_eq!(check_same_topic(&engine, "bars", &same), Ok(()));
+        assert_eq!(check_same_topic(engine.known_ends(), "bars", &same), Ok(()));
         let short = [(0, (0, 9)), (1, (0, 30))].into();
-        let error = check_same_topic(&engine, "bars", &short).unwrap_err();
+        let error = check_same_topic(engine.known_ends(), "bars", &short).unwrap_err();
         assert_eq!(error.reason, "TopicRecreated");
         let fewer = [(0, (0, 10))].into();
-        assert!(check_same_topic(&engine, "bars", &fewer).is_err());
+        assert!(check_same_topic(engine.known_ends(), "bars", &fewer).is_err());
     }
 }

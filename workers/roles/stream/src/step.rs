@@ -32,6 +32,8 @@ pub enum Output {
 /// What one message led to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
+    /// Place of the feature set that made it; 0 is the declared one.
+    pub set: usize,
     /// Partition of the bar, and of the output.
     pub partition: i32,
     /// Offset of the bar.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use foresail_crds::Role;
 use foresail_crds::names::Topics;
+use foresail_crds::pipeline::spec::FeatureSetSpec;
 use foresail_crds::pipeline::status::StreamStatus;
 use foresail_crds::training_parameters::LARGEST_LOOKBACK;
 use foresail_crds::worker_config::StreamConfig;
@@ -14,7 +15,8 @@ use foresail_runtime_cache::Cache;
 use foresail_runtime_kafka::{Reader, Record, Settings, Start, TransactionalProducer};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::engine::{Output, Step, StreamEngine};
+use crate::engine::{Output, Step};
+use crate::engines::{Due, Engines};
 use crate::metrics::Metrics;
 use crate::mirror::Mirror;
 use crate::{records, recovery};
@@ -41,7 +43,9 @@ pub async fn run(context: RoleContext<StreamConfig, StreamStatus>) -> Result<(),
 struct Worker {
     context: RoleContext<StreamConfig, StreamStatus>,
     topics: Topics,
-    fingerprint: String,
+    sets: Vec<FeatureSetSpec>,
+    /// Of each of them.
+    fingerprints: Vec<String>,
     cache: Option<Cache>,
     metrics: Metrics,
 }
@@ -50,8 +54,9 @@ struct Worker {
 struct Connection {
     producer: TransactionalProducer,
     reader: Reader,
-    engine: StreamEngine,
-    mirror: Mirror,
+    engines: Engines,
+    /// Of each feature set.
+    mirrors: Vec<Mirror>,
     last_work: Instant,
 }
 
@@ -69,7 +74,7 @@ impl Supervised for Worker {
             self.metrics.bars.inc_by(messages.len() as u64);
             let steps: Vec<Step> = messages
                 .into_iter()
-                .filter_map(|message| connection.engine.push(&records::bar_message(message)))
+                .flat_map(|message| connection.engines.push(&records::bar_message(message)))
                 .collect();
             let stop = self.context.shutdown.is_cancelled();
             if !empty {
@@ -77,14 +82,7 @@ impl Supervised for Worker {
             }
             let idle = stop || connection.last_work.elapsed() >= QUIET;
             self.commit(&mut connection, &steps, idle).await?;
-            for step in steps {
-                if let Output::Row(row) = step.output {
-                    connection.mirror.remember(row);
-                }
-            }
-            if let Some(cache) = &self.cache {
-                connection.mirror.flush(cache, &self.fingerprint).await;
-            }
+            self.mirror(&mut connection, steps).await;
             // Something was written, or there is nothing to write.
             let proves = !proved && (!empty || connection.reader.caught_up());
             if proves {
@@ -92,7 +90,7 @@ impl Supervised for Worker {
                 proved = true;
             }
             if !empty || proves {
-                self.report(&connection.engine);
+                self.report(&connection.engines);
             }
             if stop {
                 return Ok(());
@@ -108,21 +106,26 @@ impl Supervised for Worker {
 impl Worker {
     fn new(context: RoleContext<StreamConfig, StreamStatus>) -> Result<Self, RoleError> {
         let config = &context.config;
-        let engine = StreamEngine::new(&config.features, config.adjustment).map_err(|e| {
+        let sets = config.feature_sets();
+        let computed = sets
+            .iter()
+            .map(|set| foresail_features::fingerprint(&set.features, set.adjustment));
+        let fingerprints = computed.collect::<Result<Vec<String>, _>>().map_err(|e| {
             RoleError::user(
                 "InvalidFeatures",
                 format!("spec.features: {e}; correct the spec"),
             )
         })?;
-        let fingerprint = engine.fingerprint();
+        let declared = fingerprints.first().cloned().unwrap_or_default();
         context
             .reporter
-            .note(|status| status.fingerprint = fingerprint.to_string());
+            .note(|status| status.fingerprint = declared);
         let prefix = config.pipeline.redis_prefix();
         let open = |spec| Cache::open(spec, prefix, &context.outside, &context.registry);
         Ok(Self {
             topics: config.topics(),
-            fingerprint: fingerprint.to_string(),
+            sets,
+            fingerprints,
             cache: config.redis.as_ref().map(open),
             metrics: Metrics::new(&context.registry),
             context,
@@ -136,31 +139,32 @@ impl Worker {
         let producer = TransactionalProducer::open(&settings, &identity).await?;
         let keep = LARGEST_LOOKBACK as usize;
         let tail = (keep * self.context.config.instruments.len()).min(LONGEST_TAIL);
-        let recovery =
-            recovery::read(&settings, &self.topics, &self.fingerprint, tail.max(1)).await?;
-        let (specs, adjustment) = (
-            &self.context.config.features,
-            self.context.config.adjustment,
-        );
-        let mut engine = StreamEngine::recover(specs, adjustment, &recovery.recovered)
+        let tail = tail.max(1) * self.sets.len();
+        let mut recovery =
+            recovery::read(&settings, &self.topics, &self.fingerprints, tail).await?;
+        let recovered = self.fingerprints.iter().map(|set| recovery.of(set));
+        let mut engines = Engines::recover(self.sets.iter().zip(recovered))
             .map_err(|e| RoleError::internal("FeatureSet", e.to_string()))?;
-        let start = Start::Offsets(engine.positions());
+        let start = Start::Offsets(engines.positions());
         let reader = Reader::open(&settings, &self.topics.bars, start).await?;
-        recovery::check_same_topic(&engine, &self.topics.bars, &reader.ends().await?)?;
+        let ends = reader.ends().await?;
+        recovery::check_same_topic(engines.known_ends(), &self.topics.bars, &ends)?;
         for (partition, records) in reader.removed() {
-            engine.lose(*partition, u64::try_from(*records).unwrap_or(0));
+            engines.lose(*partition, u64::try_from(*records).unwrap_or(0));
         }
-        let mut mirror = Mirror::new(keep, self.metrics.repairs.clone());
-        recovery
-            .rows
-            .into_iter()
-            .for_each(|row| mirror.remember(row));
-        tracing::info!(positions = ?engine.positions(), "connection open");
+        let mirrors = self.fingerprints.iter().map(|set| {
+            let mut mirror = Mirror::new(keep, self.metrics.repairs.clone());
+            let rows = recovery.rows(set).into_iter();
+            rows.for_each(|row| mirror.remember(row));
+            mirror
+        });
+        let mirrors = mirrors.collect();
+        tracing::info!(positions = ?engines.positions(), "connection open");
         Ok(Connection {
             producer,
             reader,
-            engine,
-            mirror,
+            engines,
+            mirrors,
             last_work: Instant::now(),
         })
     }
@@ -177,22 +181,27 @@ impl Worker {
             match &step.output {
                 Output::Row(_) => rows += 1,
                 Output::Refused(refused) => {
-                    refused_in.insert(step.partition);
-                    let (partition, offset) = (step.partition, step.offset);
+                    let (set, partition, offset) = (step.set, step.partition, step.offset);
+                    refused_in.insert(Due { set, partition });
                     tracing::warn!(partition, offset, reason = refused.reason, "bar refused");
                 }
             }
-            batch.push(records::output(&self.topics, &self.fingerprint, step));
+            let fingerprint = self.fingerprints.get(step.set);
+            let fingerprint = fingerprint.map_or("", String::as_str);
+            batch.push(records::output(&self.topics, fingerprint, step));
         }
         let refused = batch.len() as u64 - rows;
-        for partition in connection.engine.due(idle) {
-            refused_in.remove(&partition);
-            let snapshots = connection.engine.snapshots(partition);
-            batch.extend(snapshots.iter().map(|s| records::snapshot(&self.topics, s)));
+        for due in connection.engines.due(idle) {
+            refused_in.remove(&due);
+            let engine = connection.engines.of(due.set);
+            let snapshots = engine.map(|engine| engine.snapshots(due.partition));
+            let snapshots = snapshots.iter().flatten();
+            batch.extend(snapshots.map(|s| records::snapshot(&self.topics, s)));
         }
-        for partition in refused_in {
-            let snapshot = connection.engine.partition_snapshot(partition);
-            batch.push(records::snapshot(&self.topics, &snapshot));
+        for due in refused_in {
+            let engine = connection.engines.of(due.set);
+            let snapshot = engine.map(|engine| engine.partition_snapshot(due.partition));
+            batch.extend(snapshot.map(|s| records::snapshot(&self.topics, &s)));
         }
         if !batch.is_empty() {
             connection.producer.commit(batch).await?;
@@ -202,9 +211,26 @@ impl Worker {
         Ok(())
     }
 
-    /// Reports how far `engine` is.
-    fn report(&self, engine: &StreamEngine) {
-        let totals = engine.totals();
+    /// Brings Redis up to date with what was committed.
+    async fn mirror(&self, connection: &mut Connection, steps: Vec<Step>) {
+        for step in steps {
+            if let Output::Row(row) = step.output
+                && let Some(mirror) = connection.mirrors.get_mut(step.set)
+            {
+                mirror.remember(row);
+            }
+        }
+        let Some(cache) = &self.cache else {
+            return;
+        };
+        for (mirror, fingerprint) in connection.mirrors.iter_mut().zip(&self.fingerprints) {
+            mirror.flush(cache, fingerprint).await;
+        }
+    }
+
+    /// Reports how far the declared features are.
+    fn report(&self, engines: &Engines) {
+        let totals = engines.totals();
         let newest = totals.last_event_time;
         let seconds = newest.unwrap_or(0).div_euclid(1_000);
         self.metrics.last_event_time.set(seconds);

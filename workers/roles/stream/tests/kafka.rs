@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use foresail_crds::Role;
 use foresail_crds::names::PipelineName;
-use foresail_crds::pipeline::spec::{Adjustment, PipelineSpec, RedisSpec};
+use foresail_crds::pipeline::spec::{
+    Adjustment, FeatureSetSpec, FeatureSpec, PipelineSpec, RedisSpec,
+};
 use foresail_crds::records::FeatureRecord;
 use foresail_crds::training_parameters::LARGEST_LOOKBACK;
 use foresail_crds::worker_config::{RoleConfig, StreamConfig};
@@ -154,9 +156,13 @@ impl World {
     }
 
     fn expected(&self) -> Vec<FeatureRecord> {
+        self.expected_of(&self.config.features)
+    }
+
+    fn expected_of(&self, features: &[FeatureSpec]) -> Vec<FeatureRecord> {
         let mut rows = Vec::new();
         for symbol in SYMBOLS {
-            let mut set = FeatureSet::new(&self.config.features, Adjustment::All).unwrap();
+            let mut set = FeatureSet::new(features, Adjustment::All).unwrap();
             for day in 1..=self.days {
                 if let Some(row) = set.push(&bar(symbol, day)).unwrap() {
                     rows.push(FeatureRecord {
@@ -185,10 +191,20 @@ impl World {
     }
 
     async fn rows(&self) -> Vec<FeatureRecord> {
+        self.rows_where(|_| true).await
+    }
+
+    async fn rows_of(&self, features: &[FeatureSpec]) -> Vec<FeatureRecord> {
+        let fingerprint = foresail_features::fingerprint(features, Adjustment::All).unwrap();
+        self.rows_where(|set| set == fingerprint).await
+    }
+
+    async fn rows_where(&self, wanted: impl Fn(&str) -> bool) -> Vec<FeatureRecord> {
         let mut rows: Vec<FeatureRecord> = self
             .read(&self.config.topics().features)
             .await
             .iter()
+            .filter(|m| wanted(m.header("fingerprint").unwrap()))
             .map(|m| serde_json::from_slice(&m.value).unwrap())
             .collect();
         let order = |s: &str| SYMBOLS.iter().position(|x| *x == s);
@@ -338,6 +354,49 @@ async fn another_feature_set_writes_all_rows_again() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     world.mirrored().await;
+    shutdown.cancel();
+    task.await.unwrap();
+    world.clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_a_version_that_serves_go_on_beside_those_that_are_declared() {
+    let Some(config) = config("served") else {
+        return;
+    };
+    let mut world = World::new(config).await;
+    world.bars(30).await;
+    let (task, shutdown) = world.start();
+    world.settled().await;
+    shutdown.cancel();
+    task.await.unwrap();
+
+    let served = world.config.features.clone();
+    world.config.features.pop();
+    world.config.served = vec![FeatureSetSpec {
+        features: served.clone(),
+        adjustment: Adjustment::All,
+    }];
+    for round in 0..3_u64 {
+        let (task, _) = world.start();
+        world.bars(20).await;
+        tokio::time::sleep(Duration::from_millis(100 + round * 400)).await;
+        task.abort();
+        let _ = task.await;
+    }
+    let (task, shutdown) = world.start();
+    let until = Instant::now() + Duration::from_secs(60);
+    for features in [&served, &world.config.features] {
+        let expected = world.expected_of(features);
+        while world.rows_of(features).await.len() < expected.len() {
+            assert!(Instant::now() < until);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(world.rows_of(features).await, expected);
+    }
+    world.mirrored().await;
+    let refused = world.read(&world.config.topics().quarantine).await;
+    assert_eq!(refused.len() as i64, world.days / 25, "poison, each once");
     shutdown.cancel();
     task.await.unwrap();
     world.clean().await;

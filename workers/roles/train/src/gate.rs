@@ -34,7 +34,7 @@ pub(crate) struct Champion {
 pub(crate) async fn champion(store: &Store, served: &ServedVersion) -> Result<Champion, RoleError> {
     Ok(Champion {
         version: served.version,
-        loaded: foresail_artifacts::load(store, served, None).await?,
+        loaded: foresail_artifacts::load(store, served).await?,
     })
 }
 
@@ -50,7 +50,8 @@ pub(crate) struct GateWindow<'a> {
 /// What a run knows of challenger and champion.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Comparison {
-    /// Their numbers; none for a first version, for a champion that diverged, and on too few sessions.
+    /// Their numbers; none for a first version, for a champion that diverged or whose features are computed otherwise by
+    /// now, and on too few sessions.
     pub gate: Option<GateResult>,
     /// Sessions of the window that the champion has not seen, when they are too few.
     pub unseen_sessions: Option<u32>,
@@ -66,6 +67,10 @@ pub(crate) fn compare_unseen(
     champion: &Champion,
     window: &GateWindow<'_>,
 ) -> Result<Comparison, RoleError> {
+    if !computes_its_features(champion, window.data) {
+        tracing::warn!("this release computes other features than the champion was trained on");
+        return Ok(Comparison::default());
+    }
     let seen = seen_through(champion, window.data);
     let unseen = window.rows.iter().copied().filter(|s| s.event_time > seen);
     let unseen: Vec<&Sample> = unseen.collect();
@@ -81,6 +86,14 @@ pub(crate) fn compare_unseen(
         gate: reported(compare(challenger, champion, window))?,
         unseen_sessions: None,
     })
+}
+
+/// Whether rows of the champion's features can be made: theirs are the features of the challenger, or what its manifest
+/// names is computed as it was. Another release may compute something else under the same names.
+fn computes_its_features(champion: &Champion, data: &Dataset) -> bool {
+    let manifest = &champion.loaded.manifest;
+    let computed = foresail_features::fingerprint(&manifest.features, manifest.adjustment);
+    manifest.fingerprint == data.fingerprint || computed.is_ok_and(|c| c == manifest.fingerprint)
 }
 
 /// Time of the last bar that a label of the champion's training rows looked at.
@@ -228,144 +241,4 @@ fn diverged(whose: NotComparable, champion: u32, what: &str) -> RoleError {
 }
 
 #[cfg(test)]
-mod tests {
-    use foresail_crds::model_manifest::ScalerParameters;
-    use foresail_crds::pipeline::spec::Target;
-    use foresail_model::linear::Linear;
-    use foresail_model::{Predictor, SingleModel};
-    use serde_json::json;
-
-    use super::*;
-    use crate::data::dataset::FeatureSnapshot;
-    use crate::{fit, testing};
-
-    fn parameters() -> TrainingParameters {
-        testing::parameters(json!({"model": {"kind": "Linear"}, "horizon": 1, "target": "Close"}))
-    }
-
-    /// A model that always forecasts the same change of the close.
-    fn always(change: f64) -> Predictor {
-        let linear = Linear {
-            intercepts: vec![change],
-            coefficients: vec![vec![0.0]],
-        };
-        let scaler = ScalerParameters {
-            mean: vec![0.0],
-            std: vec![1.0],
-        };
-        let sizes = fit::sizes(&parameters(), 1);
-        assert_eq!(sizes.target, Target::Close);
-        Predictor::new(SingleModel::Linear(linear), scaler, sizes)
-    }
-
-    fn champion(predictor: Predictor) -> Champion {
-        let manifest = json!({
-            "formatVersion": 1, "namespace": "n", "pipeline": "p", "runId": "r", "codeVersion": "0", "seed": 1,
-            "data": {"deltaVersion": 1, "bars": 9, "trainingRows": 9, "firstEventTime": 0, "trainedThrough": 9,
-                "dataThrough": 9, "symbols": ["X"]},
-            "features": [{"name": "r", "function": "LogReturn"}], "adjustment": "All", "fingerprint": "f",
-            "warmUp": 2, "target": "Close", "horizon": 1, "lookback": 1, "kind": "Linear", "weights": null,
-            "scaler": {"mean": [0.0], "std": [1.0]}, "evaluation": [], "gate": null,
-            "driftReference": {"windowSessions": 5, "features": [], "calibration": []}
-        });
-        Champion {
-            version: 4,
-            loaded: Loaded {
-                manifest: serde_json::from_value(manifest).unwrap(),
-                predictor,
-            },
-        }
-    }
-
-    fn sample(day: i64) -> Sample {
-        Sample {
-            symbol: 0,
-            event_time: day,
-            close: 10.0,
-            adjustment_factor: 1.0,
-            window: vec![FeatureSnapshot::new(&[0.0], 10.0)],
-            labels: Some(vec![0.01]),
-            labels_end: Some(day + 1),
-        }
-    }
-
-    #[test]
-    fn rows_that_the_champion_has_seen_never_enter_the_gate() {
-        let data = Dataset {
-            fingerprint: "f".into(),
-            samples: (0..20).map(sample).collect(),
-            ..Dataset::default()
-        };
-        let gate: Vec<&Sample> = data.samples[14..].iter().collect();
-        let window = GateWindow {
-            bars: &Vec::new(),
-            data: &data,
-            rows: &gate,
-            parameters: &parameters(),
-        };
-        // Its last label is that of the session after: the gate begins at 14.
-        for (trained_through, unseen) in [(12, None), (13, Some(5)), (17, Some(1)), (19, Some(0))] {
-            let mut champion = champion(always(0.03));
-            champion.loaded.manifest.data.trained_through = trained_through;
-            let compared = compare_unseen(&always(0.01), &champion, &window).unwrap();
-            assert_eq!(compared.unseen_sessions, unseen, "{trained_through}");
-            assert_eq!(
-                compared.gate.is_some(),
-                unseen.is_none(),
-                "{trained_through}"
-            );
-        }
-        // Two steps ahead, one session more is known.
-        let mut champion = champion(always(0.03));
-        champion.loaded.manifest.data.trained_through = 12;
-        champion.loaded.manifest.horizon = 2;
-        let compared = compare_unseen(&always(0.01), &champion, &window).unwrap();
-        assert_eq!(compared.unseen_sessions, Some(5));
-    }
-
-    fn compared(challenger: f64, champion_change: f64) -> Result<GateResult, RoleError> {
-        let samples: Vec<Sample> = (0..6).map(sample).collect();
-        let gate: Vec<&Sample> = samples.iter().collect();
-        let data = Dataset {
-            fingerprint: "f".into(),
-            ..Dataset::default()
-        };
-        let champion = champion(always(champion_change));
-        let window = GateWindow {
-            bars: &Vec::new(),
-            data: &data,
-            rows: &gate,
-            parameters: &parameters(),
-        };
-        compare(&always(challenger), &champion, &window)
-    }
-
-    #[test]
-    fn a_better_challenger_is_measured() {
-        let gate = compared(0.01, 0.03).unwrap();
-        assert_eq!(gate.challenger_rmse.0, "0");
-        assert_eq!((gate.champion_rmse.0.as_str(), gate.dates), ("0.02", 6));
-        assert_eq!(
-            (gate.effect.0.as_str(), gate.p_value.0.as_str()),
-            ("1", "0")
-        );
-    }
-
-    #[test]
-    fn a_model_that_diverged_is_an_error_that_names_it() {
-        // The closes are finite, their squared errors are not.
-        for (challenger, champion, reason) in [
-            (1e200, 0.03, "ChallengerDiverged"),
-            (0.01, 1e200, "ChampionDiverged"),
-            (1e200, 1e200, "ChallengerDiverged"),
-            (f64::NAN, 0.03, "ChallengerDiverged"),
-            (0.01, f64::INFINITY, "ChampionDiverged"),
-        ] {
-            let error = compared(challenger, champion).unwrap_err();
-            assert_eq!(error.reason, reason, "{error}");
-            // A champion that diverged does not keep a run from making a version to pin.
-            let makes_a_version = reported(Err(error)).is_ok_and(|gate| gate.is_none());
-            assert_eq!(makes_a_version, reason == "ChampionDiverged");
-        }
-    }
-}
+mod tests;

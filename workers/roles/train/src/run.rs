@@ -10,7 +10,7 @@ use std::sync::Arc;
 use foresail_artifacts::Stored;
 use foresail_crds::Decimal;
 use foresail_crds::model_manifest::Evaluation;
-use foresail_crds::pipeline::spec::ModelKind;
+use foresail_crds::pipeline::spec::{FeatureSetSpec, ModelKind};
 use foresail_crds::pipeline::status::{NamedNumber, TrainingResult, TrainingStatus};
 use foresail_crds::worker_config::{TrainConfig, TrainingRun};
 use foresail_runtime_base::{Outside, RoleContext, RoleError, spawn_blocking};
@@ -148,6 +148,10 @@ fn result(stored: &Stored, run: &TrainingRun) -> Result<TrainingResult, RoleErro
         delta_version: run.delta_version,
         trained_through: Time(through),
         fingerprint: manifest.fingerprint.clone(),
+        feature_set: Some(FeatureSetSpec {
+            features: manifest.features.clone(),
+            adjustment: manifest.adjustment,
+        }),
         kind: manifest.kind,
         metrics: metrics(&manifest.evaluation, manifest.kind)?,
         gate: manifest.gate.clone(),

@@ -23,24 +23,13 @@ pub struct Loaded {
     pub predictor: Predictor,
 }
 
-/// Loads a version. With a `fingerprint`, only one that was trained on these features.
+/// Loads a version, whatever features it was trained on.
 ///
 /// # Errors
-/// User errors `DigestMismatch`, `FeatureSchemaMismatch` and `ModelUnusable` (no manifest of this program, too
-/// large, weights that do not fit, or no finite forecast); failures of S3.
-pub async fn load(
-    objects: &impl Objects,
-    served: &ServedVersion,
-    fingerprint: Option<&str>,
-) -> Result<Loaded, RoleError> {
+/// User errors `DigestMismatch` and `ModelUnusable` (no manifest of this program, too large, weights that do not
+/// fit, or no finite forecast); failures of S3.
+pub async fn load(objects: &impl Objects, served: &ServedVersion) -> Result<Loaded, RoleError> {
     let manifest = manifest(objects, served).await?;
-    if let Some(ours) = fingerprint.filter(|ours| *ours != manifest.fingerprint) {
-        let message = format!(
-            "v{} was trained on features {}, this pod computes {ours}; a new version is trained",
-            served.version, manifest.fingerprint
-        );
-        return Err(RoleError::user("FeatureSchemaMismatch", message));
-    }
     let place = S3Uri::parse(&served.manifest_uri)?;
     let name = format!("v{} at {place}", served.version);
     let weights = match &manifest.weights {

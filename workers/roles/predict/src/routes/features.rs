@@ -11,9 +11,9 @@ use utoipa::ToSchema;
 
 use super::answers;
 use super::bounded::{Few, Text};
-use super::errors::{BadParameter, ErrorAnswer};
+use super::errors::{BadParameter, ErrorAnswer, unavailable};
 use crate::limits::MOST_POINTS;
-use crate::state::State;
+use crate::state::{Loaded, State};
 
 /// Bars to compute features of.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -95,7 +95,7 @@ impl From<BarInput> for Bar {
 /// Feature rows of the bars; the first bars, which only warm up, have none.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Features {
-    /// Identity of the feature set (hex): models trained on another one are not served.
+    /// Identity of the feature set (hex): that of the version that answers.
     fingerprint: String,
     /// Names of the features, in the order of `values`.
     names: Vec<String>,
@@ -120,7 +120,8 @@ struct Row {
 
 /// Feature rows of bars in the request
 ///
-/// Computed by the code that the stream worker and the trainer use, with the Pipeline's features.
+/// Computed by the code that the stream worker and the trainer use, with the features of the
+/// version that answers.
 #[utoipa::path(
     post,
     path = "/v1/features",
@@ -135,18 +136,20 @@ struct Row {
         (status = 408, description = "The body came too slowly", body = ErrorAnswer),
         (status = 413, description = "The body is larger than 2 MiB", body = ErrorAnswer),
         (status = 415, description = "The body is packed", body = ErrorAnswer),
-        (status = 503, description = "Too busy; Retry-After says when to come again", body = ErrorAnswer)
+        (status = 503, description = "Not ready, or too busy; Retry-After says when to come again", body = ErrorAnswer)
     )
 )]
 pub(crate) async fn compute(state: web::Data<Arc<State>>, body: Bytes) -> HttpResponse {
-    let worker = Arc::clone(&state);
-    let work = move |request: FeaturesRequest| rows(&worker, request);
+    let Some(champion) = state.champion.load_full() else {
+        return unavailable("no version is loaded yet");
+    };
+    let work = move |request: FeaturesRequest| rows(&champion, request);
     answers::answer(&state.limits, body, work).await
 }
 
-fn rows(state: &State, request: FeaturesRequest) -> Result<Features, BadParameter> {
-    let config = &state.config;
-    let mut set = FeatureSet::new(&config.features, config.adjustment)
+fn rows(champion: &Loaded, request: FeaturesRequest) -> Result<Features, BadParameter> {
+    let declared = &champion.feature_set;
+    let mut set = FeatureSet::new(&declared.features, declared.adjustment)
         .map_err(|error| BadParameter::new("features", error.to_string()))?;
     let mut rows = Vec::new();
     for (index, bar) in request.bars.0.into_iter().map(Bar::from).enumerate() {

@@ -80,7 +80,7 @@ pub(crate) async fn all_symbols(state: web::Data<Arc<State>>) -> HttpResponse {
         return unavailable("no version is loaded yet");
     };
     let mut forecasts: Vec<Arc<Forecast>> = Vec::new();
-    for symbol in state.table.symbols() {
+    for symbol in state.table.symbols(&champion.fingerprint) {
         if let Ok((forecast, _)) = newest(&state, &champion, &symbol).await {
             forecasts.push(forecast);
         }
@@ -106,7 +106,8 @@ async fn newest(
             &message,
         ));
     }
-    let Some(rows) = state.table.last(symbol, champion.predictor.lookback()) else {
+    let lookback = champion.predictor.lookback();
+    let Some(rows) = state.table.last(&champion.fingerprint, symbol, lookback) else {
         return Err(unavailable("no feature row of this symbol yet"));
     };
     forecast(state, champion, &rows).await.ok_or_else(|| {

@@ -140,9 +140,9 @@ fn forecast_series(
         let message = format!("`{other}` is not served; the model forecasts days");
         return Err(series.refuse("frequency", message));
     }
-    let bars = series.bars(state)?;
-    let config = &state.config;
-    let mut set = FeatureSet::new(&config.features, config.adjustment)
+    let declared = &champion.feature_set;
+    let bars = series.bars(state.calendar, &declared.features)?;
+    let mut set = FeatureSet::new(&declared.features, declared.adjustment)
         .map_err(|e| BadParameter::new("features", e.to_string()))?;
     let lookback = champion.predictor.lookback();
     let mut rows: VecDeque<FeatureRow> = VecDeque::with_capacity(lookback);

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::limits::{BODY_PAUSE, LARGEST_BODY};
 use crate::server::http;
 use crate::state::State;
-use crate::testing::{model, returns, row, state};
+use crate::testing::{model, put, row, state};
 
 /// More than may be worked on at one time.
 const MANY: usize = 520;
@@ -20,9 +20,9 @@ const SOON: Duration = Duration::from_secs(5);
 
 /// A server that has an answer, and its address.
 async fn serving() -> (Arc<State>, SocketAddr) {
-    let state = state(returns());
+    let state = state();
     state.champion.store(Some(model(1)));
-    state.table.extend([row(1_199_221_200_000)]);
+    put(&state, [row(1_199_221_200_000)]);
     let (server, address) = http(&state, SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     actix_web::rt::spawn(server);
     (state, address)

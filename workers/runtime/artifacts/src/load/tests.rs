@@ -107,7 +107,7 @@ async fn written(kind: &str, weights: Option<Vec<u8>>) -> (Memory, ServedVersion
 }
 
 async fn refused(memory: &Memory, served: &ServedVersion) -> RoleError {
-    let error = load(memory, served, Some("ours")).await.unwrap_err();
+    let error = load(memory, served).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::User, "{error}");
     error
 }
@@ -116,7 +116,7 @@ async fn refused(memory: &Memory, served: &ServedVersion) -> RoleError {
 async fn what_was_written_is_loaded_and_found_again() {
     for (kind, weights) in [("Linear", Some(weights(0.5))), ("Naive", None)] {
         let (memory, served) = written(kind, weights).await;
-        let loaded = load(&memory, &served, Some("ours")).await.unwrap();
+        let loaded = load(&memory, &served).await.unwrap();
         assert_eq!(loaded.manifest.run_id, "r");
         let row = Row {
             values: &[1.0],
@@ -196,15 +196,6 @@ async fn weights_that_declare_too_much_are_not_asked_for() {
 }
 
 #[tokio::test]
-async fn features_are_compared_where_they_are_asked_for() {
-    let (memory, served) = written("Linear", Some(weights(0.5))).await;
-    let error = load(&memory, &served, Some("theirs")).await.unwrap_err();
-    assert_eq!(error.reason, "FeatureSchemaMismatch", "{error}");
-    assert!(!memory.read(".bin"), "before the weights are read");
-    assert!(load(&memory, &served, None).await.is_ok());
-}
-
-#[tokio::test]
 async fn what_gives_no_finite_forecast_is_refused() {
     // The change is finite; its close is not.
     let diverged = written("Linear", Some(weights(1_000.0))).await;
@@ -231,7 +222,7 @@ async fn what_is_no_manifest_says_so() {
 #[tokio::test]
 async fn an_absent_object_is_waited_for() {
     let (_, served) = written("Naive", None).await;
-    let error = load(&Memory::default(), &served, None).await.unwrap_err();
+    let error = load(&Memory::default(), &served).await.unwrap_err();
     assert_eq!(
         (error.class, error.reason.as_str()),
         (ErrorClass::Outside, "S3NotFound")

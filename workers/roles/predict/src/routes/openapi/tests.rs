@@ -16,7 +16,7 @@ use self::schema::faults;
 use super::Document;
 use crate::routes;
 use crate::state::State;
-use crate::testing::{app, model, returns, row, state};
+use crate::testing::{app, model, put, row, state};
 
 /// The page that shows the API to people.
 const PAGE: &str = include_str!("../../../../../../docs/http.md");
@@ -27,9 +27,9 @@ fn document() -> Value {
 
 /// A state that answers every route: two symbols declared, one with a row.
 fn serving() -> Arc<State> {
-    let state = state(returns());
+    let state = state();
     state.champion.store(Some(model(3)));
-    state.table.extend([row(1_199_221_200_000)]);
+    put(&state, [row(1_199_221_200_000)]);
     state
 }
 

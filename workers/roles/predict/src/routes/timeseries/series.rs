@@ -1,13 +1,12 @@
 //! A series of a request as bars on consecutive sessions.
 
-use foresail_crds::pipeline::spec;
-use foresail_domain::{Bar, Interval};
+use foresail_crds::pipeline::spec::{self, FeatureSpec};
+use foresail_domain::{Bar, Interval, TradingCalendar};
 use foresail_features::{columns_read, reads_date};
 
 use super::body::{Column, SeriesInput};
 use crate::routes::bounded::{Points, Text};
 use crate::routes::errors::BadParameter;
-use crate::state::State;
 
 /// One series, and its place in the request for the messages.
 pub(super) struct Series<'a> {
@@ -21,11 +20,15 @@ impl Series<'_> {
         BadParameter::new(format!("inputs[{}].{field}", self.index), message)
     }
 
-    /// The points as bars from `start_timestamp` on.
-    pub(super) fn bars(&self, state: &State) -> Result<Vec<Bar>, BadParameter> {
+    /// The points as bars from `start_timestamp` on, with all that these features read.
+    pub(super) fn bars(
+        &self,
+        calendar: TradingCalendar,
+        features: &[FeatureSpec],
+    ) -> Result<Vec<Bar>, BadParameter> {
         let columns = self.columns()?;
-        self.check_columns(state, columns)?;
-        let mut date = self.start(state)?;
+        self.check_columns(features, columns)?;
+        let mut date = self.start(features)?;
         let place = |column| columns.iter().position(|c| *c == column);
         let symbol = self.input.name.as_ref().map_or("", |name| &name.0);
         let mut bars = Vec::with_capacity(self.input.series.iter().len());
@@ -36,7 +39,7 @@ impl Series<'_> {
             bars.push(Bar {
                 symbol: symbol.to_owned(),
                 interval: Interval::Daily,
-                event_time: state.calendar.session_end(date),
+                event_time: calendar.session_end(date),
                 open: value(Column::Open),
                 high: value(Column::High),
                 low: value(Column::Low),
@@ -48,7 +51,7 @@ impl Series<'_> {
                 provider: "request".into(),
                 revision: 0,
             });
-            date = state.calendar.next_session(date);
+            date = calendar.next_session(date);
         }
         Ok(bars)
     }
@@ -80,7 +83,11 @@ impl Series<'_> {
 
     /// A column that a feature reads and the body lacks would be filled with something else, and the forecast would
     /// look like one.
-    fn check_columns(&self, state: &State, columns: &[Column]) -> Result<(), BadParameter> {
+    fn check_columns(
+        &self,
+        declared: &[FeatureSpec],
+        columns: &[Column],
+    ) -> Result<(), BadParameter> {
         for (at, column) in columns.iter().enumerate() {
             if columns[..at].contains(column) {
                 let message = format!("{} is named twice", wire_name(*column));
@@ -89,7 +96,7 @@ impl Series<'_> {
         }
         let mut missing: Vec<Column> = Vec::new();
         let mut features: Vec<&str> = Vec::new();
-        for feature in &state.config.features {
+        for feature in declared {
             let read = columns_read(feature).iter().filter_map(column_of);
             let lacking: Vec<Column> = read.filter(|c| !columns.contains(c)).collect();
             if !lacking.is_empty() {
@@ -112,10 +119,10 @@ impl Series<'_> {
         Err(self.refuse("columns", message))
     }
 
-    fn start(&self, state: &State) -> Result<jiff::civil::Date, BadParameter> {
+    fn start(&self, features: &[FeatureSpec]) -> Result<jiff::civil::Date, BadParameter> {
         let Some(Text(text)) = &self.input.start_timestamp else {
-            let features = state.config.features.iter();
             let dated = features
+                .iter()
                 .filter(|f| reads_date(f))
                 .map(|f| f.name.as_str())
                 .collect::<Vec<_>>();

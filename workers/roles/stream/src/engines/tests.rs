@@ -1,4 +1,4 @@
-//! The engine against a log in memory that takes whole transactions or nothing: interrupted
+//! The engines against a log in memory that takes whole transactions or nothing: interrupted
 //! anywhere, with whatever snapshots are left, the log ends up the same.
 
 use std::collections::BTreeMap;
@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use foresail_crds::pipeline::spec::{Adjustment, FeatureFunction, FeatureSpec};
 use foresail_crds::records::{FeatureRecord, StreamSnapshot};
 use foresail_domain::{Bar, Interval};
+use foresail_features::FeatureSet;
 
 use super::*;
+use crate::records::snapshot_key;
 
 fn spec(name: &str, function: FeatureFunction, window: Option<u32>) -> FeatureSpec {
     FeatureSpec {
@@ -99,18 +101,19 @@ struct Log {
 type Sorted = (Vec<(i32, i64, String, String)>, Vec<(i32, i64, String)>);
 
 impl Log {
-    fn commit(&mut self, engine: &mut StreamEngine, steps: Vec<Step>, idle: bool) {
+    fn commit(&mut self, engines: &mut Engines, steps: Vec<Step>, idle: bool) {
         let mut refused_in = std::collections::BTreeSet::new();
         for step in steps.into_iter().filter(|s| s.fresh) {
+            let (set, partition) = (step.set, step.partition);
             match step.output {
                 Output::Row(row) => self.rows.push((
                     step.partition,
                     step.offset,
-                    engine.fingerprint().to_string(),
+                    engines.of(set).unwrap().fingerprint().to_string(),
                     serde_json::to_string(&row).unwrap(),
                 )),
                 Output::Refused(refused) => {
-                    refused_in.insert(step.partition);
+                    refused_in.insert((set, partition));
                     let text = serde_json::to_string(&refused).unwrap();
                     self.refused.push((step.partition, step.offset, text));
                 }
@@ -118,14 +121,14 @@ impl Log {
         }
         let mut snapshots: Vec<_> = refused_in
             .into_iter()
-            .map(|p| engine.partition_snapshot(p))
+            .map(|(set, p)| engines.of(set).unwrap().partition_snapshot(p))
             .collect();
-        for partition in engine.due(idle) {
-            snapshots.extend(engine.snapshots(partition));
+        for due in engines.due(idle) {
+            let engine = engines.of(due.set).unwrap();
+            snapshots.extend(engine.snapshots(due.partition));
         }
         for snapshot in snapshots {
-            let key = format!("{}/{}", snapshot.partition, snapshot.symbol);
-            self.state.insert(key, snapshot);
+            self.state.insert(snapshot_key(&snapshot), snapshot);
         }
     }
 
@@ -133,7 +136,8 @@ impl Log {
         let mut last_source_offsets = BTreeMap::new();
         for (partition, offset, of, _) in &self.rows {
             if of == fingerprint {
-                last_source_offsets.insert(*partition, *offset);
+                let last = last_source_offsets.entry(*partition).or_insert(*offset);
+                *last = (*last).max(*offset);
             }
         }
         Recovered {
@@ -156,6 +160,21 @@ fn recover(log: &Log, specs: &[FeatureSpec]) -> StreamEngine {
     StreamEngine::recover(specs, Adjustment::Splits, &recovered).unwrap()
 }
 
+fn recover_all(log: &Log, sets: &[&[FeatureSpec]]) -> Engines {
+    let sets: Vec<FeatureSetSpec> = sets
+        .iter()
+        .map(|features| FeatureSetSpec {
+            features: features.to_vec(),
+            adjustment: Adjustment::Splits,
+        })
+        .collect();
+    let recovered = sets.iter().map(|set| {
+        let fingerprint = foresail_features::fingerprint(&set.features, set.adjustment).unwrap();
+        (set, log.recovered(&fingerprint))
+    });
+    Engines::recover(recovered).unwrap()
+}
+
 /// Reads what `engine` asks for in batches and commits each; stops before batch `crash`, whose
 /// work is lost.
 fn run(
@@ -163,19 +182,29 @@ fn run(
     topic: &[BarMessage],
     specs: &[FeatureSpec],
     crash: Option<usize>,
-) -> StreamEngine {
-    let mut engine = recover(log, specs);
-    let from = engine.positions();
+) -> Engines {
+    run_all(log, topic, &[specs], crash)
+}
+
+/// The same with several feature sets.
+fn run_all(
+    log: &mut Log,
+    topic: &[BarMessage],
+    sets: &[&[FeatureSpec]],
+    crash: Option<usize>,
+) -> Engines {
+    let mut engines = recover_all(log, sets);
+    let from = engines.positions();
     let wanted = |m: &&BarMessage| m.offset >= from.get(&m.partition).copied().unwrap_or(0);
     let messages: Vec<&BarMessage> = topic.iter().filter(wanted).collect();
     for (number, batch) in messages.chunks(3).enumerate() {
-        let steps = batch.iter().filter_map(|m| engine.push(m)).collect();
+        let steps = batch.iter().flat_map(|m| engines.push(m)).collect();
         if crash == Some(number) {
-            return engine;
+            return engines;
         }
-        log.commit(&mut engine, steps, number % 4 == 3);
+        log.commit(&mut engines, steps, number % 4 == 3);
     }
-    engine
+    engines
 }
 
 #[test]
@@ -227,7 +256,8 @@ fn a_restart_at_every_point_gives_identical_logs() {
         ("all snapshots", |_| {}),
         ("no snapshots", |log| log.state.clear()),
         ("one damaged snapshot", |log| {
-            if let Some(s) = log.state.get_mut("0/A") {
+            let mut of_a = log.state.values_mut();
+            if let Some(s) = of_a.find(|s| s.symbol == "A") {
                 s.state = serde_json::json!("garbage");
             }
         }),
@@ -270,6 +300,80 @@ fn another_feature_set_starts_over_and_the_first_one_goes_on() {
     run(&mut log, &topic, &other, None);
     run(&mut log, &topic, &specs(), None);
     assert_eq!(log.sorted(), whole.sorted());
+}
+
+/// Audit A2: an edit of the features takes no row from the champion.
+#[test]
+fn two_feature_sets_write_what_each_writes_alone_and_refuse_a_bar_once() {
+    let topic = bars_topic(30);
+    let mut other = specs();
+    other.pop();
+    let (declared, served) = (other.as_slice(), &specs()[..]);
+    let mut apart = Log::default();
+    run(&mut apart, &topic, served, None);
+    run(&mut apart, &topic, declared, None);
+    let half = topic.len() / 2;
+    for crash in [None, Some(0), Some(3), Some(half / 3)] {
+        // The champion's alone, until the features are edited; then both, then only the new ones.
+        let mut log = Log::default();
+        run(&mut log, &topic[..half], served, None);
+        run_all(&mut log, &topic, &[declared, served], crash);
+        let engines = run_all(&mut log, &topic, &[declared, served], None);
+        assert_eq!(log.sorted(), apart.sorted(), "crash {crash:?}");
+        let newest = engines.totals().last_event_time;
+        assert_eq!(newest, Some(30 * 86_400_000));
+        run(&mut log, &topic, declared, None);
+        assert_eq!(log.sorted(), apart.sorted(), "crash {crash:?}");
+    }
+}
+
+#[test]
+fn a_feature_set_that_is_new_is_read_from_the_first_bar_and_the_other_is_not_repeated() {
+    let topic = bars_topic(30);
+    let mut other = specs();
+    other.pop();
+    let mut log = Log::default();
+    run(&mut log, &topic, &specs(), None);
+    let served = specs();
+    let known = recover_all(&log, &[&served]).positions();
+    assert!(known.values().all(|offset| *offset > 0), "{known:?}");
+    for sets in [[&other, &served], [&served, &other]] {
+        let both = recover_all(&log, &sets.map(Vec::as_slice));
+        assert!(both.positions().values().all(|offset| *offset == 0));
+    }
+    let both = recover_all(&log, &[&other, &served]);
+    assert_eq!(
+        both.known_ends(),
+        recover_all(&log, &[&served]).known_ends()
+    );
+    // One that has come less far: both are read from there.
+    let mut behind = log.clone();
+    let half = topic.len() / 2;
+    run(&mut behind, &topic[..half], &other, None);
+    let least = recover_all(&behind, &[&other]).positions();
+    assert!(least != known && !least.is_empty(), "{least:?}");
+    for sets in [[&other, &served], [&served, &other]] {
+        let both = recover_all(&behind, &sets.map(Vec::as_slice));
+        assert_eq!(both.positions(), least);
+    }
+    // What it kept of a set is there when the set comes back.
+    run(&mut log, &topic, &other, None);
+    assert_eq!(recover_all(&log, &[&served]).positions(), known);
+}
+
+#[test]
+fn the_newest_of_two_snapshots_counts_whatever_their_keys() {
+    let mut log = Log::default();
+    run(&mut log, &bars_topic(15), &specs(), None);
+    let old: Vec<StreamSnapshot> = log.state.values().cloned().collect();
+    run(&mut log, &bars_topic(30), &specs(), None);
+    let positions = recover(&log, &specs()).positions();
+    for (key, snapshot) in old.into_iter().enumerate() {
+        // As a release before this one named them, before and behind.
+        log.state.insert(format!("0{key}"), snapshot.clone());
+        log.state.insert(format!("z{key}"), snapshot);
+    }
+    assert_eq!(recover(&log, &specs()).positions(), positions);
 }
 
 #[test]
@@ -324,9 +428,10 @@ fn symbols_that_nobody_declared_do_not_fill_the_memory() {
 #[test]
 fn records_that_were_gone_are_counted_across_restarts() {
     let mut log = Log::default();
-    let mut engine = run(&mut log, &bars_topic(20), &specs(), None);
-    engine.lose(1, 40);
-    assert_eq!(engine.due(true), [0, 1], "it is saved though no bar comes");
-    log.commit(&mut engine, vec![], true);
+    let mut engines = run(&mut log, &bars_topic(20), &specs(), None);
+    engines.lose(1, 40);
+    let due: Vec<i32> = engines.due(true).iter().map(|due| due.partition).collect();
+    assert_eq!(due, [0, 1], "it is saved though no bar comes");
+    log.commit(&mut engines, vec![], true);
     assert_eq!(recover(&log, &specs()).totals().lost, 40);
 }
