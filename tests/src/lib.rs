@@ -7,6 +7,7 @@ pub mod checks;
 pub mod cluster;
 pub mod delta;
 pub mod diagnostics;
+pub mod events;
 pub mod faults;
 pub mod harness;
 pub mod metrics;

@@ -23,15 +23,18 @@ pub enum Scenario {
     Corrupt,
     /// `a_new_predictor_starts_while_redis_is_down`.
     WithoutRedis,
-    /// Nothing yet.
-    Nowhere,
+    /// `what_a_person_sets_is_done`, with what it does to the topics at its end.
+    ByHand,
+    /// No cluster: thousands of forecasts would have to be served while one is handed over. In `predict`:
+    /// `what_does_not_fit_the_log_is_counted`.
+    UnitTest,
 }
 
 /// Every metric, and what moves it.
 const METRICS: [(&str, Scenario); 31] = [
     ("foresail_cache_damaged_total", Scenario::Corrupt),
     ("foresail_cache_errors_total", Scenario::WithoutRedis),
-    ("foresail_cache_repairs_total", Scenario::Nowhere),
+    ("foresail_cache_repairs_total", Scenario::ByHand),
     ("foresail_drift_alarm", Scenario::Alarm),
     ("foresail_drift_ks", Scenario::Alarm),
     ("foresail_drift_psi", Scenario::Alarm),
@@ -42,9 +45,9 @@ const METRICS: [(&str, Scenario); 31] = [
     ("foresail_lake_bars_total", Scenario::Alarm),
     (
         "foresail_monitor_connections_failed_total",
-        Scenario::Nowhere,
+        Scenario::ByHand,
     ),
-    ("foresail_monitor_failed_predictions", Scenario::Nowhere),
+    ("foresail_monitor_failed_predictions", Scenario::ByHand),
     ("foresail_monitor_predictions_total", Scenario::Alarm),
     ("foresail_monitor_rows_total", Scenario::Alarm),
     ("foresail_operator_reconciles_total", Scenario::Alarm),
@@ -56,15 +59,12 @@ const METRICS: [(&str, Scenario); 31] = [
     ("foresail_predict_table_rows", Scenario::Alarm),
     ("foresail_realised_excess_ratio", Scenario::Alarm),
     ("foresail_realised_rmse_ratio", Scenario::Alarm),
-    ("foresail_served_log_dropped_total", Scenario::Nowhere),
-    ("foresail_served_log_overflow_total", Scenario::Nowhere),
+    ("foresail_served_log_dropped_total", Scenario::ByHand),
+    ("foresail_served_log_overflow_total", Scenario::UnitTest),
     ("foresail_stream_bars_total", Scenario::Alarm),
-    (
-        "foresail_stream_connections_failed_total",
-        Scenario::Nowhere,
-    ),
+    ("foresail_stream_connections_failed_total", Scenario::ByHand),
     ("foresail_stream_last_event_time_seconds", Scenario::Alarm),
-    ("foresail_stream_refused_bars_total", Scenario::Nowhere),
+    ("foresail_stream_refused_bars_total", Scenario::ByHand),
     ("foresail_stream_rows_total", Scenario::Alarm),
 ];
 

@@ -25,6 +25,18 @@ pub async fn flush(cluster: &Cluster) -> Result<()> {
     ask(cluster, &cmd("FLUSHALL")).await
 }
 
+/// Removes the keys that match a pattern; returns how many there were.
+///
+/// # Errors
+/// When Redis does not answer.
+pub async fn remove(cluster: &Cluster, pattern: &str) -> Result<usize> {
+    let keys = keys(cluster, pattern).await?;
+    for key in &keys {
+        ask::<()>(cluster, cmd("DEL").arg(key)).await?;
+    }
+    Ok(keys.len())
+}
+
 /// Overwrites the oldest entry of every list that matches a pattern; returns how many there were.
 ///
 /// # Errors

@@ -9,7 +9,9 @@ use foresail_crds::records::{FeatureRecord, PredictionRecord, QuarantineRecord};
 use foresail_crds::worker_config::KafkaAddress;
 use foresail_domain::Bar;
 use foresail_runtime_base::{Outside, Secrets};
-use foresail_runtime_kafka::{Message, Reader, Settings, Start, admin};
+use foresail_runtime_kafka::{
+    Message, Reader, Record, Settings, Start, TransactionalProducer, admin,
+};
 use serde::de::DeserializeOwned;
 
 use crate::Space;
@@ -19,6 +21,17 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Topics of a Pipeline.
 pub fn names(space: &Space, pipeline: &str) -> Topics {
     PipelineName::new(&space.name, pipeline).topics("")
+}
+
+/// Writes one record past the product, as anybody with access to Kafka can.
+///
+/// # Errors
+/// When Kafka does not take it.
+pub async fn write(space: &Space, record: Record) -> Result<()> {
+    let identity = format!("{}-by-hand", record.topic);
+    let mut producer = TransactionalProducer::open(&settings(space)?, &identity).await?;
+    producer.commit(vec![record]).await?;
+    Ok(())
 }
 
 /// Makes an empty topic.

@@ -1,6 +1,8 @@
 //! The loop as the demo shows it: real bars from the file to the forecast, and a simulated break.
 
+mod by_hand;
 mod demo;
+mod disturbed;
 mod features;
 mod networks;
 mod parity;

@@ -311,17 +311,33 @@ async fn a_full_cache_forgets_the_oldest_and_keeps_the_rest() {
 async fn a_served_forecast_that_kafka_never_took_is_counted_at_the_end() {
     let state = logging();
     let log = state.log.as_ref().unwrap();
-    let record = PredictionRecord {
+    log.send(served(), Origin::Pipeline);
+    log.close(Duration::from_millis(50)).await;
+    assert_eq!(state.metrics.log_dropped.get(), 1);
+}
+
+#[actix_web::test]
+async fn what_does_not_fit_the_log_is_counted() {
+    let state = logging();
+    let log = state.log.as_ref().unwrap();
+    // The task of the log runs while this one waits, and it does not.
+    for _ in 0..4_096 {
+        log.send(served(), Origin::Pipeline);
+    }
+    assert_eq!(state.metrics.log_overflow.get(), 0);
+    log.send(served(), Origin::Pipeline);
+    assert_eq!(state.metrics.log_overflow.get(), 1);
+}
+
+fn served() -> PredictionRecord {
+    PredictionRecord {
         symbol: "X".into(),
         event_time: 0,
         model_version: 1,
         close: 100.0,
         adjustment_factor: 1.0,
         forecast: vec![101.0],
-    };
-    log.send(record, Origin::Pipeline);
-    log.close(Duration::from_millis(50)).await;
-    assert_eq!(state.metrics.log_dropped.get(), 1);
+    }
 }
 
 #[actix_web::test]
