@@ -14,7 +14,7 @@ use crate::paths::Paths;
 use crate::progress::{self, step};
 use crate::versions;
 
-const LIMIT: Duration = Duration::from_secs(45 * 60);
+const LIMIT: Duration = Duration::from_secs(80 * 60);
 
 /// One Go module and the programs that come out of it.
 pub struct Tool {
