@@ -17,14 +17,16 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::Settings;
 use crate::error::{explain, explain_refusal, lost};
-use crate::settings::REQUEST_TIMEOUT;
 
+/// How long an answer is waited for: whoever is not to be reached should be told of within half a minute from the start of a
+/// pod, and is asked again.
+const ANSWER: Duration = Duration::from_secs(7);
 /// How long another broker, or another address of the same one, may still answer after the first has refused.
 const AFTER_REFUSAL: Duration = Duration::from_secs(3);
 /// How long the client may take beyond its own timeout.
-const SLACK: Duration = Duration::from_secs(2);
+const SLACK: Duration = Duration::from_secs(1);
 
-/// Waits until a broker answers: up to 12 s, 3 s after the first refused connection, and no longer once a login is
+/// Waits until a broker answers: up to 8 s, 3 s after the first refused connection, and no longer once a login is
 /// refused.
 ///
 /// # Errors
@@ -62,7 +64,7 @@ fn ask(config: &ClientConfig, listener: Listener, answered: oneshot::Sender<Answ
         }
     };
     // Asked for one topic, librdkafka would go on asking for it, and some brokers would make it.
-    let metadata = client.client().fetch_metadata(None, REQUEST_TIMEOUT);
+    let metadata = client.client().fetch_metadata(None, ANSWER);
     answered.send(metadata.map(drop)).ok();
 }
 
@@ -119,7 +121,7 @@ async fn outcome(
     mut answer: oneshot::Receiver<Answer>,
     mut refusals: mpsc::UnboundedReceiver<Refusal>,
 ) -> Outcome {
-    let mut deadline = Instant::now() + REQUEST_TIMEOUT + SLACK;
+    let mut deadline = Instant::now() + ANSWER + SLACK;
     let mut first = None;
     let failure = loop {
         tokio::select! {
