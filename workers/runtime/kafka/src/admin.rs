@@ -1,6 +1,8 @@
 //! Topics: made when absent, refused when of another width or with settings that lose records, removed when asked for.
 
-use foresail_runtime_base::RoleError;
+use std::sync::Arc;
+
+use foresail_runtime_base::{RoleError, spawn_blocking};
 use rdkafka::admin::{
     AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
     TopicReplication,
@@ -10,7 +12,8 @@ use rdkafka::config::FromClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::Settings;
-use crate::error::explain;
+use crate::answers::answers;
+use crate::error::{explain, lost};
 use crate::settings::REQUEST_TIMEOUT;
 
 /// One topic to make.
@@ -26,7 +29,7 @@ pub struct Topic {
     pub config: Vec<(&'static str, &'static str)>,
 }
 
-/// Makes the topics that are absent. Idempotent.
+/// Makes the topics that are absent. Idempotent. When no broker answers, that is told within some seconds.
 ///
 /// # Errors
 /// `KafkaUnreachable`, `KafkaAuthFailed`, `TopicRefused`; user error `TopicWidthDiffers` when a topic
@@ -34,7 +37,18 @@ pub struct Topic {
 /// partitions, behind what is already computed of them; user error `TopicMisconfigured` when one that was there loses
 /// records that are needed.
 pub async fn ensure_topics(settings: &Settings, topics: &[Topic]) -> Result<(), RoleError> {
+    answers(settings, "making topics").await?;
     let admin = client(settings)?;
+    let made = make_topics(&admin, settings, topics).await;
+    end(admin);
+    made
+}
+
+async fn make_topics(
+    admin: &Arc<Admin>,
+    settings: &Settings,
+    topics: &[Topic],
+) -> Result<(), RoleError> {
     for topic in topics {
         let what = format!("making topic `{}`", topic.name);
         let to_error = |e: &KafkaError| explain(&what, settings.servers(), e);
@@ -52,8 +66,8 @@ pub async fn ensure_topics(settings: &Settings, topics: &[Topic]) -> Result<(), 
             Ok(()) | Err(KafkaError::AdminOp(RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err(error) => return Err(to_error(&error)),
         }
-        let have = partition_count(&admin, topic)
-            .await
+        let have = partition_count(admin, &topic.name)
+            .await?
             .map_err(|e| to_error(&e))?;
         if have > 0 && have != topic.partitions {
             let message = format!(
@@ -63,16 +77,13 @@ pub async fn ensure_topics(settings: &Settings, topics: &[Topic]) -> Result<(), 
             );
             return Err(RoleError::user("TopicWidthDiffers", message));
         }
-        check_settings(&admin, topic).await?;
+        check_settings(admin, topic).await?;
     }
     Ok(())
 }
 
 /// A topic that was made before by somebody else may forget what it is given. Whoever may not ask is believed.
-async fn check_settings(
-    admin: &AdminClient<DefaultClientContext>,
-    topic: &Topic,
-) -> Result<(), RoleError> {
+async fn check_settings(admin: &Admin, topic: &Topic) -> Result<(), RoleError> {
     let asked = [ResourceSpecifier::Topic(&topic.name)];
     let described = admin.describe_configs(&asked, &options()).await;
     let mut described = described.into_iter().flatten().flatten();
@@ -119,6 +130,16 @@ fn keeps(name: &str, have: &str, wanted: &str) -> bool {
 /// `KafkaUnreachable`, `KafkaAuthFailed`, `KafkaAccessDenied`.
 pub async fn delete_topics(settings: &Settings, names: &[&str]) -> Result<(), RoleError> {
     let admin = client(settings)?;
+    let gone = remove_topics(&admin, settings, names).await;
+    end(admin);
+    gone
+}
+
+async fn remove_topics(
+    admin: &Admin,
+    settings: &Settings,
+    names: &[&str],
+) -> Result<(), RoleError> {
     for name in names {
         let gone = settings.effects().perform(
             "kafka",
@@ -139,9 +160,17 @@ pub async fn delete_topics(settings: &Settings, names: &[&str]) -> Result<(), Ro
     Ok(())
 }
 
-fn client(settings: &Settings) -> Result<AdminClient<DefaultClientContext>, RoleError> {
+type Admin = AdminClient<DefaultClientContext>;
+
+fn client(settings: &Settings) -> Result<Arc<Admin>, RoleError> {
     AdminClient::from_config(&settings.client())
+        .map(Arc::new)
         .map_err(|e| explain("connecting", settings.servers(), &e))
+}
+
+/// A client waits for its threads when it is dropped, and one of them may be looking up a name: nobody waits for that.
+fn end(admin: Arc<Admin>) {
+    spawn_blocking(move || drop(admin));
 }
 
 fn options() -> AdminOptions {
@@ -162,18 +191,18 @@ fn first(answer: Result<Answers, KafkaError>) -> Result<(), KafkaError> {
 }
 
 async fn partition_count(
-    admin: &AdminClient<DefaultClientContext>,
-    topic: &Topic,
-) -> Result<i32, KafkaError> {
+    admin: &Arc<Admin>,
+    topic: &str,
+) -> Result<Result<i32, KafkaError>, RoleError> {
+    let (admin, name) = (Arc::clone(admin), topic.to_string());
     // A topic just made may not be in the metadata yet: then it has the width asked for.
-    let metadata = admin
-        .inner()
-        .fetch_metadata(Some(&topic.name), REQUEST_TIMEOUT)?;
-    let width = metadata
-        .topics()
-        .first()
-        .map_or(0, |t| t.partitions().len());
-    Ok(i32::try_from(width).unwrap_or(i32::MAX))
+    let count = move || {
+        let metadata = admin.inner().fetch_metadata(Some(&name), REQUEST_TIMEOUT)?;
+        let topics = metadata.topics();
+        let width = topics.first().map_or(0, |t| t.partitions().len());
+        Ok(i32::try_from(width).unwrap_or(i32::MAX))
+    };
+    spawn_blocking(count).await.map_err(|_| lost(topic))
 }
 
 #[cfg(test)]

@@ -5,9 +5,26 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 /// `what` names the operation and its object, for example "reading topic `a.b.bars`".
 pub(crate) fn explain(what: &str, servers: &str, error: &KafkaError) -> RoleError {
-    let code = error.rdkafka_error_code();
+    explain_refusal(what, servers, error, &error.to_string())
+}
+
+/// As [`explain`], with the reason that librdkafka gave for the error. How long a state lasted is left out of it: the same
+/// cause gives the same message at each attempt.
+pub(crate) fn explain_refusal(
+    what: &str,
+    servers: &str,
+    error: &KafkaError,
+    reason: &str,
+) -> RoleError {
+    let code = match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        other => other.rdkafka_error_code(),
+    };
+    let reason = reason
+        .rsplit_once(" (after ")
+        .map_or(reason, |(reason, _)| reason);
     let message =
-        |cause: &str| format!("{what} on Kafka {servers}: {cause} ({error}); it is retried");
+        |cause: &str| format!("{what} on Kafka {servers}: {cause} ({reason}); it is retried");
     match code {
         Some(
             Code::Authentication | Code::SaslAuthenticationFailed | Code::UnsupportedSASLMechanism,
@@ -54,4 +71,32 @@ pub fn recreated(topic: &str, detail: impl std::fmt::Display) -> RoleError {
          and quarantine and its folder bars in the lake, then resume: everything is read again from the source"
     );
     RoleError::user("TopicRecreated", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_admin_request_is_refused_with_has_its_own_reason() {
+        let reason =
+            |code| explain("making topic `a`", "k:9092", &KafkaError::AdminOp(code)).reason;
+        assert_eq!(reason(Code::TopicAuthorizationFailed), "KafkaAccessDenied");
+        assert_eq!(reason(Code::InvalidReplicationFactor), "TopicRefused");
+        assert_eq!(reason(Code::OperationTimedOut), "KafkaUnreachable");
+    }
+
+    #[test]
+    fn the_same_cause_gives_the_same_message() {
+        let error = KafkaError::Global(Code::BrokerTransportFailure);
+        let told = |ms| {
+            let reason = format!("k:9: Connection refused (after {ms}ms in state CONNECT)");
+            explain_refusal("making topics", "k:9", &error, &reason).message
+        };
+        assert_eq!(told(0), told(17));
+        assert_eq!(
+            told(0),
+            "making topics on Kafka k:9: no broker answers (k:9: Connection refused); it is retried"
+        );
+    }
 }

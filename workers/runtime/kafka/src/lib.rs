@@ -4,6 +4,7 @@
 //! recomputes identical records; see docs/adr. The only crate that names rdkafka.
 
 pub mod admin;
+mod answers;
 mod error;
 mod lossy;
 mod message;
