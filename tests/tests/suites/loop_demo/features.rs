@@ -140,9 +140,11 @@ impl Market<'_> {
     }
 
     async fn patch(&self, patch: &Value) -> Result<()> {
-        let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
-        let patched = self.space.pipelines().patch(self.name, &params, &patch);
-        patched.await.map(drop).map_err(Into::into)
+        let api = self.space.pipelines();
+        let patch = Patch::Merge(patch);
+        api.patch(self.name, &PatchParams::default(), &patch)
+            .await?;
+        Ok(())
     }
 
     /// Waits until a version answers.
