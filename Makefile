@@ -9,17 +9,21 @@ export CARGO_TARGET_DIR ?= $(FORESAIL_CACHE)/target
 XTASK := cargo xtask
 CLUSTER := $(if $(CONTEXT),--context $(CONTEXT) --registry "$(REGISTRY)" --kafka "$(KAFKA)" --s3 "$(S3)" --redis "$(REDIS)")
 
-.PHONY: help demo test soak bench-loop bench-features bench-train check check-charts generate down status rust
+.PHONY: help try demo test soak bench-loop bench-features bench-train check check-charts generate down status rust
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 rust:
 	@command -v cargo >/dev/null || { echo "error: Rust is missing: install Rust >= 1.95 from https://rustup.rs" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "error: a C compiler is missing: install one (Debian: apt install build-essential)" >&2; exit 1; }
 	@# Cargo takes a file that is older than its product for built: where another checkout has built
 	@# since, this one's files are made newer, or its changes would be missing without a word.
 	@mkdir -p $(CARGO_TARGET_DIR); last=$(CARGO_TARGET_DIR)/checkout; \
 	[ "$$(cat $$last 2>/dev/null)" = "$(CURDIR)" ] || { git ls-files -z | xargs -0 touch -c; echo "$(CURDIR)" > $$last; }
+
+try: rust ## Forecasts of a file of daily bars, without root and without a cluster; FILE=path PIPELINE=path
+	@$(XTASK) try $(if $(FILE),"$(FILE)") $(if $(PIPELINE),--pipeline "$(PIPELINE)")
 
 demo: rust ## From nothing to forecasts; CONTEXT=name REGISTRY=host/repo KAFKA= S3= REDIS= for an existing cluster
 	@$(XTASK) demo $(CLUSTER)

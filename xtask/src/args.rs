@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::demo::Options;
 use crate::external::External;
 use crate::images::Profile;
+use crate::tryout;
 use foresail_node::node::Name;
 use foresail_node::node::component::Component;
 use foresail_node::node::control::Action;
@@ -87,6 +88,8 @@ pub enum Command {
     Arrows,
     /// Licences, sources, duplicates and namers of dependencies (deny.toml).
     Deny,
+    /// A file of daily bars, from the file to two pages, without root and without a cluster.
+    Try(tryout::Options),
     /// The whole demo, from nothing to forecasts.
     Demo(Options),
     /// Measures the whole loop with released (`dist`) images on the node `test`.

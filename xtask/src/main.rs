@@ -20,6 +20,7 @@ mod images;
 mod install;
 mod junit;
 mod test_run;
+mod tryout;
 
 use std::process::ExitCode;
 
@@ -67,6 +68,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::CheckCharts => charts::run(&paths)?,
         Command::Deny => deny::check(&paths)?,
         Command::Arrows => arrows::check(&paths)?,
+        Command::Try(options) => tryout::run(&paths, &options)?,
         Command::Demo(options) => demo::run(&paths, &options)?,
         Command::BenchLoop => bench::run_loop(&paths)?,
         Command::Test {

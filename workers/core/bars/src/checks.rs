@@ -12,7 +12,7 @@ use jiff::civil::Date;
 
 use crate::jumps::{Level, Move, Rebasing};
 use crate::lines::LONGEST_ROW;
-use crate::row::{Fields, RawRow};
+use crate::row::{Fields, RawRow, shown};
 
 /// First year whose sessions calendars know; before, exchanges traded on Saturdays as well.
 const CALENDARS_FROM: i16 = 1960;
@@ -162,15 +162,17 @@ impl Checker {
             .date
             .as_deref()
             .ok_or_else(|| Refusal::new("MissingDate", "date is empty"))?;
-        let date = read_date(text)
-            .ok_or_else(|| Refusal::new("BadDate", format!("date `{text}` must be YYYY-MM-DD")))?;
+        let date = read_date(text).ok_or_else(|| {
+            let message = format!("date `{}` must be YYYY-MM-DD", shown(text));
+            Refusal::new("BadDate", message)
+        })?;
         if self.calendar.session_end(date) > now {
             return Err(Refusal::new(
                 "InTheFuture",
                 format!("session {date} ends after now"),
             ));
         }
-        if date.year() >= CALENDARS_FROM && !self.calendar.is_session(date) {
+        if is_off_session(self.calendar, date) {
             let calendar = self.calendar.name();
             let message = format!("{date} is no session of the calendar {calendar}");
             return Err(Refusal::new("OffSession", message));
@@ -230,6 +232,11 @@ impl Checker {
     }
 }
 
+/// Whether no session can have been on this day. Before 1960, every day may have had one.
+pub fn is_off_session(calendar: TradingCalendar, date: Date) -> bool {
+    date.year() >= CALENDARS_FROM && !calendar.is_session(date)
+}
+
 fn unreadable(row: &RawRow) -> Refusal {
     let message = if row.length > LONGEST_ROW as u64 {
         format!(
@@ -271,16 +278,15 @@ fn number(text: Option<&str>, field: &'static str) -> Result<Option<f64>, Refusa
     if ["nan", "null", "na", "n/a"].contains(&lower.as_str()) {
         return Ok(None);
     }
-    let value: f64 = text
-        .parse()
-        .map_err(|_| Refusal::new("NotANumber", format!("{field} `{text}` is not a number")))?;
+    let refuse = |reason, what: &str| {
+        let message = format!("{field} `{}` is not a {what}", shown(text));
+        Refusal::new(reason, message)
+    };
+    let value: f64 = text.parse().map_err(|_| refuse("NotANumber", "number"))?;
     if value.is_finite() {
         Ok(Some(value))
     } else {
-        Err(Refusal::new(
-            "NotFinite",
-            format!("{field} `{text}` is not a finite number"),
-        ))
+        Err(refuse("NotFinite", "finite number"))
     }
 }
 

@@ -40,6 +40,7 @@ fn row(text: &str) -> RawRow {
     };
     RawRow {
         position: 0,
+        line: 2,
         original: text.into(),
         length: text.len() as u64,
         fields,

@@ -85,11 +85,17 @@ impl RowMaker {
         };
         RawRow {
             position,
+            line: 0,
             original: bytes,
             length,
             fields,
             superseded: false,
         }
+    }
+
+    /// The line of a row, from 1; `place` counts the rows behind the header, from 0.
+    pub(crate) fn line(&self, place: u64) -> u64 {
+        self.dialect.skip as u64 + 2 + place
     }
 }
 
@@ -170,7 +176,9 @@ impl Iterator for CsvRows<'_> {
                 let Line { bytes, length } = line?;
                 let position = self.position;
                 self.position += 1;
-                Some(Ok(self.maker.row(bytes, length, position)))
+                let mut row = self.maker.row(bytes, length, position);
+                row.line = self.maker.line(position);
+                Some(Ok(row))
             }
             Err(error) => {
                 self.failed = true;

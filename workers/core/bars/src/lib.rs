@@ -14,12 +14,12 @@ mod row;
 mod simulator;
 mod split;
 
-pub use checks::{Checker, RowOutcome, date_of};
+pub use checks::{Checker, RowOutcome, date_of, is_off_session};
 pub use csv_source::CsvRows;
 pub use dialect::Dialect;
 pub use jumps::Rebasing;
 pub use lines::LONGEST_ROW;
-pub use order::{Rows, Scratch, in_order};
+pub use order::{Rows, Scratch, in_order, in_order_seen};
 pub use packed::{Packed, TELLING, unpacked};
 pub use row::{Fields, RawRow};
 pub use simulator::Simulator;

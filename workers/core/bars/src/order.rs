@@ -13,6 +13,7 @@ use foresail_crds::pipeline::spec::CsvSource;
 use foresail_crds::role_error::shown_address;
 
 use crate::csv_source::CsvRows;
+use crate::row::RawRow;
 use latest::Latest;
 use sorted::sorted;
 
@@ -37,7 +38,21 @@ pub fn in_order<'a, R: Read + Send + 'a, S: Scratch>(
     spec: &CsvSource,
     scratch: fn() -> io::Result<S>,
 ) -> Result<Rows<'a>, RoleError> {
-    let order = Order::of(CsvRows::new(open()?, spec)?, spec)?;
+    in_order_seen(open, spec, scratch, &mut |_| {})
+}
+
+/// The same, and every row is shown to `seen` as it stands in the file, before this returns: whoever has to know something
+/// of the whole file before its first row needs no reading of its own.
+///
+/// # Errors
+/// Those of [`in_order`].
+pub fn in_order_seen<'a, R: Read + Send + 'a, S: Scratch>(
+    open: impl Fn() -> Result<R, RoleError>,
+    spec: &CsvSource,
+    scratch: fn() -> io::Result<S>,
+    seen: &mut dyn FnMut(&RawRow),
+) -> Result<Rows<'a>, RoleError> {
+    let order = Order::of(CsvRows::new(open()?, spec)?, spec, seen)?;
     let rows = CsvRows::new(open()?, spec)?;
     let rows: Rows<'a> = match order {
         Order::Rising => Box::new(rows),
@@ -58,11 +73,17 @@ enum Order {
 }
 
 impl Order {
-    fn of(rows: CsvRows<'_>, spec: &CsvSource) -> Result<Self, RoleError> {
+    fn of(
+        rows: CsvRows<'_>,
+        spec: &CsvSource,
+        seen: &mut dyn FnMut(&RawRow),
+    ) -> Result<Self, RoleError> {
         let mut last: HashMap<Option<String>, String> = HashMap::new();
         let (mut rises, mut falls, mut stays) = (0u64, 0u64, 0u64);
         for row in rows {
-            let fields = row?.fields;
+            let row = row?;
+            seen(&row);
+            let fields = row.fields;
             let full = last.len() >= SYMBOLS;
             // Normal dates sort as text.
             let Some(date) = fields.date else { continue };

@@ -1,10 +1,15 @@
 //! A source row before it is believed: text fields and the line they came from.
 
+use foresail_crds::records::Refusal;
+use foresail_crds::role_error::presentable;
+
 /// One data row of a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RawRow {
     /// Zero-based index of the data row in the source.
     pub position: u64,
+    /// Its line in the file, from 1, wherever the order of sessions has put it; 0 where there is no file.
+    pub line: u64,
     /// The row as read, byte for byte; of a row longer than [`LONGEST_ROW`](crate::LONGEST_ROW) its beginning.
     pub original: Vec<u8>,
     /// Bytes of the whole row.
@@ -21,15 +26,43 @@ const SHOWN: usize = 24;
 impl RawRow {
     /// The beginning of the row for a message: as text, or in hexadecimal when it is not text that can be printed.
     pub fn shown(&self) -> String {
-        let text = std::str::from_utf8(&self.original).ok();
-        match text.filter(|text| !text.contains(char::is_control)) {
-            Some(text) => text.chars().take(SHOWN).collect(),
-            None => {
-                let start = self.original.iter().take(SHOWN / 2);
-                start.fold("0x".to_string(), |hex, byte| format!("{hex}{byte:02x}"))
-            }
+        match std::str::from_utf8(&self.original) {
+            Ok(text) => shown(text),
+            Err(_) => hex(&self.original),
         }
     }
+
+    /// A refused row for people, in at most `most` characters: its line, the value that is wrong and what was expected.
+    pub fn example(&self, refusal: &Refusal, most: usize) -> String {
+        let place = match self.line {
+            0 => format!("row {}", self.position + 1),
+            line => format!("line {line}"),
+        };
+        let (row, message) = (self.shown(), &refusal.message);
+        // What is no text says nothing in a sentence about its fields.
+        let text = if row.starts_with("0x") && !message.contains(&row) {
+            format!("{place}: {row}: {message}")
+        } else {
+            format!("{place}: {message}")
+        };
+        presentable(&text, most)
+    }
+}
+
+/// The beginning of a text that somebody else wrote, for a message: in hexadecimal when it cannot be printed.
+pub(crate) fn shown(text: &str) -> String {
+    if text.contains(char::is_control) {
+        return hex(text.as_bytes());
+    }
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => text[..end].to_owned(),
+        None => text.to_owned(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let start = bytes.iter().take(SHOWN / 2);
+    start.fold("0x".to_string(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 /// Text of each column; empty text is absent.

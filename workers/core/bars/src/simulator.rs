@@ -155,6 +155,7 @@ impl Simulator {
         .join(",");
         RawRow {
             position,
+            line: 0,
             length: original.len() as u64,
             original: original.into_bytes(),
             fields,

@@ -1,13 +1,13 @@
 //! The trainer: runs to completion in a Job. `train` makes a model, `reproduce` proves how, `dump` writes
 //! its feature rows, `sql` asks the lake, `evaluate` judges without a cluster.
 
-use std::io::Write;
+mod local;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use foresail_crds::Role;
-use foresail_crds::pipeline::spec::ModelKind;
 use foresail_crds::worker_config::{SECRETS_DIR, TrainConfig, TrainingRun};
 use foresail_runtime_base::metrics::Registry;
 use foresail_runtime_base::{
@@ -15,8 +15,9 @@ use foresail_runtime_base::{
     role_span,
 };
 use foresail_runtime_cluster::StatusWriter;
-use foresail_train::{evaluate_command, inspect_command};
 use tracing::{Instrument, Span};
+
+use local::print;
 
 /// Trains models from a Pipeline's lake.
 #[derive(Parser)]
@@ -81,53 +82,20 @@ enum Command {
         /// `spec.manifestUri` of the ModelVersion.
         manifest: String,
     },
-    /// Shows how a file of daily bars is read, what it holds and what looks wrong, without a cluster.
-    Inspect {
-        /// The file: CSV in any usual form, also packed with gzip.
-        file: PathBuf,
-        /// Pipeline as YAML, for the names of columns and the symbols that count.
-        #[arg(long)]
-        pipeline: Option<PathBuf>,
-    },
-    /// Evaluates a Pipeline on a CSV file, without a cluster: trains on what was known, forecasts what came after.
-    Evaluate {
-        /// Daily bars; columns as in `spec.source.csv`.
-        #[arg(long)]
-        csv: PathBuf,
-        /// Pipeline as YAML.
-        #[arg(long)]
-        pipeline: PathBuf,
-        /// First forecast date, `YYYY-MM-DD`; everything before it is for training.
-        #[arg(long)]
-        test_from: jiff::civil::Date,
-        /// Fit again after so many sessions (walk-forward); one fit when left out.
-        #[arg(long)]
-        refit_every: Option<usize>,
-        /// Kinds beside the declared one and Naive, separated by commas.
-        #[arg(long, value_delimiter = ',', value_parser = kind)]
-        kinds: Vec<ModelKind>,
-        /// Go on although more than one row in ten is refused.
-        #[arg(long)]
-        allow_refused: bool,
-        /// What is printed.
-        #[arg(long, value_enum, default_value = "table")]
-        output: Output,
-    },
-}
-
-/// `--output` of evaluate.
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Output {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
+    Inspect(local::Inspect),
+    Evaluate(local::Evaluate),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    let args = Args::parse();
+    match args.command {
+        Command::Inspect(inspect) => return local::ended(inspect.run()),
+        Command::Evaluate(evaluate) => return local::ended(evaluate.run()),
+        _ => {}
+    }
     foresail_runtime_base::init("trainer");
-    match run(Args::parse()).await {
+    match run(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => foresail_runtime_base::exit_code_for(&error),
     }
@@ -190,37 +158,8 @@ async fn run(args: Args) -> Result<(), RoleError> {
             );
             Err(RoleError::internal("NotReproduced", message))
         }
-        Command::Inspect { file, pipeline } => {
-            print(&inspect_command::inspect(&inspect_command::Request {
-                file,
-                pipeline,
-            })?);
-            Ok(())
-        }
-        Command::Evaluate {
-            csv,
-            pipeline,
-            test_from,
-            refit_every,
-            kinds,
-            allow_refused,
-            output,
-        } => {
-            let request = evaluate_command::Request {
-                csv,
-                pipeline,
-                test_from,
-                refit_every,
-                kinds,
-                allow_refused,
-            };
-            let report = evaluate_command::evaluate(&request, &|line| eprintln!("{line}"))?;
-            print(&match output {
-                Output::Table => report.to_string(),
-                Output::Json => json(&report)?,
-            });
-            refuse_leaks(&report)
-        }
+        Command::Inspect(inspect) => inspect.run(),
+        Command::Evaluate(evaluate) => evaluate.run(),
     }
 }
 
@@ -247,31 +186,6 @@ async fn train(
         admin: admin_address(),
     };
     foresail_train::run(context, run).await
-}
-
-fn kind(text: &str) -> Result<ModelKind, String> {
-    serde_json::from_value(text.into()).map_err(|e| e.to_string())
-}
-
-fn json(report: &evaluate_command::Report) -> Result<String, RoleError> {
-    serde_json::to_string_pretty(report)
-        .map_err(|e| RoleError::internal("Encoding", format!("the report: {e}")))
-}
-
-/// Numbers that a leak has made are shown, and are an error.
-fn refuse_leaks(report: &evaluate_command::Report) -> Result<(), RoleError> {
-    match report.guards.iter().find(|verdict| !verdict.passed) {
-        None => Ok(()),
-        Some(verdict) => {
-            let message = format!("{:?}: {}", verdict.guard, verdict.detail);
-            Err(RoleError::internal("LeakFound", message))
-        }
-    }
-}
-
-/// A reader that has gone away, as `head` does, is no error of ours.
-fn print(text: &str) {
-    writeln!(std::io::stdout(), "{text}").ok();
 }
 
 #[cfg(test)]

@@ -6,14 +6,11 @@ use std::collections::BTreeMap;
 use foresail_bars::RawRow;
 use foresail_crds::pipeline::status::RefusalCount;
 use foresail_crds::records::Refusal;
-use foresail_crds::role_error::presentable;
 
 /// Most reasons in status.
 const MOST: usize = 16;
 /// Characters of an example.
 const LONGEST_EXAMPLE: usize = 80;
-/// The header of a file is its first line, and positions count from zero.
-const LINES_BEFORE: u64 = 2;
 
 /// Rows and an example of each reason. There are some twenty reasons.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +22,7 @@ impl Refusals {
         let (rows, _) = self
             .0
             .entry(refusal.reason)
-            .or_insert_with(|| (0, example(row, refusal)));
+            .or_insert_with(|| (0, row.example(refusal, LONGEST_EXAMPLE)));
         *rows += 1;
     }
 
@@ -42,18 +39,6 @@ impl Refusals {
     }
 }
 
-fn example(row: &RawRow, refusal: &Refusal) -> String {
-    let line = row.position + LINES_BEFORE;
-    let shown = row.shown();
-    // What is no text says nothing in a sentence about its fields.
-    let text = if shown.starts_with("0x") && !refusal.message.contains(&shown) {
-        format!("line {line}: {shown}: {}", refusal.message)
-    } else {
-        format!("line {line}: {}", refusal.message)
-    };
-    presentable(&text, LONGEST_EXAMPLE)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +46,7 @@ mod tests {
     fn row(position: u64, original: &[u8]) -> RawRow {
         RawRow {
             position,
+            line: position + 2,
             original: original.to_vec(),
             ..RawRow::default()
         }

@@ -2,7 +2,9 @@
 //! through the checks of ingest, the features of the stream worker and the walk-forward of a training run;
 //! what is printed is how the forecasts of later days compare with the naive forecast.
 
+mod drawn;
 mod input;
+mod page;
 mod report;
 
 use std::path::PathBuf;
@@ -15,6 +17,7 @@ use jiff::civil::Date;
 
 pub use report::{Report, Rows, Score};
 
+use self::drawn::Drawn;
 use self::input::Input;
 use crate::data::dataset::Sample;
 use crate::data::split::sessions;
@@ -30,8 +33,8 @@ pub struct Request {
     pub csv: PathBuf,
     /// Pipeline as YAML.
     pub pipeline: PathBuf,
-    /// First forecast date.
-    pub test_from: Date,
+    /// First forecast date; that of the last fifth of the sessions when left out.
+    pub test_from: Option<Date>,
     /// Sessions between two refits; none: one fit on everything before `test_from`.
     pub refit_every: Option<usize>,
     /// Kinds beside the declared one and the naive forecast.
@@ -67,8 +70,16 @@ pub fn evaluate(request: &Request, on_progress: &dyn Fn(&str)) -> Result<Report,
         on_progress(&format!("{kind:?}: {} folds", folds.folds.len()));
         results.push(walk_forward(kind, &folds, &parameters, &|_| {})?);
     }
-    report::build(&results, guards, &input, &parameters)
+    let declared = results
+        .iter()
+        .find(|result| result.kind == parameters.model.kind)
+        .ok_or_else(|| RoleError::internal("NoScore", "the declared kind was not evaluated"))?;
+    let drawn = Drawn::new(declared, &input, &data.symbols, &parameters);
+    report::build(&results, guards, &input, drawn, &parameters)
 }
+
+/// Sessions for training of so many, where nobody says from when on to test.
+const TRAINED: [usize; 2] = [4, 5];
 
 /// One fold from `test_from` on, or one per `refit_every` sessions, with calibration of the first.
 ///
@@ -80,13 +91,22 @@ fn cut<'a>(
     parameters: &TrainingParameters,
     request: &Request,
 ) -> Result<Folds<'a>, RoleError> {
-    let too_few = |cause: String| {
-        let message = format!("cannot test from {}: {cause}", request.test_from);
-        RoleError::user("NotEnoughRows", message)
+    let (sessions, calendar) = (sessions(known), input.config.model.calendar);
+    let before = match request.test_from {
+        Some(date) => {
+            let from = calendar.session_end(date);
+            sessions.partition_point(|time| *time < from)
+        }
+        None => sessions.len() * TRAINED[0] / TRAINED[1],
     };
-    let from = input.config.model.calendar.session_end(request.test_from);
-    let sessions = sessions(known);
-    let before = sessions.partition_point(|time| *time < from);
+    let too_few = |cause: String| {
+        let first = sessions
+            .get(before)
+            .map(|time| calendar.session_date(*time));
+        let from = request.test_from.or(first);
+        let from = from.map_or_else(String::new, |date| format!(" from {date}"));
+        RoleError::user("NotEnoughRows", format!("cannot test{from}: {cause}"))
+    };
     if before <= 2 * parameters.horizon {
         return Err(too_few(format!("{before} sessions lie before it")));
     }

@@ -1,92 +1,103 @@
 //! A CSV file on this machine, read as ingest would read it, and the Pipeline that speaks of it. Used by `evaluate` and
 //! `inspect`.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod rows;
+
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-use foresail_bars::{Checker, CsvRows, RawRow, RowOutcome, in_order, unpacked};
+use foresail_bars::{Checker, CsvRows, RawRow, in_order_seen, is_off_session, unpacked};
 use foresail_crds::Pipeline;
-use foresail_crds::pipeline::spec::CsvSource;
-use foresail_crds::worker_config::IngestConfig;
-use foresail_domain::{Bar, TradingCalendar};
+use foresail_crds::names::PipelineName;
+use foresail_crds::pipeline::spec::{CsvSource, DateRange, Instrument};
+use foresail_crds::worker_config::{IngestConfig, RoleConfig};
+use foresail_domain::TradingCalendar;
 use foresail_runtime_base::{RoleError, clock};
-use jiff::civil::Date;
 
-use crate::lake::Bars;
+use rows::{OFF_SESSION_IN, OTHERS, date, fitting};
+pub(crate) use rows::{Refused, Rows};
 
-/// One row off the sessions of the calendar in so many is a fault of the row; more say that it is not the calendar of
-/// the file.
-const OFF_SESSION_IN: u64 = 50;
-/// Most other symbols that are remembered, to name one that was meant.
-const OTHERS: usize = 1_000;
-
-/// Rows of a file, and what became of them.
-pub(crate) struct Rows {
-    /// Good bars of each symbol that has some, by name.
-    pub bars: Bars,
-    /// Rows read.
-    pub read: u64,
-    /// Rows of other symbols.
-    pub out_of_scope: u64,
-    /// Refused rows by reason.
-    pub refused: BTreeMap<&'static str, Refused>,
-    /// Declared symbols without a bar, each with the symbol of the file that may be meant.
-    pub without_bars: BTreeMap<String, Option<String>>,
-    /// Price levels that moved, in words.
-    pub rebasings: Vec<String>,
-    /// Some of the symbols that are not declared.
-    others: BTreeSet<String>,
-}
-
-/// Rows refused for one reason.
+/// How a file is read: what a Pipeline says of its source, of which the whole file is history. What is replayed live in a
+/// cluster is judged like the rest, and dates before the backfill count as well.
 #[derive(Clone, Debug)]
-pub(crate) struct Refused {
-    pub rows: u64,
-    /// The first of them, and what is wrong with it.
-    pub example: String,
-    /// Whether all of them are of weekdays.
-    pub weekdays: bool,
+pub(crate) struct Description {
+    config: IngestConfig,
+    csv: CsvSource,
 }
 
-impl Refused {
-    /// A calendar that has the days which are off the sessions of another.
-    pub(crate) fn fits(&self) -> TradingCalendar {
-        if self.weekdays {
-            TradingCalendar::Weekdays
-        } else {
-            TradingCalendar::AlwaysOpen
-        }
+impl Description {
+    /// What `pipeline` says, whose name is `name` where it has none.
+    ///
+    /// # Errors
+    /// In words, that it speaks of no CSV file.
+    pub(crate) fn new(pipeline: &Pipeline, name: &str) -> Result<Self, &'static str> {
+        let name = pipeline.metadata.name.as_deref().unwrap_or(name);
+        let mut config = IngestConfig::new(PipelineName::new("local", name), &pipeline.spec);
+        config.source.backfill = DateRange::default();
+        config.source.replay = None;
+        let csv = config.source.csv.clone();
+        let csv = csv.ok_or("spec.source.csv must name the columns of the file")?;
+        Ok(Self { config, csv })
+    }
+
+    /// How the file is written.
+    pub(crate) fn csv(&self) -> &CsvSource {
+        &self.csv
+    }
+
+    /// Symbols that count.
+    pub(crate) fn symbols(&self) -> Vec<String> {
+        self.config.symbols()
+    }
+
+    /// Calendar of the sessions.
+    pub(crate) fn calendar(&self) -> TradingCalendar {
+        self.config.calendar
     }
 }
 
-/// Reads it.
+/// Reads a file as it is described.
 ///
 /// # Errors
-/// User error `FileUnreadable`, and those of [`in_order`].
-pub(crate) fn read(
-    path: &Path,
-    config: &IngestConfig,
-    spec: &CsvSource,
-) -> Result<Rows, RoleError> {
+/// User error `FileUnreadable`, and those of [`foresail_bars::in_order`].
+pub(crate) fn read(path: &Path, how: &Description) -> Result<Rows, RoleError> {
+    let rows = in_order_seen(
+        || text(path),
+        &at(path, &how.csv),
+        tempfile::tempfile,
+        &mut |_| {},
+    )?;
+    checked(rows, &how.config)
+}
+
+/// Reads a file whose symbols and calendar nobody has described: every symbol counts, and the calendar is one that has the
+/// days of the file. Both are written into `how`.
+///
+/// # Errors
+/// Those of [`read`].
+pub(crate) fn read_undescribed(path: &Path, how: &mut Description) -> Result<Rows, RoleError> {
+    let mut survey = Survey::default();
+    let rows = in_order_seen(
+        || text(path),
+        &at(path, &how.csv),
+        tempfile::tempfile,
+        &mut |row| survey.see(row, how.config.calendar),
+    )?;
+    if let Some(calendar) = survey.fits() {
+        how.config.calendar = calendar;
+    }
+    let symbols = survey.symbols.into_iter();
+    how.config.instruments = symbols.map(|symbol| Instrument { symbol }).collect();
+    checked(rows, &how.config)
+}
+
+fn checked(rows: foresail_bars::Rows<'_>, config: &IngestConfig) -> Result<Rows, RoleError> {
     let mut checker = Checker::new(config, "csv")?;
-    let spec = at(path, spec);
-    let mut found = Rows {
-        bars: config
-            .symbols()
-            .into_iter()
-            .map(|s| (s, Vec::new()))
-            .collect(),
-        read: 0,
-        out_of_scope: 0,
-        refused: BTreeMap::new(),
-        without_bars: BTreeMap::new(),
-        rebasings: Vec::new(),
-        others: BTreeSet::new(),
-    };
+    let mut found = Rows::new(config.symbols());
     let now = clock::now_ms();
-    for row in in_order(|| text(path), &spec, tempfile::tempfile)? {
+    for row in rows {
         let row = row?;
         let outcome = checker.check(&row, now);
         found.take(&row, outcome);
@@ -95,20 +106,41 @@ pub(crate) fn read(
     Ok(found)
 }
 
-/// How it is written, and its symbols; those of the spec when it names one.
+/// How the file is written, by its beginning.
 ///
 /// # Errors
 /// Those of [`read`].
-pub(crate) fn look(path: &Path, spec: &CsvSource) -> Result<(String, BTreeSet<String>), RoleError> {
-    let rows = CsvRows::new(text(path)?, &at(path, spec))?;
-    let dialect = rows.dialect().to_string();
-    let mut symbols = BTreeSet::new();
-    for row in rows {
-        if symbols.len() < OTHERS {
-            symbols.extend(row?.fields.symbol);
+pub(crate) fn dialect(path: &Path, csv: &CsvSource) -> Result<String, RoleError> {
+    let rows = CsvRows::new(text(path)?, &at(path, csv))?;
+    Ok(rows.dialect().to_string())
+}
+
+/// The symbols of a file, and the days that are off the sessions of a calendar.
+#[derive(Default)]
+struct Survey {
+    symbols: BTreeSet<String>,
+    rows: u64,
+    off: u64,
+    off_weekdays: u64,
+}
+
+impl Survey {
+    fn see(&mut self, row: &RawRow, calendar: TradingCalendar) {
+        self.rows += 1;
+        if self.symbols.len() < OTHERS {
+            self.symbols.extend(row.fields.symbol.clone());
+        }
+        if let Some(date) = date(row).filter(|date| is_off_session(calendar, *date)) {
+            self.off += 1;
+            self.off_weekdays += u64::from(TradingCalendar::Weekdays.is_session(date));
         }
     }
-    Ok((dialect, symbols))
+
+    /// Another calendar, where the days of the file are not those of the one it was compared with.
+    fn fits(&self) -> Option<TradingCalendar> {
+        let many = self.off * OFF_SESSION_IN > self.rows;
+        many.then(|| fitting(self.off == self.off_weekdays))
+    }
 }
 
 /// The messages speak of the file at hand and not of the one that is declared.
@@ -143,101 +175,4 @@ pub(crate) fn bad_pipeline(path: &Path, what: &str) -> RoleError {
 
 fn unreadable(path: &Path, error: &io::Error) -> RoleError {
     RoleError::user("FileUnreadable", format!("{}: {error}", path.display()))
-}
-
-impl Rows {
-    /// Every row accounted for, and whatever a person should know about them, in lines.
-    pub(crate) fn counts(&self) -> String {
-        let bars: usize = self.bars.iter().map(|(_, bars)| bars.len()).sum();
-        let mut text = format!(
-            "{} rows: {bars} bars, {} of other symbols, {} refused",
-            self.read,
-            self.out_of_scope,
-            self.all_refused()
-        );
-        for (reason, refused) in &self.refused {
-            let line = format!(
-                "\n  {} {reason}, the first is {}",
-                refused.rows, refused.example
-            );
-            text.push_str(&line);
-        }
-        for (symbol, meant) in &self.without_bars {
-            let meant = meant.as_ref();
-            let meant = meant.map_or_else(String::new, |meant| format!("; the file has `{meant}`"));
-            text.push_str(&format!("\n  no bar of {symbol}{meant}"));
-        }
-        for rebasing in &self.rebasings {
-            text.push_str(&format!("\n  {rebasing}"));
-        }
-        text
-    }
-
-    /// Rows refused for any reason.
-    pub(crate) fn all_refused(&self) -> u64 {
-        self.refused.values().map(|refused| refused.rows).sum()
-    }
-
-    /// Rows off the sessions of the calendar, when they are so many that it is not the calendar of the file.
-    pub(crate) fn off_session(&self) -> Option<&Refused> {
-        let off = self.refused.get("OffSession");
-        off.filter(|off| off.rows * OFF_SESSION_IN > self.read)
-    }
-
-    fn take(&mut self, row: &RawRow, outcome: RowOutcome) {
-        self.read += 1;
-        match outcome {
-            RowOutcome::Bar(bar, rebasing) => {
-                self.rebasings
-                    .extend(rebasing.map(|rebasing| rebasing.to_string()));
-                self.push(bar);
-            }
-            RowOutcome::Refused(refusal) => {
-                let first = || Refused {
-                    rows: 0,
-                    example: format!("row {}: {}", row.position + 1, refusal.message),
-                    weekdays: true,
-                };
-                let refused = self.refused.entry(refusal.reason).or_insert_with(first);
-                refused.rows += 1;
-                let date: Option<Date> =
-                    row.fields.date.as_ref().and_then(|text| text.parse().ok());
-                refused.weekdays &=
-                    date.is_some_and(|date| TradingCalendar::Weekdays.is_session(date));
-            }
-            RowOutcome::OutOfScope => {
-                self.out_of_scope += 1;
-                if self.others.len() < OTHERS {
-                    self.others.extend(row.fields.symbol.clone());
-                }
-            }
-        }
-    }
-
-    fn push(&mut self, bar: Bar) {
-        if let Some((_, list)) = self
-            .bars
-            .iter_mut()
-            .find(|(symbol, _)| *symbol == bar.symbol)
-        {
-            list.push(bar);
-        }
-    }
-
-    /// Sets apart the declared symbols without a bar.
-    fn close(&mut self) {
-        let letters = |symbol: &str| -> String {
-            let letters = symbol.chars().filter(char::is_ascii_alphanumeric);
-            letters.map(|c| c.to_ascii_uppercase()).collect()
-        };
-        let empty = self.bars.extract_if(.., |(_, bars)| bars.is_empty());
-        self.without_bars = empty
-            .map(|(symbol, _)| {
-                let mut others = self.others.iter();
-                let meant = others.find(|other| letters(other) == letters(&symbol));
-                (symbol, meant.cloned())
-            })
-            .collect();
-        self.bars.sort_by(|a, b| a.0.cmp(&b.0));
-    }
 }

@@ -2,23 +2,26 @@
 //! every text it is given; charts are SVG in it.
 
 pub(crate) mod card;
-mod charts;
-mod tables;
+pub(crate) mod charts;
+pub(crate) mod closes;
+pub(crate) mod page;
+pub(crate) mod tables;
+
+use std::collections::BTreeMap;
 
 use foresail_crds::RoleError;
 use foresail_crds::pipeline::spec::ModelKind;
 use foresail_evaluation::Record;
-use foresail_evaluation::metrics::Metrics;
+use foresail_evaluation::metrics::{Breakdown, Metrics};
 use foresail_evaluation::quantile::quantile_of_sorted;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use crate::validation::coverage::INTERVAL;
 use crate::validation::walk_forward::{WalkForward, residual};
 use card::Card;
 use charts::{Bar, Bars, ChartError, Lines};
+use page::{document, section};
 
-/// Look of the page; nothing is loaded from elsewhere.
-const STYLE: &str = include_str!("report/page.css");
 /// Forecasts drawn, newest.
 const MOST_POINTS: usize = 260;
 
@@ -27,12 +30,10 @@ const MOST_POINTS: usize = 260;
 /// # Errors
 /// Internal error `ChartFailed`.
 pub(crate) fn html(card: &Card, results: &WalkForward) -> Result<String, RoleError> {
-    let page = page(card, results);
-    page.map(Markup::into_string)
-        .map_err(|e| RoleError::internal("ChartFailed", e.to_string()))
+    page::drawn(page_of(card, results))
 }
 
-fn page(card: &Card, results: &WalkForward) -> Result<Markup, ChartError> {
+fn page_of(card: &Card, results: &WalkForward) -> Result<Markup, ChartError> {
     let title = format!("{}/{}, run {}", card.namespace, card.pipeline, card.run_id);
     let sections = [
         section("Verdict", &verdict(card), tables::kinds(card)),
@@ -40,18 +41,18 @@ fn page(card: &Card, results: &WalkForward) -> Result<Markup, ChartError> {
             "Leak guard",
             "What comes later was changed; nothing computed, fitted or forecast before may move by a bit. On \
              shuffled labels no skill may be left.",
-            tables::guard(card),
+            tables::guard(&card.leak_guard.verdicts),
         ),
         section(
             "Forecast against actual",
             "The last step of the walk-forward forecasts of the first symbol, with the 10 to 90 % quantiles of \
              the residuals.",
-            forecasts(card, results)?,
+            forecasts(&card.data.symbols, results.horizon, &results.last_step())?,
         ),
         section(
             "Error by fold, year and step",
             "RMSE relative to the close at forecast time, beside that of the naive forecast.",
-            errors(card)?,
+            errors(&card.breakdown, &card.years)?,
         ),
         section(
             "Calibration",
@@ -69,7 +70,7 @@ fn page(card: &Card, results: &WalkForward) -> Result<Markup, ChartError> {
                 "Against buying and holding; a change of position costs {} hundredths of a percent.",
                 card.cost_bps
             ),
-            tables::simulation(card),
+            tables::simulation(&card.simulation),
         ),
         section(
             "Gate",
@@ -82,22 +83,7 @@ fn page(card: &Card, results: &WalkForward) -> Result<Markup, ChartError> {
             tables::facts(card),
         ),
     ];
-    Ok(html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body { main { h1 { (title) } @for section in sections { (section) } } }
-        }
-    })
-}
-
-fn section(heading: &str, note: &str, body: Markup) -> Markup {
-    html! { section { h2 { (heading) } p { (note) } (body) } }
+    Ok(document(&title, &sections))
 }
 
 /// The one sentence a reader looks for.
@@ -128,8 +114,15 @@ fn verdict(card: &Card) -> String {
     )
 }
 
-fn forecasts(card: &Card, results: &WalkForward) -> Result<Markup, ChartError> {
-    let last = results.last_step();
+/// Forecasts of the last step, `last`, of the first symbol, with their outcomes.
+///
+/// # Errors
+/// The backend's.
+pub(crate) fn forecasts(
+    symbols: &[String],
+    horizon: usize,
+    last: &[Record],
+) -> Result<Markup, ChartError> {
     let symbol = last.first().map_or(0, |r| r.symbol);
     let own: Vec<&Record> = last.iter().filter(|r| r.symbol == symbol).collect();
     let own = own.split_at(own.len().saturating_sub(MOST_POINTS)).1;
@@ -138,9 +131,9 @@ fn forecasts(card: &Card, results: &WalkForward) -> Result<Markup, ChartError> {
     let [low, high] = INTERVAL.map(|level| quantile_of_sorted(&residuals, level).unwrap_or(0.0));
     let series =
         |value: &dyn Fn(&Record) -> f64| own.iter().map(|r| value(r)).collect::<Vec<f64>>();
-    let name = card.data.symbols.get(symbol).map_or("", String::as_str);
+    let name = symbols.get(symbol).map_or("", String::as_str);
     charts::lines(&Lines {
-        title: format!("{name}, {} sessions ahead", results.horizon),
+        title: format!("{name}, {horizon} sessions ahead"),
         dates: own.iter().map(|r| tables::date(r.event_time)).collect(),
         actual: series(&|r| r.actual),
         forecast: series(&|r| r.forecast),
@@ -149,7 +142,14 @@ fn forecasts(card: &Card, results: &WalkForward) -> Result<Markup, ChartError> {
     })
 }
 
-fn errors(card: &Card) -> Result<Markup, ChartError> {
+/// Errors by fold, step and year.
+///
+/// # Errors
+/// The backend's.
+pub(crate) fn errors(
+    breakdown: &Breakdown,
+    years: &BTreeMap<i16, Metrics>,
+) -> Result<Markup, ChartError> {
     let chart = |title: &str, bars: Vec<Bar>| {
         charts::bars(&Bars {
             title: title.into(),
@@ -163,10 +163,9 @@ fn errors(card: &Card) -> Result<Markup, ChartError> {
         share: m.rmse,
         naive: Some(m.naive_rmse),
     };
-    let breakdown = &card.breakdown;
     let folds = breakdown.folds.iter();
     let folds = folds.map(|(n, m)| pair(format!("fold {}", n + 1), m));
-    let years = card.years.iter().map(|(n, m)| pair(n.to_string(), m));
+    let years = years.iter().map(|(n, m)| pair(n.to_string(), m));
     let steps = breakdown.steps.iter();
     let steps = steps.map(|(n, m)| pair(format!("step {n}"), m));
     let charts = [

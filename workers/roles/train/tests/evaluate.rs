@@ -29,7 +29,7 @@ impl Folder {
         Request {
             csv: file,
             pipeline,
-            test_from: "2003-01-02".parse().unwrap(),
+            test_from: Some("2003-01-02".parse().unwrap()),
             refit_every: None,
             kinds: vec![],
             allow_refused: false,
@@ -130,7 +130,7 @@ fn refits_see_more_and_a_later_past_changes_no_earlier_forecast() {
     let (folder, bars) = (Folder::new("refit"), market());
     let evaluated = |until: usize, from: usize, refit_every: Option<usize>| {
         let mut request = folder.request(&file(&bars[..until]), RETURN);
-        request.test_from = bars[from].0;
+        request.test_from = Some(bars[from].0);
         request.refit_every = refit_every;
         request.kinds = vec![ModelKind::GradientBoosting, ModelKind::Gru];
         run(&request)
@@ -190,7 +190,7 @@ fn what_cannot_be_evaluated_is_explained() {
     let error = reason(&folder.request(&good, "{name: r, function: Rsi}"));
     assert_eq!(error.reason, "InvalidFeatures", "{error}");
     let early = Request {
-        test_from: "1999-01-04".parse().unwrap(),
+        test_from: Some("1999-01-04".parse().unwrap()),
         ..folder.request(&good, RETURN)
     };
     assert_eq!(reason(&early).reason, "NotEnoughRows");
@@ -237,7 +237,7 @@ fn a_file_that_is_not_what_the_pipeline_describes_is_refused_by_example() {
         "{message}"
     );
     assert!(
-        message.contains("200 NotANumber, the first is row 1201: close `x0`"),
+        message.contains("200 NotANumber, the first is line 1202: close `x0`"),
         "{message}"
     );
 
@@ -311,7 +311,8 @@ fn inspect_shows_a_file_that_nobody_described() {
         file,
         pipeline: None,
     };
-    let text = foresail_train::inspect_command::inspect(&request).unwrap();
+    let found = foresail_train::inspect_command::inspect(&request).unwrap();
+    let text = found.to_string();
     for part in [
         "delimiter Semicolon, decimal Comma, dates DayMonthYear, 2 lines before the header",
         "1200 rows: 1200 bars, 0 of other symbols, 0 refused",

@@ -75,7 +75,7 @@ pub(super) fn sorted<S: Scratch>(
         }
     }
     runs.push(write(run)?);
-    Merged::new(runs, maker).map_err(|e| scratch_failed(&e))
+    Merged::new(runs, maker, newest_first).map_err(|e| scratch_failed(&e))
 }
 
 fn scratch_failed(error: &io::Error) -> RoleError {
@@ -142,15 +142,17 @@ pub(super) struct Merged<S> {
     /// The next row of each run that has one, with the number of the run.
     next: BinaryHeap<Reverse<(Sorted, usize)>>,
     maker: RowMaker,
+    newest_first: bool,
     position: u64,
     failed: bool,
 }
 
 impl<S: Scratch> Merged<S> {
-    fn new(runs: Vec<Run<S>>, maker: RowMaker) -> io::Result<Self> {
+    fn new(runs: Vec<Run<S>>, maker: RowMaker, newest_first: bool) -> io::Result<Self> {
         let mut merged = Self {
             next: BinaryHeap::new(),
             maker,
+            newest_first,
             position: 0,
             failed: false,
             runs,
@@ -182,6 +184,13 @@ impl<S: Scratch> Iterator for Merged<S> {
         }
         let position = self.position;
         self.position += 1;
-        Some(Ok(self.maker.row(row.original, row.length, position)))
+        let place = if self.newest_first {
+            u64::MAX - row.key.1
+        } else {
+            row.key.1
+        };
+        let mut row = self.maker.row(row.original, row.length, position);
+        row.line = self.maker.line(place);
+        Some(Ok(row))
     }
 }

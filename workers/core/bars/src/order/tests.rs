@@ -1,5 +1,4 @@
 use super::*;
-use crate::row::RawRow;
 
 fn spec() -> CsvSource {
     serde_json::from_value(serde_json::json!({"uri": "http://host/f.csv"})).unwrap()

@@ -3,19 +3,23 @@
 use std::path::Path;
 
 use foresail_crds::names::PipelineName;
-use foresail_crds::pipeline::spec::DateRange;
-use foresail_crds::worker_config::{IngestConfig, RoleConfig, TrainConfig};
+use foresail_crds::worker_config::{RoleConfig, TrainConfig};
 use foresail_domain::TradingCalendar;
 use foresail_runtime_base::RoleError;
 
 use super::Request;
-use crate::file::{self, Rows};
+use crate::file::{self, Description, Rows};
 
 /// One refused row in so many is ordinary; more say that the file is not what the Pipeline describes.
 const REFUSED_IN: u64 = 10;
 
+/// A Pipeline without a name.
+const NAME: &str = "evaluated";
+
 /// What was read.
 pub(super) struct Input {
+    /// The file as it was named.
+    pub file: String,
     pub config: TrainConfig,
     pub rows: Rows,
 }
@@ -26,32 +30,25 @@ pub(super) struct Input {
 /// User errors `FileUnreadable`, `BadPipeline`, `CsvHeader`, `NoBars`.
 pub(super) fn read(request: &Request) -> Result<Input, RoleError> {
     let pipeline = file::pipeline(&request.pipeline)?;
-    let name = pipeline.metadata.name.as_deref().unwrap_or("evaluated");
-    let name = PipelineName::new("local", name);
-    let mut ingest = IngestConfig::new(name.clone(), &pipeline.spec);
-    // The whole file is history here: what is replayed live in a cluster is judged like the rest.
-    ingest.source.backfill = DateRange::default();
-    ingest.source.replay = None;
-    let spec = ingest.source.csv.clone();
-    let spec = spec.ok_or_else(|| {
-        let what = "spec.source.csv must name the columns of the file";
-        file::bad_pipeline(&request.pipeline, what)
-    })?;
-    let rows = file::read(&request.csv, &ingest, &spec)?;
+    let how = Description::new(&pipeline, NAME)
+        .map_err(|what| file::bad_pipeline(&request.pipeline, what))?;
+    let rows = file::read(&request.csv, &how)?;
     if rows.bars.is_empty() {
         let message = format!(
             "{} holds no bar of {}: {}",
             request.csv.display(),
-            ingest.symbols().join(", "),
+            how.symbols().join(", "),
             rows.counts()
         );
         return Err(RoleError::user("NoBars", message));
     }
     if !request.allow_refused {
-        check(&request.csv, &rows, ingest.calendar)?;
+        check(&request.csv, &rows, how.calendar())?;
     }
-    let config = TrainConfig::new(name, &pipeline.spec);
-    Ok(Input { config, rows })
+    let name = pipeline.metadata.name.as_deref().unwrap_or(NAME);
+    let config = TrainConfig::new(PipelineName::new("local", name), &pipeline.spec);
+    let file = request.csv.display().to_string();
+    Ok(Input { file, config, rows })
 }
 
 /// Whether the file is what the Pipeline describes.

@@ -12,6 +12,7 @@ use foresail_evaluation::{InputError, Unit};
 use foresail_runtime_base::RoleError;
 use serde::Serialize;
 
+use super::drawn::Drawn;
 use super::input::Input;
 use crate::validation::coverage::coverage;
 use crate::validation::walk_forward::WalkForward;
@@ -38,6 +39,9 @@ pub struct Report {
     pub rows: Rows,
     /// Verdicts of the leak guard.
     pub guards: Vec<Verdict>,
+    /// What the page draws.
+    #[serde(skip)]
+    pub(crate) drawn: Drawn,
 }
 
 /// Rows of the file.
@@ -96,6 +100,7 @@ pub(super) fn build(
     results: &[WalkForward],
     guards: Vec<Verdict>,
     input: &Input,
+    drawn: Drawn,
     parameters: &TrainingParameters,
 ) -> Result<Report, RoleError> {
     let nothing =
@@ -135,6 +140,7 @@ pub(super) fn build(
         },
         guards,
         kinds,
+        drawn,
     })
 }
 

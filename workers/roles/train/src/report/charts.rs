@@ -7,12 +7,12 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 /// Width of a chart over the whole page, and of one of two beside each other, pixels.
-pub(super) const WIDTH: u32 = 930;
-pub(super) const HALF: u32 = 449;
+pub(crate) const WIDTH: u32 = 930;
+pub(crate) const HALF: u32 = 449;
 /// Height of a chart of lines, pixels.
 const HEIGHT: u32 = 320;
 /// Size of text: `--small` of the page, pixels.
-pub(super) const TEXT: f64 = 13.0;
+pub(crate) const TEXT: f64 = 13.0;
 /// The SVG backend writes a size divided by this.
 const BACKEND_SCALE: f64 = 1.24;
 /// Width of a letter of [`TEXT`], and most letters of a name, for the room left of bars.
@@ -22,18 +22,18 @@ const MOST_LETTERS: usize = 40;
 const NUMBER: u32 = 70;
 
 const INK: RGBColor = RGBColor(28, 36, 48);
-const SOFT: RGBColor = RGBColor(75, 86, 100);
-const GRID: RGBColor = RGBColor(215, 222, 230);
-const MODEL: RGBColor = RGBColor(11, 107, 203);
+pub(super) const SOFT: RGBColor = RGBColor(75, 86, 100);
+pub(super) const GRID: RGBColor = RGBColor(215, 222, 230);
+pub(super) const MODEL: RGBColor = RGBColor(11, 107, 203);
 const NAIVE: RGBColor = RGBColor(217, 119, 6);
 
 /// Why a chart cannot be drawn.
-pub(super) type ChartError =
+pub(crate) type ChartError =
     DrawingAreaErrorKind<<SVGBackend<'static> as DrawingBackend>::ErrorType>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// Actual and forecast closes over a band; all of one length.
-pub(super) struct Lines {
+pub(crate) struct Lines {
     pub title: String,
     pub dates: Vec<String>,
     pub actual: Vec<f64>,
@@ -43,7 +43,7 @@ pub(super) struct Lines {
 }
 
 /// Horizontal bars of shares.
-pub(super) struct Bars {
+pub(crate) struct Bars {
     pub title: String,
     /// What the axis says; values are shown in percent.
     pub unit: &'static str,
@@ -52,7 +52,7 @@ pub(super) struct Bars {
 }
 
 /// One bar, and the naive forecast's below it.
-pub(super) struct Bar {
+pub(crate) struct Bar {
     pub name: String,
     pub share: f64,
     pub naive: Option<f64>,
@@ -62,7 +62,7 @@ pub(super) struct Bar {
 ///
 /// # Errors
 /// The backend's.
-pub(super) fn lines(lines: &Lines) -> Result<Markup, ChartError> {
+pub(crate) fn lines(lines: &Lines) -> Result<Markup, ChartError> {
     let all = [&lines.actual, &lines.forecast, &lines.low, &lines.high];
     let finite = all.into_iter().flatten().copied().filter(|v| v.is_finite());
     let (least, most) = finite.fold((f64::MAX, f64::MIN), |(a, b), v| (a.min(v), b.max(v)));
@@ -131,7 +131,7 @@ pub(super) fn lines(lines: &Lines) -> Result<Markup, ChartError> {
 ///
 /// # Errors
 /// The backend's.
-pub(super) fn bars(chart: &Bars) -> Result<Markup, ChartError> {
+pub(crate) fn bars(chart: &Bars) -> Result<Markup, ChartError> {
     let count = chart.bars.len();
     if count == 0 {
         return Ok(html! { p { "Nothing to draw." } });
@@ -215,7 +215,8 @@ fn key(area: &Area) -> Result<(), ChartError> {
     Ok(())
 }
 
-fn draw(
+/// An SVG of this size.
+pub(super) fn draw(
     width: u32,
     height: u32,
     paint: impl FnOnce(&Area) -> Result<(), ChartError>,
@@ -229,7 +230,7 @@ fn draw(
     Ok(svg)
 }
 
-fn text(colour: RGBColor) -> TextStyle<'static> {
+pub(super) fn text(colour: RGBColor) -> TextStyle<'static> {
     let mut style = TextStyle::from(("sans-serif", TEXT * BACKEND_SCALE).into_font());
     style.color = colour.to_backend_color();
     style
@@ -244,7 +245,7 @@ fn shortened(name: &str) -> String {
 }
 
 /// `label` is for those who cannot see the chart.
-fn figure(title: &str, label: &str, svg: String) -> Markup {
+pub(super) fn figure(title: &str, label: &str, svg: String) -> Markup {
     html! {
         figure role="img" aria-label=(label) {
             figcaption { (title) }

@@ -1,54 +1,24 @@
 //! Tables of the report.
 
+use std::collections::BTreeMap;
+
 use foresail_crds::model_manifest::RefusedBars;
-use foresail_evaluation::strategy::Outcome;
+use foresail_evaluation::leak_guard::Verdict;
+use foresail_evaluation::strategy::{Outcome, Simulation};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use super::card::Card;
+use super::page::{Row, cell, table, words};
 use crate::validation::leak_guard;
 
-/// Column heads and rows; the first cell of a row is text.
-fn table(heads: &[&str], rows: impl IntoIterator<Item = Row>) -> Markup {
-    html! {
-        table {
-            thead { tr { @for head in heads { th { (head) } } } }
-            tbody {
-                @for row in rows {
-                    tr.own[row.own] { @for cell in row.cells { (cell) } }
-                }
-            }
-        }
-    }
-}
-
-struct Row {
-    /// Of the served kind: shown bold.
-    own: bool,
-    cells: Vec<Markup>,
-}
-
-impl Row {
-    fn plain(cells: Vec<Markup>) -> Self {
-        Self { own: false, cells }
-    }
-}
-
-fn cell(text: impl AsRef<str>) -> Markup {
-    html! { td { (text.as_ref()) } }
-}
-
-fn words(text: impl AsRef<str>) -> Markup {
-    html! { td.text { (text.as_ref()) } }
-}
-
-fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
 
 /// Day of a time in milliseconds, UTC.
-pub(super) fn date(time: i64) -> String {
+pub(crate) fn date(time: i64) -> String {
     Timestamp::from_millisecond(time).map_or_else(
         |_| String::new(),
         |t| t.to_zoned(TimeZone::UTC).date().to_string(),
@@ -86,8 +56,8 @@ pub(super) fn kinds(card: &Card) -> Markup {
     table(&heads, rows)
 }
 
-pub(super) fn guard(card: &Card) -> Markup {
-    let rows = card.leak_guard.verdicts.iter().map(|v| {
+pub(crate) fn guard(verdicts: &[Verdict]) -> Markup {
+    let rows = verdicts.iter().map(|v| {
         let (class, word) = if v.passed {
             ("good", "passed")
         } else {
@@ -121,7 +91,7 @@ pub(super) fn coverage(card: &Card) -> Markup {
     )
 }
 
-pub(super) fn simulation(card: &Card) -> Markup {
+pub(crate) fn simulation(simulation: &BTreeMap<String, Simulation>) -> Markup {
     let line = |name: String, o: &Outcome| {
         let sharpe = o.sharpe.map_or_else(|| "-".into(), |s| format!("{s:.2}"));
         let cells = vec![
@@ -135,7 +105,7 @@ pub(super) fn simulation(card: &Card) -> Markup {
         ];
         Row::plain(cells)
     };
-    let rows = card.simulation.iter().flat_map(|(symbol, s)| {
+    let rows = simulation.iter().flat_map(|(symbol, s)| {
         [
             line(format!("{symbol}, forecasts"), &s.strategy),
             line(format!("{symbol}, held"), &s.hold),

@@ -6,6 +6,7 @@ use foresail_crds::pipeline::spec::{Adjustment, TrainingSpec};
 use foresail_evaluation::leak_guard::{Guard, GuardReport, Verdict};
 use serde_json::json;
 
+use super::page::STYLE;
 use super::*;
 use crate::data::dataset::{FeatureSnapshot, Sample};
 use crate::testing::parameters;

@@ -1,0 +1,173 @@
+//! Rows of a file, and what became of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use foresail_bars::{RawRow, RowOutcome};
+use foresail_domain::{Bar, TradingCalendar};
+use jiff::civil::Date;
+
+use crate::lake::Bars;
+
+/// One row off the sessions of the calendar in so many is a fault of the row; more say that it is not the calendar of
+/// the file.
+pub(super) const OFF_SESSION_IN: u64 = 50;
+/// Most other symbols that are remembered, to name one that was meant.
+pub(super) const OTHERS: usize = 1_000;
+/// Most characters of an example of what was refused.
+const LONGEST_EXAMPLE: usize = 160;
+
+/// Rows of a file, and what became of them.
+pub(crate) struct Rows {
+    /// Good bars of each symbol that has some, by name.
+    pub bars: Bars,
+    /// Rows read.
+    pub read: u64,
+    /// Rows of other symbols.
+    pub out_of_scope: u64,
+    /// Refused rows by reason.
+    pub refused: BTreeMap<&'static str, Refused>,
+    /// Declared symbols without a bar, each with the symbol of the file that may be meant.
+    pub without_bars: BTreeMap<String, Option<String>>,
+    /// Price levels that moved, in words.
+    pub rebasings: Vec<String>,
+    /// Some of the symbols that are not declared.
+    others: BTreeSet<String>,
+}
+
+/// Rows refused for one reason.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    pub rows: u64,
+    /// The first of them, and what is wrong with it.
+    pub example: String,
+    /// Whether all of them are of weekdays.
+    pub weekdays: bool,
+}
+
+impl Refused {
+    /// A calendar that has the days which are off the sessions of another.
+    pub(crate) fn fits(&self) -> TradingCalendar {
+        fitting(self.weekdays)
+    }
+}
+
+impl Rows {
+    /// Before the first row. Symbols are looked up for each row, so they stand in order.
+    pub(super) fn new(mut symbols: Vec<String>) -> Self {
+        symbols.sort_unstable();
+        symbols.dedup();
+        Self {
+            bars: symbols.into_iter().map(|s| (s, Vec::new())).collect(),
+            read: 0,
+            out_of_scope: 0,
+            refused: BTreeMap::new(),
+            without_bars: BTreeMap::new(),
+            rebasings: Vec::new(),
+            others: BTreeSet::new(),
+        }
+    }
+
+    /// Every row accounted for, and whatever a person should know about them, in lines.
+    pub(crate) fn counts(&self) -> String {
+        let bars: usize = self.bars.iter().map(|(_, bars)| bars.len()).sum();
+        let mut text = format!(
+            "{} rows: {bars} bars, {} of other symbols, {} refused",
+            self.read,
+            self.out_of_scope,
+            self.all_refused()
+        );
+        for (reason, refused) in &self.refused {
+            let line = format!(
+                "\n  {} {reason}, the first is {}",
+                refused.rows, refused.example
+            );
+            text.push_str(&line);
+        }
+        for (symbol, meant) in &self.without_bars {
+            let meant = meant.as_ref();
+            let meant = meant.map_or_else(String::new, |meant| format!("; the file has `{meant}`"));
+            text.push_str(&format!("\n  no bar of {symbol}{meant}"));
+        }
+        for rebasing in &self.rebasings {
+            text.push_str(&format!("\n  {rebasing}"));
+        }
+        text
+    }
+
+    /// Rows refused for any reason.
+    pub(crate) fn all_refused(&self) -> u64 {
+        self.refused.values().map(|refused| refused.rows).sum()
+    }
+
+    /// Rows off the sessions of the calendar, when they are so many that it is not the calendar of the file.
+    pub(crate) fn off_session(&self) -> Option<&Refused> {
+        let off = self.refused.get("OffSession");
+        off.filter(|off| off.rows * OFF_SESSION_IN > self.read)
+    }
+
+    pub(super) fn take(&mut self, row: &RawRow, outcome: RowOutcome) {
+        self.read += 1;
+        match outcome {
+            RowOutcome::Bar(bar, rebasing) => {
+                self.rebasings
+                    .extend(rebasing.map(|rebasing| rebasing.to_string()));
+                self.push(bar);
+            }
+            RowOutcome::Refused(refusal) => {
+                let first = || Refused {
+                    rows: 0,
+                    example: row.example(&refusal, LONGEST_EXAMPLE),
+                    weekdays: true,
+                };
+                let refused = self.refused.entry(refusal.reason).or_insert_with(first);
+                refused.rows += 1;
+                refused.weekdays &=
+                    date(row).is_some_and(|date| TradingCalendar::Weekdays.is_session(date));
+            }
+            RowOutcome::OutOfScope => {
+                self.out_of_scope += 1;
+                if self.others.len() < OTHERS {
+                    self.others.extend(row.fields.symbol.clone());
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, bar: Bar) {
+        let place = self
+            .bars
+            .binary_search_by(|(symbol, _)| symbol.as_str().cmp(&bar.symbol));
+        if let Some((_, list)) = place.ok().and_then(|place| self.bars.get_mut(place)) {
+            list.push(bar);
+        }
+    }
+
+    /// Sets apart the declared symbols without a bar.
+    pub(super) fn close(&mut self) {
+        let letters = |symbol: &str| -> String {
+            let letters = symbol.chars().filter(char::is_ascii_alphanumeric);
+            letters.map(|c| c.to_ascii_uppercase()).collect()
+        };
+        let empty = self.bars.extract_if(.., |(_, bars)| bars.is_empty());
+        self.without_bars = empty
+            .map(|(symbol, _)| {
+                let mut others = self.others.iter();
+                let meant = others.find(|other| letters(other) == letters(&symbol));
+                (symbol, meant.cloned())
+            })
+            .collect();
+    }
+}
+
+/// A calendar that has the days which are off the sessions of another; whether all of them are weekdays.
+pub(super) fn fitting(weekdays: bool) -> TradingCalendar {
+    if weekdays {
+        TradingCalendar::Weekdays
+    } else {
+        TradingCalendar::AlwaysOpen
+    }
+}
+
+pub(super) fn date(row: &RawRow) -> Option<Date> {
+    row.fields.date.as_ref()?.parse().ok()
+}

@@ -1,0 +1,136 @@
+//! A file that no Pipeline describes: what it says of itself, and the Pipeline that would read it.
+
+use std::path::Path;
+
+use foresail_crds::pipeline::spec::CsvSource;
+use foresail_runtime_base::RoleError;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::inspection::Inspection;
+use crate::file::{self, Description};
+
+/// Longest code of an instrument, and longest name of a Pipeline.
+const LONGEST_SYMBOL: usize = 24;
+const LONGEST_NAME: usize = 40;
+
+/// Reads the file with a column of symbols, or, where it has none, as the one symbol that it is named after.
+pub(super) fn inspect(path: &Path) -> Result<Inspection, RoleError> {
+    let csv = csv(path)?;
+    let mut spec = json!({"instruments": [{"symbol": "X"}], "source": {"csv": csv}});
+    let mut how =
+        Description::new(&parsed(pipeline(path, &spec))?, "inspected").map_err(internal)?;
+    let dialect = file::dialect(path, how.csv())?;
+    let default = how.calendar();
+    let rows = file::read_undescribed(path, &mut how)?;
+    let symbols = how.symbols().into_iter();
+    spec["instruments"] = symbols.map(|symbol| json!({"symbol": symbol})).collect();
+    if how.calendar() != default {
+        spec["calendar"] = json!(how.calendar());
+    }
+    let found = Inspection::new(path, dialect, how.calendar(), rows);
+    let whole = yaml(&pipeline(path, &spec))?;
+    Ok(found.declaring(yaml(&spec)?, whole))
+}
+
+/// `spec.source.csv`.
+fn csv(path: &Path) -> Result<Value, RoleError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut csv = json!({"uri": format!("s3://BUCKET/{name}")});
+    let look = |csv: &Value| file::dialect(path, &parsed::<CsvSource>(csv.clone())?);
+    match look(&csv) {
+        Err(error) if error.reason == "CsvHeader" => {
+            csv["symbol"] = json!(symbol(path));
+            // When this is no help either, the first error says what is missing.
+            look(&csv).map_err(|_| error)?;
+        }
+        looked => drop(looked?),
+    }
+    Ok(csv)
+}
+
+/// A whole Pipeline with this in its spec: features and model of examples/five-day-close.yaml, and places that a person
+/// fills in before it is applied.
+fn pipeline(path: &Path, part: &Value) -> Value {
+    let letter = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    let name: String = stem(path).to_lowercase().chars().map(letter).collect();
+    let name: String = name.trim_matches('-').chars().take(LONGEST_NAME).collect();
+    let name = name.trim_matches('-');
+    let starts = name.starts_with(|c: char| c.is_ascii_lowercase());
+    let name = if starts { name } else { "bars" };
+    let mut spec = part.clone();
+    spec["kafka"] = json!({"bootstrapServers": "KAFKA:9092"});
+    spec["lake"] = json!({"uri": "s3://BUCKET/lake", "endpoint": "http://S3:9000", "secretName": "s3-credentials"});
+    spec["features"] = json!([
+        {"name": "ema_10d", "function": "EmaRatio", "window": 10},
+        {"name": "ema_20d", "function": "EmaRatio", "window": 20},
+        {"name": "rsi_14d", "function": "Rsi", "window": 14},
+    ]);
+    spec["training"] = json!({
+        "model": {"kind": "Linear", "ridge": "0.1"}, "horizon": 5, "lookback": 30, "maxSessions": 5000,
+    });
+    json!({"apiVersion": "foresail.dev/v1alpha1", "kind": "Pipeline", "metadata": {"name": name}, "spec": spec})
+}
+
+/// A code for the one instrument of a file: its name, as far as a code may look so.
+fn symbol(path: &Path) -> String {
+    let allowed = |c: &char| c.is_ascii_alphanumeric() || "._=^-".contains(*c);
+    let code: String = stem(path).to_uppercase().chars().filter(allowed).collect();
+    let code = code.trim_start_matches(['.', '_', '=', '-']);
+    let code: String = code.chars().take(LONGEST_SYMBOL).collect();
+    if code.is_empty() {
+        "STOCK".into()
+    } else {
+        code
+    }
+}
+
+/// The name of a file without what says of which kind it is.
+fn stem(path: &Path) -> String {
+    const KINDS: [&str; 5] = [".gz", ".zst", ".csv", ".tsv", ".txt"];
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut stem = name.as_ref();
+    while let Some((start, kind)) = stem.rfind('.').map(|at| stem.split_at(at))
+        && KINDS.contains(&kind.to_lowercase().as_str())
+    {
+        stem = start;
+    }
+    stem.to_owned()
+}
+
+fn parsed<T: DeserializeOwned>(value: Value) -> Result<T, RoleError> {
+    serde_json::from_value(value).map_err(internal)
+}
+
+fn yaml(value: &Value) -> Result<String, RoleError> {
+    serde_saphyr::to_string(value).map_err(internal)
+}
+
+fn internal(error: impl std::fmt::Display) -> RoleError {
+    RoleError::internal(
+        "BadDescription",
+        format!("the file cannot be described: {error}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_name_of_a_file_makes_a_name_of_a_pipeline_and_a_code() {
+        for (file, name, code) in [
+            ("a/My File (1).csv", "my-file--1", "MYFILE1"),
+            ("^GSPC.csv.gz", "gspc", "^GSPC"),
+            ("brk.b.CSV", "brk-b", "BRK.B"),
+            ("2020.csv", "bars", "2020"),
+            ("данные.csv", "bars", "STOCK"),
+            (".csv", "bars", "STOCK"),
+        ] {
+            let path = Path::new(file);
+            let made = pipeline(path, &json!({}));
+            assert_eq!(made["metadata"]["name"], name, "{file}");
+            assert_eq!(symbol(path), code);
+        }
+    }
+}
