@@ -124,3 +124,27 @@ fn made_up(folder: &Path) -> Result<PathBuf> {
     ));
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_there_is_said_before_anything_is_built() {
+        let paths = Paths {
+            repo: PathBuf::from("/nowhere"),
+            cache: PathBuf::from("/nowhere"),
+            target: PathBuf::from("/nowhere"),
+            state: PathBuf::from("/nowhere"),
+        };
+        let options = Options {
+            file: Some(PathBuf::from("nowhere/bars.csv")),
+            pipeline: None,
+        };
+        let error = run(&paths, &options).unwrap_err().to_string();
+        assert!(
+            error.contains("nowhere/bars.csv") && error.contains("FILE="),
+            "{error}"
+        );
+    }
+}

@@ -16,8 +16,8 @@ use foresail_crds::worker_config::{IngestConfig, RoleConfig};
 use foresail_domain::TradingCalendar;
 use foresail_runtime_base::{RoleError, clock};
 
+pub(crate) use rows::Rows;
 use rows::{OFF_SESSION_IN, OTHERS, date, fitting};
-pub(crate) use rows::{Refused, Rows};
 
 /// How a file is read: what a Pipeline says of its source, of which the whole file is history. What is replayed live in a
 /// cluster is judged like the rest, and dates before the backfill count as well.
