@@ -8,12 +8,12 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::images;
-use foresail_node::progress::say;
+use foresail_node::progress::{say, step};
 use foresail_node::{Paths, exec};
 
-/// The program that does it.
+/// The program that does it, and the profile that it is built in.
 const PROGRAM: &str = "foresail-trainer";
+const PROFILE: &str = "quick";
 
 /// What to try.
 #[derive(clap::Args)]
@@ -39,8 +39,7 @@ pub fn run(paths: &Paths, options: &Options) -> Result<()> {
         Some(file) => file.clone(),
         None => made_up(&folder)?,
     };
-    say("building the trainer alone: some ten minutes the first time on two cores, seconds later");
-    let trainer = images::helper(paths, PROGRAM)?;
+    let trainer = build(paths)?;
     let name = file.file_stem().unwrap_or_default().to_string_lossy();
     let made = Pages::new(&folder.join(name.as_ref()))?;
     look(&trainer, &file, options.pipeline.as_deref(), &made)?;
@@ -61,6 +60,17 @@ pub fn run(paths: &Paths, options: &Options) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Builds the trainer alone, in a profile that spares the optimiser what a first look does not need.
+fn build(paths: &Paths) -> Result<PathBuf> {
+    let what = "cargo build (some minutes the first time, seconds later)";
+    step(what, || {
+        let mut cargo = exec::cargo(paths);
+        cargo.args(["build", "--profile", PROFILE, "--package", PROGRAM]);
+        exec::stream(&mut cargo)
+    })?;
+    Ok(paths.target.join(PROFILE).join(PROGRAM))
 }
 
 /// What is written for one file.
