@@ -5,11 +5,15 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, ensure};
 use foresail_crds::Pipeline;
 use foresail_crds::pipeline::conditions;
+use foresail_crds::pipeline::status::RunState;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::{Value, json};
 
 use crate::cluster::S3_SECRET;
 use crate::{Space, faults, until};
+
+/// How long nothing follows at rest.
+const REST: Duration = Duration::from_secs(10);
 
 /// A small simulated market: 420 sessions of backfill, no replay, a linear model.
 pub fn small(space: &Space, name: &str) -> Value {
@@ -153,6 +157,47 @@ pub async fn drained(space: &Space, name: &str, limit: Duration) -> Result<Pipel
         Ok(())
     })
     .await
+}
+
+/// Waits until the last session is judged against the reference of today, no run is under way, and none follows for some
+/// seconds: the operator answers what it is told within moments.
+pub async fn at_rest(space: &Space, name: &str, limit: Duration) -> Result<Pipeline> {
+    let run = |p: &Pipeline| Some(p.status.as_ref()?.run.as_ref()?.id.clone());
+    let mut seen = wait(space, name, "is at rest", limit, decided).await?;
+    loop {
+        tokio::time::sleep(REST).await;
+        let again = wait(space, name, "is still at rest", limit, decided).await?;
+        if run(&seen) == run(&again) {
+            return Ok(again);
+        }
+        seen = again;
+    }
+}
+
+fn decided(pipeline: &Pipeline) -> Result<()> {
+    let status = pipeline.status.as_ref().context("no status")?;
+    let run = status.run.as_ref().context("no run")?;
+    ensure!(
+        run.state != RunState::Running,
+        "run {} is under way",
+        run.id
+    );
+    let read = status.ingest.as_ref();
+    let read = read.and_then(|ingest| ingest.last_event_time.as_ref());
+    let reference = status.drift_reference.as_ref().or(status.champion.as_ref());
+    let reference = reference.map(|version| version.version);
+    let Some(drift) = &status.drift else {
+        // Behind a rejected version there may be less than a window.
+        ensure!(status.drift_reference.is_some(), "nothing is judged yet");
+        return Ok(());
+    };
+    ensure!(
+        Some(&drift.window_end_time) == read && Some(drift.model_version) == reference,
+        "drift is judged through {:?} against v{}",
+        drift.window_end_time,
+        drift.model_version
+    );
+    Ok(())
 }
 
 /// Waits until a condition is not True with this reason, or a message that holds the word.

@@ -37,6 +37,18 @@ pub async fn remove(cluster: &Cluster, pattern: &str) -> Result<usize> {
     Ok(keys.len())
 }
 
+/// Entries of the lists that match a pattern, together.
+///
+/// # Errors
+/// When Redis does not answer, or one is no list.
+pub async fn entries(cluster: &Cluster, pattern: &str) -> Result<usize> {
+    let mut entries = 0;
+    for key in keys(cluster, pattern).await? {
+        entries += ask::<usize>(cluster, cmd("LLEN").arg(&key)).await?;
+    }
+    Ok(entries)
+}
+
 /// Overwrites the oldest entry of every list that matches a pattern; returns how many there were.
 ///
 /// # Errors

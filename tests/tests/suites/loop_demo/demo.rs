@@ -20,6 +20,7 @@ use super::{parity, protocol};
 
 const FIRST_MODEL: Duration = Duration::from_secs(300);
 const REPLAY: Duration = Duration::from_secs(420);
+const REST: Duration = Duration::from_secs(180);
 /// Six times the speed of the demo.
 const SPEED: &str = "30";
 
@@ -55,7 +56,8 @@ async fn demo_pipeline_runs_to_its_end_and_all_parts_agree() -> Result<()> {
             Duration::from_millis(100),
         );
         pipelines::drained(&space, "demo", REPLAY).await?;
-        let pipeline = settled(&space).await?;
+        pipelines::at_rest(&space, "demo", REST).await?;
+        let pipeline = pipelines::ready(&space, "demo", REST).await?;
         let asked = asker.finish().await?;
 
         let mut checks = Checks::new();
@@ -118,54 +120,6 @@ async fn demo_pipeline_runs_to_its_end_and_all_parts_agree() -> Result<()> {
             answered(&space).await,
         );
         checks.verdict()
-    })
-    .await
-}
-
-/// Waits until the monitor has judged the last session and nothing follows from it: the operator
-/// answers what it is told within moments, so two looks some seconds apart agree.
-async fn settled(space: &Space) -> Result<Pipeline> {
-    let mut seen = decided(space).await?;
-    loop {
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        let again = decided(space).await?;
-        let run = |p: &Pipeline| Some(p.status.as_ref()?.run.as_ref()?.id.clone());
-        if run(&seen) == run(&again) {
-            return Ok(again);
-        }
-        seen = again;
-    }
-}
-
-/// Waits until no run is under way and nobody is behind.
-async fn decided(space: &Space) -> Result<Pipeline> {
-    let limit = Duration::from_secs(180);
-    pipelines::wait(space, "demo", "has decided", limit, |p| {
-        let status = p.status.as_ref().context("no status")?;
-        let run = status.run.as_ref().context("no run")?;
-        ensure!(
-            run.state == foresail_crds::pipeline::status::RunState::Succeeded,
-            "run {} is {:?}",
-            run.id,
-            run.state
-        );
-        let read = status
-            .ingest
-            .as_ref()
-            .and_then(|i| i.last_event_time.as_ref());
-        // Behind a rejected version there may be less than a window.
-        let judged = status.drift.as_ref().map(|drift| &drift.window_end_time);
-        let rebased = judged.is_none() && status.drift_reference.is_some();
-        ensure!(
-            rebased || judged == read,
-            "drift is judged through {judged:?}"
-        );
-        ensure!(
-            pipelines::is_true(p, conditions::READY),
-            "{}",
-            pipelines::summary(p)
-        );
-        Ok(())
     })
     .await
 }

@@ -9,7 +9,10 @@ use foresail_crds::records::{FeatureRecord, header};
 use foresail_runtime_kafka::{Record, TransactionalProducer, admin};
 use foresail_tests::metrics::{self, Scenario};
 use foresail_tests::predictor::{Asker, Predictor};
-use foresail_tests::{Space, redis, topics};
+use foresail_tests::{Space, redis, topics, until};
+
+/// Redis is looked at every three seconds, and asked by a machine that has other things to do.
+const REPAIRED: Duration = Duration::from_secs(60);
 
 /// What only goes wrong when somebody reaches in. The last that happens to the Pipeline.
 pub async fn disturbed(
@@ -22,7 +25,14 @@ pub async fn disturbed(
     let pipeline = PipelineName::new(&space.name, name);
     // Rows that Redis has lost.
     let rows = format!("fs:{}/{name}:rows:*", space.name);
+    let before = redis::entries(&space.cluster, &rows).await?;
     ensure!(redis::remove(&space.cluster, &rows).await? > 0, "no rows");
+    until("the rows are back", REPAIRED, async || {
+        let now = redis::entries(&space.cluster, &rows).await?;
+        ensure!(now >= before, "{now} of {before} rows");
+        Ok(())
+    })
+    .await?;
     // Another instance of the workers.
     for role in [Role::Stream, Role::Monitor] {
         TransactionalProducer::open(&settings, &pipeline.kafka_identity(role)).await?;

@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use foresail_crds::ModelVersion;
 use foresail_crds::model_version::VersionRole;
-use foresail_crds::pipeline::status::RunState;
-use foresail_crds::{ModelVersion, Pipeline};
 use foresail_tests::metrics::{self, Scenario};
 use foresail_tests::predictor::{Asker, Predictor};
 use foresail_tests::settings::in_soak;
-use foresail_tests::{Checks, Space, audit, events, in_namespace, pipelines, wait};
+use foresail_tests::{Checks, Space, audit, events, in_namespace, pipelines};
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
 const FIRST_MODEL: Duration = Duration::from_secs(300);
 const REPLAY: Duration = Duration::from_secs(420);
+const REST: Duration = Duration::from_secs(180);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_break_is_answered_with_exactly_one_promotion() -> Result<()> {
@@ -113,7 +113,7 @@ async fn stationary_years_stay_within_the_alarm_budget() -> Result<()> {
             .await?;
         pipelines::serving(&space, name, FIRST_MODEL).await?;
         pipelines::drained(&space, name, REPLAY).await?;
-        let end = at_rest(&space, name).await?;
+        let end = pipelines::at_rest(&space, name, REST).await?;
         let alarms = events::times(&space, "DriftDetected").await?;
         let answers = events::answers(&space).await?;
         let versions = space.versions().list(&ListParams::default()).await?.items;
@@ -174,41 +174,6 @@ fn calm(space: &Space, name: &str, years: f64, per_year: f64) -> Value {
     object["spec"]["retraining"] = json!({"triggers": ["Drift"], "cooldown": "20d"});
     object["spec"]["promotion"] = json!({"gateWindowSessions": 30, "minimumEffect": "0.9"});
     object
-}
-
-/// Waits until the last session is judged and no run is in flight, and none follows: an alarm that was answered with a
-/// rejection starts no other run.
-async fn at_rest(space: &Space, name: &str) -> Result<Pipeline> {
-    let over = |p: &Pipeline| {
-        let status = p.status.as_ref().context("no status")?;
-        let run = status.run.as_ref().context("no run")?;
-        ensure!(
-            run.state != RunState::Running,
-            "run {} is in flight",
-            run.id
-        );
-        let read = status
-            .ingest
-            .as_ref()
-            .and_then(|i| i.last_event_time.as_ref());
-        let judged = status.drift.as_ref().map(|drift| &drift.window_end_time);
-        // Behind a rejected version there may be less than a window.
-        let rebased = judged.is_none() && status.drift_reference.is_some();
-        ensure!(
-            rebased || judged == read,
-            "drift is judged through {judged:?}"
-        );
-        Ok(())
-    };
-    let end = pipelines::wait(space, name, "is at rest", Duration::from_secs(120), over).await?;
-    let run = |p: &Pipeline| Some(p.status.as_ref()?.run.as_ref()?.id.clone());
-    wait::holds("rest", Duration::from_secs(10), async || {
-        let now = run(&space.pipelines().get(name).await?);
-        ensure!(now == run(&end), "run {now:?} follows {:?}", run(&end));
-        Ok(())
-    })
-    .await?;
-    Ok(end)
 }
 
 fn ensured(holds: bool, found: String) -> Result<String> {
