@@ -49,8 +49,8 @@ pub struct SourceSpec {
     validation = Rule::new("!has(self.poll) || self.poll.matches('^([1-9][0-9]{1,6}s|[1-9][0-9]{0,6}[mhd])$')").message("source.csv.poll must be at least 10s")
 )]
 pub struct CsvSource {
-    /// `s3://bucket/key`, `http://...` or `https://...`; `.gz` is unpacked. Only public addresses are
-    /// read, and the networks that the administrator allows.
+    /// `s3://bucket/key`, `http://...` or `https://...`: CSV, Parquet or an Arrow file, by content. gzip and Zstandard are
+    /// unpacked. Only public addresses are read, and the networks that the administrator allows.
     #[schemars(
         length(min = 8, max = 1024),
         regex(pattern = r"^(s3|https?)://[^\s/]+/\S+$")
@@ -159,13 +159,17 @@ pub struct CsvDialect {
     /// What stands before the fraction of a number; the other of the two divides thousands.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decimal: Option<DecimalSign>,
-    /// Order of day and month in dates such as `03/04/2020`. Dates that begin with the year, or name the month, need none.
+    /// Order of day, month and year in dates such as `03/04/2020`. Dates that begin with the four digits of a year, or name the
+    /// month, need none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date_order: Option<DateOrder>,
     /// Lines before the header, 0 to 10000.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 10_000))]
     pub skip_lines: Option<u32>,
+    /// What the columns are: fields of one bar, or fields or closes of several symbols side by side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<CsvLayout>,
     /// Words that stand for a missing number, beside the usual ones (`-`, `N/A`, `null` and the like), in any case.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 32)))]
@@ -222,13 +226,27 @@ pub enum DecimalSign {
     Comma,
 }
 
-/// Order of the parts of a date.
+/// Order of the parts of a date. Two digits are a year from 1970 to 2069.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DateOrder {
     /// `12/31/2020`
     MonthDayYear,
     /// `31/12/2020`
     DayMonthYear,
+    /// `20/12/31`; four digits of a year need no word.
+    YearMonthDay,
+}
+
+/// What the columns of a file are: those of one bar (`RowPerBar`), of bars of several symbols under header lines of
+/// fields and of symbols (`StackedHeader`), or a date and closes of one symbol each (`ColumnPerSymbol`).
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CsvLayout {
+    /// A row is one bar. Its symbol is in a column, or that of the source.
+    RowPerBar,
+    /// Header lines of fields and of symbols above each other, as `download` of yfinance writes them.
+    StackedHeader,
+    /// A date, and a column of closes that is named by its symbol.
+    ColumnPerSymbol,
 }
 
 /// Deterministic market: the same seed gives the same bars, bit for bit.

@@ -264,12 +264,15 @@ pub fn date_of(text: Option<&str>, field: &str) -> Result<Option<Date>, RoleErro
     })
 }
 
-/// `YYYY-MM-DD`, also with a time of day behind it.
+/// `YYYY-MM-DD`, also with a time of day behind it. With a zone or a word behind it, it may be another date.
 fn read_date(text: &str) -> Option<Date> {
-    text.get(..10)?
-        .parse()
-        .ok()
-        .filter(|_| matches!(text.as_bytes().get(10), None | Some(b' ' | b'T')))
+    let (date, time) = text.split_at_checked(10)?;
+    let divided = matches!(time.as_bytes().first(), None | Some(b' ' | b'T'));
+    let plain = time
+        .bytes()
+        .skip(1)
+        .all(|b| b.is_ascii_digit() || b == b':' || b == b'.');
+    (divided && plain).then(|| date.parse().ok())?
 }
 
 fn number(text: Option<&str>, field: &'static str) -> Result<Option<f64>, Refusal> {

@@ -41,7 +41,8 @@ fn row(text: &str) -> RawRow {
     RawRow {
         position: 0,
         line: 2,
-        original: text.into(),
+        part: None,
+        original: text.as_bytes().into(),
         length: text.len() as u64,
         fields,
         superseded: false,
@@ -73,6 +74,7 @@ fn each_kind_of_bad_row_has_its_reason_and_leaves_the_rest_alone() {
         ("X,2000-03-02,,,,1.5,", "Good"),
         ("Z,2000-03-02,1,2,1,1.5,10", "OutOfScope"),
         ("Y,2000-03-02 16:00:00,0,2,1,1.5,10", "Good"),
+        ("Y,2000-03-03 16:00:00 XYZ,1,2,1,1.5,10", "BadDate"),
     ];
     for (text, expected) in cases {
         let outcome = match checker.check(&row(text), NOW) {
@@ -268,7 +270,7 @@ fn a_declared_split_explains_a_jump() {
 fn bytes_that_are_no_row_are_named() {
     let mut checker = checker(json!({}));
     let mut raw = RawRow {
-        original: b"PK\x03\x04".to_vec(),
+        original: b"PK\x03\x04".as_slice().into(),
         length: 4,
         ..RawRow::default()
     };

@@ -8,21 +8,16 @@ use foresail_crds::RoleError;
 use foresail_crds::pipeline::spec::CsvSource;
 use foresail_crds::role_error::shown_address;
 
+use crate::described::Described;
 use crate::dialect::text::{self, Encoding};
 use crate::dialect::{Dialect, HEAD};
-use crate::lines::{Line, Lines};
-use crate::row::{Fields, RawRow};
-use crate::split::Splitter;
+use crate::expanded::{Expanded, FileLines, RowMaker, read_failed};
+use crate::row::RawRow;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Iterator over data rows. An error ends it.
-pub struct CsvRows<'a> {
-    lines: Lines<Box<dyn BufRead + Send + 'a>>,
-    maker: RowMaker,
-    position: u64,
-    failed: bool,
-}
+pub struct CsvRows<'a>(Expanded<FileLines<'a>>);
 
 impl<'a> CsvRows<'a> {
     /// Reads the beginning of a file, unpacked, and finds out how it is written. However long the file, its rows are read
@@ -32,70 +27,30 @@ impl<'a> CsvRows<'a> {
     /// User errors `NoTable` for what is no text of a table, `CsvHeader` when date, close, or (without `symbol` in the
     /// spec) symbol is absent, `AmbiguousNumbers` and `AmbiguousDates`; outside error `SourceReadFailed` when `reader`
     /// fails.
-    pub fn new(reader: impl Read + Send + 'a, spec: &CsvSource) -> Result<Self, RoleError> {
-        let (reader, head, whole) = opened(Box::new(reader), spec)?;
-        let dialect = Dialect::find(&head, whole, spec)?;
-        let mut lines = Lines::new(reader, dialect.end);
-        for _ in 0..=dialect.skip {
-            lines.first().map_err(|e| read_failed(&e))?;
-        }
-        Ok(Self {
-            lines,
-            maker: RowMaker {
-                splitter: Splitter::new(dialect.delimiter),
-                dialect,
-            },
-            position: 0,
-            failed: false,
-        })
+    pub fn new(reader: impl Read + Send + 'a, of: &Described) -> Result<Self, RoleError> {
+        let (reader, head, whole) = opened(Box::new(reader), &of.csv)?;
+        let dialect = Dialect::find(&head, whole, of)?;
+        let lines = FileLines::new(reader, dialect.end, dialect.before());
+        let lines = lines.map_err(|e| read_failed(&e))?;
+        Ok(Self(Expanded::new(lines, RowMaker::new(dialect))))
     }
 
     /// How the file is read.
     pub fn dialect(&self) -> &Dialect {
-        &self.maker.dialect
+        self.0.dialect()
     }
 
-    /// What makes rows of their bytes once more.
-    pub(crate) fn maker(&self) -> RowMaker {
-        RowMaker {
-            splitter: Splitter::new(self.maker.dialect.delimiter),
-            dialect: self.maker.dialect.clone(),
-        }
+    /// Its lines, and what makes rows of them.
+    pub(crate) fn into_lines(self) -> (FileLines<'a>, RowMaker) {
+        self.0.into_lines()
     }
 }
 
-/// Makes a row of its bytes.
-pub(crate) struct RowMaker {
-    splitter: Splitter,
-    dialect: Dialect,
-}
+impl Iterator for CsvRows<'_> {
+    type Item = Result<RawRow, RoleError>;
 
-impl RowMaker {
-    /// The row of `length` bytes, of which these are all or the beginning.
-    pub(crate) fn row(&mut self, bytes: Vec<u8>, length: u64, position: u64) -> RawRow {
-        let whole = bytes.len() as u64 == length;
-        let columns = if whole {
-            self.splitter.split(&bytes)
-        } else {
-            None
-        };
-        let fields = match columns {
-            Some(row) if self.dialect.columns.fit(&row) => self.dialect.fields(&row),
-            _ => Fields::default(),
-        };
-        RawRow {
-            position,
-            line: 0,
-            original: bytes,
-            length,
-            fields,
-            superseded: false,
-        }
-    }
-
-    /// The line of a row, from 1; `place` counts the rows behind the header, from 0.
-    pub(crate) fn line(&self, place: u64) -> u64 {
-        self.dialect.skip as u64 + 2 + place
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next()
     }
 }
 
@@ -157,47 +112,21 @@ fn no_table(what: &str, spec: &CsvSource) -> RoleError {
     RoleError::user("NoTable", message)
 }
 
-fn read_failed(error: &io::Error) -> RoleError {
-    RoleError::outside(
-        "SourceReadFailed",
-        format!("the file of the source cannot be read: {error}; it is retried"),
-    )
-}
-
-impl Iterator for CsvRows<'_> {
-    type Item = Result<RawRow, RoleError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
-        }
-        match self.lines.next() {
-            Ok(line) => {
-                let Line { bytes, length } = line?;
-                let position = self.position;
-                self.position += 1;
-                let mut row = self.maker.row(bytes, length, position);
-                row.line = self.maker.line(position);
-                Some(Ok(row))
-            }
-            Err(error) => {
-                self.failed = true;
-                Some(Err(read_failed(&error)))
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::row::Fields;
 
     fn spec() -> CsvSource {
         serde_json::from_value(serde_json::json!({"uri": "http://host/file.csv"})).unwrap()
     }
 
+    fn alone() -> Described {
+        Described::alone(spec())
+    }
+
     fn rows(file: &[u8], spec: &CsvSource) -> Vec<RawRow> {
-        let rows = CsvRows::new(file, spec).unwrap();
+        let rows = CsvRows::new(file, &Described::alone(spec.clone())).unwrap();
         rows.collect::<Result<_, _>>().unwrap()
     }
 
@@ -208,7 +137,7 @@ mod tests {
         assert_eq!(rows.len(), 1);
         assert_eq!(rows[0].fields.close.as_deref(), Some("1.5"));
         assert_eq!(rows[0].fields.symbol.as_deref(), Some("X"));
-        assert_eq!(rows[0].original, b"1.5,2000-01-03,X");
+        assert_eq!(*rows[0].original, *b"1.5,2000-01-03,X");
     }
 
     #[test]
@@ -224,10 +153,10 @@ mod tests {
 
     #[test]
     fn who_answered_in_place_of_the_file_is_not_quoted() {
-        let spec = CsvSource {
+        let spec = Described::alone(CsvSource {
             uri: "https://user:word@host/file.csv?X-Signature=hidden".into(),
             ..spec()
-        };
+        });
         let said = |file: &str| CsvRows::new(file.as_bytes(), &spec).err().unwrap().message;
         let metrics = said("# HELP process_secret_hidden Secrets, hidden.\nprocess_secret 1\n");
         let page = said("<html><title>hidden, hidden</title></html>");
@@ -245,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_missing_column_is_named() {
-        let error = CsvRows::new(b"symbol,date\n".as_slice(), &spec())
+        let error = CsvRows::new(b"symbol,date\n".as_slice(), &alone())
             .err()
             .unwrap();
         assert!(
@@ -265,8 +194,8 @@ mod tests {
         let file = b"symbol,date,close,name\nX,2000-01-03,1,Fran\xe7ois\n\xff\xfe\n";
         let rows = rows(file, &spec());
         assert_eq!(rows[0].fields.close.as_deref(), Some("1"));
-        assert_eq!(rows[0].original, b"X,2000-01-03,1,Fran\xe7ois");
-        assert_eq!(rows[1].original, b"\xff\xfe");
+        assert_eq!(*rows[0].original, *b"X,2000-01-03,1,Fran\xe7ois");
+        assert_eq!(*rows[1].original, *b"\xff\xfe");
         assert_eq!(rows[1].shown(), "0xfffe");
         assert_eq!(rows[1].fields, Fields::default());
     }
@@ -294,10 +223,10 @@ mod tests {
         let row = "X,2000-01-03,1\n";
         let start = format!("symbol,date,close\n{}", row.repeat(HEAD / row.len()));
         let reader = io::Read::chain(start.as_bytes(), Broken);
-        let mut rows = CsvRows::new(reader, &spec()).unwrap();
+        let mut rows = CsvRows::new(reader, &alone()).unwrap();
         let good = rows.by_ref().take_while(Result::is_ok).count();
         assert_eq!((good, rows.count()), (HEAD / row.len(), 0));
-        let at_once = CsvRows::new(Broken, &spec()).err().unwrap();
+        let at_once = CsvRows::new(Broken, &alone()).err().unwrap();
         assert_eq!(at_once.reason, "SourceReadFailed");
     }
 }

@@ -1,29 +1,31 @@
 //! How the text of a file is read: found in its beginning, and declared in `source.csv.dialect` where a person knows
 //! better. What can be read in two ways is an error with both readings, never a guess. Used by `csv_source`.
 
-pub(crate) mod columns;
-pub(crate) mod dates;
-pub(crate) mod numbers;
+mod clock;
+mod columns;
+mod dates;
+mod layout;
+mod numbers;
 pub(crate) mod text;
+mod words;
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 
 use foresail_crds::RoleError;
-use foresail_crds::pipeline::spec::{CsvDialect, CsvSource, DateOrder, DecimalSign, Delimiter};
+use foresail_crds::pipeline::spec::DecimalSign;
 use foresail_crds::role_error::shown_address;
 
-use crate::header;
+use crate::described::Described;
 use crate::lines::Lines;
 use crate::row::Fields;
 use crate::split::Splitter;
-use columns::Columns;
+use columns::BarColumns;
+use layout::Layout;
 use numbers::Kind;
 
 /// Bytes of a file that are looked at.
 pub const HEAD: usize = 1 << 20;
-/// Lines among which the header is.
-const LINES_BEFORE: usize = 64;
 /// Words for nothing, in lower case. An empty column is one too.
 const NOTHING: [&str; 15] = [
     "-", "--", "---", ".", "n/a", "#n/a", "na", "<na>", "nan", "null", "\\n", "none", "nil", "∅",
@@ -35,14 +37,19 @@ const NOTHING: [&str; 15] = [
 pub struct Dialect {
     /// What ends a line.
     pub(crate) end: u8,
-    /// Lines before the header.
-    pub(crate) skip: usize,
-    pub(crate) delimiter: Delimiter,
-    pub(crate) columns: Columns,
+    layout: Layout,
     decimal: DecimalSign,
-    order: Option<DateOrder>,
+    dates: dates::Form,
     nothing: Vec<String>,
     symbol: Option<String>,
+}
+
+/// The bars of a row.
+#[derive(Debug, Default)]
+pub(crate) struct RowFields {
+    /// The first of them, and the only one unless symbols stand beside each other.
+    pub first: Fields,
+    pub others: Vec<Fields>,
 }
 
 impl Dialect {
@@ -51,26 +58,23 @@ impl Dialect {
     /// # Errors
     /// User errors `CsvHeader` when no line has the columns that are needed, `AmbiguousNumbers` and `AmbiguousDates` when
     /// numbers or dates can be read in two ways.
-    pub(crate) fn find(head: &[u8], whole: bool, spec: &CsvSource) -> Result<Self, RoleError> {
-        let declared = spec.dialect.clone().unwrap_or_default();
+    pub(crate) fn find(head: &[u8], whole: bool, of: &Described) -> Result<Self, RoleError> {
+        let declared = of.csv.dialect.clone().unwrap_or_default();
         let end = if head.contains(&b'\n') { b'\n' } else { b'\r' };
-        let (skip, delimiter, columns) = find_header(head, end, &declared, spec)?;
+        let words = declared.nothing.iter();
         let mut found = Self {
             end,
-            skip,
-            delimiter,
-            columns,
+            layout: Layout::find(head, end, of)?,
             decimal: DecimalSign::Point,
-            order: None,
-            nothing: declared
-                .nothing
-                .iter()
-                .map(|word| word.trim().to_lowercase())
-                .collect(),
-            symbol: spec.symbol.clone(),
+            dates: dates::Form {
+                calendar: of.calendar,
+                ..dates::Form::default()
+            },
+            nothing: words.map(|word| word.trim().to_lowercase()).collect(),
+            symbol: of.csv.symbol.clone(),
         };
         let (numbers, dates) = found.hints(head, whole);
-        let uri = shown_address(&spec.uri);
+        let uri = shown_address(&of.csv.uri);
         let sign = declared.decimal.map_or_else(|| numbers.sign(), Ok);
         found.decimal = sign.map_err(|why| {
             let message = format!(
@@ -80,12 +84,13 @@ impl Dialect {
         })?;
         let order = declared.date_order;
         let order = order.map_or_else(|| dates.order(), |order| Ok(Some(order)));
-        found.order = order.map_err(|why| {
+        found.dates.order = order.map_err(|why| {
             let message = format!(
                 "{uri}: its dates can be read in two ways: {why}; say which in source.csv.dialect.dateOrder"
             );
             RoleError::user("AmbiguousDates", message)
         })?;
+        found.dates.unit = dates.unit();
         Ok(found)
     }
 
@@ -95,46 +100,57 @@ impl Dialect {
         // The last line may be cut off.
         let last = memchr::memrchr(self.end, head).filter(|_| !whole);
         let mut lines = Lines::new(&head[..last.unwrap_or(head.len())], self.end);
-        let mut splitter = Splitter::new(self.delimiter);
-        for _ in 0..=self.skip {
+        let mut splitter = self.splitter();
+        for _ in 0..self.before() {
             let _ = lines.first();
         }
+        let columns = &self.layout.columns;
         while let Ok(Some(line)) = lines.next() {
-            let Some(row) = splitter
-                .split(&line.bytes)
-                .filter(|row| self.columns.fit(row))
-            else {
+            let row = splitter.split(&line.bytes);
+            let Some(row) = row.filter(|row| columns.fit(row)) else {
                 continue;
             };
-            let columns = &self.columns;
             if let Some(text) = self.text(&row, Some(columns.date)) {
                 dates.add(text);
             }
-            let prices = [
-                columns.open,
-                columns.high,
-                columns.low,
-                Some(columns.close),
-                columns.adjusted_close,
-            ];
-            for column in prices {
-                if let Some(text) = self.text(&row, column) {
+            for bar in &columns.bars {
+                for text in bar
+                    .prices()
+                    .iter()
+                    .filter_map(|price| self.text(&row, *price))
+                {
                     numbers.add(text, Kind::Price);
                 }
-            }
-            if let Some(text) = self.text(&row, columns.volume) {
-                numbers.add(text, Kind::Volume);
+                if let Some(text) = self.text(&row, bar.volume) {
+                    numbers.add(text, Kind::Volume);
+                }
             }
         }
         (numbers, dates)
+    }
+
+    /// Lines before the first row.
+    pub(crate) fn before(&self) -> usize {
+        self.layout.skip + self.layout.height
+    }
+
+    /// What takes lines apart.
+    pub(crate) fn splitter(&self) -> Splitter {
+        Splitter::new(self.layout.delimiter)
+    }
+
+    /// Whether a row may hold several bars.
+    pub(crate) fn has_several(&self) -> bool {
+        self.layout.columns.bars.len() > 1
     }
 
     /// What stands in a column; nothing for a word that means so.
     fn text<'a>(&self, row: &'a [Cow<'_, str>], column: Option<usize>) -> Option<&'a str> {
         let text = row.get(column?)?.trim();
         let longest_word = 8;
-        if text.is_empty() {
-            return None;
+        // No usual word begins with a digit, and most texts do.
+        if text.as_bytes().first()?.is_ascii_digit() && self.nothing.is_empty() {
+            return Some(text);
         }
         if text.len() <= longest_word || !self.nothing.is_empty() {
             let word = text.to_lowercase();
@@ -145,24 +161,59 @@ impl Dialect {
         Some(text)
     }
 
-    /// The columns of a row in one form: dates as `YYYY-MM-DD`, numbers as programs write them. What is in no form that
-    /// is known stays as it is, so that it is refused by its words.
-    pub(crate) fn fields(&self, row: &[Cow<'_, str>]) -> Fields {
+    /// The bars of a row, each in one form: dates as `YYYY-MM-DD`, numbers as programs write them. What is in no form that
+    /// is known stays as it is, so that it is refused by its words. Of symbols beside each other, those of which the row
+    /// says nothing have no bar there. `None` when it is no row of these columns.
+    pub(crate) fn fields(&self, row: &[Cow<'_, str>]) -> Option<RowFields> {
+        let columns = &self.layout.columns;
+        if !columns.fit(row) {
+            return None;
+        }
+        let date = self.text(row, Some(columns.date));
+        let date = date.map(|text| {
+            let normal = dates::normal(text, &self.dates);
+            normal.unwrap_or_else(|| text.to_owned())
+        });
+        let mut bars = columns.bars.iter();
+        if columns.bars.len() == 1 {
+            let first = self.bar(row, bars.next()?, date);
+            let others = Vec::new();
+            return Some(RowFields { first, others });
+        }
+        let says = |bar: &&BarColumns| {
+            bar.all()
+                .any(|column| self.text(row, Some(column)).is_some())
+        };
+        let mut said = bars.clone().filter(says);
+        // A row without any value is still a row.
+        let first = said.next().or_else(|| bars.next())?;
+        Some(RowFields {
+            first: self.bar(row, first, date.clone()),
+            others: said.map(|bar| self.bar(row, bar, date.clone())).collect(),
+        })
+    }
+
+    /// The date of a row that is one of these columns and has a date that can be read.
+    pub(crate) fn date(&self, row: &[Cow<'_, str>]) -> Option<String> {
+        let columns = &self.layout.columns;
+        let text = self.text(row, Some(columns.date))?;
+        dates::normal(text, &self.dates).filter(|_| columns.fit(row))
+    }
+
+    fn bar(&self, row: &[Cow<'_, str>], columns: &BarColumns, date: Option<String>) -> Fields {
         let number = |column, kind| {
             let text = self.text(row, column)?;
             Some(numbers::normal(text, self.decimal, kind).unwrap_or_else(|| text.to_owned()))
         };
         let price = |column| number(column, Kind::Price);
-        let columns = &self.columns;
+        let named = columns.symbol.as_ref().or(self.symbol.as_ref());
         Fields {
-            symbol: self.symbol.clone().or_else(|| {
+            symbol: named.cloned().or_else(|| {
                 // A ticker may be the word for nothing.
-                let text = row.get(columns.symbol?)?.trim();
+                let text = row.get(self.layout.columns.symbol?)?.trim();
                 (!text.is_empty()).then(|| text.to_owned())
             }),
-            date: self
-                .text(row, Some(columns.date))
-                .map(|text| dates::normal(text, self.order).unwrap_or_else(|| text.to_owned())),
+            date,
             open: price(columns.open),
             high: price(columns.high),
             low: price(columns.low),
@@ -177,83 +228,28 @@ impl Dialect {
 
 impl Display for Dialect {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "delimiter {:?}, decimal {:?}",
-            self.delimiter, self.decimal
-        )?;
-        if let Some(order) = self.order {
+        let Layout {
+            skip,
+            height,
+            delimiter,
+            columns,
+        } = &self.layout;
+        write!(f, "delimiter {delimiter:?}, decimal {:?}", self.decimal)?;
+        if let Some(order) = self.dates.order {
             write!(f, ", dates {order:?}")?;
         }
-        if self.skip > 0 {
-            write!(f, ", {} lines before the header", self.skip)?;
+        if let Some(unit) = self.dates.unit {
+            write!(f, ", dates in {unit:?} since 1970")?;
+        }
+        if *skip > 0 {
+            write!(f, ", {skip} lines before the header")?;
+        }
+        if *height > 1 {
+            write!(f, ", a header of {height} lines")?;
+        }
+        if columns.bars.len() > 1 {
+            write!(f, ", {} symbols beside each other", columns.bars.len())?;
         }
         Ok(())
     }
-}
-
-/// The first line with the columns that are needed, and what divides them.
-fn find_header(
-    head: &[u8],
-    end: u8,
-    declared: &CsvDialect,
-    spec: &CsvSource,
-) -> Result<(usize, Delimiter, Columns), RoleError> {
-    let mut lines = Lines::new(head, end);
-    let mut missing: Option<(usize, &str, Vec<u8>)> = None;
-    let declared_skip = declared.skip_lines.map(|n| n as usize);
-    for skip in 0..=declared_skip.unwrap_or(LINES_BEFORE) {
-        let line = lines.first().unwrap_or_default();
-        if line.length == 0 && skip > 0 && declared_skip.is_none() {
-            continue;
-        }
-        if declared_skip.is_some_and(|declared| skip < declared) {
-            continue;
-        }
-        let delimiters = declared
-            .delimiter
-            .map_or(Delimiter::ALL.to_vec(), |one| vec![one]);
-        let mut best: Option<(Delimiter, Columns)> = None;
-        for delimiter in delimiters {
-            let mut splitter = Splitter::new(delimiter);
-            let names = splitter.split(&line.bytes).unwrap_or_default();
-            let width = names.len();
-            match Columns::new(&names, spec) {
-                Ok(columns)
-                    if best
-                        .as_ref()
-                        .is_none_or(|(_, other)| other.count < columns.count) =>
-                {
-                    best = Some((delimiter, columns));
-                }
-                Ok(_) => {}
-                // The line with most columns is the one that was meant.
-                Err(name) if missing.as_ref().is_none_or(|(most, ..)| *most < width) => {
-                    missing = Some((width, name, line.bytes.clone()));
-                }
-                Err(_) => {}
-            }
-        }
-        if let Some((delimiter, columns)) = best {
-            return Ok((skip, delimiter, columns));
-        }
-    }
-    let (_, name, line) = missing.unwrap_or_else(|| (0, spec.columns.date.as_str(), Vec::new()));
-    Err(no_column(name, &line, spec))
-}
-
-fn no_column(name: &str, header: &[u8], spec: &CsvSource) -> RoleError {
-    let uri = shown_address(&spec.uri);
-    let found = match header::shown(&String::from_utf8_lossy(header)) {
-        Some(shown) => format!("its header is `{shown}`; set source.csv.columns"),
-        None => {
-            "no line of its beginning looks like names of columns; check what is there, or set \
-                 source.csv.dialect.skipLines and delimiter"
-                .into()
-        }
-    };
-    RoleError::user(
-        "CsvHeader",
-        format!("{uri} has no column `{name}`: {found}"),
-    )
 }

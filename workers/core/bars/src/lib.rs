@@ -4,7 +4,9 @@
 
 mod checks;
 mod csv_source;
+mod described;
 mod dialect;
+mod expanded;
 mod header;
 mod jumps;
 mod lines;
@@ -16,10 +18,11 @@ mod split;
 
 pub use checks::{Checker, RowOutcome, date_of, is_off_session};
 pub use csv_source::CsvRows;
+pub use described::Described;
 pub use dialect::Dialect;
 pub use jumps::Rebasing;
 pub use lines::LONGEST_ROW;
 pub use order::{Rows, Scratch, in_order, in_order_seen};
-pub use packed::{Packed, TELLING, unpacked};
+pub use packed::{LARGEST_WINDOW, Packed, TELLING, unpacked};
 pub use row::{Fields, RawRow};
 pub use simulator::Simulator;

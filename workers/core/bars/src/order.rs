@@ -13,6 +13,7 @@ use foresail_crds::pipeline::spec::CsvSource;
 use foresail_crds::role_error::shown_address;
 
 use crate::csv_source::CsvRows;
+use crate::described::Described;
 use crate::row::RawRow;
 use latest::Latest;
 use sorted::sorted;
@@ -35,10 +36,10 @@ const FEW: u64 = 20;
 /// Those of [`CsvRows::new`], and outside error `ScratchFailed` when there is no room to sort.
 pub fn in_order<'a, R: Read + Send + 'a, S: Scratch>(
     open: impl Fn() -> Result<R, RoleError>,
-    spec: &CsvSource,
+    of: &Described,
     scratch: fn() -> io::Result<S>,
 ) -> Result<Rows<'a>, RoleError> {
-    in_order_seen(open, spec, scratch, &mut |_| {})
+    in_order_seen(open, of, scratch, &mut |_| {})
 }
 
 /// The same, and every row is shown to `seen` as it stands in the file, before this returns: whoever has to know something
@@ -48,12 +49,12 @@ pub fn in_order<'a, R: Read + Send + 'a, S: Scratch>(
 /// Those of [`in_order`].
 pub fn in_order_seen<'a, R: Read + Send + 'a, S: Scratch>(
     open: impl Fn() -> Result<R, RoleError>,
-    spec: &CsvSource,
+    of: &Described,
     scratch: fn() -> io::Result<S>,
     seen: &mut dyn FnMut(&RawRow),
 ) -> Result<Rows<'a>, RoleError> {
-    let order = Order::of(CsvRows::new(open()?, spec)?, spec, seen)?;
-    let rows = CsvRows::new(open()?, spec)?;
+    let order = Order::of(CsvRows::new(open()?, of)?, &of.csv, seen)?;
+    let rows = CsvRows::new(open()?, of)?;
     let rows: Rows<'a> = match order {
         Order::Rising => Box::new(rows),
         Order::Falling => Box::new(sorted(rows, true, scratch)?),

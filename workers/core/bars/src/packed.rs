@@ -6,6 +6,9 @@ use flate2::read::MultiGzDecoder;
 
 /// Bytes that tell.
 pub const TELLING: usize = 4;
+/// Most of a Zstandard file that its unpacking looks back at, as a power of two: 32 MiB. The format allows gigabytes of
+/// it, which nobody has the memory for.
+pub const LARGEST_WINDOW: u32 = 25;
 
 /// How a file is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,15 +17,18 @@ pub enum Packed {
     Plain,
     /// gzip, of one member or several.
     Gzip,
+    /// Zstandard, of one frame or several.
+    Zstd,
 }
 
 impl Packed {
     /// By the first [`TELLING`] bytes, or all there are.
     pub fn of(start: &[u8]) -> Self {
-        if start.starts_with(b"\x1f\x8b") {
-            Self::Gzip
-        } else {
-            Self::Plain
+        match start {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            // A frame, or one to be skipped, which some programs write first.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            _ => Self::Plain,
         }
     }
 }
@@ -39,6 +45,11 @@ pub fn unpacked<'a>(mut reader: impl Read + Send + 'a) -> io::Result<Box<dyn Rea
     Ok(match packed {
         Packed::Plain => Box::new(whole),
         Packed::Gzip => Box::new(MultiGzDecoder::new(whole)),
+        Packed::Zstd => {
+            let mut decoder = zstd::Decoder::new(whole)?;
+            decoder.window_log_max(LARGEST_WINDOW)?;
+            Box::new(decoder)
+        }
     })
 }
 
@@ -51,21 +62,37 @@ mod tests {
 
     use super::*;
 
+    fn text(bytes: &[u8]) -> io::Result<String> {
+        let mut text = String::new();
+        unpacked(bytes)?.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
     #[test]
     fn the_content_tells_how_it_is_packed() {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(b"date,close\n").unwrap();
-        let packed = encoder.finish().unwrap();
-        for bytes in [packed.as_slice(), b"date,close\n"] {
-            let mut text = String::new();
-            unpacked(bytes).unwrap().read_to_string(&mut text).unwrap();
-            assert_eq!(text, "date,close\n");
+        let gzip = encoder.finish().unwrap();
+        let frame = zstd::encode_all(b"date,close\n".as_slice(), 3).unwrap();
+        let skipped = [b"\x51\x2a\x4d\x18\x02\x00\x00\x00ab".as_slice(), &frame].concat();
+        let plain = b"date,close\n".to_vec();
+        for bytes in [gzip, frame.clone(), skipped, plain] {
+            assert_eq!(text(&bytes).unwrap(), "date,close\n");
         }
-        let mut nothing = String::new();
-        unpacked(b"".as_slice())
-            .unwrap()
-            .read_to_string(&mut nothing)
-            .unwrap();
-        assert_eq!(nothing, "");
+        let twice = [frame.as_slice(), &frame].concat();
+        assert_eq!(text(&twice).unwrap(), "date,close\n".repeat(2));
+        assert_eq!(text(b"").unwrap(), "");
+    }
+
+    #[test]
+    fn what_is_cut_off_or_looks_back_too_far_is_an_error() {
+        let frame = zstd::encode_all(b"date,close\n".as_slice(), 3).unwrap();
+        assert!(text(&frame[..frame.len() - 1]).is_err());
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(LARGEST_WINDOW + 1).unwrap();
+        encoder.write_all(b"date,close\n").unwrap();
+        let far = encoder.finish().unwrap();
+        let error = text(&far).unwrap_err().to_string();
+        assert!(error.contains("memory"), "{error}");
     }
 }

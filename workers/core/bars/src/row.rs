@@ -1,5 +1,7 @@
 //! A source row before it is believed: text fields and the line they came from.
 
+use std::sync::Arc;
+
 use foresail_crds::records::Refusal;
 use foresail_crds::role_error::presentable;
 
@@ -10,9 +12,11 @@ pub struct RawRow {
     pub position: u64,
     /// Its line in the file, from 1, wherever the order of sessions has put it; 0 where there is no file.
     pub line: u64,
-    /// The row as read, byte for byte; of a row longer than [`LONGEST_ROW`](crate::LONGEST_ROW) its beginning.
-    pub original: Vec<u8>,
-    /// Bytes of the whole row.
+    /// Which bar of its line it is, from 0, where symbols stand beside each other; `None` where a line is one bar.
+    pub part: Option<u32>,
+    /// The line as read, byte for byte; of one longer than [`LONGEST_ROW`](crate::LONGEST_ROW) its beginning.
+    pub original: Arc<[u8]>,
+    /// Bytes of the whole line.
     pub length: u64,
     /// Columns by meaning.
     pub fields: Fields,
@@ -34,9 +38,10 @@ impl RawRow {
 
     /// A refused row for people, in at most `most` characters: its line, the value that is wrong and what was expected.
     pub fn example(&self, refusal: &Refusal, most: usize) -> String {
-        let place = match self.line {
-            0 => format!("row {}", self.position + 1),
-            line => format!("line {line}"),
+        let place = match (self.line, self.part, &self.fields.symbol) {
+            (0, ..) => format!("row {}", self.position + 1),
+            (line, Some(_), Some(symbol)) => format!("line {line}, {}", shown(symbol)),
+            (line, ..) => format!("line {line}"),
         };
         let (row, message) = (self.shown(), &refusal.message);
         // What is no text says nothing in a sentence about its fields.

@@ -156,8 +156,9 @@ impl Simulator {
         RawRow {
             position,
             line: 0,
+            part: None,
             length: original.len() as u64,
-            original: original.into_bytes(),
+            original: original.into_bytes().into(),
             fields,
             superseded: false,
         }

@@ -3,9 +3,9 @@
 //! XNYS follows the exchange's published holiday rules since 1960 with its special closures;
 //! half days end 13:00, all others 16:00 (also before October 1974), in New York time.
 
-use jiff::Span;
 use jiff::civil::{Date, Weekday};
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
+use jiff::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
 mod xnys;
@@ -59,13 +59,23 @@ impl TradingCalendar {
 
     /// The date whose session ends at `event_time`: the inverse of [`Self::session_end`].
     pub fn session_date(self, event_time: i64) -> Date {
-        let at = jiff::Timestamp::from_millisecond(event_time).unwrap_or_default();
+        let at = Timestamp::from_millisecond(event_time).unwrap_or_default();
         let at = match self {
             // The session of a day ends at the next midnight.
             Self::AlwaysOpen => at.checked_sub(Span::new().milliseconds(1)).unwrap_or(at),
             _ => at,
         };
         at.to_zoned(TimeZone::UTC).date()
+    }
+
+    /// The date at an instant, on the clock of the exchange. `Weekdays` are the days of no exchange in particular: there
+    /// it is the date of `written`, the clock that the instant was written in.
+    pub fn date_at(self, at: Timestamp, written: Offset) -> Date {
+        match self {
+            Self::AlwaysOpen => at.to_zoned(TimeZone::UTC).date(),
+            Self::Weekdays => written.to_datetime(at).date(),
+            Self::Xnys => xnys::date_at(at),
+        }
     }
 
     /// The first session after `date`.

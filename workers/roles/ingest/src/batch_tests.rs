@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use foresail_bars::CsvRows;
+use foresail_bars::{CsvRows, Described};
 use foresail_crds::names::PipelineName;
 use foresail_crds::records::header;
 use foresail_crds::worker_config::IngestConfig;
@@ -77,7 +77,8 @@ impl World {
     /// One process: reads `file` as a start does, and dies after so many transactions.
     fn run(&mut self, config: &IngestConfig, file: &str, transactions: usize) -> IngestStatus {
         let open = || {
-            let spec = config.source.csv.as_ref().unwrap();
+            let csv = config.source.csv.clone().unwrap();
+            let spec = &Described::new(config, csv);
             let bytes = std::io::Cursor::new(file.as_bytes().to_vec());
             Rows::new(CsvRows::new(bytes, spec).unwrap()).unwrap()
         };
@@ -283,4 +284,73 @@ fn a_transaction_is_bounded_in_bytes() {
     assert!(world.records.len() < 20 && bytes < 2 * BYTES, "{bytes}");
     world.run(&config, &file(&rows), ALL);
     assert_eq!(world.quarantined(), 100);
+}
+
+/// X and Y beside each other: some values are damaged, some lines, and X has no value on some days.
+fn beside(days: usize) -> (String, usize, usize) {
+    let start: jiff::civil::Date = "2010-01-01".parse().unwrap();
+    let mut lines = vec![
+        "Price,Close,Close".to_string(),
+        "Ticker,X,Y".into(),
+        "Date,,".into(),
+    ];
+    let (mut good, mut bad) = (0, 0);
+    for day in 0..days {
+        let date = start + jiff::Span::new().days(day as i64);
+        let price = 100 + day % 7;
+        let (line, bars, refused) = match day % 50 {
+            7 => (format!("{date},{price},what"), 1, 1),
+            17 => (format!("no date,{price},{price}"), 0, 2),
+            27 => (format!("{date},{price}"), 0, 1),
+            37 => (format!("{date},,{price}"), 1, 0),
+            47 => (format!("{date},,"), 0, 1),
+            _ => (format!("{date},{price},{price}"), 2, 0),
+        };
+        lines.push(line);
+        good += bars;
+        bad += refused;
+    }
+    (lines.join("\n") + "\n", good, bad)
+}
+
+/// Every bar of a line is a row: the counts add up, and a transaction may end within a line.
+#[test]
+fn symbols_beside_each_other_are_rows_of_their_own() {
+    let config = config(json!({}));
+    let (text, good, bad) = beside(2_000);
+    let mut steady = World::new();
+    let expected = steady.run(&config, &text, ALL);
+    assert_eq!(
+        (expected.rows_sent, expected.rows_quarantined),
+        (good as u64, bad as u64)
+    );
+    let record = |record: &&Record| record.topic == steady.topics.quarantine;
+    let first: serde_json::Value = {
+        let first = steady.records.iter().find(record).unwrap();
+        serde_json::from_slice(&first.value).unwrap()
+    };
+    assert_eq!(first["original"], "2010-01-08,100,what");
+    assert_eq!(first["sourcePosition"], 15);
+    let refusals = expected.refusals.iter();
+    let mut examples = refusals.filter(|refusal| refusal.reason == "NotANumber");
+    let example = &examples.next().unwrap().example;
+    assert!(example.starts_with("line 11, Y: "), "{example}");
+    for transactions in 1..3 {
+        let mut world = World::new();
+        for _ in 0..12 {
+            world.run(&config, &text, transactions);
+        }
+        assert_eq!(world.run(&config, &text, ALL), expected);
+        assert_eq!(world.bars(), steady.bars());
+        assert!(world.bars().values().all(|times| *times == 1));
+        assert_eq!(world.quarantined(), bad);
+    }
+    // Another symbol in the header is another file, though its lines are the same.
+    let renamed = text.replace("Ticker,X,Y", "Ticker,Y,X");
+    let mut world = World::new();
+    world.run(&config, &text, 1);
+    let after_one = world.bars().len();
+    world.run(&config, &renamed, ALL);
+    assert!(world.bars().len() > after_one);
+    assert!(world.bars().values().all(|times| *times == 1));
 }

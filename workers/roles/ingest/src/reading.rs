@@ -42,6 +42,15 @@ impl Trail {
 
     /// Adds a row.
     pub(crate) fn push(&mut self, row: &RawRow) {
+        if let Some(part) = row.part {
+            let symbol = row.fields.symbol.as_deref().unwrap_or_default();
+            self.0.update(symbol.as_bytes());
+            self.0.update(part.to_le_bytes());
+            // The bars of one line share its bytes.
+            if part > 0 {
+                return;
+            }
+        }
         self.0.update(row.length.to_le_bytes());
         self.0.update(&row.original);
     }

@@ -47,7 +47,7 @@ mod tests {
         RawRow {
             position,
             line: position + 2,
-            original: original.to_vec(),
+            original: original.into(),
             ..RawRow::default()
         }
     }

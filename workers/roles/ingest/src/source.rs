@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use foresail_bars::{RawRow, Simulator, in_order};
+use foresail_bars::{Described, RawRow, Simulator, in_order};
 use foresail_crds::pipeline::spec::CsvSource;
 use foresail_crds::worker_config::{IngestConfig, SourceAddress};
 use foresail_runtime_base::{Outside, RoleError};
@@ -91,7 +91,9 @@ impl Source {
         match (self, &config.source.simulator) {
             (Self::Csv(csv), _) => {
                 let open = || Ok(csv.file.reader());
-                Rows::new(in_order(open, &csv.spec, tempfile::tempfile)?)
+                let described = Described::new(config, csv.spec.clone());
+                let described = csv.file.described(described);
+                Rows::new(in_order(open, &described, tempfile::tempfile)?)
             }
             (Self::Simulator, Some(spec)) => {
                 let simulator = Simulator::new(spec, &config.symbols(), config.calendar)?;

@@ -7,7 +7,8 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use flate2::write::MultiGzDecoder;
-use foresail_bars::{Packed, TELLING};
+use foresail_bars::{Described, LARGEST_WINDOW, Packed, TELLING};
+use foresail_columnar::Kind;
 use foresail_crds::role::LARGEST_SOURCE_BYTES;
 use foresail_crds::role_error::shown_address;
 use foresail_runtime_base::RoleError;
@@ -29,6 +30,7 @@ pub(crate) struct Spool {
 enum Out {
     Plain(Scratch),
     Gzip(Box<MultiGzDecoder<Scratch>>),
+    Zstd(Box<zstd::stream::write::Decoder<'static, Scratch>>),
 }
 
 /// Writes to disk what still fits, and remembers whose fault a failure was.
@@ -42,6 +44,8 @@ struct Scratch {
 /// A file that is complete. It has no name: it goes with its last reader, also when the process is killed.
 pub(crate) struct Spooled {
     file: Arc<File>,
+    /// How it is written, unless it is a text.
+    columns: Option<Kind>,
     /// Of what came.
     pub digest: [u8; 32],
 }
@@ -93,10 +97,7 @@ impl Spool {
     fn begin(&mut self) -> Result<(), RoleError> {
         let start = std::mem::take(&mut self.start);
         if let Some(scratch) = self.scratch.take() {
-            self.out = Some(match Packed::of(&start) {
-                Packed::Plain => Out::Plain(scratch),
-                Packed::Gzip => Out::Gzip(Box::new(MultiGzDecoder::new(scratch))),
-            });
+            self.out = Some(Out::new(&start, scratch).map_err(|error| scratch_failed(&error))?);
         }
         self.write(&start)
     }
@@ -105,6 +106,7 @@ impl Spool {
         let written = match &mut self.out {
             Some(Out::Plain(scratch)) => scratch.write_all(bytes),
             Some(Out::Gzip(packed)) => packed.write_all(bytes),
+            Some(Out::Zstd(packed)) => packed.write_all(bytes),
             None => Ok(()),
         };
         written.map_err(|error| self.explain(&error))
@@ -119,39 +121,68 @@ impl Spool {
         let ended = match &mut self.out {
             Some(Out::Plain(scratch)) => scratch.flush(),
             Some(Out::Gzip(packed)) => packed.try_finish().and_then(|()| packed.get_mut().flush()),
+            Some(Out::Zstd(packed)) => packed.do_finish(),
             None => Ok(()),
         };
         ended.map_err(|error| self.explain(&error))?;
         let scratch = match self.out {
             Some(Out::Plain(scratch)) => scratch,
             Some(Out::Gzip(packed)) => packed.finish().map_err(|error| scratch_failed(&error))?,
+            Some(Out::Zstd(packed)) => packed.into_inner(),
             None => return Err(scratch_failed(&io::Error::other("nothing was begun"))),
         };
         let file = scratch.file.into_inner();
         let file = file.map_err(|error| scratch_failed(error.error()))?;
+        let file = Arc::new(file);
+        let mut start = Vec::new();
+        let whole = At {
+            file: Arc::clone(&file),
+            offset: 0,
+        };
+        let read = whole
+            .take(foresail_columnar::TELLING)
+            .read_to_end(&mut start);
+        read.map_err(|error| scratch_failed(&error))?;
         Ok(Spooled {
-            file: Arc::new(file),
+            file,
+            columns: Kind::of(&start),
             digest: self.digest.finalize().into(),
         })
     }
 
     fn explain(&self, error: &io::Error) -> RoleError {
         let (scratch, packed) = match &self.out {
-            Some(Out::Plain(scratch)) => (scratch, false),
-            Some(Out::Gzip(packed)) => (packed.get_ref(), true),
+            Some(Out::Plain(scratch)) => (scratch, None),
+            Some(Out::Gzip(packed)) => (packed.get_ref(), Some("gzip")),
+            Some(Out::Zstd(packed)) => (packed.get_ref(), Some("Zstandard")),
             None => return scratch_failed(error),
         };
         if scratch.too_large {
-            return too_large(&self.uri, self.largest, packed);
+            return too_large(&self.uri, self.largest, packed.is_some());
         }
-        if scratch.failed || !packed {
+        let Some(format) = packed.filter(|_| !scratch.failed) else {
             return scratch_failed(error);
-        }
+        };
         let message = format!(
-            "{} is not a whole gzip file ({error}); correct the file, it is read again",
+            "{} is not a whole {format} file ({error}); correct the file, it is read again",
             self.uri
         );
         RoleError::user("SourceUnreadable", message)
+    }
+}
+
+impl Out {
+    /// For a file that starts like this.
+    fn new(start: &[u8], scratch: Scratch) -> io::Result<Self> {
+        Ok(match Packed::of(start) {
+            Packed::Plain => Self::Plain(scratch),
+            Packed::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(scratch))),
+            Packed::Zstd => {
+                let mut decoder = zstd::stream::write::Decoder::new(scratch)?;
+                decoder.window_log_max(LARGEST_WINDOW)?;
+                Self::Zstd(Box::new(decoder))
+            }
+        })
     }
 }
 
@@ -193,12 +224,32 @@ impl Write for Scratch {
 }
 
 impl Spooled {
-    /// Reads it from its beginning; readers do not disturb each other.
-    pub(crate) fn reader(&self) -> BufReader<impl Read + Send + use<>> {
-        BufReader::new(At {
-            file: Arc::clone(&self.file),
-            offset: 0,
-        })
+    /// Its text from its beginning; readers do not disturb each other. A file that is damaged is an error of the first
+    /// read.
+    pub(crate) fn reader(&self) -> Box<dyn Read + Send> {
+        let file = Arc::clone(&self.file);
+        match self.columns.map(|columns| columns.text(Arc::clone(&file))) {
+            None => Box::new(BufReader::new(At { file, offset: 0 })),
+            Some(Ok(text)) => Box::new(text),
+            Some(Err(error)) => Box::new(Failed(Some(error))),
+        }
+    }
+
+    /// How its text is read.
+    pub(crate) fn described(&self, described: Described) -> Described {
+        match self.columns {
+            Some(_) => described.of_columns(),
+            None => described,
+        }
+    }
+}
+
+/// A reader that has failed already.
+struct Failed(Option<io::Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
     }
 }
 

@@ -2,7 +2,7 @@ use std::process::Command;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use foresail_bars::{CsvRows, in_order};
+use foresail_bars::{CsvRows, Described, in_order};
 use foresail_crds::pipeline::spec::CsvSource;
 
 use super::*;
@@ -10,8 +10,10 @@ use super::*;
 const MIB: usize = 1 << 20;
 const HEADER: &[u8] = b"symbol,date,close,text\n";
 
-fn spec() -> CsvSource {
-    serde_json::from_value(serde_json::json!({"uri": "http://h/f.csv"})).unwrap()
+fn spec() -> Described {
+    let spec: CsvSource =
+        serde_json::from_value(serde_json::json!({"uri": "http://h/f.csv"})).unwrap();
+    Described::alone(spec)
 }
 
 fn spooled(uri: &str, pieces: &[&[u8]], largest: u64) -> Result<Spooled, RoleError> {
@@ -47,6 +49,11 @@ fn a_file_is_unpacked_by_its_content_and_read_as_often_as_wanted() {
         let file = spooled(uri, &pieces, 100).unwrap();
         assert_eq!(text(&file), "first\nsecond\n");
     }
+    let frame = zstd::encode_all(b"first\n".as_slice(), 3).unwrap();
+    let bytes = [frame.as_slice(), &frame].concat();
+    let pieces: Vec<&[u8]> = bytes.chunks(3).collect();
+    let file = spooled("s3://b/f.csv", &pieces, 100).unwrap();
+    assert_eq!(text(&file), "first\nfirst\n");
     let misnamed = spooled("s3://b/f.csv.gz", &[b"abcdef"], 100).unwrap();
     assert_eq!(text(&misnamed), "abcdef");
     assert_eq!(text(&spooled("s3://b/f.csv", &[], 100).unwrap()), "");
@@ -75,6 +82,39 @@ fn each_failure_says_whose_it_is() {
         "SourceTooLarge"
     );
     assert!(spooled("http://h/f.gz", &[&whole], 18).is_ok());
+    let frame = zstd::encode_all(b"symbol,date,close\n".as_slice(), 3).unwrap();
+    let cut = &frame[..frame.len() - 3];
+    let error = spooled("http://h/f.zst", &[cut], 100).err().unwrap();
+    assert_eq!(error.reason, "SourceUnreadable");
+    assert!(error.message.contains("whole Zstandard file"), "{error}");
+    assert_eq!(
+        reason(spooled("http://h/f.zst", &[&frame], 17)),
+        "SourceTooLarge"
+    );
+    assert!(spooled("http://h/f.zst", &[&frame], 18).is_ok());
+}
+
+/// A file of columns is its text, packed or not, and a damaged one is a fault of the source.
+#[test]
+fn a_file_of_columns_is_read_as_its_text() {
+    let closes = arrow_array::Float64Array::from(vec![1.5, 2.5]);
+    let columns = [(
+        "close",
+        std::sync::Arc::new(closes) as arrow_array::ArrayRef,
+    )];
+    let batch = arrow_array::RecordBatch::try_from_iter(columns).unwrap();
+    let mut writer = arrow_ipc::writer::FileWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    let bytes = writer.into_inner().unwrap();
+    for bytes in [bytes.clone(), packed(&[&bytes])] {
+        let file = spooled("http://h/f", &[&bytes], MIB as u64).unwrap();
+        assert_eq!(text(&file), "close\n1.5\n2.5\n");
+        assert_eq!(text(&file), "close\n1.5\n2.5\n");
+    }
+    let cut = spooled("http://h/f", &[&bytes[..bytes.len() - 1]], MIB as u64).unwrap();
+    let error = CsvRows::new(cut.reader(), &spec()).err().unwrap();
+    assert_eq!(error.reason, "SourceUnreadable", "{error}");
 }
 
 /// Feeds what a file of this kind is made of, and returns how many rows are read.
@@ -98,6 +138,14 @@ fn read(kind: &str) -> usize {
         for _ in 0..300 * MIB / block.len() {
             spool.push(block.as_bytes()).unwrap();
         }
+    } else if kind == "Zstandard" {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.write_all(HEADER).unwrap();
+        for _ in 0..300 * MIB / block.len() {
+            encoder.write_all(block.as_bytes()).unwrap();
+            spool.push(&std::mem::take(encoder.get_mut())).unwrap();
+        }
+        spool.push(&encoder.finish().unwrap()).unwrap();
     } else {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(HEADER).unwrap();
@@ -142,6 +190,7 @@ fn a_file_of_any_size_is_read_within_64_mib() {
     for (kind, rows) in [
         ("plain", block),
         ("packed", block),
+        ("Zstandard", block),
         ("line ends", 0),
         ("one line", 1),
         ("newest first", 300 * MIB / 80),

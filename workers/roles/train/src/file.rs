@@ -5,10 +5,12 @@ mod rows;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Cursor, Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 
-use foresail_bars::{Checker, CsvRows, RawRow, in_order_seen, is_off_session, unpacked};
+use foresail_bars::{Checker, CsvRows, Described, RawRow, in_order_seen, is_off_session, unpacked};
+use foresail_columnar::{Kind, TELLING};
 use foresail_crds::Pipeline;
 use foresail_crds::names::PipelineName;
 use foresail_crds::pipeline::spec::{CsvSource, DateRange, Instrument};
@@ -42,6 +44,10 @@ impl Description {
         Ok(Self { config, csv })
     }
 
+    fn described(&self, path: &Path) -> Described {
+        Described::new(&self.config, at(path, &self.csv))
+    }
+
     /// How the file is written.
     pub(crate) fn csv(&self) -> &CsvSource {
         &self.csv
@@ -63,12 +69,8 @@ impl Description {
 /// # Errors
 /// User error `FileUnreadable`, and those of [`foresail_bars::in_order`].
 pub(crate) fn read(path: &Path, how: &Description) -> Result<Rows, RoleError> {
-    let rows = in_order_seen(
-        || text(path),
-        &at(path, &how.csv),
-        tempfile::tempfile,
-        &mut |_| {},
-    )?;
+    let described = described(path, how.described(path))?;
+    let rows = in_order_seen(|| text(path), &described, tempfile::tempfile, &mut |_| {})?;
     checked(rows, &how.config)
 }
 
@@ -79,12 +81,10 @@ pub(crate) fn read(path: &Path, how: &Description) -> Result<Rows, RoleError> {
 /// Those of [`read`].
 pub(crate) fn read_undescribed(path: &Path, how: &mut Description) -> Result<Rows, RoleError> {
     let mut survey = Survey::default();
-    let rows = in_order_seen(
-        || text(path),
-        &at(path, &how.csv),
-        tempfile::tempfile,
-        &mut |row| survey.see(row, how.config.calendar),
-    )?;
+    let described = described(path, Described::alone(at(path, &how.csv)))?;
+    let rows = in_order_seen(|| text(path), &described, tempfile::tempfile, &mut |row| {
+        survey.see(row, how.config.calendar)
+    })?;
     if let Some(calendar) = survey.fits() {
         how.config.calendar = calendar;
     }
@@ -110,8 +110,20 @@ fn checked(rows: foresail_bars::Rows<'_>, config: &IngestConfig) -> Result<Rows,
 ///
 /// # Errors
 /// Those of [`read`].
-pub(crate) fn dialect(path: &Path, csv: &CsvSource) -> Result<String, RoleError> {
-    let rows = CsvRows::new(text(path)?, &at(path, csv))?;
+pub(crate) fn dialect(path: &Path, how: &Description) -> Result<String, RoleError> {
+    written(path, how.described(path))
+}
+
+/// The same of a file of which nothing but its source is described.
+///
+/// # Errors
+/// Those of [`read`].
+pub(crate) fn dialect_undescribed(path: &Path, csv: &CsvSource) -> Result<String, RoleError> {
+    written(path, Described::alone(at(path, csv)))
+}
+
+fn written(path: &Path, file: Described) -> Result<String, RoleError> {
+    let rows = CsvRows::new(text(path)?, &described(path, file)?)?;
     Ok(rows.dialect().to_string())
 }
 
@@ -151,10 +163,38 @@ fn at(path: &Path, spec: &CsvSource) -> CsvSource {
     }
 }
 
-/// A file that is read bit by bit, unpacked.
+/// The text of a file, unpacked, and how it is read when it is one of columns. It is made bit by bit while it is read.
+fn opened(path: &Path) -> io::Result<(Option<Kind>, Box<dyn Read + Send>)> {
+    let mut text = unpacked(BufReader::new(File::open(path)?))?;
+    let mut start = Vec::new();
+    (&mut text).take(TELLING).read_to_end(&mut start)?;
+    let Some(kind) = Kind::of(&start) else {
+        return Ok((None, Box::new(Cursor::new(start).chain(text))));
+    };
+    let mut file = File::open(path)?;
+    let mut stored = Vec::new();
+    (&file).take(TELLING).read_to_end(&mut stored)?;
+    if stored != start {
+        // It is packed, and its parts are read in an order of their own.
+        file = tempfile::tempfile()?;
+        file.write_all(&start)?;
+        io::copy(&mut text, &mut file)?;
+    }
+    Ok((Some(kind), Box::new(kind.text(Arc::new(file))?)))
+}
+
 fn text(path: &Path) -> Result<Box<dyn Read + Send>, RoleError> {
-    let open = || unpacked(BufReader::new(File::open(path)?));
-    open().map_err(|e| unreadable(path, &e))
+    let text = opened(path).map(|(_, text)| text);
+    text.map_err(|e| unreadable(path, &e))
+}
+
+/// What is said of the text of a file.
+fn described(path: &Path, described: Described) -> Result<Described, RoleError> {
+    let (kind, _) = opened(path).map_err(|e| unreadable(path, &e))?;
+    Ok(match kind {
+        Some(_) => described.of_columns(),
+        None => described,
+    })
 }
 
 /// A Pipeline as YAML.

@@ -35,7 +35,7 @@ pub fn inspect(request: &Request) -> Result<Inspection, RoleError> {
     };
     let how = Description::new(&file::pipeline(pipeline)?, "inspected")
         .map_err(|what| file::bad_pipeline(pipeline, what))?;
-    let dialect = file::dialect(path, how.csv())?;
+    let dialect = file::dialect(path, &how)?;
     let rows = file::read(path, &how)?;
     Ok(Inspection::new(path, dialect, how.calendar(), rows))
 }

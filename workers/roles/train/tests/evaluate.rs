@@ -325,3 +325,47 @@ fn inspect_shows_a_file_that_nobody_described() {
         assert!(text.contains(part), "{part}: {text}");
     }
 }
+
+/// Parquet, packed or not, is what its text is.
+#[test]
+fn a_file_of_columns_is_inspected_as_its_text() {
+    use std::sync::Arc;
+
+    use datafusion::arrow::array::{ArrayRef, Date32Array, Float64Array, RecordBatch};
+    use datafusion::parquet::arrow::ArrowWriter;
+
+    let folder = Folder::new("columns");
+    let bars = market();
+    let days = bars.iter().map(|(date, _)| {
+        let days = date.since((jiff::Unit::Day, jiff::civil::date(1970, 1, 1)));
+        days.unwrap().get_days()
+    });
+    let columns: [(&str, ArrayRef); 2] = [
+        ("Date", Arc::new(Date32Array::from_iter_values(days))),
+        (
+            "Close",
+            Arc::new(Float64Array::from_iter_values(bars.iter().map(|bar| bar.1))),
+        ),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    let stored = writer.into_inner().unwrap();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, &stored).unwrap();
+    let inspected = |bytes: &[u8]| {
+        let path = folder.0.join("acme.table");
+        fs::write(&path, bytes).unwrap();
+        let request = foresail_train::inspect_command::Request {
+            file: path,
+            pipeline: None,
+        };
+        foresail_train::inspect_command::inspect(&request)
+            .unwrap()
+            .to_string()
+    };
+    let text = inspected(file(&bars).as_bytes());
+    assert!(text.contains("1200 rows: 1200 bars"), "{text}");
+    assert_eq!(inspected(&stored), text);
+    assert_eq!(inspected(&packed.finish().unwrap()), text);
+}

@@ -4,11 +4,22 @@ use std::borrow::Cow;
 
 use foresail_crds::pipeline::spec::{CsvColumns, CsvSource};
 
-/// Column index of each field.
+/// What the columns of a file hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Columns {
     pub symbol: Option<usize>,
     pub date: usize,
+    /// Columns up to the last one with a name.
+    pub count: usize,
+    /// The bars of a row; one, or one for each symbol that stands beside the others.
+    pub bars: Vec<BarColumns>,
+}
+
+/// Columns of one bar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BarColumns {
+    /// Whose bar it is, when the header says so.
+    pub symbol: Option<String>,
     pub open: Option<usize>,
     pub high: Option<usize>,
     pub low: Option<usize>,
@@ -17,8 +28,6 @@ pub(crate) struct Columns {
     pub adjusted_close: Option<usize>,
     pub split_factor: Option<usize>,
     pub dividend: Option<usize>,
-    /// Columns up to the last one with a name.
-    pub count: usize,
 }
 
 /// Names of vendors, in lower case and letters only. Splits and dividends are not among them: beside prices that are
@@ -32,6 +41,9 @@ const DATE: &[&str] = &[
     "tradedate",
     "tradingday",
     "dtyyyymmdd",
+    "observationdate",
+    "opentime",
+    "unix",
 ];
 const SYMBOL: &[&str] = &["symbol", "ticker", "instrument", "code"];
 const OPEN: &[&str] = &["open", "openprice", "openingprice"];
@@ -50,47 +62,30 @@ const CLOSE: &[&str] = &[
 const VOLUME: &[&str] = &["volume", "vol", "totalvolume", "tradedvolume"];
 const ADJUSTED: &[&str] = &["adjclose", "adjustedclose", "closeadj", "closeadjusted"];
 
+/// A column: its index and its name.
+pub(crate) type Named<'a> = (usize, &'a str);
+
 impl Columns {
-    /// Finds them in a header.
+    /// Those of a row that is one bar.
     ///
     /// # Errors
     /// The name of a column that is needed and absent.
     pub(crate) fn new<'a>(header: &[Cow<'_, str>], spec: &'a CsvSource) -> Result<Self, &'a str> {
+        let named: Vec<Named> = header.iter().map(AsRef::as_ref).enumerate().collect();
         let default = CsvColumns::default();
-        let exactly = |name: &str| {
-            header
-                .iter()
-                .position(|h| h.trim().eq_ignore_ascii_case(name))
-        };
-        let known = |names: &[&str]| {
-            let is = |name: &str| header.iter().position(|h| plain(h) == name);
-            names.iter().find_map(|name| is(name))
-        };
-        // A name of the spec means that column and no other.
-        let find = |name: &str, default: &str, names: &[&str]| {
-            let others = || (name == default).then(|| known(names))?;
-            exactly(name).or_else(others)
-        };
         let names = &spec.columns;
         let symbol = match spec.symbol {
             Some(_) => None,
             None => {
-                Some(find(&names.symbol, &default.symbol, SYMBOL).ok_or(names.symbol.as_str())?)
+                let found = find(&named, &names.symbol, &default.symbol, SYMBOL);
+                Some(found.ok_or(names.symbol.as_str())?)
             }
         };
-        let named = header.iter().rposition(|name| !name.trim().is_empty());
         Ok(Self {
             symbol,
-            date: find(&names.date, &default.date, DATE).ok_or(names.date.as_str())?,
-            open: find(&names.open, &default.open, OPEN),
-            high: find(&names.high, &default.high, HIGH),
-            low: find(&names.low, &default.low, LOW),
-            close: find(&names.close, &default.close, CLOSE).ok_or(names.close.as_str())?,
-            volume: find(&names.volume, &default.volume, VOLUME),
-            adjusted_close: find(&names.adjusted_close, &default.adjusted_close, ADJUSTED),
-            split_factor: exactly(&names.split_factor),
-            dividend: exactly(&names.dividend),
-            count: named.map_or(0, |last| last + 1),
+            date: date(&named, spec).ok_or(names.date.as_str())?,
+            bars: vec![BarColumns::new(&named, spec).ok_or(names.close.as_str())?],
+            count: count(header),
         })
     }
 
@@ -100,6 +95,84 @@ impl Columns {
         let behind = row.get(self.count..);
         behind.is_some_and(|behind| behind.iter().all(|text| text.trim().is_empty()))
     }
+}
+
+impl BarColumns {
+    /// Those of a bar among these columns; `None` without a close.
+    pub(crate) fn new(named: &[Named], spec: &CsvSource) -> Option<Self> {
+        let (names, default) = (&spec.columns, CsvColumns::default());
+        let (adjusted, usual) = (&names.adjusted_close, &default.adjusted_close);
+        Some(Self {
+            symbol: None,
+            close: find(named, &names.close, &default.close, CLOSE)?,
+            open: find(named, &names.open, &default.open, OPEN),
+            high: find(named, &names.high, &default.high, HIGH),
+            low: find(named, &names.low, &default.low, LOW),
+            volume: find(named, &names.volume, &default.volume, VOLUME),
+            adjusted_close: find(named, adjusted, usual, ADJUSTED),
+            split_factor: exactly(named, &names.split_factor),
+            dividend: exactly(named, &names.dividend),
+        })
+    }
+
+    /// A close and nothing else.
+    pub(crate) fn close(symbol: String, close: usize) -> Self {
+        Self {
+            symbol: Some(symbol),
+            close,
+            open: None,
+            high: None,
+            low: None,
+            volume: None,
+            adjusted_close: None,
+            split_factor: None,
+            dividend: None,
+        }
+    }
+
+    /// Columns of prices.
+    pub(crate) fn prices(&self) -> [Option<usize>; 5] {
+        let Self {
+            open, high, low, ..
+        } = *self;
+        [open, high, low, Some(self.close), self.adjusted_close]
+    }
+
+    /// All columns.
+    pub(crate) fn all(&self) -> impl Iterator<Item = usize> {
+        let others = [self.volume, self.split_factor, self.dividend];
+        self.prices().into_iter().chain(others).flatten()
+    }
+}
+
+/// The column of dates.
+pub(crate) fn date(named: &[Named], spec: &CsvSource) -> Option<usize> {
+    find(named, &spec.columns.date, &CsvColumns::default().date, DATE)
+}
+
+/// Columns up to the last one with a name.
+pub(crate) fn count(header: &[Cow<'_, str>]) -> usize {
+    let named = header.iter().rposition(|name| !name.trim().is_empty());
+    named.map_or(0, |last| last + 1)
+}
+
+/// Whether a name is one of symbols.
+pub(crate) fn names_symbols(name: &str) -> bool {
+    SYMBOL.contains(&plain(name).trim_end_matches('s'))
+}
+
+/// The column of a name. One of the spec means that column and no other.
+fn find(named: &[Named], name: &str, default: &str, vendors: &[&str]) -> Option<usize> {
+    let others = || {
+        let is = |vendor: &&str| named.iter().find(|(_, n)| plain(n) == **vendor);
+        (name == default).then(|| vendors.iter().find_map(is))?
+    };
+    exactly(named, name).or_else(|| Some(others()?.0))
+}
+
+fn exactly(named: &[Named], name: &str) -> Option<usize> {
+    let is = |column: &&Named| column.1.trim().eq_ignore_ascii_case(name);
+    Some(named.iter().find(is)?.0)
 }
 
 /// `4. close` of an API, `<CLOSE>` and `Adj Close` in one form.
@@ -131,18 +204,19 @@ mod tests {
             "Datetime,Open Price,High Price,Low Price,Last Price,Adj. Close,Vol.",
         ] {
             let found = columns(header, |_| {}).unwrap();
+            let bar = &found.bars[0];
             assert_eq!(
-                (found.date, found.open, found.high, found.low),
+                (found.date, bar.open, bar.high, bar.low),
                 (0, Some(1), Some(2), Some(3)),
                 "{header}"
             );
             assert_eq!(
-                (found.close, found.adjusted_close, found.volume),
+                (bar.close, bar.adjusted_close, bar.volume),
                 (4, Some(5), Some(6)),
                 "{header}"
             );
         }
-        assert_eq!(columns("Date,Close/Last", |_| {}).unwrap().close, 1);
+        assert_eq!(columns("Date,Close/Last", |_| {}).unwrap().bars[0].close, 1);
     }
 
     #[test]
@@ -150,18 +224,20 @@ mod tests {
         let found = columns("Date,Close,Price", |spec| {
             spec.columns.close = "price".into()
         });
-        assert_eq!(found.unwrap().close, 2);
+        assert_eq!(found.unwrap().bars[0].close, 2);
         let found = columns("Date,Close", |spec| spec.columns.close = "settle".into());
         assert_eq!(found, Err("settle".into()));
         // The name of the spec comes before those of vendors, wherever it stands.
-        assert_eq!(columns("Date,Last,close", |_| {}).unwrap().close, 2);
+        let found = columns("Date,Last,close", |_| {}).unwrap();
+        assert_eq!(found.bars[0].close, 2);
     }
 
     /// Beside adjusted prices they would count twice.
     #[test]
     fn splits_and_dividends_are_never_guessed() {
         let found = columns("Date,Close,Dividends,Stock Splits", |_| {}).unwrap();
-        assert_eq!((found.split_factor, found.dividend), (None, None));
+        let bar = &found.bars[0];
+        assert_eq!((bar.split_factor, bar.dividend), (None, None));
     }
 
     #[test]

@@ -1,39 +1,106 @@
-//! Dates as people print them. A form that can be read in two ways is read in none.
+//! Dates as people and programs write them: what the dates of a file say together, and one date in that form. What can be
+//! read in two ways is read in none.
+
+use std::ops::Range;
 
 use foresail_crds::pipeline::spec::DateOrder;
+use foresail_domain::TradingCalendar;
 use jiff::civil::Date;
+use jiff::tz::Offset;
+
+use super::clock::{Clock, Unit};
+use super::words;
+
+/// The orders of a date that is three numbers.
+const ORDERS: [DateOrder; 3] = [
+    DateOrder::MonthDayYear,
+    DateOrder::DayMonthYear,
+    DateOrder::YearMonthDay,
+];
+/// Counts since 1970 for each date of the calendar before the numbers of a file are taken for counts.
+const MAJORITY: u64 = 20;
+/// Two digits are a year of the century from here on.
+const FIRST_YEAR: i16 = 1970;
 
 /// A date as it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Written {
     /// One reading: `2020-12-15`, `20201215`, `Dec 15, 2020`.
     Certain(Date),
-    /// `12/15/2020` or `15/12/2020`: two numbers and the year.
-    Numbers(i8, i8, i16),
+    /// Three numbers, with what they are in each of [`ORDERS`]: `12/15/2020`, `15.12.20`.
+    Numbers([Option<Date>; 3]),
+    /// Digits alone: a count since 1970, and the date that they are as well (`20201215`, `202012151600`).
+    Number(i64, Option<Date>),
 }
 
-/// What the dates of a file say about the order of day and month.
+/// How the dates of a file are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// Of three numbers; `None` when no date needs it.
+    pub order: Option<DateOrder>,
+    /// What numbers count since 1970; `None` when they are dates.
+    pub unit: Option<Unit>,
+    pub calendar: TradingCalendar,
+}
+
+/// What the dates of a file say about their form.
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
-    month_first: Option<String>,
-    day_first: Option<String>,
-    either: Option<String>,
+    /// The first date that each order cannot read, and another can.
+    misses: [Option<String>; 3],
+    /// The first date that two orders read differently: the first and the second, the first and the third, the second
+    /// and the third.
+    either: [Option<String>; 3],
+    any: bool,
+    /// Numbers that count each unit, and dates of the calendar.
+    counts: [u64; Unit::ALL.len()],
+    dates: u64,
 }
+
+const PAIRS: [(usize, usize); 3] = [(0, 1), (0, 2), (1, 2)];
 
 impl Hints {
     /// Takes note of a date.
     pub(crate) fn add(&mut self, text: &str) {
-        let Some(Written::Numbers(first, second, _)) = written(text) else {
+        let readings = match written(text) {
+            Some((Written::Numbers(readings), _)) => readings,
+            Some((Written::Number(number, None), _)) => {
+                let of = Unit::of(number);
+                let unit = Unit::ALL.iter().position(|unit| Some(*unit) == of);
+                if let Some(count) = unit.and_then(|unit| self.counts.get_mut(unit)) {
+                    *count += 1;
+                }
+                return;
+            }
+            Some(_) => {
+                self.dates += 1;
+                return;
+            }
+            None => return,
+        };
+        if readings.iter().all(Option::is_none) {
             return;
-        };
-        let seen = match (first > 12, second > 12) {
-            (true, false) => &mut self.day_first,
-            (false, true) => &mut self.month_first,
-            // The fifth of May is the same in both.
-            (false, false) if first != second => &mut self.either,
-            _ => return,
-        };
-        seen.get_or_insert_with(|| text.to_owned());
+        }
+        self.any = true;
+        for (reading, missed) in readings.iter().zip(&mut self.misses) {
+            if reading.is_none() {
+                missed.get_or_insert_with(|| text.to_owned());
+            }
+        }
+        for ((one, other), either) in PAIRS.iter().zip(&mut self.either) {
+            let both = readings[*one].zip(readings[*other]);
+            if both.is_some_and(|(one, other)| one != other) {
+                either.get_or_insert_with(|| text.to_owned());
+            }
+        }
+    }
+
+    /// What numbers count since 1970; `None` when they are dates, or nothing alone.
+    pub(crate) fn unit(&self) -> Option<Unit> {
+        let all: u64 = self.counts.iter().sum::<u64>() + self.dates;
+        let dominates = |count: u64| count > 0 && (all - count).saturating_mul(MAJORITY) <= count;
+        let unit = self.counts.iter().position(|count| dominates(*count))?;
+        Unit::ALL.get(unit).copied()
     }
 
     /// The order of the file; `None` when no date needs one.
@@ -41,204 +108,198 @@ impl Hints {
     /// # Errors
     /// Two readings of what is there.
     pub(crate) fn order(&self) -> Result<Option<DateOrder>, String> {
-        match (&self.month_first, &self.day_first, &self.either) {
-            (None, None, None) => Ok(None),
-            (Some(_), None, _) => Ok(Some(DateOrder::MonthDayYear)),
-            (None, Some(_), _) => Ok(Some(DateOrder::DayMonthYear)),
-            (Some(one), Some(other), _) => {
-                Err(format!("`{one}` has the month first, `{other}` the day"))
-            }
-            (None, None, Some(text)) => {
-                let read = |order| normal(text, Some(order)).unwrap_or_default();
-                let readings = (read(DateOrder::MonthDayYear), read(DateOrder::DayMonthYear));
-                Err(format!("`{text}` may be {} or {}", readings.0, readings.1))
+        if !self.any {
+            return Ok(None);
+        }
+        let possible = |order: usize| self.misses[order].is_none();
+        if !(0..ORDERS.len()).any(possible) {
+            return Err(self.conflict());
+        }
+        for ((one, other), either) in PAIRS.iter().zip(&self.either) {
+            if let Some(text) = either
+                && possible(*one)
+                && possible(*other)
+            {
+                let read = |order: usize| in_order(text, ORDERS[order]).unwrap_or_default();
+                return Err(format!(
+                    "`{text}` may be {} or {}",
+                    read(*one),
+                    read(*other)
+                ));
             }
         }
+        let several = (0..ORDERS.len()).filter(|order| possible(*order)).count() > 1;
+        let only = (0..ORDERS.len()).find(|order| possible(*order));
+        Ok(only.filter(|_| !several).map(|order| ORDERS[order]))
+    }
+
+    /// No order reads all of them: two that no order reads together.
+    fn conflict(&self) -> String {
+        let first = |text: &str| {
+            let order = ORDERS
+                .iter()
+                .find(|order| in_order(text, **order).is_some());
+            match order {
+                Some(DateOrder::MonthDayYear) => "the month first",
+                Some(DateOrder::DayMonthYear) => "the day first",
+                _ => "the year first",
+            }
+        };
+        let texts: Vec<&String> = self.misses.iter().flatten().collect();
+        let said = PAIRS.iter().find_map(|(one, other)| {
+            let (one, other) = (texts.get(*one)?, texts.get(*other)?);
+            let (this, that) = (first(one), first(other));
+            (this != that).then(|| format!("`{other}` has {that}, `{one}` {this}"))
+        });
+        said.unwrap_or_else(|| "no order of day, month and year reads all of them".into())
     }
 }
 
-/// The date as `YYYY-MM-DD`; `None` when it is none in this order.
-pub(crate) fn normal(text: &str, order: Option<DateOrder>) -> Option<String> {
-    let date = match written(text)? {
-        Written::Certain(date) => date,
-        Written::Numbers(first, second, year) => {
-            let (month, day) = match order {
-                Some(DateOrder::DayMonthYear) => (second, first),
-                Some(DateOrder::MonthDayYear) => (first, second),
-                None if first == second => (first, second),
-                None => return None,
+fn in_order(text: &str, order: DateOrder) -> Option<String> {
+    let form = Form {
+        order: Some(order),
+        ..Form::default()
+    };
+    normal(text, &form)
+}
+
+/// The session of a date as `YYYY-MM-DD`; `None` when it is none in this form. A midnight is of its own date, whatever its
+/// zone; another time with a zone is of the date that the exchange has then.
+pub(crate) fn normal(text: &str, form: &Form) -> Option<String> {
+    let (date, clock) = match written(text)? {
+        (Written::Certain(date), clock) => (date, clock),
+        (Written::Number(number, date), clock) => match form.unit {
+            Some(unit) => {
+                let at = unit.instant(number)?;
+                let midnight = Offset::UTC.to_datetime(at);
+                let date = midnight.date();
+                let is_midnight = midnight.time() == jiff::civil::Time::midnight();
+                let of_exchange = || form.calendar.date_at(at, Offset::UTC);
+                return Some(if is_midnight { date } else { of_exchange() }.to_string());
+            }
+            None => (date?, clock),
+        },
+        (Written::Numbers(readings), clock) => {
+            let mut several = readings.iter().flatten();
+            let date = match form.order {
+                Some(order) => {
+                    let at = ORDERS.iter().position(|one| *one == order)?;
+                    readings[at]?
+                }
+                None => *several
+                    .next()
+                    .filter(|one| several.all(|other| other == *one))?,
             };
-            Date::new(year, month, day).ok()?
+            (date, clock)
         }
     };
-    Some(date.to_string())
+    Some(clock.session(date, form.calendar)?.to_string())
 }
 
-fn written(text: &str) -> Option<Written> {
+/// The date at the beginning of a text, and the time of day behind it.
+fn written(text: &str) -> Option<(Written, Clock)> {
     let text = text.trim();
-    if let Some(date) = compact(text) {
-        return Some(Written::Certain(date));
+    if let Some(date) = iso(text) {
+        return Some((Written::Certain(date), Clock::default()));
     }
-    let starts_with_letter = text.starts_with(|c: char| c.is_ascii_alphabetic());
-    let mut parts = text
-        .split(|c: char| "-/.,".contains(c) || c.is_whitespace())
-        .filter(|part| !part.is_empty());
-    let (first, second) = (parts.next()?, parts.next()?);
-    // What comes after the year is a time of day: `2020-12-15T00:00`, `12/15/2020 16:00`.
-    let third = parts.next()?;
-    if starts_with_letter {
-        let date = Date::new(year(until_time(third))?, month(first)?, day(second)?);
-        return date.ok().map(Written::Certain);
+    let text = words::without_weekday(text);
+    if let Some(found) = compact(text) {
+        return Some(found);
+    }
+    let mut rest = text;
+    let (first, second, third) = (
+        words::next(&mut rest)?,
+        words::next(&mut rest)?,
+        words::next(&mut rest)?,
+    );
+    let clock = Clock::parse(rest)?;
+    let certain = |year, month, day| {
+        let date = Date::new(year, month, day).ok()?;
+        Some((Written::Certain(date), clock))
+    };
+    if let Some(month) = words::month(first) {
+        return certain(year(third)?, month, day(second)?);
+    }
+    if let Some(month) = words::month(second) {
+        return match first.len() {
+            4 => certain(year(first)?, month, day(third)?),
+            // Nobody writes two digits of a year before the name of a month.
+            _ => certain(year(third)?, month, day(first)?),
+        };
     }
     if first.len() == 4 {
-        let date = Date::new(
-            year(first)?,
-            numeric_month(second)?,
-            day(until_time(third))?,
-        );
-        return date.ok().map(Written::Certain);
+        return certain(year(first)?, day(second)?, day(third)?);
     }
-    let year = year(until_time(third))?;
-    match month(second) {
-        Some(month) => Date::new(year, month, day(first)?)
-            .ok()
-            .map(Written::Certain),
-        None => Some(Written::Numbers(day(first)?, day(second)?, year)),
+    let read = |year_of: &str, month_of: &str, day_of: &str| {
+        Date::new(year(year_of)?, day(month_of)?, day(day_of)?).ok()
+    };
+    let year_first = (first.len() == 2 && third.len() <= 2).then(|| read(first, second, third));
+    let readings = [
+        read(third, first, second),
+        read(third, second, first),
+        year_first.flatten(),
+    ];
+    let plain = [first, second, third]
+        .iter()
+        .all(|part| number(part).is_some());
+    plain.then_some((Written::Numbers(readings), clock))
+}
+
+/// Digits alone: `20201215` with or without a time of day, or a count since 1970.
+fn compact(text: &str) -> Option<(Written, Clock)> {
+    // Some programs count in floating point.
+    let zeros = |fraction: &str| !fraction.is_empty() && fraction.bytes().all(|b| b == b'0');
+    let text = match text.split_once('.') {
+        Some((whole, fraction)) if zeros(fraction) => whole,
+        _ => text,
+    };
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let part = |range: Range<usize>| {
+        text.get(range)
+            .and_then(|part: &str| part.parse::<i16>().ok())
+    };
+    let date = || Date::new(part(0..4)?, part(4..6)? as i8, part(6..8)? as i8).ok();
+    let dated = || date().zip(text.get(8..).and_then(Clock::parse));
+    match (digits, text.parse().ok()) {
+        (14, Some(_)) | (8, None) => dated().map(|(date, clock)| (Written::Certain(date), clock)),
+        (8 | 12, Some(number)) => {
+            let dated = dated().filter(|(date, _)| (1800..2200).contains(&date.year()));
+            let clock = dated.map(|(_, clock)| clock).unwrap_or_default();
+            Some((Written::Number(number, dated.map(|(date, _)| date)), clock))
+        }
+        (_, Some(number)) => Some((Written::Number(number, None), Clock::default())),
+        (_, None) => None,
     }
 }
 
-/// `20201215`, also with a time of day behind it.
-fn compact(text: &str) -> Option<Date> {
-    let digits = text.get(..8)?;
-    let behind = text.as_bytes().get(8);
-    let alone = matches!(behind, None | Some(b' ' | b'T'));
-    if !alone || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    Date::new(
-        digits[..4].parse().ok()?,
-        digits[4..6].parse().ok()?,
-        digits[6..].parse().ok()?,
-    )
-    .ok()
+/// `2020-12-15`, which most files have.
+fn iso(text: &str) -> Option<Date> {
+    let bytes = text.as_bytes();
+    let is = bytes.len() == 10 && bytes[4] == b'-' && bytes[7] == b'-';
+    is.then(|| text.parse().ok())?
 }
 
-fn until_time(text: &str) -> &str {
-    text.split('T').next().unwrap_or_default()
-}
-
-fn number(text: &str, digits: std::ops::RangeInclusive<usize>) -> Option<i16> {
-    let plain = digits.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+fn number(text: &str) -> Option<i16> {
+    let plain = !text.is_empty() && text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| text.parse().ok())?
 }
 
-/// Four digits: of two, nobody knows the century.
+/// Four digits, or the last two of the hundred years from [`FIRST_YEAR`] on.
 fn year(text: &str) -> Option<i16> {
-    number(text, 4..=4)
+    let year = number(text)?;
+    match text.len() {
+        4 => Some(year),
+        2 => Some(FIRST_YEAR + (year - FIRST_YEAR).rem_euclid(100)),
+        _ => None,
+    }
 }
 
+/// A day or a month.
 fn day(text: &str) -> Option<i8> {
-    let day = number(text, 1..=2)?;
-    (1..=31).contains(&day).then_some(day as i8)
-}
-
-fn numeric_month(text: &str) -> Option<i8> {
-    day(text).filter(|month| *month <= 12)
-}
-
-/// An English name of a month, whole or its first three letters.
-fn month(text: &str) -> Option<i8> {
-    const NAMES: [&str; 12] = [
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-    ];
-    let name = text.to_ascii_lowercase();
-    let found = NAMES.iter().position(|n| {
-        *n == name
-            || (name.len() == 3 && n.starts_with(&name))
-            || (name == "sept" && n.starts_with("sep"))
-    });
-    found.and_then(|i| i8::try_from(i + 1).ok())
+    let day = number(text).filter(|_| text.len() <= 2)?;
+    i8::try_from(day).ok()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_form_of_a_day_is_that_day() {
-        for text in [
-            "2020-12-05",
-            "2020/12/05",
-            "2020.12.5",
-            "20201205",
-            "20201205 160000",
-            "2020-12-05 00:00:00-05:00",
-            "2020-12-05T21:00:00Z",
-            "Dec 5, 2020",
-            "December 05 2020",
-            "5-Dec-2020",
-            "05 dec 2020",
-            " 2020-12-05 ",
-        ] {
-            assert_eq!(normal(text, None).as_deref(), Some("2020-12-05"), "{text}");
-        }
-        let order = |text, order| normal(text, Some(order));
-        for text in ["12/05/2020", "12-5-2020", "12.05.2020", "12/05/2020 16:00"] {
-            let found = order(text, DateOrder::MonthDayYear);
-            assert_eq!(found.as_deref(), Some("2020-12-05"), "{text}");
-            let found = order(text, DateOrder::DayMonthYear);
-            assert_eq!(found.as_deref(), Some("2020-05-12"), "{text}");
-            assert_eq!(normal(text, None), None, "{text}");
-        }
-        assert_eq!(normal("05/05/2020", None).as_deref(), Some("2020-05-05"));
-        for text in [
-            "",
-            "x",
-            "2020-13-05",
-            "2020-02-30",
-            "12/05/20",
-            "2020-12",
-            "202012055",
-            "Foo 5, 2020",
-            "1-2-3",
-            "0/5/2020",
-            "1607126400",
-        ] {
-            assert_eq!(order(text, DateOrder::MonthDayYear), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn the_order_is_that_of_the_whole_file_or_an_error_with_both_readings() {
-        let order = |texts: &[&str]| {
-            let mut hints = Hints::default();
-            texts.iter().for_each(|text| hints.add(text));
-            hints.order()
-        };
-        assert_eq!(order(&["2020-12-05"]), Ok(None));
-        assert_eq!(order(&["03/03/2020"]), Ok(None));
-        assert_eq!(
-            order(&["03/04/2020", "03/14/2020"]),
-            Ok(Some(DateOrder::MonthDayYear))
-        );
-        assert_eq!(
-            order(&["03/04/2020", "14/04/2020"]),
-            Ok(Some(DateOrder::DayMonthYear))
-        );
-        let either = order(&["03/04/2020"]).unwrap_err();
-        assert!(either.contains("2020-03-04 or 2020-04-03"), "{either}");
-        let both = order(&["14/04/2020", "04/14/2020"]).unwrap_err();
-        assert!(both.contains("`04/14/2020` has the month first"), "{both}");
-    }
-}
+#[path = "dates_tests.rs"]
+mod tests;

@@ -139,6 +139,9 @@ fn bare(text: &str, kind: Kind) -> (&str, Option<&'static str>) {
 
 /// The number as Rust reads it; `None` when it is none in this form.
 pub(crate) fn normal(text: &str, sign: DecimalSign, kind: Kind) -> Option<String> {
+    if is_plain(text, sign) {
+        return Some(text.to_owned());
+    }
     let (digits, power) = bare(text, kind);
     // Some put the sign before the currency: -$1.50.
     let (minus, digits) = match digits.strip_prefix('-') {
@@ -166,6 +169,15 @@ pub(crate) fn normal(text: &str, sign: DecimalSign, kind: Kind) -> Option<String
     }
     normal.push_str(power.unwrap_or_default());
     normal.parse::<f64>().is_ok().then_some(normal)
+}
+
+/// Digits, and between them a decimal point where it is the decimal sign: what most files have.
+fn is_plain(text: &str, sign: DecimalSign) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    match text.split_once('.') {
+        Some((whole, fraction)) => sign == DecimalSign::Point && digits(whole) && digits(fraction),
+        None => digits(text),
+    }
 }
 
 /// Digits without what divides their thousands, each group but the first of three.

@@ -7,7 +7,9 @@ use foresail_crds::RoleError;
 use crate::row::RawRow;
 
 /// Most rows of one session that are compared with each other.
-const GROUP: usize = 4096;
+const GROUP: usize = 16_384;
+/// Most bytes of their lines.
+const BYTES: usize = 8 << 20;
 
 /// Rows in the order of their sessions.
 pub type Rows<'a> = Box<dyn Iterator<Item = Result<RawRow, RoleError>> + Send + 'a>;
@@ -32,7 +34,8 @@ impl<'a> Latest<'a> {
 
     fn fill(&mut self) {
         let mut date: Option<String> = None;
-        while self.group.len() < GROUP {
+        let mut bytes = 0;
+        while self.group.len() < GROUP && bytes < BYTES {
             let of_group = |row: &RawRow| {
                 row.fields.date.is_some()
                     && date
@@ -42,6 +45,10 @@ impl<'a> Latest<'a> {
             match self.ahead.take() {
                 Some(Ok(row)) if of_group(&row) => {
                     date.clone_from(&row.fields.date);
+                    // Bars of one line share its bytes.
+                    if row.part.unwrap_or(0) == 0 {
+                        bytes += row.original.len();
+                    }
                     self.group.push_back(row);
                     self.ahead = self.rows.next();
                 }

@@ -6,13 +6,14 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
 
 use foresail_crds::RoleError;
 
-use crate::csv_source::{CsvRows, RowMaker};
-use crate::row::RawRow;
+use crate::csv_source::CsvRows;
+use crate::expanded::{Expanded, Placed};
+use crate::lines::Line;
 
-/// Bytes of rows that are sorted in memory at once.
+/// Bytes of lines that are sorted in memory at once.
 const RUN: usize = 16 << 20;
 
-/// Somewhere to write rows and read them again; a file without a name, where it is real.
+/// Somewhere to write lines and read them again; a file without a name, where it is real.
 pub trait Scratch: Read + Write + Seek + Send + 'static {}
 
 impl<T: Read + Write + Seek + Send + 'static> Scratch for T {}
@@ -20,7 +21,7 @@ impl<T: Read + Write + Seek + Send + 'static> Scratch for T {}
 /// Date, then place in the file.
 type Key = (String, u64);
 
-/// A row as it is sorted: without its fields, which are many times its bytes.
+/// A line as it is sorted: without its fields, which are many times its bytes.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Sorted {
     key: Key,
@@ -35,47 +36,48 @@ impl Sorted {
     }
 }
 
-/// All rows by date. Of a day, the last one in the file comes last; in a file that is written newest first, the first one.
+/// All lines by date. Of a day, the last one in the file comes last; in a file that is written newest first, the first one.
 ///
 /// # Errors
 /// Those of reading, and outside error `ScratchFailed`.
 pub(super) fn sorted<S: Scratch>(
-    mut rows: CsvRows<'_>,
+    rows: CsvRows<'_>,
     newest_first: bool,
     scratch: fn() -> io::Result<S>,
-) -> Result<Merged<S>, RoleError> {
+) -> Result<Expanded<Merged<S>>, RoleError> {
     let write = |run| {
         let written = scratch().and_then(|file| Run::write(run, file));
         written.map_err(|e| scratch_failed(&e))
     };
-    let maker = rows.maker();
+    let (lines, mut maker) = rows.into_lines();
     let (mut runs, mut run, mut bytes) = (Vec::new(), Vec::new(), 0);
     let mut last = String::new();
-    for row in &mut rows {
-        let row = row?;
-        // A row without a date stays with the one before it.
-        if let Some(date) = row.fields.date {
+    for line in lines {
+        let (line, place) = line?;
+        // A line without a date stays with the one before it.
+        if let Some(date) = maker.date(&line) {
             last = date;
         }
         let place = if newest_first {
-            u64::MAX - row.position
+            u64::MAX - place
         } else {
-            row.position
+            place
         };
-        let row = Sorted {
+        let line = Sorted {
             key: (last.clone(), place),
-            length: row.length,
-            original: row.original,
+            length: line.length,
+            original: line.bytes,
         };
-        bytes += row.bytes();
-        run.push(row);
+        bytes += line.bytes();
+        run.push(line);
         if bytes >= RUN {
             runs.push(write(std::mem::take(&mut run))?);
             bytes = 0;
         }
     }
     runs.push(write(run)?);
-    Merged::new(runs, maker, newest_first).map_err(|e| scratch_failed(&e))
+    let merged = Merged::new(runs, newest_first).map_err(|e| scratch_failed(&e))?;
+    Ok(Expanded::new(merged, maker))
 }
 
 fn scratch_failed(error: &io::Error) -> RoleError {
@@ -84,7 +86,7 @@ fn scratch_failed(error: &io::Error) -> RoleError {
     RoleError::outside("ScratchFailed", message)
 }
 
-/// Sorted rows on disk. The file has no name: it goes with its reader.
+/// Sorted lines on disk. The file has no name: it goes with its reader.
 struct Run<S>(BufReader<S>);
 
 impl<S: Scratch> Run<S> {
@@ -136,25 +138,19 @@ fn put(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     out.write_all(bytes)
 }
 
-/// All runs as one.
+/// All runs as one. An error ends them.
 pub(super) struct Merged<S> {
     runs: Vec<Run<S>>,
-    /// The next row of each run that has one, with the number of the run.
+    /// The next line of each run that has one, with the number of the run.
     next: BinaryHeap<Reverse<(Sorted, usize)>>,
-    maker: RowMaker,
     newest_first: bool,
-    position: u64,
-    failed: bool,
 }
 
 impl<S: Scratch> Merged<S> {
-    fn new(runs: Vec<Run<S>>, maker: RowMaker, newest_first: bool) -> io::Result<Self> {
+    fn new(runs: Vec<Run<S>>, newest_first: bool) -> io::Result<Self> {
         let mut merged = Self {
             next: BinaryHeap::new(),
-            maker,
             newest_first,
-            position: 0,
-            failed: false,
             runs,
         };
         for run in 0..merged.runs.len() {
@@ -165,32 +161,29 @@ impl<S: Scratch> Merged<S> {
 
     fn advance(&mut self, run: usize) -> io::Result<()> {
         let next = self.runs.get_mut(run).map_or(Ok(None), Run::next)?;
-        self.next.extend(next.map(|row| Reverse((row, run))));
+        self.next.extend(next.map(|line| Reverse((line, run))));
         Ok(())
     }
 }
 
 impl<S: Scratch> Iterator for Merged<S> {
-    type Item = Result<RawRow, RoleError>;
+    type Item = Result<Placed, RoleError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
-        }
-        let Reverse((row, run)) = self.next.pop()?;
+        let Reverse((sorted, run)) = self.next.pop()?;
         if let Err(error) = self.advance(run) {
-            self.failed = true;
             return Some(Err(scratch_failed(&error)));
         }
-        let position = self.position;
-        self.position += 1;
+        let (_, place) = sorted.key;
         let place = if self.newest_first {
-            u64::MAX - row.key.1
+            u64::MAX - place
         } else {
-            row.key.1
+            place
         };
-        let mut row = self.maker.row(row.original, row.length, position);
-        row.line = self.maker.line(place);
-        Some(Ok(row))
+        let line = Line {
+            bytes: sorted.original,
+            length: sorted.length,
+        };
+        Some(Ok((line, place)))
     }
 }

@@ -1,7 +1,8 @@
 use super::*;
 
-fn spec() -> CsvSource {
-    serde_json::from_value(serde_json::json!({"uri": "http://host/f.csv"})).unwrap()
+fn spec() -> Described {
+    let spec = serde_json::json!({"uri": "http://host/f.csv"});
+    Described::alone(serde_json::from_value(spec).unwrap())
 }
 
 fn read(file: &str) -> Vec<RawRow> {

@@ -193,3 +193,20 @@ fn sessions_that_have_ended_are_counted_to_the_millisecond() {
         }
     }
 }
+
+#[test]
+fn an_instant_is_of_the_day_of_the_exchange() {
+    use TradingCalendar::{AlwaysOpen, Weekdays, Xnys};
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let tokyo = Offset::constant(9);
+    for (calendar, instant, date) in [
+        (Xnys, "2020-12-15T04:59:59Z", "2020-12-14"),
+        (Xnys, "2020-12-15T05:00:00Z", "2020-12-15"),
+        (Xnys, "2020-07-15T04:00:00Z", "2020-07-15"),
+        (AlwaysOpen, "2020-12-15T23:59:59Z", "2020-12-15"),
+        (Weekdays, "2020-12-14T15:00:00Z", "2020-12-15"),
+    ] {
+        let found = calendar.date_at(at(instant), tokyo);
+        assert_eq!(found, d(date), "{calendar:?} {instant}");
+    }
+}

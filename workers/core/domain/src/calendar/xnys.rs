@@ -3,7 +3,7 @@
 
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
-use jiff::{ToSpan, Zoned};
+use jiff::{Timestamp, ToSpan, Zoned};
 
 use super::TradingCalendar;
 
@@ -64,6 +64,11 @@ const SPECIAL: &[(i16, i8, i8)] = &[
 /// A full hour on the exchange's clock.
 pub(super) fn new_york(date: Date, hour: i8) -> Result<Zoned, jiff::Error> {
     date.at(hour, 0, 0, 0).to_zoned(NEW_YORK.clone())
+}
+
+/// The date on the exchange's clock.
+pub(super) fn date_at(at: Timestamp) -> Date {
+    NEW_YORK.to_datetime(at).date()
 }
 
 pub(super) fn holiday(date: Date) -> bool {

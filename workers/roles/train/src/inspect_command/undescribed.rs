@@ -20,7 +20,7 @@ pub(super) fn inspect(path: &Path) -> Result<Inspection, RoleError> {
     let mut spec = json!({"instruments": [{"symbol": "X"}], "source": {"csv": csv}});
     let mut how =
         Description::new(&parsed(pipeline(path, &spec))?, "inspected").map_err(internal)?;
-    let dialect = file::dialect(path, how.csv())?;
+    let dialect = file::dialect_undescribed(path, how.csv())?;
     let default = how.calendar();
     let rows = file::read_undescribed(path, &mut how)?;
     let symbols = how.symbols().into_iter();
@@ -37,7 +37,7 @@ pub(super) fn inspect(path: &Path) -> Result<Inspection, RoleError> {
 fn csv(path: &Path) -> Result<Value, RoleError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut csv = json!({"uri": format!("s3://BUCKET/{name}")});
-    let look = |csv: &Value| file::dialect(path, &parsed::<CsvSource>(csv.clone())?);
+    let look = |csv: &Value| file::dialect_undescribed(path, &parsed::<CsvSource>(csv.clone())?);
     match look(&csv) {
         Err(error) if error.reason == "CsvHeader" => {
             csv["symbol"] = json!(symbol(path));

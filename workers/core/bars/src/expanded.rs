@@ -1,0 +1,202 @@
+//! Lines of a file as rows: one, or one for each bar that a line holds.
+
+use std::io::{self, BufRead};
+use std::sync::Arc;
+use std::vec;
+
+use foresail_crds::RoleError;
+
+use crate::dialect::{Dialect, RowFields};
+use crate::lines::{Line, Lines};
+use crate::row::{Fields, RawRow};
+use crate::split::Splitter;
+
+/// A line, and how many lines stand between it and the header.
+pub(crate) type Placed = (Line, u64);
+
+/// Lines behind the header of a file. An error ends them.
+pub(crate) struct FileLines<'a> {
+    lines: Lines<Box<dyn BufRead + Send + 'a>>,
+    place: u64,
+}
+
+impl<'a> FileLines<'a> {
+    /// Those behind `before` others.
+    ///
+    /// # Errors
+    /// Those of `reader`.
+    pub(crate) fn new(
+        reader: Box<dyn BufRead + Send + 'a>,
+        end: u8,
+        before: usize,
+    ) -> io::Result<Self> {
+        let mut lines = Lines::new(reader, end);
+        for _ in 0..before {
+            lines.first()?;
+        }
+        Ok(Self { lines, place: 0 })
+    }
+}
+
+impl Iterator for FileLines<'_> {
+    type Item = Result<Placed, RoleError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let line = match self.lines.next() {
+            Ok(line) => line?,
+            Err(error) => return Some(Err(read_failed(&error))),
+        };
+        let place = self.place;
+        self.place += 1;
+        Some(Ok((line, place)))
+    }
+}
+
+/// What the source holds cannot be read now, or is damaged.
+pub(crate) fn read_failed(error: &io::Error) -> RoleError {
+    if error.kind() == io::ErrorKind::InvalidData {
+        let message = format!("the file of the source cannot be read: {error}; correct it");
+        return RoleError::user("SourceUnreadable", message);
+    }
+    RoleError::outside(
+        "SourceReadFailed",
+        format!("the file of the source cannot be read: {error}; it is retried"),
+    )
+}
+
+/// Makes fields of lines.
+pub(crate) struct RowMaker {
+    splitter: Splitter,
+    dialect: Dialect,
+}
+
+impl RowMaker {
+    pub(crate) fn new(dialect: Dialect) -> Self {
+        Self {
+            splitter: dialect.splitter(),
+            dialect,
+        }
+    }
+
+    pub(crate) fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
+    /// The date of a line that has one.
+    pub(crate) fn date(&mut self, line: &Line) -> Option<String> {
+        let row = self.splitter.split(whole(line)?)?;
+        self.dialect.date(&row)
+    }
+
+    /// The bars of a line; of one that cannot be read, one without fields.
+    fn fields(&mut self, line: &Line) -> RowFields {
+        let row = whole(line).and_then(|bytes| self.splitter.split(bytes));
+        let fields = row.and_then(|row| self.dialect.fields(&row));
+        fields.unwrap_or_default()
+    }
+}
+
+/// The bytes of a line unless it is too long.
+fn whole(line: &Line) -> Option<&[u8]> {
+    let whole = line.bytes.len() as u64 == line.length;
+    whole.then_some(line.bytes.as_slice())
+}
+
+/// Rows of lines. An error ends them.
+pub(crate) struct Expanded<I> {
+    lines: I,
+    maker: RowMaker,
+    position: u64,
+    current: Option<Current>,
+    failed: bool,
+}
+
+/// A line of which more bars follow.
+struct Current {
+    row: RawRow,
+    others: vec::IntoIter<Fields>,
+}
+
+impl<I: Iterator<Item = Result<Placed, RoleError>>> Expanded<I> {
+    pub(crate) fn new(lines: I, maker: RowMaker) -> Self {
+        Self {
+            lines,
+            maker,
+            position: 0,
+            current: None,
+            failed: false,
+        }
+    }
+
+    pub(crate) fn dialect(&self) -> &Dialect {
+        self.maker.dialect()
+    }
+
+    /// The lines themselves, and what makes rows of them. Nothing may have been read.
+    pub(crate) fn into_lines(self) -> (I, RowMaker) {
+        (self.lines, self.maker)
+    }
+
+    fn start(&mut self, (line, place): Placed) -> RawRow {
+        let RowFields { first, others } = self.maker.fields(&line);
+        let several = self.dialect().has_several();
+        let row = RawRow {
+            position: 0,
+            line: self.dialect().before() as u64 + 1 + place,
+            part: several.then_some(0),
+            original: Arc::from(line.bytes),
+            length: line.length,
+            fields: Fields::default(),
+            superseded: false,
+        };
+        if !others.is_empty() {
+            let others = others.into_iter();
+            let row = row.clone();
+            self.current = Some(Current { row, others });
+        }
+        RawRow {
+            fields: first,
+            ..row
+        }
+    }
+
+    fn following(&mut self) -> Option<RawRow> {
+        let current = self.current.as_mut()?;
+        match current.others.next() {
+            Some(fields) => {
+                current.row.part = current.row.part.map(|part| part + 1);
+                Some(RawRow {
+                    fields,
+                    ..current.row.clone()
+                })
+            }
+            None => {
+                self.current = None;
+                None
+            }
+        }
+    }
+}
+
+impl<I: Iterator<Item = Result<Placed, RoleError>>> Iterator for Expanded<I> {
+    type Item = Result<RawRow, RoleError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let row = match self.following() {
+            Some(row) => row,
+            None => match self.lines.next()? {
+                Ok(line) => self.start(line),
+                Err(error) => {
+                    self.failed = true;
+                    return Some(Err(error));
+                }
+            },
+        };
+        let position = self.position;
+        self.position += 1;
+        Some(Ok(RawRow { position, ..row }))
+    }
+}
