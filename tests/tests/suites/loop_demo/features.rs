@@ -77,7 +77,7 @@ fn replayed(space: &Space, name: &str) -> Value {
         "simulator": {"seed": 3, "start": "2015-01-02", "sessions": 3000, "autocorrelation": "0.8",
             "volatilityClustering": "0"},
         "backfill": {"to": "2016-08-31"}, "replay": {"sessionsPerSecond": "15"}});
-    spec["features"] = json!([{"name": "weekday", "function": "DayOfWeek"}]);
+    spec["features"] = json!([{"name": "volatility_20d", "function": "Volatility", "window": 20}]);
     spec["training"]["horizon"] = json!(1);
     spec["serving"]["maxReplicas"] = json!(1);
     spec["retraining"] = json!({"triggers": []});
