@@ -1,6 +1,7 @@
 //! What is observed. Each sub-object has one writer (its field manager is named in its comment);
 //! workers report observations, the operator judges.
 
+use foresail_domain::TradingCalendar;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -204,9 +205,35 @@ pub struct PrepareStatus {
     pub config: String,
     /// Topics exist, S3 honours conditional writes, Kafka and Redis answer.
     pub complete: bool,
+    /// What the beginning of the source looks like, when it is a CSV file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceSummary>,
     /// First failed probe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<WorkerError>,
+}
+
+/// How the beginning of a CSV file, its first mebibyte, was read by prepare.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SourceSummary {
+    /// How it is written, in words.
+    #[schemars(length(max = 256))]
+    pub dialect: String,
+    /// Which fields of bars its columns have.
+    #[schemars(length(max = 256))]
+    pub columns: String,
+    /// Its first row that has a date and a close.
+    #[schemars(length(max = 256))]
+    pub first_bar: String,
+    /// Some of the symbols in it, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub symbols: Vec<String>,
+    /// Files that match `source.csv.uri`, when it names several; the first one is summarised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub files: Option<u32>,
 }
 
 /// Progress of the ingest worker. rowsRead = rowsSent + rowsQuarantined + rowsUnchanged, always. The counts are of the
@@ -241,10 +268,25 @@ pub struct IngestStatus {
     /// Newest bar sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_event_time: Option<Time>,
+    /// Bars of declared symbols in the source as it reads now, those with the fewest first; at most 64 of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["symbol"]))]
+    pub symbols: Vec<SymbolBars>,
+    /// A calendar that has the days of the source, when more than one row in 50 is of a day that `spec.calendar` does not
+    /// have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fitting_calendar: Option<TradingCalendar>,
+    /// Files of a source that names several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<SourceFiles>,
     /// Every row of the backfill range is committed.
     pub backfill_complete: bool,
-    /// Every row of the source is committed.
+    /// Every row of the source as it is now is committed. A source that is looked at again may have more tomorrow.
     pub source_complete: bool,
+    /// Wall time of the newest record that was made of a row: since then the source has had nothing new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_news_time: Option<Time>,
     /// Error, while there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<WorkerError>,
@@ -264,6 +306,54 @@ pub struct RefusalCount {
     /// in hexadecimal.
     #[schemars(length(max = 80))]
     pub example: String,
+}
+
+/// Bars of one declared symbol.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SymbolBars {
+    /// Instrument code.
+    #[schemars(length(max = 64))]
+    pub symbol: String,
+    /// Good bars of it.
+    #[schemars(range(min = 0))]
+    pub bars: u64,
+    /// The symbol of the source that may be meant, when there is no bar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub nearest: Option<String>,
+}
+
+/// What became of the files of a source that names several with `*`.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SourceFiles {
+    /// Files that match.
+    #[schemars(range(min = 0))]
+    pub found: u32,
+    /// Those that cannot be read as a table. The others are read without them.
+    #[schemars(range(min = 0))]
+    pub refused: u32,
+    /// The first of these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub examples: Vec<RefusedFile>,
+}
+
+/// A file that cannot be read as a table.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedFile {
+    /// Its key below the bucket.
+    #[schemars(length(max = 256))]
+    pub name: String,
+    /// CamelCase reason, as for a source of one file.
+    #[schemars(length(max = 64))]
+    pub reason: String,
+    /// What is wrong with it.
+    #[schemars(length(max = 512))]
+    pub message: String,
 }
 
 /// Progress of the lake sink.

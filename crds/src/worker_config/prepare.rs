@@ -1,4 +1,5 @@
-//! What prepare reads: addresses and nothing else. A Pipeline whose addresses stay is not prepared again.
+//! What prepare reads: addresses, and how the file of a source is written. A Pipeline of which these stay is not prepared
+//! again.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +24,10 @@ pub struct PrepareConfig {
     /// Redis, when declared.
     pub redis: Option<RedisSpec>,
     /// The CSV file, when bars come from one.
-    pub source: Option<SourceAddress>,
+    pub csv: Option<CsvSource>,
+    /// Networks it may be in, beside the public internet; empty when no file is read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_networks: Vec<String>,
 }
 
 /// Where a CSV file is, without how it is read.
@@ -65,13 +69,15 @@ impl RoleConfig for PrepareConfig {
             replication_factor: spec.kafka.replication_factor,
             lake: spec.lake.clone(),
             redis: spec.serving.cache.redis.clone(),
-            source: (spec.source.csv.as_ref()).map(|csv| SourceAddress::new(csv, &[])),
+            csv: spec.source.csv.as_ref().map(CsvSource::probed),
+            allowed_networks: Vec::new(),
         }
     }
 
     fn installed(mut self, installation: &Installation) -> Self {
-        if let Some(source) = &mut self.source {
-            source.allowed_networks = installation.source_networks.clone();
+        if self.csv.is_some() {
+            self.allowed_networks
+                .clone_from(&installation.source_networks);
         }
         self
     }

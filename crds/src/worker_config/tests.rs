@@ -68,7 +68,12 @@ fn edits() -> Vec<(&'static str, Value, &'static [Role])> {
             &[Prepare, Ingest],
         ),
         ("/source/csv/secretName", json!("other"), &[Prepare, Ingest]),
-        ("/source/csv/columns", json!({"close": "last"}), &[Ingest]),
+        (
+            "/source/csv/columns",
+            json!({"close": "last"}),
+            &[Prepare, Ingest],
+        ),
+        ("/source/csv/poll", json!("1h"), &[Ingest]),
         ("/source/csv/zeroOpenIsMissing", json!(false), &[Ingest]),
         ("/source/adjustment", json!("None"), FEATURES),
         ("/source/backfill/to", json!("2007-07-31"), &[Ingest]),

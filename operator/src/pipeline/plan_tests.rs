@@ -33,6 +33,7 @@ fn ready(p: &ValidatedPipeline) -> Observed {
     status.prepare = Some(PrepareStatus {
         config: p.prepare_config.clone(),
         complete: true,
+        source: None,
         error: None,
     });
     status.ingest = Some(IngestStatus {

@@ -4,6 +4,7 @@ mod conditions;
 mod events;
 mod freshness;
 mod part;
+mod source;
 
 use foresail_crds::names::PipelineName;
 use foresail_crds::pipeline::conditions as names;
@@ -58,6 +59,7 @@ pub async fn write(
     let conditions = conditions::all(facts, generation, at.now);
     let is_true = |c: &Condition| c.type_ == names::READY && c.status == "True";
     let ready = conditions.iter().any(is_true);
+    let source = source::event(old.ingest.as_ref(), (&old.conditions, &conditions));
     let service = at.pipeline.name.child(Role::Predict.name());
     let url = format!("http://{service}.{}.svc", at.pipeline.name.namespace);
     let trained = at.plan.finishes().then_some(Time(at.now));
@@ -79,7 +81,7 @@ pub async fn write(
             patch_decision(at, new).await?;
         }
     }
-    events::announce(at).await;
+    events::announce(at, source).await;
     Ok(ready)
 }
 
@@ -88,7 +90,7 @@ pub async fn write(
 pub async fn record_start(at: Decided<'_>) -> Result<(), Error> {
     let new = decided(at.plan, &at.observed.status, at.now);
     patch_decision(at, owned(&json(&new))).await?;
-    events::announce(at).await;
+    events::announce(at, None).await;
     Ok(())
 }
 

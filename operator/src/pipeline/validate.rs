@@ -15,6 +15,7 @@ use foresail_crds::worker_config::{
     secret,
 };
 use foresail_crds::{Pipeline, Role, TrainingParameters};
+use foresail_domain::TradingCalendar;
 use foresail_drift::DriftPolicy;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -123,6 +124,11 @@ impl ValidatedPipeline {
     pub fn sessions_between(&self, from: &Timestamp, to: &Timestamp) -> usize {
         let ended = (from.as_millisecond(), to.as_millisecond());
         self.spec.calendar.sessions_ended(ended.0, ended.1)
+    }
+
+    /// The trading calendar.
+    pub fn calendar(&self) -> TradingCalendar {
+        self.spec.calendar
     }
 
     /// Date of the session that ended at `time`.

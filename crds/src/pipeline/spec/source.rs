@@ -46,11 +46,13 @@ pub struct SourceSpec {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("!self.uri.startsWith('s3://') || has(self.endpoint)").message("source.csv.endpoint must be set when source.csv.uri starts with s3://"),
+    validation = Rule::new("!self.uri.startsWith('s3://') || self.uri.matches('^s3://[^*/]+/')").message("source.csv.uri may have * only behind the bucket: s3://bucket/daily/*.csv"),
     validation = Rule::new("!has(self.poll) || self.poll.matches('^([1-9][0-9]{1,6}s|[1-9][0-9]{0,6}[mhd])$')").message("source.csv.poll must be at least 10s")
 )]
 pub struct CsvSource {
     /// `s3://bucket/key`, `http://...` or `https://...`: CSV, Parquet or an Arrow file, by content. gzip and Zstandard are
-    /// unpacked. Only public addresses are read, and the networks that the administrator allows.
+    /// unpacked. On S3, `*` stands for any letters but `/`: `s3://bucket/daily/*.csv` is all such files, up to 10000, in
+    /// the order of their names. Only public addresses are read, and the networks that the administrator allows.
     #[schemars(
         length(min = 8, max = 1024),
         regex(pattern = r"^(s3|https?)://[^\s/]+/\S+$")
@@ -85,12 +87,24 @@ pub struct CsvSource {
     pub symbol: Option<String>,
     /// How often the file is looked at again once it was read, at least 10s. Rows that were added arrive then. A file
     /// that has changed in another way, such as one that holds the newest sessions only, is read by symbol and session:
-    /// what is newer than the newest bar sent of its symbol arrives, the rest is counted as unchanged.
+    /// what is newer than the newest bar sent of its symbol arrives, the rest is counted as unchanged. So are the sessions
+    /// that a file of several has in common with those before it.
     #[serde(default = "default_poll")]
     pub poll: DurationString,
     /// How a zero open is read: vendors write 0 where the open is unknown.
     #[serde(default = "yes")]
     pub zero_open_is_missing: bool,
+}
+
+impl CsvSource {
+    /// The same file read by a probe, which neither looks again nor checks prices: the rest concerns ingest alone.
+    pub fn probed(&self) -> Self {
+        Self {
+            poll: default_poll(),
+            zero_open_is_missing: yes(),
+            ..self.clone()
+        }
+    }
 }
 
 /// Column names of a CSV file, matched without regard to case.

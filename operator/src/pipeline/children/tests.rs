@@ -317,6 +317,7 @@ fn ready(p: &ValidatedPipeline) -> Observed {
     observed.status.prepare = Some(PrepareStatus {
         config: p.prepare_config.clone(),
         complete: true,
+        source: None,
         error: None,
     });
     let version = json!({

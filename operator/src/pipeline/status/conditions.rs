@@ -3,7 +3,7 @@
 use foresail_crds::Role;
 use foresail_crds::pipeline::conditions as names;
 use foresail_crds::pipeline::status::{
-    ErrorClass, IngestStatus, PipelineStatus, RunRecord, RunState, WorkerError,
+    ErrorClass, PipelineStatus, RunRecord, RunState, WorkerError,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
@@ -19,6 +19,7 @@ use crate::pipeline::pods;
 use crate::pipeline::resources::Resources;
 use crate::pipeline::status::freshness;
 use crate::pipeline::status::part::PartState;
+use crate::pipeline::status::source;
 use crate::pipeline::validate::ValidatedPipeline;
 
 /// What conditions are made from.
@@ -126,55 +127,15 @@ fn sources(facts: Facts<'_>) -> PartState {
     if p.suspend {
         return PartState::good(type_, "Suspended", "ingest is suspended");
     }
-    if let Some(refused) = status.and_then(rows_refused) {
-        return refused;
+    if let Some(misfit) = status.and_then(|s| source::misfit(p, s)) {
+        return misfit;
     }
     match status {
         Some(s) if facts.is_available(Role::Ingest) && facts.is_available(Role::Lake) => {
-            let message = format!(
-                "{} rows read, {} in quarantine",
-                thousands(s.rows_read),
-                s.rows_quarantined
-            );
-            let message = if s.source_complete {
-                message
-            } else {
-                "bars arrive".into()
-            };
-            PartState::good(
-                type_,
-                if s.source_complete {
-                    "SourceComplete"
-                } else {
-                    "Reading"
-                },
-                message,
-            )
+            source::read(p, s)
         }
         _ => PartState::waiting(type_, "Starting", "ingest and lake are starting"),
     }
-}
-
-/// A source of which more than half of the rows are refused. Refused rows are ordinary (days without a trade, typing errors),
-/// and every source has some; most of them are not what a source has, but what its columns, its dates or its numbers are not:
-/// the spec describes another file. A person must say which, so it is not waited for.
-fn rows_refused(ingest: &IngestStatus) -> Option<PartState> {
-    if ingest.rows_quarantined <= ingest.rows_read / 2 {
-        return None;
-    }
-    let most = ingest.refusals.first();
-    let most = most.map_or_else(String::new, |most| {
-        let (reason, example) = (&most.reason, &most.example);
-        format!("; the most frequent reason is {reason}: {example}")
-    });
-    let message = format!(
-        "{} of {} rows are refused{most}; correct source.csv or the file, they are read again",
-        thousands(ingest.rows_quarantined),
-        thousands(ingest.rows_read)
-    );
-    let mut part = PartState::waiting(names::SOURCES_READY, "RowsRefused", message);
-    part.stalled = true;
-    Some(part)
 }
 
 fn features(facts: Facts<'_>) -> PartState {
@@ -371,7 +332,7 @@ fn refusal(facts: Facts<'_>, type_: &'static str) -> Option<PartState> {
 }
 
 /// `7437` as `7,437`. Our own: num-format is a crate for locales, and this is one loop.
-fn thousands(n: u64) -> String {
+pub(super) fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -385,7 +346,9 @@ fn thousands(n: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use foresail_crds::pipeline::status::{LakeStatus, PrepareStatus, RefusalCount, StreamStatus};
+    use foresail_crds::pipeline::status::{
+        IngestStatus, LakeStatus, PrepareStatus, RefusalCount, StreamStatus,
+    };
     use foresail_crds::worker_config::{ServedVersion, ServingConfig};
 
     use super::*;
@@ -464,6 +427,7 @@ mod tests {
             observed.status.prepare = Some(PrepareStatus {
                 config: p.prepare_config.clone(),
                 complete: false,
+                source: None,
                 error: Some(error),
             });
             let conditions = conditions_of(&p, &Plan::default(), &observed);

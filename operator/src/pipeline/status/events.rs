@@ -1,4 +1,4 @@
-//! Events about decisions and alarms.
+//! Events about decisions, alarms and what a source holds.
 
 use foresail_crds::pipeline::status::{Action, Decision};
 use foresail_crds::{API_VERSION, Role};
@@ -10,7 +10,8 @@ use crate::pipeline::decided::Decided;
 use crate::pipeline::event::publish;
 use crate::pipeline::plan::types::Step;
 
-pub(super) async fn announce(at: Decided<'_>) {
+/// Publishes what was decided, and what is told of the source.
+pub(super) async fn announce(at: Decided<'_>, source: Option<Event>) {
     let alarm = at.plan.new_alarm.iter().map(|alarm| Event {
         type_: EventType::Warning,
         reason: "DriftDetected".into(),
@@ -23,7 +24,7 @@ pub(super) async fn announce(at: Decided<'_>) {
         Some(event(&decision, subject(at, step)))
     });
     let reference = at.object.object_ref(&());
-    for event in alarm.chain(steps) {
+    for event in alarm.chain(steps).chain(source) {
         publish(event, &reference, at.context).await;
     }
 }

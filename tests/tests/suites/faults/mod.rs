@@ -2,6 +2,7 @@
 
 mod data_plane;
 mod end;
+mod living;
 mod operator;
 mod reasons;
 mod refusals;

@@ -52,6 +52,9 @@ struct Last {
     level: Level,
 }
 
+/// What was known of a symbol.
+pub struct Kept(Last);
+
 impl Checker {
     /// A checker before the first row.
     ///
@@ -88,6 +91,22 @@ impl Checker {
         let date = read_date(row.fields.date.as_deref()?)?;
         let symbol = row.fields.symbol.as_deref()?;
         Some((symbol, self.calendar.session_end(date)))
+    }
+
+    /// Symbols that are part of the Pipeline.
+    pub fn symbols(&self) -> impl Iterator<Item = String> {
+        self.symbols.iter().cloned()
+    }
+
+    /// Forgets what the rows of a symbol were so far: its next row is the first one. Another file may be written on another
+    /// basis, with all prices of before adjusted once more.
+    pub fn set_aside(&mut self, symbol: &str) -> Option<Kept> {
+        self.last.remove(symbol).map(Kept)
+    }
+
+    /// Goes on where [`Self::set_aside`] was called.
+    pub fn put_back(&mut self, symbol: String, kept: Kept) {
+        self.last.insert(symbol, kept.0);
     }
 
     fn bar(&mut self, row: &RawRow, now: i64) -> Result<Option<(Bar, Option<Rebasing>)>, Refusal> {
@@ -265,7 +284,7 @@ pub fn date_of(text: Option<&str>, field: &str) -> Result<Option<Date>, RoleErro
 }
 
 /// `YYYY-MM-DD`, also with a time of day behind it. With a zone or a word behind it, it may be another date.
-fn read_date(text: &str) -> Option<Date> {
+pub(crate) fn read_date(text: &str) -> Option<Date> {
     let (date, time) = text.split_at_checked(10)?;
     let divided = matches!(time.as_bytes().first(), None | Some(b' ' | b'T'));
     let plain = time

@@ -3,6 +3,7 @@
 //! ingest worker and `foresail-trainer evaluate` read files through it alike.
 
 mod checks;
+mod coverage;
 mod csv_source;
 mod described;
 mod dialect;
@@ -14,9 +15,11 @@ mod order;
 mod packed;
 mod row;
 mod simulator;
+mod spelling;
 mod split;
 
-pub use checks::{Checker, RowOutcome, date_of, is_off_session};
+pub use checks::{Checker, Kept, RowOutcome, date_of, is_off_session};
+pub use coverage::{Coverage, OFF_SESSION_IN, fitting_calendar};
 pub use csv_source::CsvRows;
 pub use described::Described;
 pub use dialect::Dialect;
@@ -26,3 +29,4 @@ pub use order::{Rows, Scratch, in_order, in_order_seen};
 pub use packed::{LARGEST_WINDOW, Packed, TELLING, unpacked};
 pub use row::{Fields, RawRow};
 pub use simulator::Simulator;
+pub use spelling::nearest;

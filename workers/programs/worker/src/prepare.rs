@@ -1,10 +1,10 @@
-//! Before any worker starts: topics exist, S3 honours conditional writes, Kafka, Redis and the source
-//! answer. Tries until all is well; the first failed probe is in status at once.
+//! Before any worker starts: topics exist, S3 honours conditional writes, Kafka and Redis answer, and the beginning of the
+//! source reads as a table. Tries until all is well; the first failed probe is in status at once.
 
 use std::time::Duration;
 
 use foresail_crds::Role;
-use foresail_crds::pipeline::status::PrepareStatus;
+use foresail_crds::pipeline::status::{PrepareStatus, SourceSummary};
 use foresail_crds::worker_config::{ConfigDocument, PrepareConfig};
 use foresail_runtime_base::retry::Backoff;
 use foresail_runtime_base::{RoleContext, RoleError};
@@ -25,14 +25,19 @@ pub async fn run(context: RoleContext<PrepareConfig, PrepareStatus>) -> Result<(
     let name = ConfigDocument::new(Role::Prepare.name(), &config.pipeline, config).name;
     let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
     while !shutdown.is_cancelled() {
-        let error = probe(&context).await.err();
+        let found = probe(&context).await;
         // Another pod may have been made for another configuration meanwhile: its report must not be written over.
         if shutdown.is_cancelled() {
             break;
         }
+        let (source, error) = match found {
+            Ok(source) => (source, None),
+            Err(error) => (None, Some(error)),
+        };
         let status = PrepareStatus {
             config: name.clone(),
             complete: error.is_none(),
+            source,
             error: error.as_ref().map(RoleError::to_worker_error),
         };
         reporter.set(status);
@@ -60,7 +65,10 @@ pub async fn run(context: RoleContext<PrepareConfig, PrepareStatus>) -> Result<(
     ))
 }
 
-async fn probe(context: &RoleContext<PrepareConfig, PrepareStatus>) -> Result<(), RoleError> {
+/// What the source looks like, when it is a file.
+async fn probe(
+    context: &RoleContext<PrepareConfig, PrepareStatus>,
+) -> Result<Option<SourceSummary>, RoleError> {
     let RoleContext {
         config,
         outside,
@@ -79,11 +87,12 @@ async fn probe(context: &RoleContext<PrepareConfig, PrepareStatus>) -> Result<()
         Cache::open(redis, prefix, outside, registry).ping().await?;
         tracing::info!("Redis answers");
     }
-    if let Some(source) = &config.source {
-        foresail_ingest::reachable(source, outside).await?;
-        tracing::info!("source answers");
-    }
-    Ok(())
+    let Some(csv) = &config.csv else {
+        return Ok(None);
+    };
+    let summary = foresail_ingest::look(csv, &config.allowed_networks, outside).await?;
+    tracing::info!(dialect = summary.dialect, "source answers");
+    Ok(Some(summary))
 }
 
 fn topics(config: &PrepareConfig) -> Vec<Topic> {

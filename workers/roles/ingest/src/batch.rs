@@ -1,8 +1,10 @@
 //! Rows of one transaction: checked, counted, and what is news made into records.
 
-use foresail_bars::{Checker, RawRow, Rebasing, RowOutcome};
+use std::sync::Arc;
+
+use foresail_bars::{Checker, Coverage, RawRow, Rebasing, RowOutcome};
 use foresail_crds::names::Topics;
-use foresail_crds::pipeline::status::IngestStatus;
+use foresail_crds::pipeline::status::{IngestStatus, SymbolBars};
 use foresail_crds::records::SourceState;
 use foresail_crds::role_error::presentable;
 use foresail_domain::Bar;
@@ -11,6 +13,7 @@ use foresail_runtime_kafka::Record;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::marks::Marks;
+use crate::overlap::Overlap;
 use crate::reading::{Start, Trail};
 use crate::records::{self, Target};
 use crate::refusals::Refusals;
@@ -24,6 +27,10 @@ const BYTES: usize = 1 << 20;
 /// Longest description of a price level, as the schema of status has it.
 const LONGEST_REBASING: usize = 256;
 
+/// Most symbols in status, and the longest one.
+const MOST_SYMBOLS: usize = 64;
+const LONGEST_SYMBOL: usize = 64;
+
 /// What is known at a row: the checks so far, and where news begins.
 pub(crate) struct Progress {
     checker: Checker,
@@ -33,7 +40,11 @@ pub(crate) struct Progress {
     provider: &'static str,
     state: SourceState,
     refusals: Refusals,
+    coverage: Coverage,
+    overlap: Overlap,
     last_event_time: Option<i64>,
+    /// Wall time of the newest record.
+    last_news: Option<i64>,
     last_rebasing: Option<String>,
 }
 
@@ -85,10 +96,14 @@ impl Progress {
             digest: String::new(),
             ..counted
         };
+        let coverage = Coverage::new(checker.symbols());
         Self {
             checker,
             trail,
             last_event_time: marks.0.values().max().copied(),
+            last_news: start.last_news,
+            coverage,
+            overlap: Overlap::default(),
             marks,
             start,
             provider,
@@ -98,9 +113,22 @@ impl Progress {
         }
     }
 
+    /// The rows that come next are of this file of a source that has several.
+    pub(crate) fn enter(&mut self, file: Option<&Arc<str>>) {
+        if let Some(file) = file {
+            self.overlap.enter(file, &mut self.checker);
+        }
+    }
+
     /// Whether a row leaves a record, as far as its position and its session tell.
     pub(crate) fn is_news(&self, row: &RawRow) -> bool {
-        self.is_fresh(row) && !self.marks.cover(self.checker.place(row))
+        self.is_fresh(row) && !self.is_known(row)
+    }
+
+    /// Whether an earlier reading, or an earlier file of this one, has had this session of its symbol.
+    fn is_known(&self, row: &RawRow) -> bool {
+        let place = self.checker.place(row);
+        self.marks.cover(place) || self.overlap.covers(place)
     }
 
     /// Whether no run has committed a row of this reading.
@@ -121,17 +149,23 @@ impl Progress {
     ) -> Result<(), RoleError> {
         self.trail.push(row);
         batch.rows += 1;
-        let fresh = self.is_fresh(row);
+        let (fresh, known) = (self.is_fresh(row), self.is_known(row));
+        let repeated = self.overlap.repeats(row, &mut self.checker);
         let outcome = self.checker.check(row, now);
+        if !repeated {
+            self.coverage.add(row, &outcome);
+        }
         match &outcome {
             RowOutcome::Bar(bar, rebasing) => self.see(bar, rebasing.as_ref(), fresh),
-            RowOutcome::Refused(refusal) => self.refusals.add(row, refusal),
+            RowOutcome::Refused(_) if repeated => {}
+            RowOutcome::Refused(refusal) => {
+                self.refusals.add(row, refusal, self.overlap.file());
+            }
             RowOutcome::OutOfScope => {
                 batch.out_of_scope += u64::from(fresh);
                 return Ok(());
             }
         }
-        let known = self.marks.cover(self.checker.place(row));
         if fresh || self.start.counted.is_none() {
             self.count(&outcome, known);
         }
@@ -149,6 +183,7 @@ impl Progress {
         };
         batch.bytes += record.value.len();
         batch.records.push(record);
+        self.last_news = Some(now);
         batch.last = Some((self.state.clone(), self.trail.clone()));
         Ok(())
     }
@@ -156,6 +191,7 @@ impl Progress {
     /// Takes note of a bar for status; what a run before has seen is not told again.
     fn see(&mut self, bar: &Bar, rebasing: Option<&Rebasing>, fresh: bool) {
         self.last_event_time = self.last_event_time.max(Some(bar.event_time));
+        self.overlap.see(bar);
         let Some(rebasing) = rebasing else {
             return;
         };
@@ -189,15 +225,36 @@ impl Progress {
         status.missing_fields = self.state.missing_fields;
         status.refusals = self.refusals.list();
         status.last_rebasing.clone_from(&self.last_rebasing);
-        let time = self.last_event_time;
-        let time = time.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-        status.last_event_time = time.map(Time);
+        status.last_event_time = self.last_event_time.and_then(time);
+        status.last_news_time = self.last_news.and_then(time);
+        status.symbols = symbols(&self.coverage);
+        status.fitting_calendar = self.coverage.off_session().map(|(_, fits)| fits);
     }
 
     /// Rows read so far.
     pub(crate) fn rows_read(&self) -> u64 {
         self.state.rows_read
     }
+}
+
+fn time(ms: i64) -> Option<Time> {
+    jiff::Timestamp::from_millisecond(ms).ok().map(Time)
+}
+
+/// Those with the fewest bars first.
+fn symbols(coverage: &Coverage) -> Vec<SymbolBars> {
+    let mut nearest = coverage.without_bars();
+    let mut counts: Vec<_> = coverage.bars().iter().collect();
+    counts.sort_by_key(|(_, bars)| **bars);
+    let count = |(symbol, bars): (&String, &u64)| SymbolBars {
+        symbol: symbol.clone(),
+        bars: *bars,
+        nearest: nearest
+            .remove(symbol)
+            .flatten()
+            .map(|nearest| presentable(&nearest, LONGEST_SYMBOL)),
+    };
+    counts.into_iter().take(MOST_SYMBOLS).map(count).collect()
 }
 
 #[cfg(test)]

@@ -69,22 +69,6 @@ pub(crate) async fn has_changed(
     Ok(digest != known.digest)
 }
 
-/// Checks that the source answers, without reading all of it. Called by `prepare`.
-///
-/// # Errors
-/// As ingest would meet them.
-pub async fn reachable(spec: &SourceAddress, outside: &Outside) -> Result<(), RoleError> {
-    let (store, uri) = match Server::new(spec, outside)? {
-        Server::Http(client) => return client.probe(&spec.uri).await,
-        Server::S3(store, uri) => (store, uri),
-    };
-    if store.size(&uri).await?.is_none() {
-        let message = format!("{uri} does not exist; upload it or correct source.csv.uri");
-        return Err(RoleError::outside("SourceMissing", message));
-    }
-    Ok(())
-}
-
 /// Who has the file.
 enum Server {
     Http(Client),

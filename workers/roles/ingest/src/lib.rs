@@ -4,16 +4,22 @@
 
 mod batch;
 mod fetch;
+mod folder;
+mod head;
 mod marks;
 mod metrics;
+mod overlap;
 mod pace;
+mod pattern;
 mod position;
 mod reading;
 mod records;
 mod refusals;
 mod source;
 mod spool;
+#[cfg(test)]
+mod testing;
 mod worker;
 
-pub use fetch::reachable;
+pub use head::look;
 pub use worker::run;

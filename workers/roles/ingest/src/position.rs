@@ -25,6 +25,8 @@ pub(crate) struct Position {
     pub state: Option<SourceState>,
     /// Offsets the bars topic has given out.
     pub written: i64,
+    /// When the newest record was made, milliseconds UTC.
+    pub last_news: Option<i64>,
 }
 
 /// Must be called after earlier producers are fenced off: what is read can then no longer change.
@@ -43,6 +45,7 @@ pub(crate) async fn read(settings: &Settings, topics: &Topics) -> Result<Positio
         next,
         state,
         written,
+        last_news: newest_time(&newest),
     })
 }
 
@@ -95,6 +98,11 @@ pub(crate) fn after(newest: &[Message]) -> (u64, Option<SourceState>) {
         (reading, *position, state.is_some())
     });
     newest.map_or((0, None), |(p, state)| (p.saturating_add(1), state))
+}
+
+/// When the newest of these records was made, milliseconds UTC.
+pub(crate) fn newest_time(newest: &[Message]) -> Option<i64> {
+    largest(newest, header::INGESTED_AT)
 }
 
 fn largest<T: FromStr + Ord>(newest: &[Message], header: &str) -> Option<T> {

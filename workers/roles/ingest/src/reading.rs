@@ -70,6 +70,8 @@ pub(crate) struct Start {
     pub next: u64,
     /// What was counted up to there. None when nobody did: then the rows are counted again.
     pub counted: Option<SourceState>,
+    /// Wall time of the newest record, milliseconds UTC.
+    pub last_news: Option<i64>,
 }
 
 /// Compares the rows up to the last record with what they were. Reads them; nothing is kept.
@@ -88,6 +90,7 @@ pub(crate) fn start(
             reading: 0,
             next,
             counted: None,
+            last_news: position.last_news,
         });
     };
     let mut seen = 0;
@@ -100,11 +103,13 @@ pub(crate) fn start(
             reading: state.reading,
             next,
             counted: Some(state.clone()),
+            last_news: position.last_news,
         });
     }
     Ok(Start {
         reading: state.reading + 1,
         next: 0,
         counted: Some(SourceState::default()),
+        last_news: position.last_news,
     })
 }

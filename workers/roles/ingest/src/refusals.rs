@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use foresail_bars::RawRow;
 use foresail_crds::pipeline::status::RefusalCount;
 use foresail_crds::records::Refusal;
+use foresail_crds::role_error::presentable;
 
 /// Most reasons in status.
 const MOST: usize = 16;
@@ -17,12 +18,12 @@ const LONGEST_EXAMPLE: usize = 80;
 pub(crate) struct Refusals(BTreeMap<&'static str, (u64, String)>);
 
 impl Refusals {
-    /// Counts a refused row.
-    pub(crate) fn add(&mut self, row: &RawRow, refusal: &Refusal) {
+    /// Counts a refused row; `file` is its file where the source has several.
+    pub(crate) fn add(&mut self, row: &RawRow, refusal: &Refusal, file: Option<&str>) {
         let (rows, _) = self
             .0
             .entry(refusal.reason)
-            .or_insert_with(|| (0, row.example(refusal, LONGEST_EXAMPLE)));
+            .or_insert_with(|| (0, example(row, refusal, file)));
         *rows += 1;
     }
 
@@ -37,6 +38,14 @@ impl Refusals {
         };
         list.into_iter().take(MOST).map(count).collect()
     }
+}
+
+fn example(row: &RawRow, refusal: &Refusal, file: Option<&str>) -> String {
+    let example = row.example(refusal, LONGEST_EXAMPLE);
+    let Some(file) = file else { return example };
+    // The end of a key tells its file from others.
+    let name = file.rsplit('/').next().unwrap_or(file);
+    presentable(&format!("{name} {example}"), LONGEST_EXAMPLE)
 }
 
 #[cfg(test)]
@@ -58,10 +67,15 @@ mod tests {
         refusals.add(
             &row(0, b"a"),
             &Refusal::new("MissingClose", "close is empty"),
+            None,
         );
         for position in 1..4 {
             let message = format!("date `03/0{position}/2000` must be YYYY-MM-DD");
-            refusals.add(&row(position, b"b"), &Refusal::new("BadDate", message));
+            refusals.add(
+                &row(position, b"b"),
+                &Refusal::new("BadDate", message),
+                None,
+            );
         }
         let list = refusals.list();
         assert_eq!(list.len(), 2);
@@ -79,7 +93,11 @@ mod tests {
         let mut refusals = Refusals::default();
         for i in 0..reasons.len() {
             let long = "\u{1b}".repeat(200);
-            refusals.add(&row(7, b"\xff\x00"), &Refusal::new(&reasons[i..=i], long));
+            refusals.add(
+                &row(7, b"\xff\x00"),
+                &Refusal::new(&reasons[i..=i], long),
+                None,
+            );
         }
         let list = refusals.list();
         assert_eq!(list.len(), MOST);

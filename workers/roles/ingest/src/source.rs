@@ -1,29 +1,64 @@
 //! A source is an ordered sequence of rows that reads the same every time, until its file is replaced.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use foresail_bars::{Described, RawRow, Simulator, in_order};
 use foresail_crds::pipeline::spec::CsvSource;
+use foresail_crds::pipeline::status::SourceFiles;
 use foresail_crds::worker_config::{IngestConfig, SourceAddress};
 use foresail_runtime_base::{Outside, RoleError};
 
 use crate::fetch::{self, Version};
+use crate::folder::{Folder, FolderRows};
+use crate::pattern::Pattern;
 use crate::spool::Spooled;
 
 /// Rows in order of position, with the next one in view.
 pub(crate) struct Rows {
-    rows: Box<dyn Iterator<Item = Result<RawRow, RoleError>> + Send>,
+    rows: Reading,
     ahead: Option<RawRow>,
+    /// The file of the next row, and of the one that was taken last, where the source has several.
+    files: [Option<Arc<str>>; 2],
+}
+
+enum Reading {
+    One(Box<dyn Iterator<Item = Result<RawRow, RoleError>> + Send>),
+    Several(Box<FolderRows>),
 }
 
 impl Rows {
+    /// Rows of one file.
+    ///
+    /// # Errors
+    /// Those of reading the first row.
     pub(crate) fn new(
-        mut rows: impl Iterator<Item = Result<RawRow, RoleError>> + Send + 'static,
+        rows: impl Iterator<Item = Result<RawRow, RoleError>> + Send + 'static,
     ) -> Result<Self, RoleError> {
-        Ok(Self {
-            ahead: rows.next().transpose()?,
-            rows: Box::new(rows),
-        })
+        Self::of(Reading::One(Box::new(rows)))
+    }
+
+    /// Rows of several files.
+    ///
+    /// # Errors
+    /// Those of reading the first row; that of the first file when none can be read.
+    pub(crate) fn of_folder(rows: FolderRows) -> Result<Self, RoleError> {
+        let rows = Self::of(Reading::Several(Box::new(rows)))?;
+        let hopeless = match &rows.rows {
+            Reading::Several(files) => files.hopeless(),
+            Reading::One(_) => None,
+        };
+        hopeless.map_or(Ok(rows), Err)
+    }
+
+    fn of(rows: Reading) -> Result<Self, RoleError> {
+        let mut rows = Self {
+            rows,
+            ahead: None,
+            files: [None, None],
+        };
+        rows.advance()?;
+        Ok(rows)
     }
 
     /// The next row.
@@ -42,8 +77,33 @@ impl Rows {
         if !self.ahead.as_ref().is_some_and(fits) {
             return Ok(None);
         }
-        let after = self.rows.next().transpose()?;
-        Ok(std::mem::replace(&mut self.ahead, after))
+        let taken = self.ahead.take();
+        self.files[1] = self.files[0].take();
+        self.advance()?;
+        Ok(taken)
+    }
+
+    /// The file of the row that was taken last, when the source has several.
+    pub(crate) fn file(&self) -> Option<&Arc<str>> {
+        self.files[1].as_ref()
+    }
+
+    /// What became of the files, when the source has several.
+    pub(crate) fn told(&self) -> Option<&SourceFiles> {
+        match &self.rows {
+            Reading::One(_) => None,
+            Reading::Several(files) => Some(files.told()),
+        }
+    }
+
+    fn advance(&mut self) -> Result<(), RoleError> {
+        match &mut self.rows {
+            Reading::One(rows) => self.ahead = rows.next().transpose()?,
+            Reading::Several(files) => {
+                (self.ahead, self.files[0]) = files.next()?.unzip();
+            }
+        }
+        Ok(())
     }
 }
 
@@ -51,6 +111,8 @@ impl Rows {
 pub(crate) enum Source {
     /// A file, as it was when it was fetched.
     Csv(Box<CsvFile>),
+    /// Several of them.
+    Folder(Box<Folder>),
     /// The simulator of the configuration.
     Simulator,
 }
@@ -74,6 +136,10 @@ impl Source {
         }
         let spec = config.source.csv.clone().ok_or_else(no_source)?;
         let address = SourceAddress::new(&spec, &config.allowed_networks);
+        if let Some(pattern) = Pattern::of(&spec.uri)? {
+            let folder = Folder::open(pattern, spec, (address, outside)).await?;
+            return Ok(Self::Folder(Box::new(folder)));
+        }
         let (file, version) = fetch::fetch(&address, outside).await?;
         Ok(Self::Csv(Box::new(CsvFile {
             spec,
@@ -86,7 +152,7 @@ impl Source {
     /// Reads it from its first row.
     ///
     /// # Errors
-    /// Those of [`in_order`], and user error `BadSimulator`.
+    /// Those of [`in_order`] and [`Rows::of_folder`], and user error `BadSimulator`.
     pub(crate) fn rows(&self, config: &IngestConfig) -> Result<Rows, RoleError> {
         match (self, &config.source.simulator) {
             (Self::Csv(csv), _) => {
@@ -95,6 +161,7 @@ impl Source {
                 let described = csv.file.described(described);
                 Rows::new(in_order(open, &described, tempfile::tempfile)?)
             }
+            (Self::Folder(folder), _) => Rows::of_folder(folder.rows(config)),
             (Self::Simulator, Some(spec)) => {
                 let simulator = Simulator::new(spec, &config.symbols(), config.calendar)?;
                 Rows::new(simulator.map(Ok))
@@ -106,7 +173,7 @@ impl Source {
     /// Name of the provider, as bars carry it.
     pub(crate) fn provider(&self) -> &'static str {
         match self {
-            Self::Csv(_) => "csv",
+            Self::Csv(_) | Self::Folder(_) => "csv",
             Self::Simulator => "simulator",
         }
     }
@@ -115,6 +182,7 @@ impl Source {
     pub(crate) fn poll(&self) -> Option<Duration> {
         match self {
             Self::Csv(csv) => csv.spec.poll.as_duration(),
+            Self::Folder(folder) => folder.poll(),
             Self::Simulator => None,
         }
     }
@@ -126,6 +194,7 @@ impl Source {
     pub(crate) async fn has_changed(&self, outside: &Outside) -> Result<bool, RoleError> {
         match self {
             Self::Csv(csv) => fetch::has_changed(&csv.address, outside, &csv.version).await,
+            Self::Folder(folder) => folder.has_changed(outside).await,
             Self::Simulator => Ok(false),
         }
     }

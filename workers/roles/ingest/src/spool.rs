@@ -2,7 +2,8 @@
 //! days without a connection to its server, and it is known to be whole before the first row is used.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -25,6 +26,8 @@ pub(crate) struct Spool {
     digest: Sha256,
     uri: String,
     largest: u64,
+    /// Where it begins in its scratch file.
+    begin: u64,
 }
 
 enum Out {
@@ -42,8 +45,11 @@ struct Scratch {
 }
 
 /// A file that is complete. It has no name: it goes with its last reader, also when the process is killed.
+#[derive(Clone)]
 pub(crate) struct Spooled {
     file: Arc<File>,
+    /// Where it begins and ends in the scratch file.
+    place: Range<u64>,
     /// How it is written, unless it is a text.
     columns: Option<Kind>,
     /// Of what came.
@@ -61,20 +67,42 @@ impl Spool {
 
     fn with_limit(uri: &str, largest: u64) -> Result<Self, RoleError> {
         let file = tempfile::tempfile().map_err(|e| scratch_failed(&e))?;
+        Ok(Self::onto(file, 0, uri, largest))
+    }
+
+    /// A file behind another one in the same scratch file; at most `largest` bytes up to its end.
+    ///
+    /// # Errors
+    /// Outside error `ScratchFailed`.
+    pub(crate) fn behind(before: &Spooled, uri: &str, largest: u64) -> Result<Self, RoleError> {
+        let begin = before.place.end;
+        let open = || {
+            let mut file = before.file.try_clone()?;
+            // What a file that was refused has left is written over.
+            file.set_len(begin)?;
+            file.seek(SeekFrom::Start(begin))?;
+            Ok(file)
+        };
+        let file = open().map_err(|e| scratch_failed(&e))?;
+        Ok(Self::onto(file, begin, uri, largest))
+    }
+
+    fn onto(file: File, begin: u64, uri: &str, largest: u64) -> Self {
         let scratch = Scratch {
             file: BufWriter::new(file),
-            left: largest,
+            left: largest.saturating_sub(begin),
             too_large: false,
             failed: false,
         };
-        Ok(Self {
+        Self {
             start: Vec::new(),
             out: None,
             scratch: Some(scratch),
             digest: Sha256::new(),
             uri: shown_address(uri),
             largest,
-        })
+            begin,
+        }
     }
 
     /// Takes the next piece.
@@ -131,13 +159,15 @@ impl Spool {
             Some(Out::Zstd(packed)) => packed.into_inner(),
             None => return Err(scratch_failed(&io::Error::other("nothing was begun"))),
         };
+        let end = self.largest.max(self.begin) - scratch.left;
         let file = scratch.file.into_inner();
         let file = file.map_err(|error| scratch_failed(error.error()))?;
         let file = Arc::new(file);
         let mut start = Vec::new();
+        let place = self.begin..end;
         let whole = At {
             file: Arc::clone(&file),
-            offset: 0,
+            place: place.clone(),
         };
         let read = whole
             .take(foresail_columnar::TELLING)
@@ -145,6 +175,7 @@ impl Spool {
         read.map_err(|error| scratch_failed(&error))?;
         Ok(Spooled {
             file,
+            place,
             columns: Kind::of(&start),
             digest: self.digest.finalize().into(),
         })
@@ -227,11 +258,12 @@ impl Spooled {
     /// Its text from its beginning; readers do not disturb each other. A file that is damaged is an error of the first
     /// read.
     pub(crate) fn reader(&self) -> Box<dyn Read + Send> {
-        let file = Arc::clone(&self.file);
-        match self.columns.map(|columns| columns.text(Arc::clone(&file))) {
-            None => Box::new(BufReader::new(At { file, offset: 0 })),
-            Some(Ok(text)) => Box::new(text),
-            Some(Err(error)) => Box::new(Failed(Some(error))),
+        let Some(columns) = self.columns else {
+            return Box::new(BufReader::new(self.bytes()));
+        };
+        match self.alone().and_then(|file| columns.text(file)) {
+            Ok(text) => Box::new(text),
+            Err(error) => Box::new(Failed(Some(error))),
         }
     }
 
@@ -241,6 +273,23 @@ impl Spooled {
             Some(_) => described.of_columns(),
             None => described,
         }
+    }
+
+    fn bytes(&self) -> At {
+        At {
+            file: Arc::clone(&self.file),
+            place: self.place.clone(),
+        }
+    }
+
+    /// A file of columns is read from its end: one that shares its scratch file with others gets its own.
+    fn alone(&self) -> io::Result<Arc<File>> {
+        if self.place == (0..self.file.metadata()?.len()) {
+            return Ok(Arc::clone(&self.file));
+        }
+        let mut own = tempfile::tempfile()?;
+        io::copy(&mut self.bytes(), &mut own)?;
+        Ok(Arc::new(own))
     }
 }
 
@@ -256,13 +305,17 @@ impl Read for Failed {
 /// A reader with a place of its own in a shared file.
 struct At {
     file: Arc<File>,
-    offset: u64,
+    place: Range<u64>,
 }
 
 impl Read for At {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.file.read_at(buffer, self.offset)?;
-        self.offset += length as u64;
+        let left = self.place.end - self.place.start;
+        let most = buffer
+            .len()
+            .min(usize::try_from(left).unwrap_or(usize::MAX));
+        let length = self.file.read_at(&mut buffer[..most], self.place.start)?;
+        self.place.start += length as u64;
         Ok(length)
     }
 }

@@ -255,6 +255,7 @@ impl Worker {
         let target = (&self.topics, connection.written);
         while let Some(row) = connection.rows.next_if(|row| within(row, limit))? {
             let now = clock::now_ms();
+            connection.progress.enter(connection.rows.file());
             connection.progress.take(&row, &mut batch, target, now)?;
             if batch.is_full() {
                 return Ok((batch, true));
@@ -302,6 +303,7 @@ impl Worker {
             connection.progress.report(status);
             status.backfill_complete = connection.backfill_complete;
             status.source_complete = connection.source_complete;
+            status.files = connection.rows.told().cloned();
         });
     }
 }

@@ -9,7 +9,10 @@ use std::io::{self, BufReader, Cursor, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use foresail_bars::{Checker, CsvRows, Described, RawRow, in_order_seen, is_off_session, unpacked};
+use foresail_bars::{
+    Checker, CsvRows, Described, OFF_SESSION_IN, RawRow, fitting_calendar, in_order_seen,
+    is_off_session, unpacked,
+};
 use foresail_columnar::{Kind, TELLING};
 use foresail_crds::Pipeline;
 use foresail_crds::names::PipelineName;
@@ -19,7 +22,7 @@ use foresail_domain::TradingCalendar;
 use foresail_runtime_base::{RoleError, clock};
 
 pub(crate) use rows::Rows;
-use rows::{OFF_SESSION_IN, OTHERS, date, fitting};
+use rows::{OTHERS, date};
 
 /// How a file is read: what a Pipeline says of its source, of which the whole file is history. What is replayed live in a
 /// cluster is judged like the rest, and dates before the backfill count as well.
@@ -151,7 +154,7 @@ impl Survey {
     /// Another calendar, where the days of the file are not those of the one it was compared with.
     fn fits(&self) -> Option<TradingCalendar> {
         let many = self.off * OFF_SESSION_IN > self.rows;
-        many.then(|| fitting(self.off == self.off_weekdays))
+        many.then(|| fitting_calendar(self.off == self.off_weekdays))
     }
 }
 

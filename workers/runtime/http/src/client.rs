@@ -10,7 +10,7 @@ use foresail_runtime_base::credentials::{Destination, Exposure};
 use foresail_runtime_base::{RoleError, Secrets};
 use reqwest::header::{ACCEPT_ENCODING, ETAG, LAST_MODIFIED, LOCATION, RANGE};
 use reqwest::redirect::Policy;
-use reqwest::{Response, Url};
+use reqwest::{Response, StatusCode, Url};
 
 use crate::redirect;
 use crate::resolver::Resolver;
@@ -39,8 +39,8 @@ pub struct Answer {
 #[derive(Clone, Copy, PartialEq)]
 enum Part {
     Whole,
-    /// So that a probe is the read and costs no file.
-    FirstByte,
+    /// So many bytes from its beginning, so that a probe is the read and costs no file.
+    First(usize),
 }
 
 impl Client {
@@ -79,12 +79,26 @@ impl Client {
         Ok(Answer { response, shown })
     }
 
-    /// Makes sure that the file can be read, by reading its first byte: a server may allow GET and not HEAD.
+    /// Up to `most` bytes from the beginning of the file. This makes sure that the file can be read, since it is read: a
+    /// server may allow GET and not HEAD.
     ///
     /// # Errors
     /// Those of [`Self::get`].
-    pub async fn probe(&self, uri: &str) -> Result<(), RoleError> {
-        self.ask(uri, Part::FirstByte).await.map(drop)
+    pub async fn head(&self, uri: &str, most: usize) -> Result<Vec<u8>, RoleError> {
+        let (response, shown) = self.ask(uri, Part::First(most)).await?;
+        let mut head = Vec::new();
+        if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+            return Ok(head);
+        }
+        let mut answer = Answer { response, shown };
+        while head.len() < most
+            && let Some(chunk) = answer.chunk().await?
+        {
+            head.extend_from_slice(&chunk);
+        }
+        // A server that knows no ranges sends the whole file.
+        head.truncate(most);
+        Ok(head)
     }
 
     /// What the server says about the state of the file, without reading it; `None` when it says nothing.
@@ -92,7 +106,7 @@ impl Client {
     /// # Errors
     /// Those of [`Self::get`].
     pub async fn stamp(&self, uri: &str) -> Result<Option<String>, RoleError> {
-        let (response, _) = self.ask(uri, Part::FirstByte).await?;
+        let (response, _) = self.ask(uri, Part::First(1)).await?;
         Ok(stamp(&response))
     }
 
@@ -148,8 +162,8 @@ impl Client {
         literal.map_err(|refused| refused.explain(&shown))?;
         let mut request = self.http.get(at.clone());
         request = request.header(ACCEPT_ENCODING, "identity");
-        if part == Part::FirstByte {
-            request = request.header(RANGE, "bytes=0-0");
+        if let Part::First(most) = part {
+            request = request.header(RANGE, format!("bytes=0-{}", most.saturating_sub(1)));
         }
         if let Some(token) = token {
             request = request.bearer_auth(token);
@@ -201,7 +215,7 @@ fn judge(response: Response, part: Part, at: &Url, dropped: bool) -> Result<Resp
     match status.as_u16() {
         200..=299 => Ok(response),
         // There is no first byte: the file is empty, which is for who reads it to say.
-        416 if part == Part::FirstByte => Ok(response),
+        416 if part != Part::Whole => Ok(response),
         401 | 403 => {
             let advice = if dropped {
                 "the token is not sent to where a redirect leads; set source.csv.uri to this address and name its host \

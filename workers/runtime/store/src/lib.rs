@@ -9,7 +9,7 @@ mod store;
 mod uri;
 
 pub use delta::object_store;
-pub use store::{Bounded, ObjectStream, PutNew, Store};
+pub use store::{Bounded, Listed, ObjectStream, PutNew, Store};
 pub use uri::S3Uri;
 
 #[cfg(test)]

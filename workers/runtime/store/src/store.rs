@@ -47,6 +47,15 @@ pub enum Bounded {
     TooLong(u64),
 }
 
+/// An object of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Where it is.
+    pub uri: S3Uri,
+    /// What changes with it: `ETag`, time of the last change and length, as far as the server says them.
+    pub stamp: String,
+}
+
 /// An object that is being read.
 pub struct ObjectStream {
     answer: GetObjectOutput,
@@ -233,6 +242,31 @@ impl Store {
         })
     }
 
+    /// Up to `most` bytes from the beginning of an object.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn head(&self, uri: &S3Uri, most: usize) -> Result<Vec<u8>, RoleError> {
+        let request = self.client.get_object().bucket(&uri.bucket).key(&uri.key);
+        let request = request.range(format!("bytes=0-{}", most.saturating_sub(1)));
+        let mut answer = match request.send().await {
+            Ok(answer) => answer,
+            // Nothing is in it: no byte is the first one.
+            Err(e) if status(&e) == Some(416) => return Ok(Vec::new()),
+            Err(e) => return Err(explain(&format!("reading {uri}"), &self.endpoint, &e)),
+        };
+        let mut head = Vec::new();
+        while head.len() < most {
+            let Some(chunk) = answer.body.next().await else {
+                break;
+            };
+            head.extend_from_slice(&chunk.map_err(|e| self.broke_off(uri, &e))?);
+        }
+        // A server may send the whole object.
+        head.truncate(most);
+        Ok(head)
+    }
+
     /// The `ETag` of an object, without reading it; `None` when the server gives none.
     ///
     /// # Errors
@@ -279,6 +313,20 @@ impl Store {
     /// # Errors
     /// As [`Self::put_new`].
     pub async fn list(&self, prefix: &S3Uri) -> Result<Vec<S3Uri>, RoleError> {
+        let listed = self.list_stamped(prefix, |_| true, usize::MAX).await?;
+        Ok(listed.into_iter().map(|listed| listed.uri).collect())
+    }
+
+    /// Objects below a prefix whose keys are wanted, in the order of their keys; no more than `most` of them.
+    ///
+    /// # Errors
+    /// As [`Self::put_new`].
+    pub async fn list_stamped(
+        &self,
+        prefix: &S3Uri,
+        wanted: impl Fn(&str) -> bool,
+        most: usize,
+    ) -> Result<Vec<Listed>, RoleError> {
         let mut pages = self
             .client
             .list_objects_v2()
@@ -286,17 +334,32 @@ impl Store {
             .prefix(&prefix.key)
             .into_paginator()
             .send();
-        let mut uris = Vec::new();
+        let mut found = Vec::new();
         while let Some(page) = pages.next().await {
             let page =
                 page.map_err(|e| explain(&format!("listing {prefix}"), &self.endpoint, &e))?;
-            let keys = page.contents().iter().filter_map(|o| o.key());
-            uris.extend(keys.map(|k| S3Uri {
-                bucket: prefix.bucket.clone(),
-                key: k.into(),
-            }));
+            for object in page.contents() {
+                let Some(key) = object.key().filter(|key| wanted(key)) else {
+                    continue;
+                };
+                found.push(Listed {
+                    uri: S3Uri {
+                        bucket: prefix.bucket.clone(),
+                        key: key.into(),
+                    },
+                    stamp: format!(
+                        "{} {:?} {:?}",
+                        object.e_tag().unwrap_or_default(),
+                        object.last_modified(),
+                        object.size()
+                    ),
+                });
+                if found.len() >= most {
+                    return Ok(found);
+                }
+            }
         }
-        Ok(uris)
+        Ok(found)
     }
 
     /// Removes one object; an absent one is no error.

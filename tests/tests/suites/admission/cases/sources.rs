@@ -51,6 +51,7 @@ fn csv_rows() -> Vec<Row> {
         ("S3 without an endpoint", vec![("/spec/source/csv/endpoint", json!(GONE)), ("/spec/source/csv/uri", json!("s3://bucket/key"))], "source.csv.endpoint must be set when source.csv.uri starts with s3://"),
         ("an endpoint that is no URL", vec![("/spec/source/csv/endpoint", json!("s3.example.com"))], "spec.source.csv.endpoint"),
         ("a very long URI", vec![("/spec/source/csv/uri", json!(format!("http://h/{}", "a".repeat(1024))))], "may not be more than 1024"),
+        ("all buckets at once", vec![("/spec/source/csv/uri", json!("s3://*/daily.csv"))], "source.csv.uri may have * only behind the bucket"),
         ("a file that is polled each second", vec![("/spec/source/csv/poll", json!("5s"))], "source.csv.poll must be at least 10s"),
         ("a file that is polled without end", vec![("/spec/source/csv/poll", json!("0m"))], "source.csv.poll must be at least 10s"),
         ("a poll in words", vec![("/spec/source/csv/poll", json!("daily"))], "spec.source.csv.poll"),

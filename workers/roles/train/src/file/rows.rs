@@ -2,15 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use foresail_bars::{RawRow, RowOutcome};
+use foresail_bars::{OFF_SESSION_IN, RawRow, RowOutcome, fitting_calendar, nearest};
 use foresail_domain::{Bar, TradingCalendar};
 use jiff::civil::Date;
 
 use crate::lake::Bars;
 
-/// One row off the sessions of the calendar in so many is a fault of the row; more say that it is not the calendar of
-/// the file.
-pub(super) const OFF_SESSION_IN: u64 = 50;
 /// Most other symbols that are remembered, to name one that was meant.
 pub(super) const OTHERS: usize = 1_000;
 /// Most characters of an example of what was refused.
@@ -47,7 +44,7 @@ pub(crate) struct Refused {
 impl Refused {
     /// A calendar that has the days which are off the sessions of another.
     pub(crate) fn fits(&self) -> TradingCalendar {
-        fitting(self.weekdays)
+        fitting_calendar(self.weekdays)
     }
 }
 
@@ -144,27 +141,14 @@ impl Rows {
 
     /// Sets apart the declared symbols without a bar.
     pub(super) fn close(&mut self) {
-        let letters = |symbol: &str| -> String {
-            let letters = symbol.chars().filter(char::is_ascii_alphanumeric);
-            letters.map(|c| c.to_ascii_uppercase()).collect()
-        };
         let empty = self.bars.extract_if(.., |(_, bars)| bars.is_empty());
         self.without_bars = empty
             .map(|(symbol, _)| {
-                let mut others = self.others.iter();
-                let meant = others.find(|other| letters(other) == letters(&symbol));
-                (symbol, meant.cloned())
+                let meant = nearest(&symbol, self.others.iter().map(String::as_str));
+                let meant = meant.map(str::to_string);
+                (symbol, meant)
             })
             .collect();
-    }
-}
-
-/// A calendar that has the days which are off the sessions of another; whether all of them are weekdays.
-pub(super) fn fitting(weekdays: bool) -> TradingCalendar {
-    if weekdays {
-        TradingCalendar::Weekdays
-    } else {
-        TradingCalendar::AlwaysOpen
     }
 }
 

@@ -1,0 +1,328 @@
+//! What is said of a source that is read: whether its rows are what the spec describes, and how much of it there is. Pure.
+
+use foresail_crds::pipeline::conditions as names;
+use foresail_crds::pipeline::status::{IngestStatus, SymbolBars};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::runtime::events::{Event, EventType};
+
+use super::conditions::thousands;
+use super::part::PartState;
+use crate::pipeline::validate::ValidatedPipeline;
+
+/// Reason of a source that is read to its end and looked at again.
+const UP_TO_DATE: &str = "UpToDate";
+/// Reason of a source that is read to its end and has one.
+const COMPLETE: &str = "SourceComplete";
+/// Reasons of a source that is not what the spec describes.
+const MISFITS: [&str; 3] = ["CalendarDoesNotFit", "RowsRefused", "NoBars"];
+/// Symbols without a bar that are named.
+const NAMED: usize = 5;
+
+/// A source that is another one than the spec describes. A person must say which, so it is not waited for.
+pub(super) fn misfit(pipeline: &ValidatedPipeline, ingest: &IngestStatus) -> Option<PartState> {
+    let (reason, message) = other_calendar(pipeline, ingest)
+        .or_else(|| rows_refused(ingest))
+        .or_else(|| no_bars(ingest))?;
+    let mut part = PartState::waiting(names::SOURCES_READY, reason, message);
+    part.stalled = true;
+    Some(part)
+}
+
+/// A source that is being read, or has been.
+pub(super) fn read(pipeline: &ValidatedPipeline, ingest: &IngestStatus) -> PartState {
+    let type_ = names::SOURCES_READY;
+    if !ingest.source_complete {
+        return PartState::good(type_, "Reading", "bars arrive");
+    }
+    let mut message = format!(
+        "{} rows read: {} sent, {} unchanged, {} in quarantine{}",
+        thousands(ingest.rows_read),
+        thousands(ingest.rows_sent),
+        thousands(ingest.rows_unchanged),
+        thousands(ingest.rows_quarantined),
+        most_frequent(ingest, " (", ")"),
+    );
+    if let Some(missing) = without_bars(&ingest.symbols) {
+        message.push_str(&format!("; {missing}"));
+    }
+    if let Some(files) = ingest.files.as_ref().filter(|files| files.refused > 0) {
+        let (refused, found) = (files.refused, files.found);
+        message.push_str(&format!("; {refused} of {found} files are left out"));
+        if let Some(file) = files.examples.first() {
+            let (name, reason, why) = (&file.name, &file.reason, &file.message);
+            message.push_str(&format!(", the first is {name}: {reason}: {why}"));
+        }
+    }
+    if pipeline.live_source.is_none() {
+        return PartState::good(type_, COMPLETE, message);
+    }
+    if let Some(news) = &ingest.last_news_time {
+        message.push_str(&format!("; nothing new since {:.0}", news.0));
+    }
+    PartState::good(type_, UP_TO_DATE, message)
+}
+
+/// What is told once of a source, beside its condition: when it was read to its end with something to tell, and when it is
+/// not what the spec describes.
+pub(super) fn event(
+    ingest: Option<&IngestStatus>,
+    (old, new): (&[Condition], &[Condition]),
+) -> Option<Event> {
+    let find = |list: &[Condition]| {
+        let condition = list.iter().find(|c| c.type_ == names::SOURCES_READY);
+        condition.cloned()
+    };
+    let new = find(new)?;
+    if find(old).is_some_and(|old| old.reason == new.reason) {
+        return None;
+    }
+    let is_misfit = MISFITS.contains(&new.reason.as_str());
+    let is_read = [UP_TO_DATE, COMPLETE].contains(&new.reason.as_str());
+    if !is_misfit && !(is_read && ingest.is_some_and(is_worth_telling)) {
+        return None;
+    }
+    let (type_, reason) = if is_misfit {
+        (EventType::Warning, new.reason)
+    } else {
+        (EventType::Normal, "SourceRead".to_string())
+    };
+    Some(Event {
+        type_,
+        reason,
+        note: Some(new.message),
+        action: "Reconcile".into(),
+        secondary: None,
+    })
+}
+
+fn is_worth_telling(ingest: &IngestStatus) -> bool {
+    let left_out = ingest.files.as_ref().is_some_and(|files| files.refused > 0);
+    ingest.rows_quarantined > 0 || left_out || ingest.symbols.iter().any(|s| s.bars == 0)
+}
+
+/// The calendar has not the days of the source.
+fn other_calendar(
+    pipeline: &ValidatedPipeline,
+    ingest: &IngestStatus,
+) -> Option<(&'static str, String)> {
+    let fits = ingest.fitting_calendar?;
+    let declared = pipeline.calendar();
+    if fits == declared {
+        return None;
+    }
+    let (declared, fits) = (declared.name(), fits.name());
+    let example = ingest.refusals.iter().find(|r| r.reason == "OffSession");
+    let example = example.map_or_else(String::new, |r| format!(", for example {}", r.example));
+    let message = format!(
+        "more than one row in 50 is of a day that is no session of the calendar {declared}{example}; {fits} has these \
+         days: set spec.calendar, or correct the file"
+    );
+    Some(("CalendarDoesNotFit", message))
+}
+
+/// A source of which more than half of the rows are refused. Refused rows are ordinary (days without a trade, typing errors),
+/// and every source has some; most of them are not what a source has, but what its columns, its dates or its numbers are not:
+/// the spec describes another file.
+fn rows_refused(ingest: &IngestStatus) -> Option<(&'static str, String)> {
+    if ingest.rows_quarantined <= ingest.rows_read / 2 {
+        return None;
+    }
+    let message = format!(
+        "{} of {} rows are refused{}; correct source.csv or the file, they are read again",
+        thousands(ingest.rows_quarantined),
+        thousands(ingest.rows_read),
+        most_frequent(ingest, "; the most frequent reason is ", ""),
+    );
+    Some(("RowsRefused", message))
+}
+
+/// A source that speaks of other instruments, or of no day of the backfill.
+fn no_bars(ingest: &IngestStatus) -> Option<(&'static str, String)> {
+    let symbols = &ingest.symbols;
+    if !ingest.source_complete || symbols.is_empty() || symbols.iter().any(|s| s.bars > 0) {
+        return None;
+    }
+    let missing = without_bars(symbols)?;
+    let message = format!(
+        "the source is read to its end, and there is {missing}; correct instruments, source.csv or source.backfill"
+    );
+    Some(("NoBars", message))
+}
+
+fn most_frequent(ingest: &IngestStatus, before: &str, after: &str) -> String {
+    let most = ingest.refusals.first();
+    most.map_or_else(String::new, |most| {
+        let (reason, example) = (&most.reason, &most.example);
+        format!("{before}{reason}: {example}{after}")
+    })
+}
+
+/// `no bar of AAPL (the source has AAPL.US) and TSLA`; `None` when every symbol has one.
+fn without_bars(symbols: &[SymbolBars]) -> Option<String> {
+    let empty: Vec<_> = symbols.iter().filter(|s| s.bars == 0).collect();
+    let named = empty.iter().take(NAMED).map(|s| match &s.nearest {
+        Some(nearest) => format!("{} (the source has {nearest})", s.symbol),
+        None => s.symbol.clone(),
+    });
+    let named: Vec<_> = named.collect();
+    let more = empty.len().saturating_sub(NAMED);
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    (!named.is_empty()).then(|| format!("no bar of {}{more}", named.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use foresail_crds::pipeline::status::{RefusalCount, RefusedFile, SourceFiles};
+    use foresail_domain::TradingCalendar;
+    use serde_json::json;
+
+    use super::*;
+    use crate::pipeline::condition::{Claim, Conditions};
+    use crate::pipeline::validate::tests::pipeline;
+
+    fn live() -> ValidatedPipeline {
+        pipeline(|v| {
+            let source = v["spec"]["source"].as_object_mut().unwrap();
+            source.remove("replay");
+            source.remove("backfill");
+        })
+    }
+
+    /// Of 1,204 rows read to their end; one symbol has bars.
+    fn ingest() -> IngestStatus {
+        serde_json::from_value(json!({
+            "rowsRead": 1204, "rowsSent": 1200, "rowsQuarantined": 1, "rowsUnchanged": 3,
+            "sourceComplete": true, "backfillComplete": true,
+            "lastNewsTime": "2026-11-25T21:05:07.123Z",
+            "symbols": [{"symbol": "X", "bars": 1200}],
+        }))
+        .unwrap()
+    }
+
+    fn bars(symbol: &str, bars: u64, nearest: Option<&str>) -> SymbolBars {
+        SymbolBars {
+            symbol: symbol.into(),
+            bars,
+            nearest: nearest.map(str::to_string),
+        }
+    }
+
+    fn reason(ingest: &IngestStatus) -> Option<String> {
+        misfit(&live(), ingest).map(|part| {
+            assert!(!part.truth && part.stalled);
+            part.reason
+        })
+    }
+
+    #[test]
+    fn nothing_new_is_a_state_with_its_age_where_more_may_come() {
+        let part = read(&live(), &ingest());
+        assert_eq!((part.truth, part.reason.as_str()), (true, "UpToDate"));
+        assert_eq!(
+            part.message,
+            "1,204 rows read: 1,200 sent, 3 unchanged, 1 in quarantine; nothing new since 2026-11-25T21:05:07Z"
+        );
+        let ends = pipeline(|v| {
+            v["spec"]["source"]
+                .as_object_mut()
+                .unwrap()
+                .remove("replay");
+        });
+        assert_eq!(read(&ends, &ingest()).reason, "SourceComplete");
+        let reading = IngestStatus {
+            source_complete: false,
+            ..ingest()
+        };
+        assert_eq!(read(&live(), &reading).reason, "Reading");
+    }
+
+    #[test]
+    fn what_is_missing_is_told_with_an_example() {
+        let mut seen = ingest();
+        seen.symbols = vec![bars("AAPL", 0, Some("AAPL.US")), bars("X", 1200, None)];
+        seen.files = Some(SourceFiles {
+            found: 20,
+            refused: 2,
+            examples: vec![RefusedFile {
+                name: "d/2020-01-02.csv".into(),
+                reason: "NoTable".into(),
+                message: "it is a page".into(),
+            }],
+        });
+        let message = read(&live(), &seen).message;
+        for part in [
+            "; no bar of AAPL (the source has AAPL.US);",
+            "; 2 of 20 files are left out, the first is d/2020-01-02.csv: NoTable: it is a page;",
+        ] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert_eq!(reason(&seen), None);
+        seen.symbols = (0..9).map(|i| bars(&format!("S{i}"), 0, None)).collect();
+        assert_eq!(reason(&seen).as_deref(), Some("NoBars"));
+        let message = misfit(&live(), &seen).unwrap().message;
+        assert!(
+            message.contains("no bar of S0, S1, S2, S3, S4 and 4 more"),
+            "{message}"
+        );
+        seen.source_complete = false;
+        assert_eq!(reason(&seen), None, "they may come yet");
+    }
+
+    #[test]
+    fn days_of_another_calendar_name_it() {
+        let mut seen = ingest();
+        seen.fitting_calendar = Some(TradingCalendar::AlwaysOpen);
+        seen.rows_quarantined = 1_000;
+        seen.refusals = vec![RefusalCount {
+            reason: "OffSession".into(),
+            rows: 1_000,
+            example: "line 4: 2020-01-04 is no session".into(),
+        }];
+        let part = misfit(&live(), &seen).unwrap();
+        assert_eq!(part.reason, "CalendarDoesNotFit");
+        for word in ["XNYS", "line 4: 2020-01-04", "AlwaysOpen has these"] {
+            assert!(part.message.contains(word), "{}", part.message);
+        }
+        // The count is of the spec before it was corrected.
+        seen.fitting_calendar = Some(TradingCalendar::Xnys);
+        assert_eq!(reason(&seen).as_deref(), Some("RowsRefused"));
+    }
+
+    #[test]
+    fn it_is_told_once_and_not_when_all_is_well() {
+        let with = |reason: &str| {
+            let conditions = Conditions {
+                old: &[],
+                generation: Some(1),
+                now: jiff::Timestamp::UNIX_EPOCH,
+            };
+            vec![conditions.claim(Claim {
+                type_: names::SOURCES_READY,
+                truth: true,
+                reason,
+                message: "m".into(),
+            })]
+        };
+        let told = |old: &str, new: &str, seen: &IngestStatus| {
+            event(Some(seen), (&with(old), &with(new))).map(|event| event.reason)
+        };
+        let refused = ingest();
+        let well = IngestStatus {
+            rows_quarantined: 0,
+            ..ingest()
+        };
+        assert_eq!(
+            told("Reading", "UpToDate", &refused).as_deref(),
+            Some("SourceRead")
+        );
+        assert_eq!(told("UpToDate", "UpToDate", &refused), None);
+        assert_eq!(told("Reading", "UpToDate", &well), None);
+        assert_eq!(told("UpToDate", "NoBars", &well).as_deref(), Some("NoBars"));
+        assert_eq!(told("NoBars", "NoBars", &well), None);
+        assert_eq!(told("UpToDate", "KafkaUnreachable", &refused), None);
+    }
+}
