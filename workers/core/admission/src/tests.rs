@@ -218,7 +218,15 @@ fn wrong_pipelines_are_refused_with_the_words_of_the_api_server() {
         let told = told(&text.replacen(old, new, 1));
         assert!(told.contains(expected), "{new}: {told}");
     }
-    assert!(told("").contains("it holds no object"));
+    assert!(told("").contains("it holds no Pipeline"));
+    let two = format!("{0}\n---\n{0}", file(SPEC));
+    assert!(
+        told(&two).contains("it holds 2 Pipelines"),
+        "{}",
+        told(&two)
+    );
+    let beside = format!("kind: Secret\n---\n{}", file(SPEC));
+    assert!(read(&beside).is_ok());
     assert!(told("[]").contains("it is no object"));
 }
 

@@ -35,19 +35,20 @@ impl Document {
     /// Place of a field, or of what should hold it.
     pub(crate) fn place(&self, path: &str) -> Option<&Place> {
         let mut path = path;
-        loop {
+        while !path.is_empty() {
             if let Some(place) = self.places.get(path) {
                 return Some(place);
             }
             path = &path[..path.rfind(['.', '['])?];
         }
+        None
     }
 }
 
-/// Reads the one document of a text.
+/// Reads the one object of a text, or the one Pipeline among several.
 ///
 /// # Errors
-/// When it is no YAML, holds no document or several, or a key twice in one mapping.
+/// When it is no YAML, holds no Pipeline or several, or a key twice in one mapping.
 pub(crate) fn read(text: &str) -> Result<Document, Refused> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let events: Result<Vec<_>, ScanError> = Parser::new_from_str(text)
@@ -60,21 +61,26 @@ pub(crate) fn read(text: &str) -> Result<Document, Refused> {
         places: BTreeMap::new(),
         values: 0,
     };
-    let mut found: Option<Document> = None;
+    let mut found = Vec::new();
     while let Some((event, _)) = reader.events.next() {
-        if !matches!(event, Event::DocumentStart(..)) {
-            continue;
-        }
-        let value = reader.node("", 0)?;
-        let places = std::mem::take(&mut reader.places);
-        if value.is_null() {
-            continue;
-        }
-        if found.replace(Document { value, places }).is_some() {
-            return Err(refused("it holds several objects, and must hold one"));
+        if matches!(event, Event::DocumentStart(..)) {
+            let value = reader.node("", 0)?;
+            let places = std::mem::take(&mut reader.places);
+            found.push(Document { value, places });
         }
     }
-    found.ok_or_else(|| refused("it holds no object"))
+    found.retain(|document| !document.value.is_null());
+    if found.len() > 1 {
+        found.retain(|document| document.value["kind"] == "Pipeline");
+    }
+    match (found.pop(), found.len()) {
+        (Some(document), 0) => Ok(document),
+        (None, _) => Err(refused("it holds no Pipeline")),
+        (_, others) => Err(refused(format!(
+            "it holds {} Pipelines, and must hold one",
+            others + 1
+        ))),
+    }
 }
 
 fn refused(message: impl Into<String>) -> Refused {

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-use foresail_bars::{Checker, CsvRows, RawRow, RowOutcome, in_order, unpacked};
+use foresail_bars::{Checker, CsvRows, RawRow, RowOutcome, in_order, nearest, unpacked};
 use foresail_crds::Pipeline;
 use foresail_crds::pipeline::spec::CsvSource;
 use foresail_crds::worker_config::IngestConfig;
@@ -125,15 +125,17 @@ fn text(path: &Path) -> Result<Box<dyn Read + Send>, RoleError> {
     open().map_err(|e| unreadable(path, &e))
 }
 
-/// A Pipeline as YAML.
+/// A Pipeline as YAML, judged as kubectl and the API server would.
 ///
 /// # Errors
 /// User errors `FileUnreadable` and `BadPipeline`.
 pub(crate) fn pipeline(path: &Path) -> Result<Pipeline, RoleError> {
     let bytes = fs::read(path).map_err(|e| unreadable(path, &e))?;
     let text = String::from_utf8_lossy(&bytes);
-    serde_saphyr::from_str(&text)
-        .map_err(|e| bad_pipeline(path, &format!("it is no Pipeline: {e}")))
+    foresail_admission::read(&text).map_err(|refused| {
+        let what = format!("the API server would refuse this Pipeline:\n{refused}");
+        bad_pipeline(path, &what)
+    })
 }
 
 /// What is wrong with a Pipeline.
@@ -226,16 +228,12 @@ impl Rows {
 
     /// Sets apart the declared symbols without a bar.
     fn close(&mut self) {
-        let letters = |symbol: &str| -> String {
-            let letters = symbol.chars().filter(char::is_ascii_alphanumeric);
-            letters.map(|c| c.to_ascii_uppercase()).collect()
-        };
         let empty = self.bars.extract_if(.., |(_, bars)| bars.is_empty());
         self.without_bars = empty
             .map(|(symbol, _)| {
-                let mut others = self.others.iter();
-                let meant = others.find(|other| letters(other) == letters(&symbol));
-                (symbol, meant.cloned())
+                let meant = nearest(&symbol, self.others.iter().map(String::as_str));
+                let meant = meant.map(str::to_owned);
+                (symbol, meant)
             })
             .collect();
         self.bars.sort_by(|a, b| a.0.cmp(&b.0));
