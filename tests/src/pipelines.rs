@@ -11,6 +11,24 @@ use serde_json::{Value, json};
 use crate::cluster::S3_SECRET;
 use crate::{Space, faults, until};
 
+/// Codes as vendors write them, with every sign that a symbol may have.
+pub const CODES: [&str; 14] = [
+    "M&M.NS",
+    "BTC/USDT",
+    "GC1!",
+    "NYSE:BRK.B",
+    "$SPX",
+    "BF B",
+    "^GSPC",
+    "EURUSD=X",
+    "ACHR+",
+    "@ES#",
+    "AAPL*",
+    "/ES",
+    "BTC_USD-C",
+    "ON",
+];
+
 /// A small simulated market: 420 sessions of backfill, no replay, a linear model.
 pub fn small(space: &Space, name: &str) -> Value {
     let settings = &space.cluster.settings;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use foresail_crds::names::PipelineName;
 use foresail_crds::pipeline::spec::DateRange;
 use foresail_crds::worker_config::{IngestConfig, RoleConfig};
+use foresail_domain::symbol::LONGEST;
 use foresail_domain::{Bar, TradingCalendar};
 use foresail_runtime_base::RoleError;
 use jiff::civil::Date;
@@ -76,6 +77,13 @@ pub fn inspect(request: &Request) -> Result<String, RoleError> {
         text.push_str("\nIn the spec of a Pipeline:\n");
         yaml.lines()
             .for_each(|line| text.push_str(&format!("  {line}\n")));
+        let refusals = foresail_admission::judge(&whole(&declared));
+        if !refusals.is_empty() {
+            text.push_str("The API server would refuse it:\n");
+        }
+        for refusal in refusals.iter().take(NAMED) {
+            text.push_str(&format!("  {refusal}\n"));
+        }
     }
     Ok(text)
 }
@@ -84,7 +92,7 @@ pub fn inspect(request: &Request) -> Result<String, RoleError> {
 /// file.
 fn undeclared(path: &Path) -> Result<Value, RoleError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut csv = json!({"uri": format!("s3://BUCKET/{name}")});
+    let mut csv = json!({"uri": format!("s3://BUCKET/{name}"), "endpoint": "https://S3-ENDPOINT"});
     let symbols = match file::look(path, &parsed(csv.clone())?) {
         Err(error) if error.reason == "CsvHeader" => {
             let stem = path
@@ -93,7 +101,7 @@ fn undeclared(path: &Path) -> Result<Value, RoleError> {
                 .to_string_lossy()
                 .to_uppercase();
             let letters = stem.chars().filter(char::is_ascii_alphanumeric);
-            csv["symbol"] = json!(letters.take(24).collect::<String>());
+            csv["symbol"] = json!(letters.take(LONGEST).collect::<String>());
             // When this is no help either, the first error says what is missing.
             file::look(path, &parsed(csv.clone())?)
                 .map_err(|_| error)?

@@ -344,6 +344,7 @@ fn codes_of_vendors_are_evaluated_and_shown_as_they_are_written() {
     };
     let text = foresail_train::inspect_command::inspect(&inspected).unwrap();
     let (_, spec) = text.split_once("In the spec of a Pipeline:\n").unwrap();
+    assert!(!spec.contains("refuse"), "{spec}");
     let mut written =
         "apiVersion: foresail.dev/v1alpha1\nkind: Pipeline\nmetadata: {name: file}\nspec:\n"
             .to_owned();
@@ -354,6 +355,12 @@ fn codes_of_vendors_are_evaluated_and_shown_as_they_are_written() {
     );
     fs::write(&request.pipeline, written).unwrap();
     assert_eq!(run(&request).rows.bars, codes.len() * SESSIONS);
+    fs::write(&request.csv, rows.replace("GC1!", "\"GC,1\"")).unwrap();
+    let text = foresail_train::inspect_command::inspect(&inspected).unwrap();
+    assert!(
+        text.contains("The API server would refuse it:\n  spec.instruments["),
+        "{text}"
+    );
 }
 
 #[test]
