@@ -261,7 +261,7 @@ async fn lists_merge_under_server_side_apply() -> Result<()> {
             "spec": {"instruments": [{"symbol": "IBM"}], "features": [{"name": "rsi_14d", "function": "Rsi", "window": 14}]}});
         dry_run::apply_as(&space, "second-manager", &other).await?;
         let stored = space.pipelines().get("minimal").await?;
-        let symbols: Vec<_> = stored.spec.instruments.iter().map(|i| i.symbol.as_str()).collect();
+        let symbols: Vec<_> = stored.spec.instruments.iter().map(|i| &*i.symbol).collect();
         ensure!(symbols == ["AAPL", "IBM"], "instruments are {symbols:?}");
         ensure!(stored.spec.features.len() == 3, "features are {:?}", stored.spec.features);
         // The first manager applies again: nothing of the second is lost, nothing changes.

@@ -38,7 +38,11 @@ pub(crate) fn check(object: &Value) -> Vec<Refusal> {
         found.push(Refusal::whole(message));
     }
     let metadata = &object["metadata"];
-    for field in metadata.as_object().iter().flat_map(|fields| fields.keys()) {
+    for field in metadata
+        .as_object()
+        .into_iter()
+        .flat_map(|fields| fields.keys())
+    {
         if !FIELDS.contains(&field.as_str()) {
             let path = format!("metadata.{field}");
             found.push(Refusal::unknown(path));

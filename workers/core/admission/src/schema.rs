@@ -199,20 +199,17 @@ impl Walk {
 
     fn number(&mut self, path: &str, schema: &Value, value: &Value) {
         let number = value.as_f64().unwrap_or(f64::NAN);
-        for (bound, words, passed) in [
-            (
-                "minimum",
-                "greater than or equal to",
-                f64::lt as fn(&f64, &f64) -> bool,
-            ),
-            ("maximum", "less than or equal to", f64::gt),
-        ] {
-            if let Some(bound) = schema[bound].as_f64()
-                && passed(&number, &bound)
-            {
-                let bound = format!("should be {words} {bound}");
-                self.beyond(path, value, &bound);
-            }
+        if let Some(least) = schema["minimum"].as_f64()
+            && number < least
+        {
+            let bound = format!("should be greater than or equal to {least}");
+            self.beyond(path, value, &bound);
+        }
+        if let Some(most) = schema["maximum"].as_f64()
+            && number > most
+        {
+            let bound = format!("should be less than or equal to {most}");
+            self.beyond(path, value, &bound);
         }
     }
 }
