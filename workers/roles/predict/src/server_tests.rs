@@ -477,3 +477,45 @@ async fn any_symbol_is_asked_for_by_its_encoded_code() {
     let body: Value = read_body_json(all).await;
     assert_eq!(body["forecasts"].as_array().unwrap().len(), 14);
 }
+
+/// Symbols of any signs that they may have.
+fn any_symbols(count: usize) -> BTreeSet<String> {
+    const SIGNS: &[u8] = b"AZaz09._-^=&/!:$@#+* ";
+    let (mut state, mut symbols) = (7_u64, BTreeSet::new());
+    let mut next = move |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    while symbols.len() < count {
+        let length = 1 + next(32);
+        let text = (0..length).map(|_| char::from(SIGNS[next(SIGNS.len())]));
+        let symbol = foresail_domain::Symbol::new(text.collect::<String>());
+        symbols.extend(symbol.map(String::from));
+    }
+    symbols
+}
+
+#[actix_web::test]
+async fn a_symbol_of_any_signs_comes_back_from_its_key() {
+    let symbols = any_symbols(500);
+    let mut state = logging();
+    state.log = None;
+    let instruments: Vec<Value> = symbols.iter().map(|s| json!({"symbol": s})).collect();
+    state.config.instruments = serde_json::from_value(json!(instruments)).unwrap();
+    let state = Arc::new(state);
+    state.champion.store(Some(model(1)));
+    let row = |symbol: &String| FeatureRecord {
+        symbol: symbol.clone(),
+        ..row(1_199_221_200_000)
+    };
+    put(&state, symbols.iter().map(row));
+    let app = app!(state);
+    for symbol in &symbols {
+        let uri = format!("/v1/forecasts/{}", foresail_domain::symbol::key(symbol));
+        let response = call_service(&app, TestRequest::get().uri(&uri).to_request()).await;
+        let body: Value = read_body_json(response).await;
+        assert_eq!(body["symbol"], json!(symbol), "{uri}");
+    }
+}

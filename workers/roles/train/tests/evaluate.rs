@@ -317,6 +317,8 @@ fn codes_of_vendors_are_evaluated_and_shown_as_they_are_written() {
         "EURUSD=X",
         "ON",
         "1234",
+        "@ES#",
+        "/ES",
     ];
     let mut rows = "symbol,date,close\n".to_owned();
     for (date, close) in market() {
