@@ -115,7 +115,8 @@ macro_rules! with_symbols {
         impl $config {
             /// Declared symbols in order.
             pub fn symbols(&self) -> Vec<String> {
-                self.instruments.iter().map(|i| i.symbol.clone()).collect()
+                let symbols = self.instruments.iter().map(|i| i.symbol.to_string());
+                symbols.collect()
             }
         }
     )+};

@@ -14,6 +14,23 @@ use crate::{Space, faults, until};
 
 /// How long nothing follows at rest.
 const REST: Duration = Duration::from_secs(10);
+/// Codes as vendors write them, with every sign that a symbol may have.
+pub const CODES: [&str; 14] = [
+    "M&M.NS",
+    "BTC/USDT",
+    "GC1!",
+    "NYSE:BRK.B",
+    "$SPX",
+    "BF B",
+    "^GSPC",
+    "EURUSD=X",
+    "ACHR+",
+    "@ES#",
+    "AAPL*",
+    "/ES",
+    "BTC_USD-C",
+    "ON",
+];
 
 /// A small simulated market: 420 sessions of backfill, no replay, a linear model.
 pub fn small(space: &Space, name: &str) -> Value {

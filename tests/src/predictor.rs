@@ -119,6 +119,7 @@ impl Predictor {
     /// # Errors
     /// Any answer but 200, and closes that are not all positive numbers.
     pub async fn forecast(&self, symbol: &str) -> Result<(u32, Vec<f64>)> {
+        let symbol = foresail_domain::symbol::key(symbol);
         let answer = self.get(&format!("/v1/forecasts/{symbol}")).await?;
         answer.forecast()
     }

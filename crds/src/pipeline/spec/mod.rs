@@ -24,7 +24,7 @@ pub use source::{
 pub use training::{ModelKind, ModelSpec, Target, TrainingSpec};
 pub use workers::{WorkerSpec, WorkersSpec};
 
-use foresail_domain::TradingCalendar;
+use foresail_domain::{Symbol, TradingCalendar};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -110,12 +110,11 @@ pub struct PipelineSpec {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Instrument {
-    /// Code as the source writes it, for example `AAPL`; letters, digits and `. _ - ^ =`.
-    #[schemars(
-        length(min = 1, max = 24),
-        regex(pattern = r"^[A-Za-z0-9^][A-Za-z0-9._=^-]*$")
-    )]
-    pub symbol: String,
+    /// Code as the source writes it, case included, for example `AAPL`, `^GSPC`, `EURUSD=X`, `M&M.NS`, `BTC/USDT`, `GC1!`,
+    /// `NYSE:BRK.B`, `$SPX` or `BF B`: 1 to 32 letters, digits and `. _ - ^ = & / ! : $ @ # + *`, and spaces only between
+    /// them. Quote it where YAML reads something else: `"ON"`, `"NO"`, `"Y"`, `"TRUE"`, `"1234"`, `"@ES#"`, `"&ES"`. How to
+    /// ask for the forecast of such a symbol stands in docs/http.md.
+    pub symbol: Symbol,
 }
 
 /// Kafka connection and topics `<topicPrefix><namespace>.<name>.<what>`.

@@ -1,5 +1,6 @@
 //! `spec.source`: CSV files and the market simulator, backfill and replay.
 
+use foresail_domain::Symbol;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -81,9 +82,9 @@ pub struct CsvSource {
     /// that can be read in two ways are an error that asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dialect: Option<CsvDialect>,
-    /// Symbol of every row when the file has no symbol column.
+    /// Symbol of every row when the file has no symbol column, as in `instruments`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 24))]
+    #[schemars(with = "Option<Symbol>")]
     pub symbol: Option<String>,
     /// How often the file is looked at again once it was read, at least 10s. Rows that were added arrive then. A file
     /// that has changed in another way, such as one that holds the newest sessions only, is read by symbol and session:

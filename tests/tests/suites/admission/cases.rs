@@ -5,7 +5,7 @@ mod model;
 mod sources;
 
 use anyhow::{Context, Result};
-use foresail_tests::repo;
+use foresail_tests::{pipelines, repo};
 use serde_json::{Value, json};
 
 use super::dry_run::Case;
@@ -52,6 +52,14 @@ pub fn with_expression() -> Result<Value> {
     let mut base = with_csv()?;
     base["spec"]["features"][0] =
         json!({"name": "return_1d", "function": "Expression", "expression": "1 / 3"});
+    Ok(base)
+}
+
+/// The commented example with codes as vendors write them.
+pub fn with_codes() -> Result<Value> {
+    let mut base = with_csv()?;
+    let codes = pipelines::CODES.map(|code| json!({"symbol": code}));
+    base["spec"]["instruments"] = codes.to_vec().into();
     Ok(base)
 }
 

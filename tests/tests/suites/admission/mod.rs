@@ -116,6 +116,64 @@ async fn invalid_pipelines_are_refused_with_a_reason() -> Result<()> {
     .await
 }
 
+/// Refused for the request, and not for the object that it holds.
+const OF_THE_REQUEST: [&str; 2] = ["another namespace", "four megabytes"];
+
+/// What the tests here send to the API server, before `evaluate` and `inspect`: the same is refused, in the same words.
+#[test]
+fn the_tool_judges_as_the_api_server() -> Result<()> {
+    let mut failures = Vec::new();
+    let bases = [
+        cases::with_csv()?,
+        cases::with_simulator()?,
+        cases::with_expression()?,
+        cases::with_codes()?,
+    ];
+    let examples = repo::examples()?;
+    let examples = examples
+        .iter()
+        .map(|name| repo::yaml(name, &repo::nowhere()));
+    let examples = examples.collect::<Result<Vec<_>>>()?;
+    for object in bases.iter().chain(&examples) {
+        for refusal in foresail_admission::judge(object) {
+            failures.push(format!("{}: {refusal}", object["metadata"]["name"]));
+        }
+    }
+    let violations = schema::violations("pipelines", &bases)?;
+    for case in cases::all()?.into_iter().chain(violations) {
+        let refusals = foresail_admission::judge(&case.object);
+        let said: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+        let said = said.join("; ");
+        let skipped = OF_THE_REQUEST.contains(&case.name.as_str());
+        if !skipped && !said.contains(&case.says) {
+            let said: String = said.chars().take(400).collect();
+            failures.push(format!(
+                "{}: expected `{}` in: {said}",
+                case.name, case.says
+            ));
+        }
+    }
+    ensure!(
+        failures.is_empty(),
+        "{}:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn codes_of_vendors_are_admitted() -> Result<()> {
+    on_cluster(async |cluster| {
+        let stored = DryRun::pipelines(&cluster)
+            .create(&cases::with_codes()?)
+            .await;
+        stored.map_err(|refused| refused.error("a Pipeline of codes"))?;
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn every_rule_has_a_case_that_breaks_it() -> Result<()> {
     let messages: BTreeSet<String> = schema::rule_messages("pipelines")?;
@@ -203,7 +261,7 @@ async fn lists_merge_under_server_side_apply() -> Result<()> {
             "spec": {"instruments": [{"symbol": "IBM"}], "features": [{"name": "rsi_14d", "function": "Rsi", "window": 14}]}});
         dry_run::apply_as(&space, "second-manager", &other).await?;
         let stored = space.pipelines().get("minimal").await?;
-        let symbols: Vec<_> = stored.spec.instruments.iter().map(|i| i.symbol.as_str()).collect();
+        let symbols: Vec<_> = stored.spec.instruments.iter().map(|i| &*i.symbol).collect();
         ensure!(symbols == ["AAPL", "IBM"], "instruments are {symbols:?}");
         ensure!(stored.spec.features.len() == 3, "features are {:?}", stored.spec.features);
         // The first manager applies again: nothing of the second is lost, nothing changes.

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use foresail_domain::TradingCalendar;
 
 use crate::checks::{RowOutcome, read_date};
+use crate::nearest::nearest;
 use crate::row::RawRow;
-use crate::spelling::nearest;
 
 /// One row off the sessions of the calendar in so many is a fault of the row; more say that it is not the calendar of
 /// the file.

@@ -5,6 +5,8 @@
 pub mod bar;
 pub mod calendar;
 pub mod corporate;
+pub mod symbol;
 
 pub use bar::{Bar, BarError, BarIdentity, Interval};
 pub use calendar::TradingCalendar;
+pub use symbol::Symbol;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foresail_crds::records::{FeatureRecord, PredictionRecord};
+use foresail_domain::symbol;
 use foresail_model::{Row, quantiles};
 
 use crate::forecast::{Forecast, Origin};
@@ -20,7 +21,8 @@ pub(crate) async fn forecast(
     let last = rows.last()?;
     let digest = Arc::clone(&champion.digest);
     // Not the version number: a Pipeline that is made again begins with v1, and Redis still knows the old one.
-    let name = format!("forecast:{digest}:{}:{}", last.event_time, last.symbol);
+    let symbol = symbol::key(&last.symbol);
+    let name = format!("forecast:{digest}:{}:{symbol}", last.event_time);
     let key = (last.symbol.clone(), last.event_time, digest);
     let (forecast, origin) = if let Some(known) = state.local.get(&key) {
         (known, Origin::Local)

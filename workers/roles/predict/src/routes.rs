@@ -23,7 +23,8 @@ pub(crate) const VERSION_HEADER: &str = "x-foresail-model-version";
 pub(crate) fn configure(app: &mut web::ServiceConfig) {
     app.app_data(web::PayloadConfig::new(LARGEST_BODY))
         .service(reading("/v1/forecasts", forecasts::all_symbols))
-        .service(reading("/v1/forecasts/{symbol}", forecasts::by_symbol))
+        // The rest of the path, since proxies hand on `BTC%2FUSDT` as `BTC/USDT`.
+        .service(reading("/v1/forecasts/{symbol:.+}", forecasts::by_symbol))
         .service(reading("/v1/timeseries/models", timeseries::models))
         .service(posting("/v1/timeseries/forecast", timeseries::forecast))
         .service(posting("/v1/features", features::compute))

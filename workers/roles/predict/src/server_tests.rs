@@ -411,3 +411,111 @@ async fn what_clients_of_an_api_do_gets_a_code_and_json() {
         assert!(param.starts_with("inputs[0].series"), "{number}: {answer}");
     }
 }
+
+/// Review, case 29: written as clients write them, and as proxies hand them on.
+#[actix_web::test]
+async fn any_symbol_is_asked_for_by_its_encoded_code() {
+    let codes = [
+        ("M&M.NS", vec!["M&M.NS", "M%26M.NS"]),
+        ("BTC/USDT", vec!["BTC%2FUSDT", "BTC%2fUSDT", "BTC/USDT"]),
+        ("BTC", vec!["BTC"]),
+        ("BTC/USDT:USDT", vec!["BTC%2FUSDT%3AUSDT"]),
+        ("GC1!", vec!["GC1!", "GC1%21"]),
+        ("NYSE:BRK.B", vec!["NYSE:BRK.B", "NYSE%3ABRK.B"]),
+        ("$SPX", vec!["$SPX", "%24SPX"]),
+        ("BF B", vec!["BF%20B"]),
+        ("^GSPC", vec!["^GSPC", "%5EGSPC"]),
+        ("EURUSD=X", vec!["EURUSD=X", "EURUSD%3DX"]),
+        ("ACHR+", vec!["ACHR+", "ACHR%2B"]),
+        ("@ES#", vec!["@ES%23"]),
+        ("/ES", vec!["%2FES", "/ES"]),
+        ("AAPL*", vec!["AAPL*"]),
+    ];
+    let mut state = logging();
+    state.log = None;
+    let instruments: Vec<Value> = codes
+        .iter()
+        .map(|(code, _)| json!({"symbol": code}))
+        .collect();
+    state.config.instruments = serde_json::from_value(json!(instruments)).unwrap();
+    let state = Arc::new(state);
+    state.champion.store(Some(model(1)));
+    put(
+        &state,
+        codes.iter().map(|(code, _)| FeatureRecord {
+            symbol: (*code).into(),
+            ..row(1_199_221_200_000)
+        }),
+    );
+    let app = app!(state);
+    let own = |code: &str| foresail_domain::symbol::key(code).into_owned();
+    for (code, written) in codes {
+        for path in written.into_iter().map(str::to_owned).chain([own(code)]) {
+            let uri = format!("/v1/forecasts/{path}");
+            let response = call_service(&app, TestRequest::get().uri(&uri).to_request()).await;
+            assert_eq!(response.status(), StatusCode::OK, "{uri}");
+            let body: Value = read_body_json(response).await;
+            assert_eq!(body["symbol"], json!(code), "{uri}");
+        }
+    }
+    for path in [
+        "BTC%252FUSDT",
+        "BTC/",
+        "btc%2Fusdt",
+        "..%2F..%2Fetc",
+        "BF+B",
+        "%FF",
+        "A%00",
+    ] {
+        let uri = format!("/v1/forecasts/{path}");
+        let response = call_service(&app, TestRequest::get().uri(&uri).to_request()).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND, "{uri}");
+        let body: Value = read_body_json(response).await;
+        assert_eq!(body["error"]["param"], json!("symbol"), "{uri}: {body}");
+    }
+    let all = call_service(&app, TestRequest::get().uri("/v1/forecasts").to_request()).await;
+    let body: Value = read_body_json(all).await;
+    assert_eq!(body["forecasts"].as_array().unwrap().len(), 14);
+}
+
+/// Symbols of any signs that they may have.
+fn any_symbols(count: usize) -> BTreeSet<String> {
+    const SIGNS: &[u8] = b"AZaz09._-^=&/!:$@#+* ";
+    let (mut state, mut symbols) = (7_u64, BTreeSet::new());
+    let mut next = move |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    while symbols.len() < count {
+        let length = 1 + next(32);
+        let text = (0..length).map(|_| char::from(SIGNS[next(SIGNS.len())]));
+        let symbol = foresail_domain::Symbol::new(text.collect::<String>());
+        symbols.extend(symbol.map(String::from));
+    }
+    symbols
+}
+
+#[actix_web::test]
+async fn a_symbol_of_any_signs_comes_back_from_its_key() {
+    let symbols = any_symbols(500);
+    let mut state = logging();
+    state.log = None;
+    let instruments: Vec<Value> = symbols.iter().map(|s| json!({"symbol": s})).collect();
+    state.config.instruments = serde_json::from_value(json!(instruments)).unwrap();
+    let state = Arc::new(state);
+    state.champion.store(Some(model(1)));
+    let row = |symbol: &String| FeatureRecord {
+        symbol: symbol.clone(),
+        ..row(1_199_221_200_000)
+    };
+    put(&state, symbols.iter().map(row));
+    let app = app!(state);
+    for symbol in &symbols {
+        let uri = format!("/v1/forecasts/{}", foresail_domain::symbol::key(symbol));
+        let response = call_service(&app, TestRequest::get().uri(&uri).to_request()).await;
+        let body: Value = read_body_json(response).await;
+        assert_eq!(body["symbol"], json!(symbol), "{uri}");
+    }
+}

@@ -3,6 +3,7 @@
 
 use foresail_crds::names::Topics;
 use foresail_crds::records::{StreamSnapshot, header, refused_key};
+use foresail_domain::symbol;
 use foresail_runtime_kafka::{Message, Record};
 
 use crate::step::{BarMessage, Output, Step};
@@ -74,7 +75,7 @@ pub(crate) fn snapshot_key(snapshot: &StreamSnapshot) -> String {
         symbol,
         ..
     } = snapshot;
-    format!("{fingerprint}/{partition}/{symbol}")
+    format!("{fingerprint}/{partition}/{}", symbol::key(symbol))
 }
 
 /// Offset of the bar behind a feature row.
@@ -82,4 +83,32 @@ pub(crate) fn source_offset(message: &Message) -> Option<i64> {
     let (partition, offset) = message.header(header::SOURCE_OFFSET)?.split_once(':')?;
     let same = partition.parse() == Ok(message.partition);
     offset.parse().ok().filter(|_| same)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn snapshots_of_any_symbols_have_keys_of_their_own_and_those_of_plain_ones_stay() {
+        let key = |symbol: &str| {
+            snapshot_key(&StreamSnapshot {
+                partition: 3,
+                next_offset: 1,
+                fingerprint: "f".into(),
+                symbol: symbol.into(),
+                state: serde_json::Value::Null,
+            })
+        };
+        assert_eq!(key("^GSPC"), "f/3/^GSPC");
+        assert_eq!(key(""), "f/3/");
+        let codes = [
+            "BTC/USDT", "BTC", "BTC:USDT", "BF B", "BF%20B", "M&M.NS", "3/AAPL",
+        ];
+        let keys: BTreeSet<String> = codes.iter().map(|code| key(code)).collect();
+        assert_eq!(keys.len(), codes.len());
+        assert!(keys.iter().all(|key| key.matches('/').count() == 2));
+    }
 }

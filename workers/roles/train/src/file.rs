@@ -200,15 +200,17 @@ fn described(path: &Path, described: Described) -> Result<Described, RoleError> 
     })
 }
 
-/// A Pipeline as YAML.
+/// A Pipeline as YAML, judged as kubectl and the API server would.
 ///
 /// # Errors
 /// User errors `FileUnreadable` and `BadPipeline`.
 pub(crate) fn pipeline(path: &Path) -> Result<Pipeline, RoleError> {
     let bytes = fs::read(path).map_err(|e| unreadable(path, &e))?;
     let text = String::from_utf8_lossy(&bytes);
-    serde_saphyr::from_str(&text)
-        .map_err(|e| bad_pipeline(path, &format!("it is no Pipeline: {e}")))
+    foresail_admission::read(&text).map_err(|refused| {
+        let what = format!("the API server would refuse this Pipeline:\n{refused}");
+        bad_pipeline(path, &what)
+    })
 }
 
 /// What is wrong with a Pipeline.

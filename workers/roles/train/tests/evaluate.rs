@@ -187,7 +187,8 @@ fn what_cannot_be_evaluated_is_explained() {
     );
     let error = reason(&folder.request("Date,Close\n2000-01-03,-1\n", RETURN));
     assert_eq!(error.reason, "NoBars", "{error}");
-    let error = reason(&folder.request(&good, "{name: r, function: Rsi}"));
+    let expression = "{name: r, function: Expression, expression: 1 + nobody}";
+    let error = reason(&folder.request(&good, expression));
     assert_eq!(error.reason, "InvalidFeatures", "{error}");
     let early = Request {
         test_from: Some("1999-01-04".parse().unwrap()),
@@ -204,6 +205,164 @@ fn what_cannot_be_evaluated_is_explained() {
     assert_eq!(reason(&request).reason, "BadPipeline");
     request.pipeline = PathBuf::from("nowhere.yaml");
     assert_eq!(reason(&request).reason, "FileUnreadable");
+}
+
+/// What a person writes, and part of what is said: by both commands, as by the API server.
+#[test]
+fn wrong_pipelines_are_refused_as_the_api_server_refuses_them() {
+    let folder = Folder::new("wrong");
+    let request = folder.request(&file(&market()), RETURN);
+    let good = yaml(RETURN);
+    for (old, new, says) in [
+        (
+            "[{symbol: X}]",
+            "[{symbol: ON}]",
+            "line 5: spec.instruments[0].symbol: Invalid value: \"boolean\"",
+        ),
+        (
+            "[{symbol: X}]",
+            "[{symbol: ON}]",
+            "YAML reads ON as true; write \"ON\", in quotes",
+        ),
+        (
+            "[{symbol: X}]",
+            "[{symbol: 1234}]",
+            "YAML reads 1234 as 1234; write \"1234\", in quotes",
+        ),
+        (
+            "[{symbol: X}]",
+            "[{symbol: \"A,B\"}]",
+            "spec.instruments[0].symbol in body should match",
+        ),
+        (
+            "[{symbol: X}]",
+            "[]",
+            "spec.instruments in body should have at least 1 items",
+        ),
+        (
+            "calendar: Weekdays",
+            "calendar: NO",
+            "spec.calendar: Invalid value: \"boolean\"",
+        ),
+        (
+            "calendar: Weekdays",
+            "calender: Weekdays",
+            "unknown field \"spec.calender\"",
+        ),
+        (
+            "horizon: 5",
+            "horizon: 61",
+            "should be less than or equal to 60",
+        ),
+        (
+            "function: LogReturn",
+            "function: Rsi",
+            "features[].window must be set for this function",
+        ),
+        (
+            ", symbol: X}",
+            ", symbol: X}, simulator: {seed: 1, start: \"2010-01-04\", sessions: 10}",
+            "source must have exactly one of csv and simulator",
+        ),
+        (
+            "kind: Linear",
+            "kind: Naive",
+            "retraining.triggers must not hold Drift or Performance when training.model.kind is Naive",
+        ),
+        (
+            "s3://bucket/lake",
+            "s3://b/lake",
+            "spec.lake.uri in body should match",
+        ),
+        (
+            "s3://bucket/lake",
+            "s3://bucket/lake, uri: s3://bucket/other",
+            "line 8: spec.lake.uri stands there twice",
+        ),
+    ] {
+        assert!(good.contains(old), "{old}");
+        fs::write(&request.pipeline, good.replacen(old, new, 1)).unwrap();
+        let inspected = foresail_train::inspect_command::Request {
+            file: request.csv.clone(),
+            pipeline: Some(request.pipeline.clone()),
+        };
+        let errors = [
+            evaluate(&request, &|_| {}).unwrap_err(),
+            foresail_train::inspect_command::inspect(&inspected).unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!(error.reason, "BadPipeline", "{error}");
+            assert!(error.message.contains(says), "{new}: {error}");
+        }
+    }
+    fs::write(
+        &request.pipeline,
+        good.replace("[{symbol: X}]", "[{symbol: 'X'}]"),
+    )
+    .unwrap();
+    assert!(evaluate(&request, &|_| {}).is_ok());
+}
+
+/// Review, case 29.
+#[test]
+fn codes_of_vendors_are_evaluated_and_shown_as_they_are_written() {
+    let codes = [
+        "M&M.NS",
+        "BTC/USDT",
+        "GC1!",
+        "NYSE:BRK.B",
+        "$SPX",
+        "BF B",
+        "^GSPC",
+        "EURUSD=X",
+        "ON",
+        "1234",
+        "@ES#",
+        "/ES",
+    ];
+    let mut rows = "symbol,date,close\n".to_owned();
+    for (date, close) in market() {
+        for code in codes {
+            rows.push_str(&format!("{code},{date},{close}\n"));
+        }
+    }
+    let folder = Folder::new("codes");
+    let request = folder.request(&rows, RETURN);
+    let declared: Vec<String> = codes
+        .iter()
+        .map(|code| format!("{{symbol: '{code}'}}"))
+        .collect();
+    let pipeline = yaml(RETURN)
+        .replace("{symbol: X}", &declared.join(", "))
+        .replace(", symbol: X}, adj", "}, adj");
+    fs::write(&request.pipeline, pipeline).unwrap();
+    let report = run(&request);
+    assert_eq!(report.rows.bars, codes.len() * SESSIONS);
+    assert_eq!(report.rows.without_bars, [""; 0]);
+    // What inspect says to write is taken: the words of YAML in quotes.
+    let inspected = foresail_train::inspect_command::Request {
+        file: request.csv.clone(),
+        pipeline: None,
+    };
+    let text = foresail_train::inspect_command::inspect(&inspected).unwrap();
+    let (_, spec) = text.split_once("In the spec of a Pipeline:\n").unwrap();
+    assert!(!spec.contains("refuse"), "{spec}");
+    let mut written =
+        "apiVersion: foresail.dev/v1alpha1\nkind: Pipeline\nmetadata: {name: file}\nspec:\n"
+            .to_owned();
+    written.push_str(&spec.replace("s3://BUCKET/", "http://host/"));
+    written.push_str("\n  kafka: {bootstrapServers: \"host:9092\"}\n  lake: {uri: s3://bucket/lake, endpoint: \"http://host\", secretName: s}\n");
+    written.push_str(
+        "  features: [{name: r, function: LogReturn}]\n  training: {model: {kind: Linear}}\n",
+    );
+    fs::write(&request.pipeline, written).unwrap();
+    assert_eq!(run(&request).rows.bars, codes.len() * SESSIONS);
+    fs::write(&request.csv, rows.replace("GC1!", "\"GC,1\"")).unwrap();
+    let text = foresail_train::inspect_command::inspect(&inspected).unwrap();
+    assert!(
+        text.contains("The API server would refuse it:\n  spec.instruments["),
+        "{text}"
+    );
 }
 
 #[test]
@@ -264,7 +423,10 @@ fn a_declared_symbol_without_rows_is_named_with_the_one_that_is_meant() {
     let folder = Folder::new("without");
     let request = folder.request(&format!("symbol,date,close\n{rows}"), RETURN);
     let declared = yaml(RETURN)
-        .replace("[{symbol: X}]", "[{symbol: X}, {symbol: X.}, {symbol: Y}]")
+        .replace(
+            "[{symbol: X}]",
+            "[{symbol: X}, {symbol: X.}, {symbol: \"Y\"}]",
+        )
         .replace(", symbol: X}, adj", "}, adj");
     fs::write(&request.pipeline, declared).unwrap();
     let lines = std::cell::RefCell::new(String::new());
@@ -277,6 +439,15 @@ fn a_declared_symbol_without_rows_is_named_with_the_one_that_is_meant() {
     assert!(
         lines.contains("no bar of X.; the file has `x`") && lines.contains("no bar of Y\n"),
         "{lines}"
+    );
+    let inspected = foresail_train::inspect_command::Request {
+        file: request.csv.clone(),
+        pipeline: Some(request.pipeline.clone()),
+    };
+    let text = foresail_train::inspect_command::inspect(&inspected).unwrap();
+    assert!(
+        text.contains("no bar of X.; the file has `x`") && text.contains("no bar of Y\n"),
+        "{text}"
     );
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use foresail_crds::records::FeatureRecord;
+use foresail_domain::symbol;
 use redis::Script;
 
 use crate::{Cache, Error, codec};
@@ -137,6 +138,6 @@ impl Cache {
 
     fn rows_key(&self, fingerprint: &str, symbol: &str) -> String {
         let digits = fingerprint.get(..FINGERPRINT_DIGITS).unwrap_or(fingerprint);
-        format!("{}rows:{digits}:{symbol}", self.prefix)
+        format!("{}rows:{digits}:{}", self.prefix, symbol::key(symbol))
     }
 }

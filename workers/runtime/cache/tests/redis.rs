@@ -128,6 +128,39 @@ async fn rows_are_kept_newest_and_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_of_any_symbol_come_back_and_never_those_of_another() {
+    let Some(server) = Server::start(None, &[]) else {
+        return;
+    };
+    let cache = server.cache();
+    let codes = [
+        "M&M.NS",
+        "BTC/USDT",
+        "BTC",
+        "GC1!",
+        "NYSE:BRK.B",
+        "$SPX",
+        "BF B",
+        "^GSPC",
+        "EURUSD=X",
+        "AAPL*",
+        "@ES#",
+    ];
+    let rows: Vec<_> = (1..=3)
+        .flat_map(|t| codes.map(|code| row(code, t)))
+        .collect();
+    cache.push_rows(PRINT, &rows, 4).await.unwrap();
+    for code in codes {
+        let stored = cache.rows(PRINT, code).await.unwrap();
+        assert_eq!(stored, (1..=3).map(|t| row(code, t)).collect::<Vec<_>>());
+    }
+    // Where rows of this symbol were stored before symbols had other signs.
+    server.cli(&["del", "fs:ns/name:rows:abcdefabcdefabcd:^GSPC"]);
+    assert_eq!(cache.rows(PRINT, "^GSPC").await, None);
+    assert_eq!(cache.delete_prefix().await.unwrap(), codes.len() as u64 - 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_flush_is_noticed_and_repaired() {
     let Some(server) = Server::start(None, &[]) else {
         return;

@@ -32,7 +32,7 @@ fn shared<S: Serializer>(forecasts: &[Arc<Forecast>], serializer: S) -> Result<S
     operation_id = "one",
     path = "/v1/forecasts/{symbol}",
     tag = "Foresail",
-    params(("symbol" = String, Path, description = "Instrument code of the Pipeline", example = "IBM")),
+    params(("symbol" = String, Path, description = "Instrument code of the Pipeline, percent-encoded: BTC%2FUSDT, BF%20B, %24SPX", example = "IBM")),
     responses(
         (status = 200, description = "The forecast", body = Forecast, headers(
             ("X-Foresail-Model-Version" = u32, description = "Version that made it"),
@@ -95,7 +95,11 @@ async fn newest(
     champion: &Loaded,
     symbol: &str,
 ) -> Result<(Arc<Forecast>, Origin), HttpResponse> {
-    let declared = state.config.instruments.iter().any(|i| i.symbol == symbol);
+    let declared = state
+        .config
+        .instruments
+        .iter()
+        .any(|i| *i.symbol == *symbol);
     if !declared {
         let known = state.config.symbols().join(", ");
         let message = format!("`{symbol}` is not forecast here; known symbols: {known}");

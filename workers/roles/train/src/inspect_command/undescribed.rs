@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use foresail_crds::pipeline::spec::CsvSource;
+use foresail_domain::symbol::LONGEST;
 use foresail_runtime_base::RoleError;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -10,9 +11,10 @@ use serde_json::{Value, json};
 use super::inspection::Inspection;
 use crate::file::{self, Description};
 
-/// Longest code of an instrument, and longest name of a Pipeline.
-const LONGEST_SYMBOL: usize = 24;
+/// Longest name of a Pipeline.
 const LONGEST_NAME: usize = 40;
+/// What is wrong with the Pipeline, at most.
+const REFUSALS: usize = 3;
 
 /// Reads the file with a column of symbols, or, where it has none, as the one symbol that it is named after.
 pub(super) fn inspect(path: &Path) -> Result<Inspection, RoleError> {
@@ -29,14 +31,19 @@ pub(super) fn inspect(path: &Path) -> Result<Inspection, RoleError> {
         spec["calendar"] = json!(how.calendar());
     }
     let found = Inspection::new(path, dialect, how.calendar(), rows);
-    let whole = yaml(&pipeline(path, &spec))?;
-    Ok(found.declaring(yaml(&spec)?, whole))
+    let whole = pipeline(path, &spec);
+    let mut part = yaml(&spec)?;
+    for refusal in foresail_admission::judge(&whole).iter().take(REFUSALS) {
+        part.push_str(&format!("# The API server would refuse it: {refusal}\n"));
+    }
+    Ok(found.declaring(part, yaml(&whole)?))
 }
 
 /// `spec.source.csv`.
 fn csv(path: &Path) -> Result<Value, RoleError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut csv = json!({"uri": format!("s3://BUCKET/{name}")});
+    let name: String = name.split_whitespace().collect::<Vec<_>>().join("-");
+    let mut csv = json!({"uri": format!("s3://BUCKET/{name}"), "endpoint": "http://S3:9000"});
     let look = |csv: &Value| file::dialect_undescribed(path, &parsed::<CsvSource>(csv.clone())?);
     match look(&csv) {
         Err(error) if error.reason == "CsvHeader" => {
@@ -77,7 +84,7 @@ fn symbol(path: &Path) -> String {
     let allowed = |c: &char| c.is_ascii_alphanumeric() || "._=^-".contains(*c);
     let code: String = stem(path).to_uppercase().chars().filter(allowed).collect();
     let code = code.trim_start_matches(['.', '_', '=', '-']);
-    let code: String = code.chars().take(LONGEST_SYMBOL).collect();
+    let code: String = code.chars().take(LONGEST).collect();
     if code.is_empty() {
         "STOCK".into()
     } else {
@@ -131,6 +138,10 @@ mod tests {
             let made = pipeline(path, &json!({}));
             assert_eq!(made["metadata"]["name"], name, "{file}");
             assert_eq!(symbol(path), code);
+            let csv =
+                json!({"uri": "s3://BUCKET/f.csv", "endpoint": "http://S3:9000", "symbol": code});
+            let part = json!({"instruments": [{"symbol": code}], "source": {"csv": csv}});
+            assert_eq!(foresail_admission::judge(&pipeline(path, &part)), []);
         }
     }
 }

@@ -76,13 +76,15 @@ async fn every_route_registered_is_described_and_every_one_described_is_register
     let text = registered.lock().unwrap().clone();
     // The patterns of the routing table, as its debug text shows them.
     let patterns = text.split("Single(\"").skip(1);
-    let patterns: BTreeSet<&str> = patterns
+    let patterns: BTreeSet<String> = patterns
         .filter_map(|rest| rest.split('"').next())
         .filter(|pattern| !pattern.is_empty())
+        // A symbol may hold slashes; the document has no word for that.
+        .map(|pattern| pattern.replace(":.+}", "}"))
         .collect();
     let document = document();
     let paths = document["paths"].as_object().unwrap();
-    let described: BTreeSet<&str> = paths.keys().map(String::as_str).collect();
+    let described: BTreeSet<String> = paths.keys().cloned().collect();
     assert!(described.len() >= 6);
     assert_eq!(patterns, described);
 
