@@ -16,10 +16,11 @@ use foresail_bars::{
 use foresail_columnar::{Kind, TELLING};
 use foresail_crds::Pipeline;
 use foresail_crds::names::PipelineName;
-use foresail_crds::pipeline::spec::{CsvSource, DateRange, Instrument};
+use foresail_crds::pipeline::spec::{CsvSource, DateRange};
 use foresail_crds::worker_config::{IngestConfig, RoleConfig};
 use foresail_domain::TradingCalendar;
 use foresail_runtime_base::{RoleError, clock};
+use serde_json::json;
 
 pub(crate) use rows::Rows;
 use rows::{OTHERS, date};
@@ -92,7 +93,9 @@ pub(crate) fn read_undescribed(path: &Path, how: &mut Description) -> Result<Row
         how.config.calendar = calendar;
     }
     let symbols = survey.symbols.into_iter();
-    how.config.instruments = symbols.map(|symbol| Instrument { symbol }).collect();
+    // Codes that no Pipeline may have are looked at as well; what is wrong with them is said of the Pipeline.
+    let instruments = symbols.map(|symbol| serde_json::from_value(json!({"symbol": symbol})));
+    how.config.instruments = instruments.filter_map(Result::ok).collect();
     checked(rows, &how.config)
 }
 
