@@ -194,9 +194,9 @@ pub struct CsvDialect {
 /// Encoding of a text.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CsvEncoding {
-    /// UTF-8, with or without a mark at its beginning.
+    /// UTF-8, with or without a mark at its beginning. A row with another byte is refused.
     Utf8,
-    /// Windows-1252, of which Latin-1 is a part.
+    /// Windows-1252, of which Latin-1 is a part, whatever the bytes look like.
     Windows1252,
     /// UTF-16, little end first.
     Utf16Le,

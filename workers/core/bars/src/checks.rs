@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use foresail_crds::RoleError;
+use foresail_crds::pipeline::spec::{CsvEncoding, CsvSource};
 use foresail_crds::records::Refusal;
 use foresail_crds::worker_config::IngestConfig;
 use foresail_domain::corporate::{self, Action, AdjustedRow};
@@ -41,6 +42,8 @@ pub struct Checker {
     from: Option<Date>,
     to: Option<Date>,
     zero_open_is_missing: bool,
+    /// UTF-8 is declared.
+    utf8: bool,
     provider: &'static str,
     last: HashMap<String, Last>,
 }
@@ -71,6 +74,7 @@ impl Checker {
             symbols: config.symbols().into_iter().collect(),
             from: date_of(source.backfill.from.as_deref(), "source.backfill.from")?,
             to: date_of(last, "the end of backfill or replay")?,
+            utf8: source.csv.as_ref().is_some_and(is_utf8),
             zero_open_is_missing: source.csv.as_ref().is_some_and(|c| c.zero_open_is_missing),
             provider,
             last: HashMap::new(),
@@ -171,7 +175,7 @@ impl Checker {
     fn identity(&self, row: &RawRow, now: i64) -> Result<Option<(String, Date)>, Refusal> {
         let fields = &row.fields;
         if *fields == Fields::default() {
-            return Err(unreadable(row));
+            return Err(unreadable(row, self.utf8));
         }
         let symbol = fields
             .symbol
@@ -251,12 +255,22 @@ impl Checker {
     }
 }
 
+fn is_utf8(csv: &CsvSource) -> bool {
+    let encoding = csv.dialect.as_ref().and_then(|dialect| dialect.encoding);
+    encoding == Some(CsvEncoding::Utf8)
+}
+
 /// Whether no session can have been on this day. Before 1960, every day may have had one.
 pub fn is_off_session(calendar: TradingCalendar, date: Date) -> bool {
     date.year() >= CALENDARS_FROM && !calendar.is_session(date)
 }
 
-fn unreadable(row: &RawRow) -> Refusal {
+fn unreadable(row: &RawRow, utf8: bool) -> Refusal {
+    let whole = row.original.len() as u64 == row.length;
+    if utf8 && whole && std::str::from_utf8(&row.original).is_err() {
+        let message = format!("`{}` is not UTF-8, which is declared", row.shown());
+        return Refusal::new("NotUtf8", message);
+    }
     let message = if row.length > LONGEST_ROW as u64 {
         format!(
             "`{}` has {} bytes, at most {LONGEST_ROW} are read",

@@ -304,3 +304,25 @@ fn the_simulator_makes_no_jumps_of_its_own() {
         "{reasons:?}"
     );
 }
+
+#[test]
+fn a_row_that_is_no_utf_8_where_that_is_declared_says_so() {
+    let csv = json!({"uri": "http://h/f.csv", "dialect": {"encoding": "Utf8"}});
+    let mut checker = Checker::new(&config(json!({"csv": csv})), "csv").unwrap();
+    let raw = RawRow {
+        original: b"X,2000-01-03,F\xfc".as_slice().into(),
+        length: 15,
+        ..RawRow::default()
+    };
+    match checker.check(&raw, NOW) {
+        RowOutcome::Refused(refusal) => {
+            assert_eq!(refusal.reason, "NotUtf8");
+            assert!(
+                refusal.message.starts_with("`0x582c"),
+                "{}",
+                refusal.message
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}

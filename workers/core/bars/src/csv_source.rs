@@ -75,6 +75,7 @@ fn opened<'a>(
     let reader = io::Cursor::new(raw).chain(reader);
     let mut text: Box<dyn Read + Send + 'a> = match encoding {
         Encoding::Bytes => Box::new(reader),
+        Encoding::Windows1252 => Box::new(decoder(encoding_rs::WINDOWS_1252, reader)),
         Encoding::Utf16Le => Box::new(decoder(encoding_rs::UTF_16LE, reader)),
         Encoding::Utf16Be => Box::new(decoder(encoding_rs::UTF_16BE, reader)),
     };
@@ -228,5 +229,29 @@ mod tests {
         assert_eq!((good, rows.count()), (HEAD / row.len(), 0));
         let at_once = CsvRows::new(Broken, &alone()).err().unwrap();
         assert_eq!(at_once.reason, "SourceReadFailed");
+    }
+
+    #[test]
+    fn a_declared_encoding_decides() {
+        // The bytes of `Ü` in UTF-8 are two signs in Windows-1252.
+        let file = "symbol,date,close\nÜ,2000-01-03,1\n".as_bytes();
+        let damaged = [file, b"F\xfc,2000-01-04,2\n"].concat();
+        let symbols = |encoding: Option<&str>| -> Vec<Option<String>> {
+            let mut spec = spec();
+            let dialect = serde_json::json!({"encoding": encoding});
+            spec.dialect = Some(serde_json::from_value(dialect).unwrap());
+            let rows = rows(&damaged, &spec).into_iter();
+            rows.map(|row| row.fields.symbol).collect()
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(symbols(None), [some("Ü"), some("Fü")]);
+        assert_eq!(symbols(Some("Utf8")), [some("Ü"), None]);
+        assert_eq!(symbols(Some("Windows1252")), [some("Ãœ"), some("Fü")]);
+        let mut spec = spec();
+        spec.dialect =
+            Some(serde_json::from_value(serde_json::json!({"encoding": "Utf8"})).unwrap());
+        let marked = b"\xff\xfed\0".as_slice();
+        let error = CsvRows::new(marked, &Described::alone(spec)).err().unwrap();
+        assert_eq!(error.reason, "NoTable", "{error}");
     }
 }

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 
 use foresail_crds::RoleError;
-use foresail_crds::pipeline::spec::DecimalSign;
+use foresail_crds::pipeline::spec::{CsvEncoding, DecimalSign};
 use foresail_crds::role_error::shown_address;
 
 use crate::described::Described;
@@ -37,6 +37,8 @@ const NOTHING: [&str; 15] = [
 pub struct Dialect {
     /// What ends a line.
     pub(crate) end: u8,
+    /// UTF-8 is declared: a line with another byte is no row.
+    pub(crate) utf8: bool,
     layout: Layout,
     decimal: DecimalSign,
     dates: dates::Form,
@@ -64,6 +66,7 @@ impl Dialect {
         let words = declared.nothing.iter();
         let mut found = Self {
             end,
+            utf8: declared.encoding == Some(CsvEncoding::Utf8),
             layout: Layout::find(head, end, of)?,
             decimal: DecimalSign::Point,
             dates: dates::Form {

@@ -84,22 +84,23 @@ impl RowMaker {
 
     /// The date of a line that has one.
     pub(crate) fn date(&mut self, line: &Line) -> Option<String> {
-        let row = self.splitter.split(whole(line)?)?;
+        let row = self.splitter.split(text(line, self.dialect.utf8)?)?;
         self.dialect.date(&row)
     }
 
     /// The bars of a line; of one that cannot be read, one without fields.
     fn fields(&mut self, line: &Line) -> RowFields {
-        let row = whole(line).and_then(|bytes| self.splitter.split(bytes));
+        let row = text(line, self.dialect.utf8).and_then(|bytes| self.splitter.split(bytes));
         let fields = row.and_then(|row| self.dialect.fields(&row));
         fields.unwrap_or_default()
     }
 }
 
-/// The bytes of a line unless it is too long.
-fn whole(line: &Line) -> Option<&[u8]> {
+/// The bytes of a line unless it is too long, or not in the encoding that is declared.
+fn text(line: &Line, utf8: bool) -> Option<&[u8]> {
     let whole = line.bytes.len() as u64 == line.length;
-    whole.then_some(line.bytes.as_slice())
+    let reads = whole && (!utf8 || std::str::from_utf8(&line.bytes).is_ok());
+    reads.then_some(line.bytes.as_slice())
 }
 
 /// Rows of lines. An error ends them.

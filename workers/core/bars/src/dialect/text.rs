@@ -8,8 +8,10 @@ const LOOK: usize = 4096;
 /// How the bytes of a file become text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
-    /// One byte for the signs that matter. What is not UTF-8 is read as Windows-1252.
+    /// One byte for the signs that matter. What is not UTF-8 is read as Windows-1252, unless UTF-8 is declared.
     Bytes,
+    /// Declared: bytes alone do not tell it from UTF-8.
+    Windows1252,
     Utf16Le,
     Utf16Be,
 }
@@ -82,8 +84,17 @@ pub(crate) fn encoding(head: &[u8], declared: Option<CsvEncoding>) -> Result<Enc
     match declared {
         Some(CsvEncoding::Utf16Le) => return Ok(Encoding::Utf16Le),
         Some(CsvEncoding::Utf16Be) => return Ok(Encoding::Utf16Be),
-        Some(CsvEncoding::Utf8 | CsvEncoding::Windows1252) | None => {}
+        Some(CsvEncoding::Windows1252) => return Ok(Encoding::Windows1252),
+        Some(CsvEncoding::Utf8) | None => {}
     }
+    let found = found(head)?;
+    match declared {
+        Some(_) if found != Encoding::Bytes => Err(NoText),
+        _ => Ok(found),
+    }
+}
+
+fn found(head: &[u8]) -> Result<Encoding, NoText> {
     if head.starts_with(b"\xff\xfe") {
         return Ok(Encoding::Utf16Le);
     }
