@@ -344,13 +344,15 @@ fn codes_of_vendors_are_evaluated_and_shown_as_they_are_written() {
         file: request.csv.clone(),
         pipeline: None,
     };
-    let text = foresail_train::inspect_command::inspect(&inspected).unwrap();
+    let text = foresail_train::inspect_command::inspect(&inspected)
+        .unwrap()
+        .to_string();
     let (_, spec) = text.split_once("In the spec of a Pipeline:\n").unwrap();
     assert!(!spec.contains("refuse"), "{spec}");
     let mut written =
         "apiVersion: foresail.dev/v1alpha1\nkind: Pipeline\nmetadata: {name: file}\nspec:\n"
             .to_owned();
-    written.push_str(&spec.replace("s3://BUCKET/", "http://host/"));
+    written.push_str(&spec.replace("s3://bucket/", "http://host/"));
     written.push_str("\n  kafka: {bootstrapServers: \"host:9092\"}\n  lake: {uri: s3://bucket/lake, endpoint: \"http://host\", secretName: s}\n");
     written.push_str(
         "  features: [{name: r, function: LogReturn}]\n  training: {model: {kind: Linear}}\n",
@@ -358,9 +360,11 @@ fn codes_of_vendors_are_evaluated_and_shown_as_they_are_written() {
     fs::write(&request.pipeline, written).unwrap();
     assert_eq!(run(&request).rows.bars, codes.len() * SESSIONS);
     fs::write(&request.csv, rows.replace("GC1!", "\"GC,1\"")).unwrap();
-    let text = foresail_train::inspect_command::inspect(&inspected).unwrap();
+    let text = foresail_train::inspect_command::inspect(&inspected)
+        .unwrap()
+        .to_string();
     assert!(
-        text.contains("The API server would refuse it:\n  spec.instruments["),
+        text.contains("The API server would refuse it: spec.instruments["),
         "{text}"
     );
 }
@@ -444,7 +448,9 @@ fn a_declared_symbol_without_rows_is_named_with_the_one_that_is_meant() {
         file: request.csv.clone(),
         pipeline: Some(request.pipeline.clone()),
     };
-    let text = foresail_train::inspect_command::inspect(&inspected).unwrap();
+    let text = foresail_train::inspect_command::inspect(&inspected)
+        .unwrap()
+        .to_string();
     assert!(
         text.contains("no bar of X.; the file has `x`") && text.contains("no bar of Y\n"),
         "{text}"

@@ -14,6 +14,7 @@ pub(super) const OTHERS: usize = 1_000;
 const LONGEST_EXAMPLE: usize = 160;
 
 /// Rows of a file, and what became of them.
+#[derive(Debug)]
 pub(crate) struct Rows {
     /// Good bars of each symbol that has some, by name.
     pub bars: Bars,

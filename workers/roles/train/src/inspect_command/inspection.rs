@@ -13,6 +13,7 @@ const SPLIT_TOLERANCE: f64 = 0.02;
 const SPLITS: [f64; 10] = [2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0];
 
 /// How a file is read and what it holds. [`text`](Self::text) and [`page`](Self::page) show it.
+#[derive(Debug)]
 pub struct Inspection {
     /// The file as it was named.
     pub(super) file: String,
@@ -28,6 +29,7 @@ pub struct Inspection {
 }
 
 /// What is said of one symbol beside its bars.
+#[derive(Debug)]
 pub(super) struct Symbol {
     /// Sessions between its first and its last bar that have none.
     pub missing: Vec<Date>,

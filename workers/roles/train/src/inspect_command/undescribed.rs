@@ -43,7 +43,7 @@ pub(super) fn inspect(path: &Path) -> Result<Inspection, RoleError> {
 fn csv(path: &Path) -> Result<Value, RoleError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let name: String = name.split_whitespace().collect::<Vec<_>>().join("-");
-    let mut csv = json!({"uri": format!("s3://BUCKET/{name}"), "endpoint": "http://S3:9000"});
+    let mut csv = json!({"uri": format!("s3://bucket/{name}"), "endpoint": "http://s3:9000"});
     let look = |csv: &Value| file::dialect_undescribed(path, &parsed::<CsvSource>(csv.clone())?);
     match look(&csv) {
         Err(error) if error.reason == "CsvHeader" => {
@@ -66,8 +66,8 @@ fn pipeline(path: &Path, part: &Value) -> Value {
     let starts = name.starts_with(|c: char| c.is_ascii_lowercase());
     let name = if starts { name } else { "bars" };
     let mut spec = part.clone();
-    spec["kafka"] = json!({"bootstrapServers": "KAFKA:9092"});
-    spec["lake"] = json!({"uri": "s3://BUCKET/lake", "endpoint": "http://S3:9000", "secretName": "s3-credentials"});
+    spec["kafka"] = json!({"bootstrapServers": "kafka:9092"});
+    spec["lake"] = json!({"uri": "s3://bucket/lake", "endpoint": "http://s3:9000", "secretName": "s3-credentials"});
     spec["features"] = json!([
         {"name": "ema_10d", "function": "EmaRatio", "window": 10},
         {"name": "ema_20d", "function": "EmaRatio", "window": 20},
@@ -94,7 +94,7 @@ fn symbol(path: &Path) -> String {
 
 /// The name of a file without what says of which kind it is.
 fn stem(path: &Path) -> String {
-    const KINDS: [&str; 5] = [".gz", ".zst", ".csv", ".tsv", ".txt"];
+    const KINDS: [&str; 7] = [".gz", ".zst", ".csv", ".tsv", ".txt", ".parquet", ".arrow"];
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut stem = name.as_ref();
     while let Some((start, kind)) = stem.rfind('.').map(|at| stem.split_at(at))
@@ -131,6 +131,7 @@ mod tests {
             ("^GSPC.csv.gz", "gspc", "^GSPC"),
             ("brk.b.CSV", "brk-b", "BRK.B"),
             ("2020.csv", "bars", "2020"),
+            ("spy.parquet", "spy", "SPY"),
             ("данные.csv", "bars", "STOCK"),
             (".csv", "bars", "STOCK"),
         ] {
@@ -139,7 +140,7 @@ mod tests {
             assert_eq!(made["metadata"]["name"], name, "{file}");
             assert_eq!(symbol(path), code);
             let csv =
-                json!({"uri": "s3://BUCKET/f.csv", "endpoint": "http://S3:9000", "symbol": code});
+                json!({"uri": "s3://bucket/f.csv", "endpoint": "http://s3:9000", "symbol": code});
             let part = json!({"instruments": [{"symbol": code}], "source": {"csv": csv}});
             assert_eq!(foresail_admission::judge(&pipeline(path, &part)), []);
         }
