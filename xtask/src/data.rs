@@ -21,7 +21,7 @@ use foresail_node::versions::{SAMPLE_DATA, SAMPLE_DATA_SHA256};
 /// Where the input lies in the bucket.
 pub const KEY: &str = "input/demo-bars.csv";
 
-const RECIPE: &str = "demo-bars 2";
+const RECIPE: &str = "demo-bars 3";
 
 /// Makes the files unless they are cached.
 pub fn make(paths: &Paths) -> Result<()> {

@@ -1,8 +1,10 @@
-//! Turns the package's table into the demo's CSV: three symbols, ten years, sorted by date then symbol,
-//! with bad rows at fixed places. Called by `cargo xtask data`; pure.
+//! Turns the package's table into the demo's CSV: three symbols, ten years, with bad rows at fixed places. Called by
+//! `cargo xtask data`; pure.
 //!
-//! Every bad row is an extra line next to the good bar it was made from, so all real bars stay good:
-//! a reader that lets a bad row shadow the good bar of that symbol and day loses one and is found out.
+//! The file has the form in which market sites export: newest first, US dates, `$` before prices, `Close/Last`. It is read
+//! from its end, by date then symbol; positions count so. Every bad row is an extra line next to the good bar it was made
+//! from, so all real bars stay good: a reader that lets a bad row shadow the good bar of that symbol and day loses one and is
+//! found out.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +15,11 @@ const SYMBOLS: [&str; 3] = ["AAPL", "IBM", "MSFT"];
 const FIRST: &str = "2000-03-01";
 const LAST: &str = "2009-12-31";
 const SOURCE_HEADER: &str = "Ticker,Date,Open,High,Low,Close,Volume,Adj Close";
-const HEADER: &str = "symbol,date,open,high,low,close,volume,adj_close";
+const HEADER: &str = "Symbol,Date,Close/Last,Volume,Open,High,Low,Adj Close";
 
-/// Each bad row stands before the good bar with this index; the last four arrive in live replay.
-const BAD_ROWS: [(usize, Bad); 12] = [
+/// Each bad row is read before the good bar with this index; the last two arrive in live replay, and so does
+/// [`Bad::FutureDate`], which is read last of all.
+const BAD_ROWS: [(usize, Bad); 11] = [
     (100, Bad::NegativePrice),
     (501, Bad::HighBelowLow),
     (902, Bad::CloseAboveHigh),
@@ -26,7 +29,6 @@ const BAD_ROWS: [(usize, Bad); 12] = [
     (3006, Bad::UnparsableNumber),
     (4007, Bad::EmptyFields),
     (5808, Bad::NegativeVolume),
-    (6309, Bad::FutureDate),
     (6810, Bad::Garbage),
     (7211, Bad::Duplicate),
 ];
@@ -51,7 +53,7 @@ enum Bad {
     EmptyFields,
     /// A volume below zero.
     NegativeVolume,
-    /// The year 2999.
+    /// The year 2999: the newest row.
     FutureDate,
     /// Text that is no row at all.
     Garbage,
@@ -81,7 +83,7 @@ pub struct Expected {
 pub struct BadRow {
     /// Line in the file; the header is line 1.
     pub line: usize,
-    /// Index among the rows after the header, from 0.
+    /// Index among the rows in the order in which they are read, oldest first, from 0.
     pub position: usize,
     /// What is wrong with it.
     pub reason_hint: String,
@@ -113,23 +115,26 @@ pub fn make(source: &str) -> Result<Made> {
         per_symbol_good: BTreeMap::new(),
         bad_rows: Vec::new(),
     };
-    let mut lines = vec![HEADER.to_owned()];
+    let mut read: Vec<String> = Vec::new();
     for (index, bar) in bars.iter().enumerate() {
-        let bad = BAD_ROWS
-            .iter()
-            .find(|(place, _)| *place == index)
-            .map(|(_, bad)| *bad);
-        if let Some(bad) = bad {
-            bad.push(bar, &mut lines, &mut expected);
+        let bad = BAD_ROWS.iter().find(|(place, _)| *place == index);
+        if let Some((_, bad)) = bad {
+            bad.push(bar, &mut read, &mut expected);
         }
-        lines.push(bar.join(","));
+        read.push(exported(bar).join(","));
         *expected
             .per_symbol_good
             .entry(bar[0].to_owned())
             .or_default() += 1;
     }
-    expected.rows_total = lines.len() - 1;
+    Bad::FutureDate.push(last, &mut read, &mut expected);
+    expected.rows_total = read.len();
     expected.bad = expected.bad_rows.len();
+    for bad in &mut expected.bad_rows {
+        bad.line = read.len() + 1 - bad.position;
+    }
+    let header = std::iter::once(HEADER.to_owned());
+    let lines: Vec<String> = header.chain(read.into_iter().rev()).collect();
     Ok(Made {
         csv: lines.join("\n") + "\n",
         expected,
@@ -161,51 +166,62 @@ fn select(source: &str) -> Result<Vec<Row<'_>>> {
     Ok(bars)
 }
 
+/// Columns of a bar in the order of [`HEADER`].
+fn exported(bar: &Row<'_>) -> [String; 8] {
+    let [symbol, date, open, high, low, close, volume, adjusted] = *bar;
+    let price = |text: &str| format!("${text}");
+    let us = match date.split('-').collect::<Vec<_>>()[..] {
+        [year, month, day] => format!("{month}/{day}/{year}"),
+        _ => date.to_owned(),
+    };
+    [
+        symbol.to_owned(),
+        us,
+        price(close),
+        volume.to_owned(),
+        price(open),
+        price(high),
+        price(low),
+        price(adjusted),
+    ]
+}
+
 impl Bad {
-    fn push(self, bar: &Row<'_>, lines: &mut Vec<String>, expected: &mut Expected) {
+    fn push(self, bar: &Row<'_>, read: &mut Vec<String>, expected: &mut Expected) {
         let text = self.text(bar);
-        lines.push(text.clone());
-        let line = lines.len();
         expected.bad_rows.push(BadRow {
-            line,
-            position: line - 2,
+            // Known when all rows are.
+            line: 0,
+            position: read.len(),
             reason_hint: format!("{self:?}"),
-            text,
+            text: text.clone(),
         });
+        read.push(text);
     }
 
     fn text(self, bar: &Row<'_>) -> String {
-        let [symbol, date, open, high, low, close, volume, adjusted] = *bar;
-        let above = format!("{:.2}", high.parse::<f64>().unwrap_or_default() + 1.0);
+        let mut row = exported(bar);
+        let [_, date, close, volume, _, high, low, _] = &mut row;
         match self {
             Bad::NegativePrice => {
-                format!("{symbol},{date},{open},{high},-{low},-{close},{volume},{adjusted}")
+                *low = format!("-{low}");
+                *close = format!("-{close}");
             }
-            Bad::HighBelowLow => {
-                format!("{symbol},{date},{open},{low},{high},{close},{volume},{adjusted}")
-            }
+            Bad::HighBelowLow => std::mem::swap(high, low),
             Bad::CloseAboveHigh => {
-                format!("{symbol},{date},{open},{high},{low},{above},{volume},{adjusted}")
+                let above = bar[3].parse::<f64>().unwrap_or_default() + 1.0;
+                *close = format!("${above:.2}");
             }
-            Bad::MissingClose => {
-                format!("{symbol},{date},{open},{high},{low},,{volume},{adjusted}")
-            }
-            Bad::MissingDate => {
-                format!("{symbol},,{open},{high},{low},{close},{volume},{adjusted}")
-            }
-            Bad::Duplicate => bar.join(","),
-            Bad::UnparsableNumber => {
-                format!("{symbol},{date},{open},{high},{low},12.3.4,{volume},{adjusted}")
-            }
-            Bad::EmptyFields => ",,,,,,,".to_owned(),
-            Bad::NegativeVolume => {
-                format!("{symbol},{date},{open},{high},{low},{close},-{volume},{adjusted}")
-            }
-            Bad::FutureDate => {
-                format!("{symbol},2999-01-01,{open},{high},{low},{close},{volume},{adjusted}")
-            }
-            Bad::Garbage => "### feed interrupted, please stand by ###".to_owned(),
+            Bad::MissingClose => close.clear(),
+            Bad::MissingDate => date.clear(),
+            Bad::Duplicate => {}
+            Bad::UnparsableNumber => *close = "$12.3.4".to_owned(),
+            Bad::EmptyFields => return ",,,,,,,".to_owned(),
+            Bad::NegativeVolume => *volume = format!("-{volume}"),
+            Bad::FutureDate => *date = "01/01/2999".to_owned(),
+            Bad::Garbage => return "### feed interrupted, please stand by ###".to_owned(),
         }
+        row.join(",")
     }
 }
 
@@ -236,18 +252,29 @@ mod tests {
         assert_eq!(made.expected.per_symbol_good["IBM"], 2475);
         let lines: Vec<&str> = made.csv.lines().collect();
         assert_eq!(lines[0], HEADER);
+        let read: Vec<&str> = lines[1..].iter().rev().copied().collect();
         for bad in &made.expected.bad_rows {
             assert_eq!(lines[bad.line - 1], bad.text);
+            assert_eq!(read[bad.position], bad.text);
         }
     }
 
     #[test]
-    fn rows_are_sorted_and_chosen() {
+    fn rows_are_exported_newest_first_and_chosen() {
         let made = make(&table(3)).unwrap();
-        let symbols: Vec<&str> = made.csv.lines().skip(1).map(|line| &line[..15]).collect();
+        let lines: Vec<&str> = made.csv.lines().collect();
         assert_eq!(
-            symbols[..3],
-            ["AAPL,2001-01-01", "IBM,2001-01-01,", "MSFT,2001-01-01"]
+            lines[1],
+            "MSFT,01/01/2999,$10.75,1000,$10.5,$11.0,$10.0,$9.5"
+        );
+        assert_eq!(
+            lines[2],
+            "MSFT,01/03/2001,$10.75,1000,$10.5,$11.0,$10.0,$9.5"
+        );
+        let oldest: Vec<&str> = lines.iter().rev().take(3).map(|line| &line[..15]).collect();
+        assert_eq!(
+            oldest,
+            ["AAPL,01/01/2001", "IBM,01/01/2001,", "MSFT,01/01/2001"]
         );
         assert!(!made.csv.contains("FB"));
     }

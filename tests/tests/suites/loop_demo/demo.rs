@@ -277,18 +277,20 @@ fn file_agrees(space: &Space, ledger: &Ledger) -> Result<String> {
         .map(|b| ((b.symbol.as_str(), b.event_time / 86_400_000), b.close))
         .collect();
     let mut compared = 0;
-    for (position, line) in (0u64..).zip(text.lines().skip(1)) {
+    // Newest first: Symbol, Date, Close/Last, and so on. Positions count from the oldest row.
+    let rows: Vec<&str> = text.lines().skip(1).collect();
+    for (position, line) in (0u64..).zip(rows.into_iter().rev()) {
         if bad.contains(&position) {
             continue;
         }
         let fields: Vec<&str> = line.split(',').collect();
-        let date: jiff::civil::Date = fields[1].parse()?;
+        let date = jiff::civil::Date::strptime("%m/%d/%Y", fields[1])?;
         let day = date
             .to_zoned(jiff::tz::TimeZone::UTC)?
             .timestamp()
             .as_millisecond()
             / 86_400_000;
-        let close: f64 = fields[5].parse()?;
+        let close: f64 = fields[2].trim_start_matches('$').parse()?;
         let bar = closes
             .get(&(fields[0], day))
             .with_context(|| format!("{line} is no bar"))?;
