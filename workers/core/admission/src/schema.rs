@@ -129,10 +129,14 @@ impl Walk {
             let bound = format!("should have at least {least} items");
             self.beyond(path, &count.into(), &bound);
         }
+        let found = self.found.len();
         for (at, item) in items.iter_mut().enumerate() {
             self.value(&format!("{path}[{at}]"), &schema["items"], item);
         }
-        self.duplicates(path, schema, items);
+        // `ON` and `Y` without quotes are both true: said once.
+        if self.found.len() == found {
+            self.duplicates(path, schema, items);
+        }
     }
 
     /// Lists that are maps or sets hold nothing twice.

@@ -207,11 +207,6 @@ fn wrong_pipelines_are_refused_with_the_words_of_the_api_server() {
         ),
         ("spec:", "spec: &a\n  x: *b\n", "it is no YAML"),
         ("spec:", "spec: ]", "it is no YAML"),
-        (
-            "kind: Pipeline",
-            "--- {}\n---\nkind: Pipeline",
-            "it holds several objects",
-        ),
     ] {
         let text = file(SPEC);
         assert!(text.contains(old), "{old}");
