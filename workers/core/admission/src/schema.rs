@@ -4,13 +4,15 @@
 use std::collections::BTreeSet;
 
 use regex::Regex;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::refusal::Refusal;
 use crate::rules::SCHEMA;
 
 /// Longest value that a message repeats, in characters.
 const SHOWN: usize = 80;
+/// Below this every whole float is exact.
+const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Checks the spec, fills in defaults and leaves out nulls, as the API server does before it applies rules.
 pub(crate) fn check(object: &mut Value) -> Vec<Refusal> {
@@ -240,12 +242,18 @@ fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
-        Value::Number(number) if number.as_f64().is_some_and(|n| n.fract() != 0.0) => "number",
+        Value::Number(number) if !is_integer(number) => "number",
         Value::Number(_) => "integer",
         Value::String(_) => "string",
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     }
+}
+
+/// As the API server counts: what does not fit an `i64` is a float, and of floats the whole ones that are exact.
+fn is_integer(number: &Number) -> bool {
+    let exact = |value: f64| value.fract() == 0.0 && value.abs() < EXACT;
+    number.is_i64() || number.as_f64().is_some_and(exact)
 }
 
 fn shown(value: &Value) -> String {

@@ -277,7 +277,7 @@ fn wrong_pipelines_are_refused_as_the_api_server_refuses_them() {
         (
             "s3://bucket/lake",
             "s3://bucket/lake, uri: s3://bucket/other",
-            "line 8: spec.lake.uri stands there twice",
+            "line 9: spec.lake.uri stands there twice",
         ),
     ] {
         assert!(good.contains(old), "{old}");
