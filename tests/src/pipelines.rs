@@ -13,7 +13,7 @@ use crate::cluster::S3_SECRET;
 use crate::{Space, faults, until};
 
 /// How long nothing follows at rest.
-const REST: Duration = Duration::from_secs(10);
+const REST: Duration = Duration::from_secs(15);
 /// Codes as vendors write them, with every sign that a symbol may have.
 pub const CODES: [&str; 14] = [
     "M&M.NS",
@@ -204,8 +204,9 @@ fn decided(pipeline: &Pipeline) -> Result<()> {
     let reference = status.drift_reference.as_ref().or(status.champion.as_ref());
     let reference = reference.map(|version| version.version);
     let Some(drift) = &status.drift else {
-        // Behind a rejected version there may be less than a window.
-        ensure!(status.drift_reference.is_some(), "nothing is judged yet");
+        // Behind a version that was judged there may be less than a window.
+        let judged = reference.is_some_and(|version| version > 1);
+        ensure!(judged, "nothing is judged yet");
         return Ok(());
     };
     ensure!(

@@ -18,7 +18,7 @@ use crate::pipeline::plan::types::Plan;
 use crate::pipeline::pods;
 use crate::pipeline::resources::Resources;
 use crate::pipeline::status::freshness;
-use crate::pipeline::status::part::PartState;
+use crate::pipeline::status::part::{PartState, thousands};
 use crate::pipeline::status::source;
 use crate::pipeline::validate::ValidatedPipeline;
 
@@ -329,19 +329,6 @@ fn refusal(facts: Facts<'_>, type_: &'static str) -> Option<PartState> {
         refused.reason,
         refused.message.clone(),
     ))
-}
-
-/// `7437` as `7,437`. Our own: num-format is a crate for locales, and this is one loop.
-pub(super) fn thousands(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

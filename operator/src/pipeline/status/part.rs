@@ -50,3 +50,16 @@ impl PartState {
         }
     }
 }
+
+/// `7437` as `7,437`. Our own: num-format is a crate for locales, and this is one loop.
+pub(super) fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

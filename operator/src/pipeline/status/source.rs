@@ -5,8 +5,7 @@ use foresail_crds::pipeline::status::{IngestStatus, SymbolBars};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType};
 
-use super::conditions::thousands;
-use super::part::PartState;
+use super::part::{PartState, thousands};
 use crate::pipeline::validate::ValidatedPipeline;
 
 /// Reason of a source that is read to its end and looked at again.

@@ -216,7 +216,7 @@ async fn two_pipelines_of_one_name_do_not_touch_each_other() -> Result<()> {
             second
                 .delete_pipeline(name, Duration::from_secs(120))
                 .await?;
-            let after = pipelines::ready(&first, name, Duration::from_secs(30)).await?;
+            let after = pipelines::ready(&first, name, Duration::from_secs(120)).await?;
             ensure!(
                 kept.metadata.uid == after.metadata.uid,
                 "the other one was replaced"

@@ -241,7 +241,7 @@ async fn kstatus_tells_progress_success_and_failure() -> Result<()> {
             &space,
             name,
             "has a Ready condition",
-            Duration::from_secs(15),
+            Duration::from_secs(120),
             |p| {
                 pipelines::condition(p, conditions::READY)
                     .map(drop)
@@ -268,7 +268,7 @@ async fn kstatus_tells_progress_success_and_failure() -> Result<()> {
         }
         object["spec"]["training"]["timeZone"] = "Mars/Olympus".into();
         space.apply_pipeline(&object).await?;
-        until("kstatus Failed", Duration::from_secs(30), async || {
+        until("kstatus Failed", Duration::from_secs(120), async || {
             let pipeline = space.pipelines().get(name).await?;
             ensure!(
                 kstatus(&pipeline) == "Failed",
