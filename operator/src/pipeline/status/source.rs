@@ -77,7 +77,8 @@ pub(super) fn event(
     }
     let is_misfit = MISFITS.contains(&new.reason.as_str());
     let is_read = [UP_TO_DATE, COMPLETE].contains(&new.reason.as_str());
-    if !is_misfit && !(is_read && ingest.is_some_and(is_worth_telling)) {
+    let is_told = is_misfit || (is_read && ingest.is_some_and(is_worth_telling));
+    if !is_told {
         return None;
     }
     let (type_, reason) = if is_misfit {

@@ -42,8 +42,8 @@ impl Engines {
             return BTreeMap::new();
         };
         let earliest = |(partition, offset): (&i32, &i64)| {
-            let others = rest.iter().map(|positions| positions.get(partition));
-            let earliest = others.fold(Some(*offset), |a, b| Some(a?.min(*b?)));
+            let mut others = rest.iter().map(|positions| positions.get(partition));
+            let earliest = others.try_fold(*offset, |a, b| Some(a.min(*b?)));
             Some((*partition, earliest?))
         };
         first.iter().filter_map(earliest).collect()
