@@ -33,8 +33,7 @@ pub(super) fn rows_of(version: &ModelVersionSpec, declared: &str) -> Rows {
 
 /// Whether this release computes the features of a fingerprint.
 pub(super) fn is_computed(set: &FeatureSetSpec, fingerprint: &str) -> bool {
-    let computed = foresail_features::fingerprint(&set.features, set.adjustment);
-    computed.is_ok_and(|computed| computed == fingerprint)
+    foresail_features::is_computed(&set.features, set.adjustment, fingerprint)
 }
 
 /// Feature sets that rows are made of beside the declared one, in an order that only they decide.

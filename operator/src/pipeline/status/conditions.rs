@@ -563,12 +563,4 @@ mod tests {
         });
         assert!(lost(&status).unwrap().contains("before stream"));
     }
-
-    #[test]
-    fn numbers_are_readable() {
-        assert_eq!(
-            [0, 999, 1000, 7437, 1234567].map(thousands),
-            ["0", "999", "1,000", "7,437", "1,234,567"]
-        );
-    }
 }

@@ -63,3 +63,16 @@ pub(super) fn thousands(n: u64) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!(
+            [0, 999, 1000, 7437, 1234567].map(thousands),
+            ["0", "999", "1,000", "7,437", "1,234,567"]
+        );
+    }
+}

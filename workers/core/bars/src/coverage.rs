@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use foresail_domain::TradingCalendar;
+use jiff::civil::Date;
 
 use crate::checks::{RowOutcome, read_date};
 use crate::nearest::nearest;
@@ -11,7 +12,7 @@ use crate::row::RawRow;
 
 /// One row off the sessions of the calendar in so many is a fault of the row; more say that it is not the calendar of
 /// the file.
-pub const OFF_SESSION_IN: u64 = 50;
+const OFF_SESSION_IN: u64 = 50;
 /// Most symbols that are remembered beside the declared ones, to name one that was meant.
 const OTHERS: usize = 1_000;
 
@@ -20,11 +21,42 @@ const OTHERS: usize = 1_000;
 pub struct Coverage {
     bars: BTreeMap<String, u64>,
     others: BTreeSet<String>,
-    /// Rows of whatever symbol: days are judged before symbols.
+    /// Of rows of whatever symbol: days are judged before symbols.
+    days: Days,
+}
+
+/// Days of rows, those off the sessions of a calendar apart.
+#[derive(Clone, Debug, Default)]
+pub struct Days {
     rows: u64,
-    off_session: u64,
-    /// Whether all days off the sessions are weekdays.
-    weekdays: bool,
+    off: u64,
+    /// Of those off the sessions.
+    weekdays: u64,
+}
+
+impl Days {
+    /// Takes note of a row on a session, or without a day that can be read.
+    pub fn on(&mut self) {
+        self.rows += 1;
+    }
+
+    /// Takes note of a row off the sessions.
+    pub fn off(&mut self, day: Option<Date>) {
+        self.rows += 1;
+        self.off += 1;
+        let is_weekday = day.is_some_and(|day| TradingCalendar::Weekdays.is_session(day));
+        self.weekdays += u64::from(is_weekday);
+    }
+
+    /// Rows off the sessions and a calendar that has their days, when they are more than one row in 50.
+    pub fn many_off(&self) -> Option<(u64, TradingCalendar)> {
+        let fits = if self.weekdays == self.off {
+            TradingCalendar::Weekdays
+        } else {
+            TradingCalendar::AlwaysOpen
+        };
+        (self.off * OFF_SESSION_IN > self.rows).then_some((self.off, fits))
+    }
 }
 
 impl Coverage {
@@ -33,25 +65,24 @@ impl Coverage {
         Self {
             bars: declared.into_iter().map(|symbol| (symbol, 0)).collect(),
             others: BTreeSet::new(),
-            rows: 0,
-            off_session: 0,
-            weekdays: true,
+            days: Days::default(),
         }
     }
 
     /// Takes note of a row and what became of it.
     pub fn add(&mut self, row: &RawRow, outcome: &RowOutcome) {
-        self.rows += 1;
+        match outcome {
+            RowOutcome::Refused(refusal) if refusal.reason == "OffSession" => {
+                self.days
+                    .off(row.fields.date.as_deref().and_then(read_date));
+            }
+            _ => self.days.on(),
+        }
         match outcome {
             RowOutcome::Bar(bar, _) => {
                 if let Some(bars) = self.bars.get_mut(&bar.symbol) {
                     *bars += 1;
                 }
-            }
-            RowOutcome::Refused(refusal) if refusal.reason == "OffSession" => {
-                self.off_session += 1;
-                let date = row.fields.date.as_deref().and_then(read_date);
-                self.weekdays &= date.is_some_and(|d| TradingCalendar::Weekdays.is_session(d));
             }
             RowOutcome::Refused(_) => {}
             RowOutcome::OutOfScope => self.note(row.fields.symbol.as_deref()),
@@ -73,32 +104,22 @@ impl Coverage {
 
     /// Declared symbols without a bar, each with the symbol of the source that may be meant.
     pub fn without_bars(&self) -> BTreeMap<String, Option<String>> {
-        let others = || self.others.iter().map(String::as_str);
         let empty = self.bars.iter().filter(|(_, bars)| **bars == 0);
+        let meant = |symbol: &String| self.meant_by(symbol).map(str::to_string);
         empty
-            .map(|(symbol, _)| {
-                (
-                    symbol.clone(),
-                    nearest(symbol, others()).map(str::to_string),
-                )
-            })
+            .map(|(symbol, _)| (symbol.clone(), meant(symbol)))
             .collect()
+    }
+
+    /// The symbol of the source that may be meant by one that it does not have.
+    pub fn meant_by(&self, symbol: &str) -> Option<&str> {
+        nearest(symbol, self.others.iter().map(String::as_str))
     }
 
     /// Rows of days that are no session of the calendar and a calendar that has these days, when they are more than one row
     /// in 50.
     pub fn off_session(&self) -> Option<(u64, TradingCalendar)> {
-        let is_many = self.off_session * OFF_SESSION_IN > self.rows;
-        is_many.then_some((self.off_session, fitting_calendar(self.weekdays)))
-    }
-}
-
-/// A calendar that has the days which are off the sessions of another; whether all of them are weekdays.
-pub fn fitting_calendar(weekdays: bool) -> TradingCalendar {
-    if weekdays {
-        TradingCalendar::Weekdays
-    } else {
-        TradingCalendar::AlwaysOpen
+        self.days.many_off()
     }
 }
 

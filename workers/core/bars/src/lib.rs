@@ -19,7 +19,7 @@ mod simulator;
 mod split;
 
 pub use checks::{Checker, Kept, RowOutcome, date_of, is_off_session};
-pub use coverage::{Coverage, OFF_SESSION_IN, fitting_calendar};
+pub use coverage::{Coverage, Days};
 pub use csv_source::CsvRows;
 pub use described::Described;
 pub use dialect::Dialect;

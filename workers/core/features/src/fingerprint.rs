@@ -34,6 +34,11 @@ pub fn fingerprint(specs: &[FeatureSpec], adjustment: Adjustment) -> Result<Stri
     Ok(sha256_hex(&text))
 }
 
+/// Whether this release computes the features of a fingerprint: another one may compute others under the same names.
+pub fn is_computed(specs: &[FeatureSpec], adjustment: Adjustment, fingerprint: &str) -> bool {
+    self::fingerprint(specs, adjustment).is_ok_and(|computed| computed == fingerprint)
+}
+
 /// Bars needed before the first row, that row's bar included.
 pub(crate) fn warm_up(specs: &[FeatureSpec]) -> Result<u32, FeatureError> {
     let mut longest = 1;

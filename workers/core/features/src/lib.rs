@@ -15,7 +15,7 @@ mod spec;
 mod window;
 
 pub use feature::Feature;
-pub use fingerprint::fingerprint;
+pub use fingerprint::{fingerprint, is_computed};
 pub use set::{FeatureRow, FeatureSet, PushError};
 pub use spec::{FeatureError, check, columns_read, reads_date};
 

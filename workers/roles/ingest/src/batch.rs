@@ -243,16 +243,15 @@ fn time(ms: i64) -> Option<Time> {
 
 /// Those with the fewest bars first.
 fn symbols(coverage: &Coverage) -> Vec<SymbolBars> {
-    let mut nearest = coverage.without_bars();
     let mut counts: Vec<_> = coverage.bars().iter().collect();
     counts.sort_by_key(|(_, bars)| **bars);
     let count = |(symbol, bars): (&String, &u64)| SymbolBars {
         symbol: symbol.clone(),
         bars: *bars,
-        nearest: nearest
-            .remove(symbol)
+        nearest: (*bars == 0)
+            .then(|| coverage.meant_by(symbol))
             .flatten()
-            .map(|nearest| presentable(&nearest, LONGEST_SYMBOL)),
+            .map(|nearest| presentable(nearest, LONGEST_SYMBOL)),
     };
     counts.into_iter().take(MOST_SYMBOLS).map(count).collect()
 }

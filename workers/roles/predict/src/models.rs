@@ -215,8 +215,7 @@ impl Source for Lake<'_> {
 /// # Errors
 /// User error `FeatureSchemaMismatch`.
 fn is_computed(set: &FeatureSetSpec, fingerprint: &str, version: u32) -> Result<(), RoleError> {
-    let computed = foresail_features::fingerprint(&set.features, set.adjustment);
-    if computed.is_ok_and(|computed| computed == fingerprint) {
+    if foresail_features::is_computed(&set.features, set.adjustment, fingerprint) {
         return Ok(());
     }
     let message = format!(

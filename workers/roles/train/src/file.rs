@@ -10,8 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use foresail_bars::{
-    Checker, CsvRows, Described, OFF_SESSION_IN, RawRow, fitting_calendar, in_order_seen,
-    is_off_session, unpacked,
+    Checker, CsvRows, Days, Described, RawRow, in_order_seen, is_off_session, unpacked,
 };
 use foresail_columnar::{Kind, TELLING};
 use foresail_crds::Pipeline;
@@ -20,10 +19,13 @@ use foresail_crds::pipeline::spec::{CsvSource, DateRange};
 use foresail_crds::worker_config::{IngestConfig, RoleConfig};
 use foresail_domain::TradingCalendar;
 use foresail_runtime_base::{RoleError, clock};
+use jiff::civil::Date;
 use serde_json::json;
 
 pub(crate) use rows::Rows;
-use rows::{OTHERS, date};
+
+/// Most symbols of a file that nobody has described.
+const SYMBOLS: usize = 1_000;
 
 /// How a file is read: what a Pipeline says of its source, of which the whole file is history. What is replayed live in a
 /// cluster is judged like the rest, and dates before the backfill count as well.
@@ -89,7 +91,7 @@ pub(crate) fn read_undescribed(path: &Path, how: &mut Description) -> Result<Row
     let rows = in_order_seen(|| text(path), &described, tempfile::tempfile, &mut |row| {
         survey.see(row, how.config.calendar)
     })?;
-    if let Some(calendar) = survey.fits() {
+    if let Some((_, calendar)) = survey.days.many_off() {
         how.config.calendar = calendar;
     }
     let symbols = survey.symbols.into_iter();
@@ -137,27 +139,19 @@ fn written(path: &Path, file: Described) -> Result<String, RoleError> {
 #[derive(Default)]
 struct Survey {
     symbols: BTreeSet<String>,
-    rows: u64,
-    off: u64,
-    off_weekdays: u64,
+    days: Days,
 }
 
 impl Survey {
     fn see(&mut self, row: &RawRow, calendar: TradingCalendar) {
-        self.rows += 1;
-        if self.symbols.len() < OTHERS {
+        if self.symbols.len() < SYMBOLS {
             self.symbols.extend(row.fields.symbol.clone());
         }
-        if let Some(date) = date(row).filter(|date| is_off_session(calendar, *date)) {
-            self.off += 1;
-            self.off_weekdays += u64::from(TradingCalendar::Weekdays.is_session(date));
+        let day: Option<Date> = row.fields.date.as_ref().and_then(|text| text.parse().ok());
+        match day.filter(|day| is_off_session(calendar, *day)) {
+            None => self.days.on(),
+            off => self.days.off(off),
         }
-    }
-
-    /// Another calendar, where the days of the file are not those of the one it was compared with.
-    fn fits(&self) -> Option<TradingCalendar> {
-        let many = self.off * OFF_SESSION_IN > self.rows;
-        many.then(|| fitting_calendar(self.off == self.off_weekdays))
     }
 }
 
@@ -169,13 +163,19 @@ fn at(path: &Path, spec: &CsvSource) -> CsvSource {
     }
 }
 
-/// The text of a file, unpacked, and how it is read when it is one of columns. It is made bit by bit while it is read.
-fn opened(path: &Path) -> io::Result<(Option<Kind>, Box<dyn Read + Send>)> {
+/// The beginning of a file, which tells whether it is one of columns, and what follows; unpacked.
+fn begun(path: &Path) -> io::Result<(Vec<u8>, impl Read + Send + use<>)> {
     let mut text = unpacked(BufReader::new(File::open(path)?))?;
     let mut start = Vec::new();
     (&mut text).take(TELLING).read_to_end(&mut start)?;
+    Ok((start, text))
+}
+
+/// The text of a file, unpacked. That of columns is made bit by bit while it is read.
+fn opened(path: &Path) -> io::Result<Box<dyn Read + Send>> {
+    let (start, mut text) = begun(path)?;
     let Some(kind) = Kind::of(&start) else {
-        return Ok((None, Box::new(Cursor::new(start).chain(text))));
+        return Ok(Box::new(Cursor::new(start).chain(text)));
     };
     let mut file = File::open(path)?;
     let mut stored = Vec::new();
@@ -186,18 +186,17 @@ fn opened(path: &Path) -> io::Result<(Option<Kind>, Box<dyn Read + Send>)> {
         file.write_all(&start)?;
         io::copy(&mut text, &mut file)?;
     }
-    Ok((Some(kind), Box::new(kind.text(Arc::new(file))?)))
+    Ok(Box::new(kind.text(Arc::new(file))?))
 }
 
 fn text(path: &Path) -> Result<Box<dyn Read + Send>, RoleError> {
-    let text = opened(path).map(|(_, text)| text);
-    text.map_err(|e| unreadable(path, &e))
+    opened(path).map_err(|e| unreadable(path, &e))
 }
 
 /// What is said of the text of a file.
 fn described(path: &Path, described: Described) -> Result<Described, RoleError> {
-    let (kind, _) = opened(path).map_err(|e| unreadable(path, &e))?;
-    Ok(match kind {
+    let (start, _) = begun(path).map_err(|e| unreadable(path, &e))?;
+    Ok(match Kind::of(&start) {
         Some(_) => described.of_columns(),
         None => described,
     })

@@ -92,8 +92,9 @@ pub(crate) fn compare_unseen(
 /// names is computed as it was. Another release may compute something else under the same names.
 fn computes_its_features(champion: &Champion, data: &Dataset) -> bool {
     let manifest = &champion.loaded.manifest;
-    let computed = foresail_features::fingerprint(&manifest.features, manifest.adjustment);
-    manifest.fingerprint == data.fingerprint || computed.is_ok_and(|c| c == manifest.fingerprint)
+    let (features, adjustment) = (&manifest.features, manifest.adjustment);
+    manifest.fingerprint == data.fingerprint
+        || foresail_features::is_computed(features, adjustment, &manifest.fingerprint)
 }
 
 /// Time of the last bar that a label of the champion's training rows looked at.

@@ -3,43 +3,28 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::fs;
 use std::path::PathBuf;
 
+use common::Folder;
 use foresail_crds::pipeline::spec::ModelKind;
 use foresail_train::evaluate_command::{Report, Request, Score, evaluate};
 
 const SESSIONS: usize = 1_200;
 const HORIZON: usize = 5;
 
-/// A folder that goes with the test.
-struct Folder(PathBuf);
-
 impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("foresail-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
     fn request(&self, csv: &str, features: &str) -> Request {
-        let (file, pipeline) = (self.0.join("bars.csv"), self.0.join("pipeline.yaml"));
-        fs::write(&file, csv).unwrap();
-        fs::write(&pipeline, yaml(features)).unwrap();
         Request {
-            csv: file,
-            pipeline,
+            csv: self.file("bars.csv", csv),
+            pipeline: self.file("pipeline.yaml", &yaml(features)),
             test_from: Some("2003-01-02".parse().unwrap()),
             refit_every: None,
             kinds: vec![],
             allow_refused: false,
         }
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).ok();
     }
 }
 

@@ -55,12 +55,10 @@ pub(super) fn read(request: &Request) -> Result<Input, RoleError> {
 fn check(path: &Path, rows: &Rows, calendar: TradingCalendar) -> Result<(), RoleError> {
     let on = "go on without these rows with --allow-refused";
     let (file, counts) = (path.display(), rows.counts());
-    if let Some(off) = rows.off_session() {
-        let fits = off.fits();
+    if let Some((off, fits)) = rows.off_session() {
         let message = format!(
-            "{file}: {} of {} rows are of days that are no session of the calendar {}: {counts}\nset spec.calendar, {} \
+            "{file}: {off} of {} rows are of days that are no session of the calendar {}: {counts}\nset spec.calendar, {} \
              has these days, or {on}",
-            off.rows,
             rows.read,
             calendar.name(),
             fits.name(),

@@ -136,7 +136,7 @@ pub(super) fn build(
             examples: refused()
                 .map(|(reason, r)| (*reason, r.example.clone()))
                 .collect(),
-            without_bars: rows.without_bars.keys().cloned().collect(),
+            without_bars: rows.without_bars().into_keys().collect(),
         },
         guards,
         kinds,

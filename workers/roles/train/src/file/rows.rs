@@ -1,15 +1,12 @@
 //! Rows of a file, and what became of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use foresail_bars::{OFF_SESSION_IN, RawRow, RowOutcome, fitting_calendar, nearest};
+use foresail_bars::{Coverage, RawRow, RowOutcome};
 use foresail_domain::{Bar, TradingCalendar};
-use jiff::civil::Date;
 
 use crate::lake::Bars;
 
-/// Most other symbols that are remembered, to name one that was meant.
-pub(super) const OTHERS: usize = 1_000;
 /// Most characters of an example of what was refused.
 const LONGEST_EXAMPLE: usize = 160;
 
@@ -24,12 +21,9 @@ pub(crate) struct Rows {
     pub out_of_scope: u64,
     /// Refused rows by reason.
     pub refused: BTreeMap<&'static str, Refused>,
-    /// Declared symbols without a bar, each with the symbol of the file that may be meant.
-    pub without_bars: BTreeMap<String, Option<String>>,
     /// Price levels that moved, in words.
     pub rebasings: Vec<String>,
-    /// Some of the symbols that are not declared.
-    others: BTreeSet<String>,
+    coverage: Coverage,
 }
 
 /// Rows refused for one reason.
@@ -38,15 +32,6 @@ pub(crate) struct Refused {
     pub rows: u64,
     /// The first of them, and what is wrong with it.
     pub example: String,
-    /// Whether all of them are of weekdays.
-    pub weekdays: bool,
-}
-
-impl Refused {
-    /// A calendar that has the days which are off the sessions of another.
-    pub(crate) fn fits(&self) -> TradingCalendar {
-        fitting_calendar(self.weekdays)
-    }
 }
 
 impl Rows {
@@ -55,13 +40,12 @@ impl Rows {
         symbols.sort_unstable();
         symbols.dedup();
         Self {
+            coverage: Coverage::new(symbols.clone()),
             bars: symbols.into_iter().map(|s| (s, Vec::new())).collect(),
             read: 0,
             out_of_scope: 0,
             refused: BTreeMap::new(),
-            without_bars: BTreeMap::new(),
             rebasings: Vec::new(),
-            others: BTreeSet::new(),
         }
     }
 
@@ -81,8 +65,7 @@ impl Rows {
             );
             text.push_str(&line);
         }
-        for (symbol, meant) in &self.without_bars {
-            let meant = meant.as_ref();
+        for (symbol, meant) in self.without_bars() {
             let meant = meant.map_or_else(String::new, |meant| format!("; the file has `{meant}`"));
             text.push_str(&format!("\n  no bar of {symbol}{meant}"));
         }
@@ -97,14 +80,20 @@ impl Rows {
         self.refused.values().map(|refused| refused.rows).sum()
     }
 
-    /// Rows off the sessions of the calendar, when they are so many that it is not the calendar of the file.
-    pub(crate) fn off_session(&self) -> Option<&Refused> {
-        let off = self.refused.get("OffSession");
-        off.filter(|off| off.rows * OFF_SESSION_IN > self.read)
+    /// Rows off the sessions of the calendar and one that has their days, when they are so many that it is not the calendar
+    /// of the file.
+    pub(crate) fn off_session(&self) -> Option<(u64, TradingCalendar)> {
+        self.coverage.off_session()
+    }
+
+    /// Declared symbols without a bar, each with the symbol of the file that may be meant.
+    pub(crate) fn without_bars(&self) -> BTreeMap<String, Option<String>> {
+        self.coverage.without_bars()
     }
 
     pub(super) fn take(&mut self, row: &RawRow, outcome: RowOutcome) {
         self.read += 1;
+        self.coverage.add(row, &outcome);
         match outcome {
             RowOutcome::Bar(bar, rebasing) => {
                 self.rebasings
@@ -115,19 +104,13 @@ impl Rows {
                 let first = || Refused {
                     rows: 0,
                     example: row.example(&refusal, LONGEST_EXAMPLE),
-                    weekdays: true,
                 };
-                let refused = self.refused.entry(refusal.reason).or_insert_with(first);
-                refused.rows += 1;
-                refused.weekdays &=
-                    date(row).is_some_and(|date| TradingCalendar::Weekdays.is_session(date));
+                self.refused
+                    .entry(refusal.reason)
+                    .or_insert_with(first)
+                    .rows += 1;
             }
-            RowOutcome::OutOfScope => {
-                self.out_of_scope += 1;
-                if self.others.len() < OTHERS {
-                    self.others.extend(row.fields.symbol.clone());
-                }
-            }
+            RowOutcome::OutOfScope => self.out_of_scope += 1,
         }
     }
 
@@ -140,19 +123,8 @@ impl Rows {
         }
     }
 
-    /// Sets apart the declared symbols without a bar.
+    /// Leaves out the declared symbols without a bar.
     pub(super) fn close(&mut self) {
-        let empty = self.bars.extract_if(.., |(_, bars)| bars.is_empty());
-        self.without_bars = empty
-            .map(|(symbol, _)| {
-                let meant = nearest(&symbol, self.others.iter().map(String::as_str));
-                let meant = meant.map(str::to_string);
-                (symbol, meant)
-            })
-            .collect();
+        self.bars.retain(|(_, bars)| !bars.is_empty());
     }
-}
-
-pub(super) fn date(row: &RawRow) -> Option<Date> {
-    row.fields.date.as_ref()?.parse().ok()
 }

@@ -72,7 +72,7 @@ impl Inspection {
         let fact = |(name, value)| Row::plain(vec![words(name), words(value)]);
         html! {
             (table(&["", ""], facts.into_iter().map(fact)))
-            @for (symbol, meant) in &rows.without_bars {
+            @for (symbol, meant) in rows.without_bars() {
                 p.bad { "No bar of " (symbol) @if let Some(meant) = meant { "; the file has " (meant) } }
             }
             @for rebasing in &rows.rebasings { p.bad { (rebasing) } }
