@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR ?= $(FORESAIL_CACHE)/target
 XTASK := cargo xtask
 CLUSTER := $(if $(CONTEXT),--context $(CONTEXT) --registry "$(REGISTRY)" --kafka "$(KAFKA)" --s3 "$(S3)" --redis "$(REDIS)")
 
-.PHONY: help try demo test soak bench-loop bench-features bench-train check check-charts generate down status rust
+.PHONY: help try demo test soak bench-loop bench-features bench-files bench-train check check-charts generate down status rust
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ generate: rust ## Writes the CRDs from their Rust types
 
 bench-features: rust ## 24 features beside Polars, DuckDB and Spark, one bar and 29 million (peers from PyPI)
 	@python3 bench/features.py $(ARGS)
+
+bench-files: rust ## A CSV file of 5 GB beside Polars and DuckDB, one core each (peers from PyPI); ARGS="--bytes 1e8" to try
+	@python3 bench/files.py $(ARGS)
 
 bench-train: rust ## Recurrent training and inference beside Keras, TensorFlow, PyTorch and ONNX Runtime (peers from PyPI, 7 GB)
 	@python3 bench/train.py $(ARGS)

@@ -174,16 +174,18 @@ pub struct DataWindow {
     pub data_through: i64,
     /// Symbols trained on, sorted.
     pub symbols: Vec<String>,
-    /// Bars that no feature could be computed with and that were left out; absent where there were none.
+    /// Bars that no feature could be computed with, and rows that reach over a gap: both were left out. Absent where there
+    /// were none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused_bars: Vec<RefusedBars>,
 }
 
-/// Bars of a training run that were left out.
+/// Bars or rows of a training run that were left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefusedBars {
-    /// CamelCase reason, as in the quarantine: NonFinite, OutOfOrder, WrongSymbol.
+    /// CamelCase reason: of bars as in the quarantine (NonFinite, OutOfOrder, WrongSymbol), OverGap of rows that reach over
+    /// more missing sessions than `training.maxGapSessions`.
     #[schemars(length(min = 1, max = 64))]
     pub reason: String,
     /// How many.

@@ -78,7 +78,8 @@ pub struct ModelVersionSpec {
     /// What the leak guard found; a version whose guard failed is Rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leak_guard: Option<LeakGuardResult>,
-    /// Bars of the lake that no feature could be computed with and that were left out of training, by reason.
+    /// Bars of the lake that no feature could be computed with, and rows that reach over a gap, by reason: both were left out
+    /// of training.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub refused_bars: Vec<RefusedBars>,

@@ -12,6 +12,9 @@ use crate::worker_config::TrainingRecipe;
 /// Largest seed: what a JSON number holds exactly.
 const LARGEST_SEED: u64 = (1 << 53) - 1;
 
+/// Sessions that may be missing between two bars where `training.maxGapSessions` is not set.
+const MAX_GAP: u32 = 10;
+
 /// Most feature rows that a model may look at, so that those who keep rows for models they do not know yet keep enough.
 pub const LARGEST_LOOKBACK: u32 = 256;
 
@@ -32,6 +35,8 @@ pub struct TrainingParameters {
     pub validation_folds: usize,
     /// Newest sessions trained on; everything when `None`.
     pub max_sessions: Option<usize>,
+    /// Most sessions that may be missing between two bars of one row.
+    pub max_gap_sessions: usize,
     /// Random seed.
     pub seed: u64,
 }
@@ -127,6 +132,11 @@ impl TryFrom<&TrainingRecipe> for TrainingParameters {
                 1..=20,
             )?,
             max_sessions: max_sessions.transpose()?,
+            max_gap_sessions: count(
+                "spec.training.maxGapSessions",
+                spec.max_gap_sessions.unwrap_or(MAX_GAP),
+                0..=250,
+            )?,
             seed: spec.seed,
         })
     }
@@ -341,6 +351,6 @@ mod tests {
                 checked += 1;
             }
         }
-        assert_eq!(checked, 13, "every count of the schema");
+        assert_eq!(checked, 14, "every count of the schema");
     }
 }

@@ -258,10 +258,17 @@ pub struct IngestStatus {
     #[schemars(length(max = 16))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["reason"]))]
     pub refusals: Vec<RefusalCount>,
-    /// The newest price level that was accepted although no split explains it, with what was refused before it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256))]
-    pub last_rebasing: Option<String>,
+    /// Moves of the source that may be mistakes and were accepted.
+    #[schemars(range(min = 0))]
+    pub suspicious_moves: u64,
+    /// The newest of these moves, the newest last. See `source.onSuspicion`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub suspicions: Vec<SuspiciousMove>,
+    /// Bars of which high or low gave way to open or close in the last bits (a part in 10^12).
+    #[schemars(range(min = 0))]
+    pub clamped_bars: u64,
     /// Bars accepted without an open or a volume.
     #[schemars(range(min = 0))]
     pub missing_fields: u64,
@@ -353,6 +360,18 @@ pub struct RefusedFile {
     pub reason: String,
     /// What is wrong with it.
     #[schemars(length(max = 512))]
+    pub message: String,
+}
+
+/// A move between two bars that may be a mistake of the source.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SuspiciousMove {
+    /// `SuspectedSplit`, `SuspectedUnit` or `PriceJump`.
+    #[schemars(length(max = 64))]
+    pub reason: String,
+    /// Symbol, both dates and both prices in a sentence.
+    #[schemars(length(max = 256))]
     pub message: String,
 }
 
@@ -478,7 +497,7 @@ pub struct TrainingResult {
     /// What the leak guard found. A version whose guard failed is rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leak_guard: Option<LeakGuardResult>,
-    /// Bars of the lake that no feature could be computed with and that were left out, by reason.
+    /// Bars of the lake that no feature could be computed with, and rows that reach over a gap, by reason: both were left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["reason".into()]))]

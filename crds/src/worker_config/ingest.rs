@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{Installation, KafkaAddress, RoleConfig};
 use crate::names::PipelineName;
 use crate::pipeline::spec::{
-    CsvSource, DateRange, Instrument, PipelineSpec, ReplaySpec, SimulatorSource, SourceSpec,
+    CsvSource, DateRange, Instrument, OnSuspicion, PipelineSpec, ReplaySpec, SimulatorSource,
+    SourceSpec,
 };
 
 /// Configuration of the ingest worker.
@@ -44,6 +45,9 @@ pub struct BarSource {
     /// Plays later rows as if they arrived live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<ReplaySpec>,
+    /// What becomes of moves that may be mistakes of the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_suspicion: Option<OnSuspicion>,
 }
 
 impl From<&SourceSpec> for BarSource {
@@ -56,12 +60,14 @@ impl From<&SourceSpec> for BarSource {
             replay,
             // For the operator.
             stale_after_sessions: _,
+            on_suspicion,
         } = spec.clone();
         Self {
             csv,
             simulator,
             backfill,
             replay,
+            on_suspicion,
         }
     }
 }

@@ -7,6 +7,7 @@ mod finish;
 mod gate;
 mod roles;
 mod rows;
+mod suspicion;
 mod trigger;
 pub mod types;
 
@@ -36,7 +37,8 @@ pub fn plan(pipeline: &ValidatedPipeline, observed: &Observed, now: Timestamp) -
     }
     plan.take(roll_back(&plan, at));
     plan.take(pin(&plan, at));
-    if plan.prepared && !pipeline.suspend {
+    plan.stopped = suspicion::stops(&plan, at);
+    if plan.prepared && !pipeline.suspend && !plan.stopped {
         plan.take(trigger::start(&plan, at));
     }
     plan.missing_pin = unserved_pin(&plan, at).filter(|pin| observed.version(*pin).is_none());

@@ -2,6 +2,8 @@
 mod features;
 #[path = "plan_tests/recovery.rs"]
 mod recovery;
+#[path = "plan_tests/suspicion.rs"]
+mod suspicion_tests;
 
 use foresail_crds::model_manifest::{GateResult, LeakCheck, LeakGuardResult};
 use foresail_crds::model_version::ModelVersionStatus;

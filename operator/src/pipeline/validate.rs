@@ -8,7 +8,7 @@ use std::time::Duration;
 use foresail_crds::names::{PipelineName, Places};
 use foresail_crds::pipeline::conditions::{RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION};
 use foresail_crds::pipeline::spec::{
-    FeatureSetSpec, PipelineSpec, PromotionMode, RetrainTrigger, ServingSpec,
+    FeatureSetSpec, OnSuspicion, PipelineSpec, PromotionMode, RetrainTrigger, ServingSpec,
 };
 use foresail_crds::worker_config::{
     ConfigDocument, DriftWatch, Installation, RoleConfig, StreamConfig, TrainConfig, TrainingJob,
@@ -57,6 +57,8 @@ pub struct ValidatedPipeline {
     pub replay_speed: Option<f64>,
     /// The source, when its newest bar is judged by the clock.
     pub live_source: Option<LiveSource>,
+    /// What becomes of moves that may be mistakes of the source.
+    pub on_suspicion: Option<OnSuspicion>,
     /// When runs start.
     pub retraining: Retraining,
     /// Who becomes the champion.
@@ -238,6 +240,7 @@ pub fn validate(
         fingerprint,
         replay_speed,
         live_source: live_source(object),
+        on_suspicion: spec.source.on_suspicion,
         retraining,
     })
 }

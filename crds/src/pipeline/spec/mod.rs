@@ -19,7 +19,7 @@ pub use retraining::{
 pub use serving::{CacheSpec, RedisSpec, ScaleMetric, ServingSpec};
 pub use source::{
     Adjustment, CsvColumns, CsvDialect, CsvEncoding, CsvLayout, CsvSource, DateOrder, DateRange,
-    DecimalSign, Delimiter, ReplaySpec, SimulatorBreak, SimulatorSource, SourceSpec,
+    DecimalSign, Delimiter, OnSuspicion, ReplaySpec, SimulatorBreak, SimulatorSource, SourceSpec,
 };
 pub use training::{ModelKind, ModelSpec, Target, TrainingSpec};
 pub use workers::{WorkerSpec, WorkersSpec};

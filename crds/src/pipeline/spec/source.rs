@@ -40,6 +40,34 @@ pub struct SourceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 250))]
     pub stale_after_sessions: Option<u32>,
+    /// What becomes of moves that may be mistakes of the source. Without it `Stop` for a first training, and `Warn` once there
+    /// is a version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_suspicion: Option<OnSuspicion>,
+}
+
+/// What becomes of moves that may be mistakes of the source, and may be none: a one-session move that a usual split
+/// explains within 2 % and that no column or adjusted close declares (`SuspectedSplit`), all prices 50 times or more
+/// those before, or a fiftieth of them (`SuspectedUnit`), and a tripling or worse in a session (`PriceJump`). `Warn` uses
+/// these bars and tells the moves in `status.ingest.suspicions`. `Quarantine` holds them back, until the third in a row is on
+/// the new level. `Stop` is as `Warn`, and no training starts. Without it `Stop` for a first training, and `Warn` once there
+/// is a version. A single bar in another unit goes to quarantine whatever is declared here.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OnSuspicion {
+    /// The bar is used, and the move is told in `status.ingest.suspicions`.
+    Warn,
+    /// The bar goes to quarantine, and so does the next when it fits the first. The third in a row is taken for a new level of
+    /// the price: it is used, and told.
+    Quarantine,
+    /// The bar is used and the move is told, and no training starts: `TrainingHealthy` says which moves there are.
+    Stop,
+}
+
+impl OnSuspicion {
+    /// What a person can do about suspicious moves, for a message.
+    pub const ADVICE: &str = "correct the source, name its column of splits in source.csv.columns.splitFactor, or set \
+                              source.onSuspicion to Warn to learn from these moves as they are, or to Quarantine to hold \
+                              them back";
 }
 
 /// Daily bars in a CSV file.

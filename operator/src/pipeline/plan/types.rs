@@ -163,6 +163,8 @@ pub struct Plan {
     pub rollback: Option<String>,
     /// The prepare Job has succeeded for the present configuration.
     pub prepared: bool,
+    /// Moves of the source may be mistakes, and no run starts before a person says what they are.
+    pub stopped: bool,
     /// There are predictors, or will be. They stay when no champion is left: they answer with what they have loaded.
     pub serves: bool,
     /// The pinned version does not exist.

@@ -2,6 +2,7 @@
 
 use foresail_crds::Role;
 use foresail_crds::pipeline::conditions as names;
+use foresail_crds::pipeline::spec::OnSuspicion;
 use foresail_crds::pipeline::status::{
     ErrorClass, PipelineStatus, RunRecord, RunState, WorkerError,
 };
@@ -190,6 +191,9 @@ fn lost(status: &PipelineStatus) -> Option<String> {
 fn training(facts: Facts<'_>) -> PartState {
     let type_ = names::TRAINING_HEALTHY;
     let run = facts.plan.run.as_ref();
+    if facts.plan.stopped && facts.plan.running().is_none() {
+        return suspicious(&facts.observed.status);
+    }
     if let Some(run) = run.filter(|run| run.state == RunState::Failed) {
         return failed_run(run);
     }
@@ -207,6 +211,22 @@ fn training(facts: Facts<'_>) -> PartState {
         PartState::good(type_, "Running", what)
     } else {
         PartState::good(type_, "Starting", format!("{what}: its pod is starting"))
+    }
+}
+
+/// Moves of the source may be mistakes. A person must say what they are before they are learnt from.
+fn suspicious(status: &PipelineStatus) -> PartState {
+    let ingest = status.ingest.as_ref();
+    let moves = ingest.map_or(0, |ingest| ingest.suspicious_moves);
+    let newest = ingest.map(source::newest_suspicions).unwrap_or_default();
+    let message = format!(
+        "{} moves of the source may be mistakes, and no training starts: {newest}; {}",
+        thousands(moves),
+        OnSuspicion::ADVICE
+    );
+    PartState {
+        stalled: true,
+        ..PartState::waiting(names::TRAINING_HEALTHY, "SuspiciousMoves", message)
     }
 }
 
@@ -334,7 +354,7 @@ fn refusal(facts: Facts<'_>, type_: &'static str) -> Option<PartState> {
 #[cfg(test)]
 mod tests {
     use foresail_crds::pipeline::status::{
-        IngestStatus, LakeStatus, PrepareStatus, RefusalCount, StreamStatus,
+        IngestStatus, LakeStatus, PrepareStatus, RefusalCount, StreamStatus, SuspiciousMove,
     };
     use foresail_crds::worker_config::{ServedVersion, ServingConfig};
 
@@ -467,6 +487,45 @@ mod tests {
         }
         let unknown = sources(1_201, 1_201, vec![]);
         assert_eq!(unknown.reason, "RowsRefused", "whatever is not known");
+    }
+
+    #[test]
+    fn suspicious_moves_are_told_and_where_they_stop_training_with_what_to_write() {
+        let p = pipeline(|_| {});
+        let mut plan = Plan {
+            prepared: true,
+            stopped: true,
+            ..Plan::default()
+        };
+        let message =
+            "ACME: 2020-01-02 closes at 100 and 2020-01-03 at 25, as after a split of 4:1";
+        let mut observed = Observed::default();
+        observed.status.ingest = Some(IngestStatus {
+            suspicious_moves: 1_200,
+            suspicions: vec![SuspiciousMove {
+                reason: "SuspectedSplit".into(),
+                message: message.into(),
+            }],
+            ..IngestStatus::default()
+        });
+        let training = |plan: &Plan| {
+            let conditions = conditions_of(&p, plan, &observed);
+            let stalled = find(&conditions, "Stalled").is_some();
+            (
+                find(&conditions, "TrainingHealthy").unwrap().clone(),
+                stalled,
+            )
+        };
+        let (stopped, stalled) = training(&plan);
+        assert_eq!(
+            (stopped.status.as_str(), stopped.reason.as_str(), stalled),
+            ("False", "SuspiciousMoves", true)
+        );
+        for part in ["1,200 moves", message, "source.onSuspicion to Warn"] {
+            assert!(stopped.message.contains(part), "{}", stopped.message);
+        }
+        plan.stopped = false;
+        assert_eq!(training(&plan).0.status, "True");
     }
 
     #[test]

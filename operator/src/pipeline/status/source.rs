@@ -16,6 +16,8 @@ const COMPLETE: &str = "SourceComplete";
 const MISFITS: [&str; 3] = ["CalendarDoesNotFit", "RowsRefused", "NoBars"];
 /// Symbols without a bar that are named.
 const NAMED: usize = 5;
+/// Suspicious moves that are named.
+const MOVES: usize = 3;
 
 /// A source that is another one than the spec describes. A person must say which, so it is not waited for.
 pub(super) fn misfit(pipeline: &ValidatedPipeline, ingest: &IngestStatus) -> Option<PartState> {
@@ -30,8 +32,9 @@ pub(super) fn misfit(pipeline: &ValidatedPipeline, ingest: &IngestStatus) -> Opt
 /// A source that is being read, or has been.
 pub(super) fn read(pipeline: &ValidatedPipeline, ingest: &IngestStatus) -> PartState {
     let type_ = names::SOURCES_READY;
+    let moves = suspicious_moves(ingest);
     if !ingest.source_complete {
-        return PartState::good(type_, "Reading", "bars arrive");
+        return PartState::good(type_, "Reading", format!("bars arrive{moves}"));
     }
     let mut message = format!(
         "{} rows read: {} sent, {} unchanged, {} in quarantine{}",
@@ -52,6 +55,7 @@ pub(super) fn read(pipeline: &ValidatedPipeline, ingest: &IngestStatus) -> PartS
             message.push_str(&format!(", the first is {name}: {reason}: {why}"));
         }
     }
+    message.push_str(&moves);
     if pipeline.live_source.is_none() {
         return PartState::good(type_, COMPLETE, message);
     }
@@ -97,7 +101,8 @@ pub(super) fn event(
 
 fn is_worth_telling(ingest: &IngestStatus) -> bool {
     let left_out = ingest.files.as_ref().is_some_and(|files| files.refused > 0);
-    ingest.rows_quarantined > 0 || left_out || ingest.symbols.iter().any(|s| s.bars == 0)
+    let without_bars = ingest.symbols.iter().any(|s| s.bars == 0);
+    ingest.rows_quarantined > 0 || ingest.suspicious_moves > 0 || left_out || without_bars
 }
 
 /// The calendar has not the days of the source.
@@ -157,6 +162,25 @@ fn most_frequent(ingest: &IngestStatus, before: &str, after: &str) -> String {
     })
 }
 
+/// How many moves may be mistakes, and the newest of them; nothing when there are none.
+fn suspicious_moves(ingest: &IngestStatus) -> String {
+    if ingest.suspicious_moves == 0 {
+        return String::new();
+    }
+    let moves = thousands(ingest.suspicious_moves);
+    format!(
+        "; {moves} moves may be mistakes: {}",
+        newest_suspicions(ingest)
+    )
+}
+
+/// The newest moves that may be mistakes, each in a sentence.
+pub(super) fn newest_suspicions(ingest: &IngestStatus) -> String {
+    let newest = ingest.suspicions.iter().rev().take(MOVES);
+    let sentences = newest.map(|found| format!("{}: {}", found.reason, found.message));
+    sentences.collect::<Vec<_>>().join("; ")
+}
+
 /// `no bar of AAPL (the source has AAPL.US) and TSLA`; `None` when every symbol has one.
 fn without_bars(symbols: &[SymbolBars]) -> Option<String> {
     let empty: Vec<_> = symbols.iter().filter(|s| s.bars == 0).collect();
@@ -176,7 +200,7 @@ fn without_bars(symbols: &[SymbolBars]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use foresail_crds::pipeline::status::{RefusalCount, RefusedFile, SourceFiles};
+    use foresail_crds::pipeline::status::{RefusalCount, RefusedFile, SourceFiles, SuspiciousMove};
     use foresail_domain::TradingCalendar;
     use serde_json::json;
 
@@ -273,6 +297,29 @@ mod tests {
     }
 
     #[test]
+    fn moves_that_may_be_mistakes_are_told_while_bars_arrive_and_after() {
+        let mut seen = ingest();
+        seen.suspicious_moves = 1_200;
+        seen.suspicions = (0..8)
+            .map(|i| SuspiciousMove {
+                reason: "SuspectedSplit".into(),
+                message: format!("S{i} moved"),
+            })
+            .collect();
+        let newest = "; 1,200 moves may be mistakes: SuspectedSplit: S7 moved; SuspectedSplit: S6 moved; \
+                      SuspectedSplit: S5 moved";
+        let part = read(&live(), &seen);
+        assert!(
+            part.message
+                .contains(&format!("{newest}; nothing new since")),
+            "{}",
+            part.message
+        );
+        seen.source_complete = false;
+        assert_eq!(read(&live(), &seen).message, format!("bars arrive{newest}"));
+    }
+
+    #[test]
     fn days_of_another_calendar_name_it() {
         let mut seen = ingest();
         seen.fitting_calendar = Some(TradingCalendar::AlwaysOpen);
@@ -321,6 +368,11 @@ mod tests {
         );
         assert_eq!(told("UpToDate", "UpToDate", &refused), None);
         assert_eq!(told("Reading", "UpToDate", &well), None);
+        let suspicious = IngestStatus {
+            suspicious_moves: 1,
+            ..well.clone()
+        };
+        assert!(told("Reading", "UpToDate", &suspicious).is_some());
         assert_eq!(told("UpToDate", "NoBars", &well).as_deref(), Some("NoBars"));
         assert_eq!(told("NoBars", "NoBars", &well), None);
         assert_eq!(told("UpToDate", "KafkaUnreachable", &refused), None);

@@ -4,16 +4,17 @@
 use std::collections::{HashMap, HashSet};
 
 use foresail_crds::RoleError;
-use foresail_crds::pipeline::spec::{CsvEncoding, CsvSource};
+use foresail_crds::pipeline::spec::{CsvEncoding, CsvSource, OnSuspicion};
 use foresail_crds::records::Refusal;
 use foresail_crds::worker_config::IngestConfig;
-use foresail_domain::corporate::{self, Action, AdjustedRow};
+use foresail_domain::corporate::{self, Action, AdjustedRow, Rounding};
 use foresail_domain::{Bar, Interval, TradingCalendar};
 use jiff::civil::Date;
 
-use crate::jumps::{Level, Move, Rebasing};
 use crate::lines::LONGEST_ROW;
 use crate::row::{Fields, RawRow, shown};
+use smol_str::SmolStr;
+use crate::suspicions::{Judge, Level, Move, Suspicion};
 
 /// First year whose sessions calendars know; before, exchanges traded on Saturdays as well.
 const CALENDARS_FROM: i16 = 1960;
@@ -21,18 +22,32 @@ const CALENDARS_FROM: i16 = 1960;
 /// moves them apart in the last bits.
 const LAST_BITS: f64 = 1e-12;
 
-/// Open, high and low.
-type Range = (Option<f64>, Option<f64>, Option<f64>);
+/// Open, high and low, and whether one of them had to give way.
+struct Range {
+    open: Option<f64>,
+    high: Option<f64>,
+    low: Option<f64>,
+    clamped: bool,
+}
 
 /// What a row is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RowOutcome {
-    /// A bar to send, and the new price level that it stands for.
-    Bar(Bar, Option<Rebasing>),
+    /// A bar to send, and what is to be told of it.
+    Bar(Bar, Notes),
     /// To quarantine.
     Refused(Refusal),
     /// Another symbol, or a date outside backfill and replay: not part of this Pipeline.
     OutOfScope,
+}
+
+/// What is to be told of an accepted bar.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Notes {
+    /// Its move looks like a mistake of the source.
+    pub suspicion: Option<Suspicion>,
+    /// High or low gave way to open or close in the last bits.
+    pub clamped: bool,
 }
 
 /// State over the rows seen so far.
@@ -44,6 +59,7 @@ pub struct Checker {
     zero_open_is_missing: bool,
     /// UTF-8 is declared.
     utf8: bool,
+    judge: Judge,
     provider: &'static str,
     last: HashMap<String, Last>,
 }
@@ -51,12 +67,20 @@ pub struct Checker {
 /// The last good row of a symbol.
 struct Last {
     date: Date,
-    adjusted: Option<AdjustedRow>,
+    adjusted: Adjusted,
     level: Level,
 }
 
 /// What was known of a symbol.
 pub struct Kept(Last);
+
+/// What is known of the adjusted closes of a symbol.
+#[derive(Clone, Default)]
+struct Adjusted {
+    /// The last row that had one: steps are taken from it over rows that have none.
+    row: Option<AdjustedRow>,
+    rounding: Rounding,
+}
 
 impl Checker {
     /// A checker before the first row.
@@ -76,6 +100,10 @@ impl Checker {
             to: date_of(last, "the end of backfill or replay")?,
             utf8: source.csv.as_ref().is_some_and(is_utf8),
             zero_open_is_missing: source.csv.as_ref().is_some_and(|c| c.zero_open_is_missing),
+            judge: Judge {
+                calendar: config.calendar,
+                holds: source.on_suspicion == Some(OnSuspicion::Quarantine),
+            },
             provider,
             last: HashMap::new(),
         })
@@ -84,7 +112,7 @@ impl Checker {
     /// Checks the next row; `now` is wall time in milliseconds UTC.
     pub fn check(&mut self, row: &RawRow, now: i64) -> RowOutcome {
         match self.bar(row, now) {
-            Ok(Some((bar, rebasing))) => RowOutcome::Bar(bar, rebasing),
+            Ok(Some((bar, notes))) => RowOutcome::Bar(bar, notes),
             Ok(None) => RowOutcome::OutOfScope,
             Err(refusal) => RowOutcome::Refused(refusal),
         }
@@ -113,7 +141,7 @@ impl Checker {
         self.last.insert(symbol, kept.0);
     }
 
-    fn bar(&mut self, row: &RawRow, now: i64) -> Result<Option<(Bar, Option<Rebasing>)>, Refusal> {
+    fn bar(&mut self, row: &RawRow, now: i64) -> Result<Option<(Bar, Notes)>, Refusal> {
         let Some((symbol, date)) = self.identity(row, now)? else {
             return Ok(None);
         };
@@ -123,19 +151,20 @@ impl Checker {
                 format!("a later row has {symbol} of {date} too, and the last one counts");
             return Err(Refusal::new("Superseded", message));
         }
-        let previous = self.in_order(&symbol, date)?;
+        let last = self.in_order(symbol, date)?;
         let close = number(fields.close.as_deref(), "close")?
             .ok_or_else(|| Refusal::new("MissingClose", "close is empty"))?;
-        let adjusted = adjusted_row(fields, close)?;
-        let action = action(fields, previous, adjusted)?;
-        let (open, high, low) = self.range(fields, close)?;
+        let adjusted = adjusted(row, last, close)?;
+        let previous = last.and_then(|last| last.adjusted.row);
+        let action = action(fields, previous, &adjusted)?;
+        let range = self.range(fields, close)?;
         let bar = Bar {
-            symbol: symbol.clone(),
+            symbol: symbol.to_owned(),
             interval: Interval::Daily,
             event_time: self.calendar.session_end(date),
-            open,
-            high,
-            low,
+            open: range.open,
+            high: range.high,
+            low: range.low,
             close,
             volume: number(fields.volume.as_deref(), "volume")?,
             split_factor: action.split_factor,
@@ -146,13 +175,16 @@ impl Checker {
         };
         bar.check(now)
             .map_err(|e| Refusal::new(e.reason(), e.to_string()))?;
-        let rebasing = self.accept(&bar, date, adjusted)?;
-        Ok(Some((bar, rebasing)))
+        let notes = Notes {
+            suspicion: self.accept(&bar, date, adjusted)?,
+            clamped: range.clamped,
+        };
+        Ok(Some((bar, notes)))
     }
 
     /// Open, high and low.
     fn range(&self, fields: &Fields, close: f64) -> Result<Range, Refusal> {
-        let price = |text: &Option<String>, name| number(text.as_deref(), name);
+        let price = |text: &Option<SmolStr>, name| number(text.as_deref(), name);
         let mut open = price(&fields.open, "open")?;
         let (mut high, mut low) = (price(&fields.high, "high")?, price(&fields.low, "low")?);
         if self.zero_open_is_missing {
@@ -163,23 +195,29 @@ impl Checker {
             }
             open = open.filter(|price| *price != 0.0);
         }
+        let declared = (high, low);
         for price in [open, Some(close)].into_iter().flatten() {
             let near = |bound: f64| (price - bound).abs() <= bound.abs() * LAST_BITS;
             high = high.map(|high| if near(high) { high.max(price) } else { high });
             low = low.map(|low| if near(low) { low.min(price) } else { low });
         }
-        Ok((open, high, low))
+        Ok(Range {
+            open,
+            high,
+            low,
+            clamped: (high, low) != declared,
+        })
     }
 
     /// Symbol and date of a row; `None` when it is not part of this Pipeline.
-    fn identity(&self, row: &RawRow, now: i64) -> Result<Option<(String, Date)>, Refusal> {
+    fn identity<'a>(&self, row: &'a RawRow, now: i64) -> Result<Option<(&'a str, Date)>, Refusal> {
         let fields = &row.fields;
         if *fields == Fields::default() {
             return Err(unreadable(row, self.utf8));
         }
         let symbol = fields
             .symbol
-            .clone()
+            .as_deref()
             .ok_or_else(|| Refusal::new("MissingSymbol", "symbol is empty"))?;
         let text = fields
             .date
@@ -201,19 +239,19 @@ impl Checker {
             return Err(Refusal::new("OffSession", message));
         }
         let outside = self.from.is_some_and(|f| date < f) || self.to.is_some_and(|t| date > t);
-        let declared = !outside && self.symbols.contains(&symbol);
+        let declared = !outside && self.symbols.contains(symbol);
         Ok(declared.then_some((symbol, date)))
     }
 
-    /// Takes a bar for the last one of its symbol, unless its prices have jumped.
+    /// Takes a bar for the last one of its symbol, unless its move is held back.
     fn accept(
         &mut self,
         bar: &Bar,
         date: Date,
-        adjusted: Option<AdjustedRow>,
-    ) -> Result<Option<Rebasing>, Refusal> {
+        adjusted: Adjusted,
+    ) -> Result<Option<Suspicion>, Refusal> {
         let Some(last) = self.last.get_mut(&bar.symbol) else {
-            let level = Level::new(bar);
+            let level = Level::new(bar, date);
             let first = Last {
                 date,
                 adjusted,
@@ -222,23 +260,17 @@ impl Checker {
             self.last.insert(bar.symbol.clone(), first);
             return Ok(None);
         };
-        let rebasing = match last.level.next(bar) {
-            Move::Jump(factor) => {
-                let message = format!(
-                    "close {} is {factor:.4} times the one before, no split explains it",
-                    bar.close
-                );
-                return Err(Refusal::new("PriceJump", message));
-            }
-            Move::Rebased(rebasing) => Some(rebasing),
+        let suspicion = match last.level.next(bar, date, self.judge) {
+            Move::Held(held) => return Err(Refusal::new(held.reason(), held.to_string())),
+            Move::Told(told) => Some(told),
             Move::Usual => None,
         };
         (last.date, last.adjusted) = (date, adjusted);
-        Ok(rebasing)
+        Ok(suspicion)
     }
 
     /// The symbol's last good row, when this date comes after it.
-    fn in_order(&self, symbol: &str, date: Date) -> Result<Option<AdjustedRow>, Refusal> {
+    fn in_order(&self, symbol: &str, date: Date) -> Result<Option<&Last>, Refusal> {
         match self.last.get(symbol) {
             Some(last) if last.date == date => Err(Refusal::new(
                 "Duplicate",
@@ -249,8 +281,7 @@ impl Checker {
                 let message = format!("{symbol} of {date} comes after its bar of {last}");
                 Err(Refusal::new("OutOfOrder", message))
             }
-            Some(last) => Ok(last.adjusted),
-            None => Ok(None),
+            last => Ok(last),
         }
     }
 }
@@ -310,42 +341,64 @@ pub(crate) fn read_date(text: &str) -> Option<Date> {
 
 fn number(text: Option<&str>, field: &'static str) -> Result<Option<f64>, Refusal> {
     let Some(text) = text else { return Ok(None) };
-    let lower = text.to_ascii_lowercase();
-    if ["nan", "null", "na", "n/a"].contains(&lower.as_str()) {
+    let value = text.parse::<f64>();
+    if let Ok(value) = value
+        && value.is_finite()
+    {
+        return Ok(Some(value));
+    }
+    let is_nothing = |word: &&str| word.eq_ignore_ascii_case(text);
+    if ["nan", "null", "na", "n/a"].iter().any(is_nothing) {
         return Ok(None);
     }
-    let refuse = |reason, what: &str| {
-        let message = format!("{field} `{}` is not a {what}", shown(text));
-        Refusal::new(reason, message)
+    let (reason, what) = match value {
+        Ok(_) => ("NotFinite", "finite number"),
+        Err(_) => ("NotANumber", "number"),
     };
-    let value: f64 = text.parse().map_err(|_| refuse("NotANumber", "number"))?;
-    if value.is_finite() {
-        Ok(Some(value))
-    } else {
-        Err(refuse("NotFinite", "finite number"))
-    }
+    let message = format!("{field} `{}` is not a {what}", shown(text));
+    Err(Refusal::new(reason, message))
 }
 
-fn adjusted_row(fields: &Fields, close: f64) -> Result<Option<AdjustedRow>, Refusal> {
-    let Some(text) = fields.adjusted_close.as_deref() else {
-        return Ok(None);
+/// What is known of a symbol's adjusted closes with this row: its own, or one from between those around it.
+fn adjusted(row: &RawRow, last: Option<&Last>, close: f64) -> Result<Adjusted, Refusal> {
+    let Adjusted {
+        row: previous,
+        mut rounding,
+    } = last.map(|last| last.adjusted.clone()).unwrap_or_default();
+    let own = number(row.fields.adjusted_close.as_deref(), "adjusted close")?;
+    let own = own.filter(|value| *value > 0.0);
+    own.iter().for_each(|value| rounding.add(*value));
+    let adjusted_half_unit = rounding.half_unit();
+    let row_of = |close, adjusted| AdjustedRow {
+        close,
+        adjusted,
+        adjusted_half_unit,
     };
-    let adjusted = number(Some(text), "adjusted close")?.filter(|v| *v > 0.0);
-    Ok(adjusted.map(|adjusted| {
-        let adjusted_half_unit = corporate::half_unit(text);
-        AdjustedRow {
+    let filled = || {
+        let (previous, next) = (previous?, row.next_adjusted.as_deref()?);
+        let [next_close, next] = next.each_ref().map(|text| text.parse().ok());
+        let next = row_of(next_close?, next?);
+        let before = last?.level.close();
+        let filled = corporate::fill(
+            row_of(previous.close, previous.adjusted),
+            before,
             close,
-            adjusted,
-            adjusted_half_unit,
-        }
-    }))
+            next,
+        );
+        Some(row_of(close, filled))
+    };
+    let own = own.map(|own| row_of(close, own));
+    Ok(Adjusted {
+        row: own.or_else(filled).or(previous),
+        rounding,
+    })
 }
 
 /// From the source's own columns where it has them, otherwise from the adjusted close.
 fn action(
     fields: &Fields,
     previous: Option<AdjustedRow>,
-    current: Option<AdjustedRow>,
+    adjusted: &Adjusted,
 ) -> Result<Action, Refusal> {
     if fields.split_factor.is_some() || fields.dividend.is_some() {
         // Vendors write 0 on a day without a split.
@@ -359,9 +412,12 @@ fn action(
         });
     }
     let both = previous
-        .zip(current)
+        .zip(adjusted.row)
         .filter(|(p, c)| p.close > 0.0 && c.close > 0.0);
-    Ok(both.map_or(Action::NONE, |(p, c)| corporate::derive(p, c)))
+    Ok(both.map_or(Action::NONE, |(mut p, c)| {
+        p.adjusted_half_unit = c.adjusted_half_unit;
+        corporate::derive(p, c)
+    }))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use smol_str::SmolStr;
 
 const NOW: i64 = 1_700_000_000_000;
 
@@ -25,7 +26,7 @@ fn row(text: &str) -> RawRow {
         text.split(',')
             .nth(i)
             .filter(|t| !t.is_empty())
-            .map(str::to_string)
+            .map(SmolStr::from)
     };
     let fields = Fields {
         symbol: get(0),
@@ -46,6 +47,7 @@ fn row(text: &str) -> RawRow {
         length: text.len() as u64,
         fields,
         superseded: false,
+        next_adjusted: None,
     }
 }
 
@@ -129,6 +131,13 @@ fn high_and_low_give_way_in_the_last_bits_only() {
     let text = format!("X,2000-03-01,{above},{close},{close},{above},10");
     let found = bar(&mut checker, &row(&text));
     assert_eq!((found.high, found.low), (Some(above), Some(close)));
+    let notes = |outcome| match outcome {
+        RowOutcome::Bar(_, notes) => notes,
+        other => panic!("{other:?}"),
+    };
+    let text = format!("Y,2000-03-01,{above},{close},{close},{above},10");
+    assert!(notes(checker.check(&row(&text), NOW)).clamped);
+    assert!(!notes(checker.check(&row("Y,2000-03-02,50,51,49,50,10"), NOW)).clamped);
     let refused = checker.check(&row("X,2000-03-02,50,50.78,49,50.7801,10"), NOW);
     assert!(matches!(refused, RowOutcome::Refused(r) if r.reason == "OutsideRange"));
 }
@@ -167,8 +176,10 @@ fn closes(checker: &mut Checker, closes: &[f64]) -> Vec<String> {
         let text = format!("X,{date},{close},{close},{close},{close},10");
         date = TradingCalendar::Xnys.next_session(date);
         match checker.check(&row(&text), NOW) {
-            RowOutcome::Bar(_, None) => "good".to_string(),
-            RowOutcome::Bar(_, Some(rebasing)) => rebasing.to_string(),
+            RowOutcome::Bar(_, notes) => match notes.suspicion.filter(|told| told.held > 0) {
+                Some(level) => level.to_string(),
+                None => "good".to_string(),
+            },
             RowOutcome::Refused(refusal) => refusal.reason.to_string(),
             RowOutcome::OutOfScope => "out of scope".to_string(),
         }
@@ -183,7 +194,7 @@ fn a_bar_that_is_a_hundred_times_too_large_or_small_is_refused_and_leaves_no_tra
             &mut checker(json!({})),
             &[5.0, 5.1 * wrong, 5.2, 5.0 * wrong, 5.3],
         );
-        let expected = ["good", "PriceJump", "good", "PriceJump", "good"];
+        let expected = ["good", "SuspectedUnit", "good", "SuspectedUnit", "good"];
         assert_eq!(found, expected, "{wrong}");
     }
 }
@@ -210,14 +221,16 @@ fn a_run_on_a_new_level_is_a_rebasing_and_told() {
     );
     let expected = [
         "good",
-        "PriceJump",
-        "PriceJump",
+        "SuspectedUnit",
+        "SuspectedUnit",
         "told",
         "good",
-        "PriceJump",
+        "SuspectedUnit",
     ];
     for (found, expected) in found.iter().zip(expected) {
-        let found = if found.starts_with("X: prices moved from 5 to 520 (104.0000 times)") {
+        let found = if found.starts_with(
+            "X: 2000-03-01 closes at 5 and 2000-03-06 at 520, all prices 104.0000 times",
+        ) {
             "told"
         } else {
             found.as_str()
@@ -229,7 +242,7 @@ fn a_run_on_a_new_level_is_a_rebasing_and_told() {
         &mut checker(json!({})),
         &[5.0, 500.0, 0.05, 500.0, 0.05, 5.0],
     );
-    assert!(found[1..5].iter().all(|outcome| outcome == "PriceJump"));
+    assert!(found[1..5].iter().all(|outcome| outcome == "SuspectedUnit"));
     assert_eq!(found[5], "good");
 }
 
@@ -242,7 +255,7 @@ fn one_row_again_and_again_is_no_run() {
         let RowOutcome::Refused(refusal) = outcome else {
             panic!("{outcome:?}");
         };
-        assert_eq!(refusal.reason, "PriceJump");
+        assert_eq!(refusal.reason, "SuspectedUnit");
     }
 }
 
@@ -252,7 +265,7 @@ fn a_declared_split_explains_a_jump() {
     let mut checker = Checker::new(&config(source), "csv").unwrap();
     let mut outcome = |date: &str, close: &str, split: Option<&str>| {
         let mut row = row(&format!("X,{date},,,,{close},10"));
-        row.fields.split_factor = split.map(str::to_string);
+        row.fields.split_factor = split.map(SmolStr::from);
         match checker.check(&row, NOW) {
             RowOutcome::Bar(..) => "good",
             RowOutcome::Refused(refusal) => refusal.reason,
@@ -262,8 +275,8 @@ fn a_declared_split_explains_a_jump() {
     assert_eq!(outcome("2000-03-01", "0.05", None), "good");
     // A reverse split 1:100, and one that is not there.
     assert_eq!(outcome("2000-03-02", "5.1", Some("0.01")), "good");
-    assert_eq!(outcome("2000-03-03", "5.0", Some("0.01")), "PriceJump");
-    assert_eq!(outcome("2000-03-06", "0.05", Some("1")), "PriceJump");
+    assert_eq!(outcome("2000-03-03", "5.0", Some("0.01")), "SuspectedUnit");
+    assert_eq!(outcome("2000-03-06", "0.05", Some("1")), "SuspectedUnit");
 }
 
 #[test]
@@ -300,7 +313,7 @@ fn the_simulator_makes_no_jumps_of_its_own() {
         }
     }
     assert!(
-        !reasons.is_empty() && !reasons.contains_key("PriceJump"),
+        !reasons.is_empty() && !reasons.contains_key("SuspectedUnit"),
         "{reasons:?}"
     );
 }
@@ -325,4 +338,98 @@ fn a_row_that_is_no_utf_8_where_that_is_declared_says_so() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// Split factors and dividends of rows of X, one a session, each with its close and adjusted close as they are printed.
+fn actions(rows: &[(&str, &str)]) -> Vec<(f64, f64)> {
+    let mut date: Date = "2000-03-01".parse().unwrap();
+    let raw: Vec<RawRow> = rows
+        .iter()
+        .map(|(close, adjusted)| {
+            let text = format!("X,{date},,,,{close},10,{adjusted}");
+            date = TradingCalendar::Xnys.next_session(date);
+            row(&text)
+        })
+        .collect();
+    let rows = crate::order::with_next_adjusted(raw.into_iter().map(Ok));
+    let mut checker = checker(json!({}));
+    rows.map(|row| {
+        let bar = bar(&mut checker, &row.unwrap());
+        (bar.split_factor, bar.dividend)
+    })
+    .collect()
+}
+
+#[test]
+fn steps_of_the_adjusted_close_are_taken_over_holes() {
+    let whole = [
+        ("100", "25"),
+        ("101", "25.25"),
+        ("25.5", "25.5"),
+        ("26", "26"),
+    ];
+    let none = (1.0, 0.0);
+    let expected = [none, none, (4.0, 0.0), none];
+    assert_eq!(actions(&whole), expected);
+    for holes in [&[2][..], &[1], &[1, 2]] {
+        let mut rows = whole;
+        holes.iter().for_each(|hole| rows[*hole].1 = "");
+        assert_eq!(actions(&rows), expected, "{holes:?}");
+    }
+    // A dividend of one per cent, and the day before it without an adjusted close.
+    let before = ("100.37", "99.3663");
+    let after = ("100.37", "100.37");
+    let paid = actions(&[before, before, ("100.37", ""), after, after]);
+    assert_eq!(paid[..3], [none; 3]);
+    assert!((paid[3].1 - 1.0037).abs() < 1e-3, "{paid:?}");
+    // Nobody knows what comes behind the end of the file.
+    assert_eq!(actions(&[("100", "100"), ("25", "")]), [none; 2]);
+}
+
+#[test]
+fn the_same_numbers_give_the_same_bars_however_they_are_printed() {
+    let numbers: Vec<(f64, f64)> = (0..200)
+        .map(|i| {
+            let close = f64::from(4000 + (i * 37) % 400) / 100.0;
+            let factor = if i < 100 { 0.985 } else { 1.0 };
+            (close, (close * factor * 100.0).round() / 100.0)
+        })
+        .collect();
+    let printed = |print: fn(f64) -> String| {
+        let rows: Vec<_> = numbers
+            .iter()
+            .map(|(c, a)| (print(*c), print(*a)))
+            .collect();
+        let rows: Vec<_> = rows.iter().map(|(c, a)| (c.as_str(), a.as_str())).collect();
+        actions(&rows)
+    };
+    let two = printed(|value| format!("{value:.2}"));
+    assert_eq!(two, printed(|value| value.to_string()));
+    assert_eq!(two, printed(|value| format!("{value:.6}")));
+    let dividends: Vec<usize> = (0..two.len()).filter(|i| two[*i].1 > 0.0).collect();
+    assert_eq!(dividends, [100], "{two:?}");
+    assert!(two.iter().all(|action| action.0 == 1.0));
+}
+
+#[test]
+fn moves_that_markets_make_are_held_back_where_it_is_declared() {
+    let source = |policy: Option<&str>| {
+        let mut source = json!({"csv": {"uri": "http://h/f.csv"}});
+        if let Some(policy) = policy {
+            source["onSuspicion"] = json!(policy);
+        }
+        Checker::new(&config(source), "csv").unwrap()
+    };
+    let prices = [100.0, 101.0, 25.3, 25.5, 25.4, 80.0];
+    for policy in [None, Some("Warn"), Some("Stop")] {
+        let found = closes(&mut source(policy), &prices);
+        assert!(found.iter().all(|outcome| outcome == "good"), "{found:?}");
+    }
+    let found = closes(&mut source(Some("Quarantine")), &prices);
+    assert_eq!(found[2..4], ["SuspectedSplit", "SuspectedSplit"]);
+    assert!(
+        found[4].ends_with("its first 2 bars are in quarantine as SuspectedSplit"),
+        "{found:?}"
+    );
+    assert_eq!(found[5], "PriceJump");
 }

@@ -14,6 +14,8 @@ use crate::dialect::{Dialect, HEAD};
 use crate::expanded::{Expanded, FileLines, RowMaker, read_failed};
 use crate::row::RawRow;
 
+/// Bytes that are read at once.
+const BUFFER: usize = 128 << 10;
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Iterator over data rows. An error ends it.
@@ -88,7 +90,8 @@ fn opened<'a>(
         head.drain(..BYTE_ORDER_MARK.len());
     }
     let reader = io::Cursor::new(head.clone()).chain(text);
-    Ok((Box::new(BufReader::new(reader)), head, whole))
+    let reader = BufReader::with_capacity(BUFFER, reader);
+    Ok((Box::new(reader), head, whole))
 }
 
 fn start_of(reader: &mut (impl Read + ?Sized)) -> io::Result<Vec<u8>> {
@@ -241,7 +244,8 @@ mod tests {
             let dialect = serde_json::json!({"encoding": encoding});
             spec.dialect = Some(serde_json::from_value(dialect).unwrap());
             let rows = rows(&damaged, &spec).into_iter();
-            rows.map(|row| row.fields.symbol).collect()
+            rows.map(|row| row.fields.symbol.map(String::from))
+                .collect()
         };
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(symbols(None), [some("Ü"), some("Fü")]);

@@ -9,7 +9,6 @@ mod numbers;
 pub(crate) mod text;
 mod words;
 
-use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 
 use foresail_crds::RoleError;
@@ -19,7 +18,8 @@ use foresail_crds::role_error::shown_address;
 use crate::described::Described;
 use crate::lines::Lines;
 use crate::row::Fields;
-use crate::split::Splitter;
+use smol_str::SmolStr;
+use crate::split::{Row, Splitter};
 use columns::BarColumns;
 use layout::Layout;
 use numbers::Kind;
@@ -97,6 +97,14 @@ impl Dialect {
         Ok(found)
     }
 
+    /// Whether splits and dividends are derived from the adjusted close.
+    pub(crate) fn derives_actions(&self) -> bool {
+        let derives = |bar: &BarColumns| {
+            bar.adjusted_close.is_some() && bar.split_factor.or(bar.dividend).is_none()
+        };
+        self.layout.columns.bars.iter().any(derives)
+    }
+
     /// What the numbers and the dates of the first rows say.
     fn hints(&self, head: &[u8], whole: bool) -> (numbers::Hints, dates::Hints) {
         let (mut numbers, mut dates) = (numbers::Hints::default(), dates::Hints::default());
@@ -109,7 +117,7 @@ impl Dialect {
         }
         let columns = &self.layout.columns;
         while let Ok(Some(line)) = lines.next() {
-            let row = splitter.split(&line.bytes);
+            let row = splitter.row(&line.bytes);
             let Some(row) = row.filter(|row| columns.fit(row)) else {
                 continue;
             };
@@ -148,7 +156,7 @@ impl Dialect {
     }
 
     /// What stands in a column; nothing for a word that means so.
-    fn text<'a>(&self, row: &'a [Cow<'_, str>], column: Option<usize>) -> Option<&'a str> {
+    fn text<'a>(&self, row: &'a Row<'_>, column: Option<usize>) -> Option<&'a str> {
         let text = row.get(column?)?.trim();
         let longest_word = 8;
         // No usual word begins with a digit, and most texts do.
@@ -167,15 +175,18 @@ impl Dialect {
     /// The bars of a row, each in one form: dates as `YYYY-MM-DD`, numbers as programs write them. What is in no form that
     /// is known stays as it is, so that it is refused by its words. Of symbols beside each other, those of which the row
     /// says nothing have no bar there. `None` when it is no row of these columns.
-    pub(crate) fn fields(&self, row: &[Cow<'_, str>]) -> Option<RowFields> {
+    pub(crate) fn fields(&self, row: &Row<'_>) -> Option<RowFields> {
         let columns = &self.layout.columns;
         if !columns.fit(row) {
             return None;
         }
         let date = self.text(row, Some(columns.date));
         let date = date.map(|text| {
+            if dates::is_normal(text) {
+                return text.into();
+            }
             let normal = dates::normal(text, &self.dates);
-            normal.unwrap_or_else(|| text.to_owned())
+            normal.map_or_else(|| text.into(), SmolStr::from)
         });
         let mut bars = columns.bars.iter();
         if columns.bars.len() == 1 {
@@ -197,24 +208,28 @@ impl Dialect {
     }
 
     /// The date of a row that is one of these columns and has a date that can be read.
-    pub(crate) fn date(&self, row: &[Cow<'_, str>]) -> Option<String> {
+    pub(crate) fn date(&self, row: &Row<'_>) -> Option<String> {
         let columns = &self.layout.columns;
         let text = self.text(row, Some(columns.date))?;
         dates::normal(text, &self.dates).filter(|_| columns.fit(row))
     }
 
-    fn bar(&self, row: &[Cow<'_, str>], columns: &BarColumns, date: Option<String>) -> Fields {
+    fn bar(&self, row: &Row<'_>, columns: &BarColumns, date: Option<SmolStr>) -> Fields {
         let number = |column, kind| {
             let text = self.text(row, column)?;
-            Some(numbers::normal(text, self.decimal, kind).unwrap_or_else(|| text.to_owned()))
+            if numbers::is_plain(text, self.decimal) {
+                return Some(text.into());
+            }
+            let normal = numbers::normal(text, self.decimal, kind);
+            Some(normal.map_or_else(|| text.into(), SmolStr::from))
         };
         let price = |column| number(column, Kind::Price);
         let named = columns.symbol.as_ref().or(self.symbol.as_ref());
         Fields {
-            symbol: named.cloned().or_else(|| {
+            symbol: named.map(|name| name.as_str().into()).or_else(|| {
                 // A ticker may be the word for nothing.
                 let text = row.get(self.layout.columns.symbol?)?.trim();
-                (!text.is_empty()).then(|| text.to_owned())
+                (!text.is_empty()).then(|| text.into())
             }),
             date,
             open: price(columns.open),

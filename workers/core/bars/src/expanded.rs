@@ -1,7 +1,6 @@
 //! Lines of a file as rows: one, or one for each bar that a line holds.
 
 use std::io::{self, BufRead};
-use std::sync::Arc;
 use std::vec;
 
 use foresail_crds::RoleError;
@@ -84,13 +83,13 @@ impl RowMaker {
 
     /// The date of a line that has one.
     pub(crate) fn date(&mut self, line: &Line) -> Option<String> {
-        let row = self.splitter.split(text(line, self.dialect.utf8)?)?;
+        let row = self.splitter.row(text(line, self.dialect.utf8)?)?;
         self.dialect.date(&row)
     }
 
     /// The bars of a line; of one that cannot be read, one without fields.
     fn fields(&mut self, line: &Line) -> RowFields {
-        let row = text(line, self.dialect.utf8).and_then(|bytes| self.splitter.split(bytes));
+        let row = text(line, self.dialect.utf8).and_then(|bytes| self.splitter.row(bytes));
         let fields = row.and_then(|row| self.dialect.fields(&row));
         fields.unwrap_or_default()
     }
@@ -100,7 +99,7 @@ impl RowMaker {
 fn text(line: &Line, utf8: bool) -> Option<&[u8]> {
     let whole = line.bytes.len() as u64 == line.length;
     let reads = whole && (!utf8 || std::str::from_utf8(&line.bytes).is_ok());
-    reads.then_some(line.bytes.as_slice())
+    reads.then_some(&*line.bytes)
 }
 
 /// Rows of lines. An error ends them.
@@ -145,10 +144,11 @@ impl<I: Iterator<Item = Result<Placed, RoleError>>> Expanded<I> {
             position: 0,
             line: self.dialect().before() as u64 + 1 + place,
             part: several.then_some(0),
-            original: Arc::from(line.bytes),
+            original: line.bytes,
             length: line.length,
             fields: Fields::default(),
             superseded: false,
+            next_adjusted: None,
         };
         if !others.is_empty() {
             let others = others.into_iter();

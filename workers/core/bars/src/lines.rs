@@ -1,6 +1,7 @@
 //! Lines of a file, one at a time, in memory that does not grow with the file or with a line.
 
 use std::io::{self, BufRead};
+use std::sync::Arc;
 
 /// Longest row that is read, in bytes; a longer one is refused. A bar is some hundred bytes.
 pub const LONGEST_ROW: usize = 64 * 1024;
@@ -9,7 +10,7 @@ pub const LONGEST_ROW: usize = 64 * 1024;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Line {
     /// The line, or the beginning of one that is too long.
-    pub bytes: Vec<u8>,
+    pub bytes: Arc<[u8]>,
     /// Bytes of the whole line.
     pub length: u64,
 }
@@ -22,6 +23,8 @@ pub(crate) struct Lines<R> {
     /// Blank lines that come before `ahead`.
     blank: u64,
     ahead: Option<Line>,
+    /// Of a line that lies across the end of what is read at once.
+    pieces: Vec<u8>,
 }
 
 impl<R: BufRead> Lines<R> {
@@ -32,6 +35,7 @@ impl<R: BufRead> Lines<R> {
             end,
             blank: 0,
             ahead: None,
+            pieces: Vec::new(),
         }
     }
 
@@ -59,7 +63,8 @@ impl<R: BufRead> Lines<R> {
     }
 
     fn read(&mut self) -> io::Result<Option<Line>> {
-        let (mut bytes, mut length) = (Vec::new(), 0u64);
+        self.pieces.clear();
+        let mut length = 0u64;
         loop {
             let piece = match self.reader.fill_buf() {
                 Ok(piece) => piece,
@@ -71,23 +76,42 @@ impl<R: BufRead> Lines<R> {
             }
             let end = memchr::memchr(self.end, piece);
             let text = &piece[..end.unwrap_or(piece.len())];
-            let room = LONGEST_ROW - bytes.len();
-            bytes.extend_from_slice(&text[..text.len().min(room)]);
+            let taken = text.len() + usize::from(end.is_some());
+            if length == 0 && end.is_some() && text.len() <= LONGEST_ROW {
+                // Nearly all lines lie in one piece.
+                let line = Line::whole(text);
+                self.reader.consume(taken);
+                return Ok(Some(line));
+            }
+            let room = LONGEST_ROW - self.pieces.len();
+            self.pieces.extend_from_slice(&text[..text.len().min(room)]);
             length += text.len() as u64;
             let ended = end.is_some() || piece.is_empty();
-            let taken = text.len() + usize::from(end.is_some());
             self.reader.consume(taken);
             if ended {
                 break;
             }
         }
-        if length == bytes.len() as u64 {
-            while matches!(bytes.last(), Some(b'\r' | b'\n')) {
-                bytes.pop();
-            }
-            length = bytes.len() as u64;
+        if length == self.pieces.len() as u64 {
+            return Ok(Some(Line::whole(&self.pieces)));
         }
-        Ok(Some(Line { bytes, length }))
+        Ok(Some(Line {
+            bytes: self.pieces.as_slice().into(),
+            length,
+        }))
+    }
+}
+
+impl Line {
+    /// A line of which all bytes are here, with what is left of its end.
+    fn whole(mut bytes: &[u8]) -> Self {
+        while let [rest @ .., b'\r' | b'\n'] = bytes {
+            bytes = rest;
+        }
+        Self {
+            bytes: bytes.into(),
+            length: bytes.len() as u64,
+        }
     }
 }
 
@@ -108,7 +132,7 @@ mod tests {
     fn texts(text: &str) -> Vec<String> {
         let lines = lines(text.as_bytes()).into_iter();
         lines
-            .map(|line| String::from_utf8(line.bytes).unwrap())
+            .map(|line| String::from_utf8(line.bytes.to_vec()).unwrap())
             .collect()
     }
 
@@ -129,6 +153,6 @@ mod tests {
         assert_eq!(lines.len(), 3);
         assert_eq!(lines[1].bytes.len(), LONGEST_ROW);
         assert_eq!(lines[1].length, long.len() as u64 + 1);
-        assert_eq!(lines[2].bytes, b"b");
+        assert_eq!(*lines[2].bytes, *b"b");
     }
 }

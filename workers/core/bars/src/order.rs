@@ -2,6 +2,7 @@
 //! disk, in memory that does not grow with it. Of several rows of one symbol and session the last one counts: the others
 //! are marked as superseded.
 
+mod holes;
 mod latest;
 mod sorted;
 
@@ -15,6 +16,8 @@ use foresail_crds::role_error::shown_address;
 use crate::csv_source::CsvRows;
 use crate::described::Described;
 use crate::row::RawRow;
+use smol_str::SmolStr;
+use holes::Holes;
 use latest::Latest;
 use sorted::sorted;
 
@@ -55,12 +58,26 @@ pub fn in_order_seen<'a, R: Read + Send + 'a, S: Scratch>(
 ) -> Result<Rows<'a>, RoleError> {
     let order = Order::of(CsvRows::new(open()?, of)?, &of.csv, seen)?;
     let rows = CsvRows::new(open()?, of)?;
+    let derives_actions = rows.dialect().derives_actions();
     let rows: Rows<'a> = match order {
         Order::Rising => Box::new(rows),
         Order::Falling => Box::new(sorted(rows, true, scratch)?),
         Order::None => Box::new(sorted(rows, false, scratch)?),
     };
-    Ok(Box::new(Latest::new(rows)))
+    let rows = Latest::new(rows);
+    Ok(if derives_actions {
+        Box::new(Holes::new(rows))
+    } else {
+        Box::new(rows)
+    })
+}
+
+/// Rows as they leave [`in_order`] in a file with adjusted closes.
+#[cfg(test)]
+pub(crate) fn with_next_adjusted(
+    rows: impl Iterator<Item = Result<crate::row::RawRow, RoleError>>,
+) -> impl Iterator<Item = Result<crate::row::RawRow, RoleError>> {
+    Holes::new(rows)
 }
 
 /// How the dates of a file follow each other.
@@ -79,7 +96,7 @@ impl Order {
         spec: &CsvSource,
         seen: &mut dyn FnMut(&RawRow),
     ) -> Result<Self, RoleError> {
-        let mut last: HashMap<Option<String>, String> = HashMap::new();
+        let mut last: HashMap<Option<SmolStr>, SmolStr> = HashMap::new();
         let (mut rises, mut falls, mut stays) = (0u64, 0u64, 0u64);
         for row in rows {
             let row = row?;

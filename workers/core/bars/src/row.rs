@@ -5,6 +5,8 @@ use std::sync::Arc;
 use foresail_crds::records::Refusal;
 use foresail_crds::role_error::presentable;
 
+use smol_str::SmolStr;
+
 /// One data row of a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RawRow {
@@ -22,6 +24,8 @@ pub struct RawRow {
     pub fields: Fields,
     /// Another row of the same symbol and session comes later.
     pub superseded: bool,
+    /// Close and adjusted close of the symbol's next row that has both, where this one has no adjusted close.
+    pub next_adjusted: Option<Box<[SmolStr; 2]>>,
 }
 
 /// Characters, or twice as many hexadecimal digits, that tell one row from another.
@@ -74,23 +78,23 @@ fn hex(bytes: &[u8]) -> String {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields {
     /// Instrument code.
-    pub symbol: Option<String>,
+    pub symbol: Option<SmolStr>,
     /// Session date.
-    pub date: Option<String>,
+    pub date: Option<SmolStr>,
     /// First price.
-    pub open: Option<String>,
+    pub open: Option<SmolStr>,
     /// Highest price.
-    pub high: Option<String>,
+    pub high: Option<SmolStr>,
     /// Lowest price.
-    pub low: Option<String>,
+    pub low: Option<SmolStr>,
     /// Last price.
-    pub close: Option<String>,
+    pub close: Option<SmolStr>,
     /// Traded volume.
-    pub volume: Option<String>,
+    pub volume: Option<SmolStr>,
     /// Fully adjusted close.
-    pub adjusted_close: Option<String>,
+    pub adjusted_close: Option<SmolStr>,
     /// Split factor of that day.
-    pub split_factor: Option<String>,
+    pub split_factor: Option<SmolStr>,
     /// Cash dividend that goes ex that day.
-    pub dividend: Option<String>,
+    pub dividend: Option<SmolStr>,
 }

@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::checks::date_of;
 use crate::row::{Fields, RawRow};
+use smol_str::SmolStr;
 
 /// Share of the clustering that comes from yesterday's shock; the rest from yesterday's variance.
 const SHOCK_SHARE: f64 = 0.2;
@@ -139,7 +140,7 @@ impl Simulator {
     fn row(&mut self, fields: Fields) -> RawRow {
         let position = self.position;
         self.position += 1;
-        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        let text = |field: &Option<SmolStr>| field.as_deref().unwrap_or_default().to_owned();
         let original = [
             &fields.symbol,
             &fields.date,
@@ -161,6 +162,7 @@ impl Simulator {
             original: original.into_bytes().into(),
             fields,
             superseded: false,
+            next_adjusted: None,
         }
     }
 }
@@ -244,7 +246,7 @@ impl Instrument {
 
 impl Session {
     fn fields(&self, symbol: &str, date: &str) -> Fields {
-        let price = |value: f64| Some(format!("{value:.6}"));
+        let price = |value: f64| Some(format!("{value:.6}").into());
         Fields {
             symbol: Some(symbol.into()),
             date: Some(date.into()),
@@ -252,9 +254,9 @@ impl Session {
             high: price(self.high + 1e-6),
             low: price(self.low - 1e-6),
             close: price(self.close),
-            volume: Some(format!("{}", self.volume)),
+            volume: Some(self.volume.to_string().into()),
             adjusted_close: None,
-            split_factor: Some(format!("{}", self.split_factor)),
+            split_factor: Some(self.split_factor.to_string().into()),
             dividend: Some("0".into()),
         }
     }
@@ -264,7 +266,7 @@ impl Session {
 fn damage(good: &Fields, which: u64) -> Fields {
     let mut bad = good.clone();
     match which % 6 {
-        0 => bad.close = good.close.as_ref().map(|c| format!("-{c}")),
+        0 => bad.close = good.close.as_ref().map(|c| format!("-{c}").into()),
         1 => (bad.high, bad.low) = (good.low.clone(), good.high.clone()),
         2 => bad.close = None,
         3 => bad.date = None,

@@ -5,8 +5,43 @@ use std::borrow::Cow;
 use csv_core::ReadRecordResult;
 use foresail_crds::pipeline::spec::Delimiter;
 
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// Columns of one line.
+pub(crate) enum Row<'a> {
+    /// As they stand in the line, each up to its end there.
+    Plain { text: &'a str, ends: &'a [usize] },
+    /// Taken out of the line, since some were quoted, or no UTF-8.
+    Taken(Vec<Cow<'a, str>>),
+}
+
+impl Row<'_> {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Plain { ends, .. } => ends.len(),
+            Self::Taken(columns) => columns.len(),
+        }
+    }
+
+    /// One of them.
+    pub(crate) fn get(&self, index: usize) -> Option<&str> {
+        match self {
+            Self::Plain { text, ends } => {
+                let start = match index.checked_sub(1) {
+                    Some(before) => ends.get(before)? + 1,
+                    None => 0,
+                };
+                text.get(start..*ends.get(index)?)
+            }
+            Self::Taken(columns) => columns.get(index).map(|column| &**column),
+        }
+    }
+}
+
 /// Takes lines apart one by one, since a damaged one must not swallow the next. Reader and buffers stay.
 pub(crate) struct Splitter {
+    delimiter: u8,
     reader: csv_core::Reader,
     text: Vec<u8>,
     ends: Vec<usize>,
@@ -15,12 +50,31 @@ pub(crate) struct Splitter {
 impl Splitter {
     pub(crate) fn new(delimiter: Delimiter) -> Self {
         Self {
+            delimiter: delimiter.byte(),
             reader: csv_core::ReaderBuilder::new()
                 .delimiter(delimiter.byte())
                 .build(),
             text: Vec::new(),
             ends: Vec::new(),
         }
+    }
+
+    /// One line into columns, without copying them where nothing is quoted, as in nearly all files of bars.
+    pub(crate) fn row<'a>(&'a mut self, line: &'a [u8]) -> Option<Row<'a>> {
+        let plain = memchr::memchr3(b'"', b'\r', b'\n', line).is_none();
+        let text = std::str::from_utf8(line)
+            .ok()
+            .filter(|text| plain && !text.is_empty() && !text.starts_with(BYTE_ORDER_MARK));
+        let Some(text) = text else {
+            return self.split(line).map(Row::Taken);
+        };
+        self.ends.clear();
+        self.ends.extend(memchr::memchr_iter(self.delimiter, line));
+        self.ends.push(line.len());
+        Some(Row::Plain {
+            text,
+            ends: &self.ends,
+        })
     }
 
     /// One line into columns; `None` for what is not CSV. Quoted line breaks do not occur in bars.
@@ -94,6 +148,13 @@ mod tests {
             let row = splitter.split(line.as_bytes());
             let row = row.map(|row| row.into_iter().map(Cow::into_owned).collect::<Vec<_>>());
             assert_eq!(row, alone(&line), "{line:?}");
+            let row = splitter.row(line.as_bytes());
+            let columns = |row: Row<'_>| -> Vec<String> {
+                let column = |i| row.get(i).map(str::to_owned);
+                assert_eq!(column(row.len()), None);
+                (0..row.len()).filter_map(column).collect()
+            };
+            assert_eq!(row.map(columns), alone(&line), "{line:?}");
         }
     }
 

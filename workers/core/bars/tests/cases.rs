@@ -66,7 +66,7 @@ fn file(header: &str, rows: &[Row], line: impl Fn(&Row) -> String) -> String {
 struct Outcome {
     bars: Vec<Bar>,
     refused: BTreeMap<&'static str, Vec<String>>,
-    rebasings: usize,
+    told: usize,
 }
 
 impl Outcome {
@@ -111,12 +111,12 @@ fn read_on(bytes: &[u8], more: Value, calendar: TradingCalendar) -> Result<Outco
     let mut found = Outcome {
         bars: Vec::new(),
         refused: BTreeMap::new(),
-        rebasings: 0,
+        told: 0,
     };
     for row in in_order(open, &described, tempfile::tempfile)? {
         match checker.check(&row?, NOW) {
-            RowOutcome::Bar(bar, rebasing) => {
-                found.rebasings += usize::from(rebasing.is_some());
+            RowOutcome::Bar(bar, notes) => {
+                found.told += usize::from(notes.suspicion.is_some());
                 found.bars.push(bar);
             }
             RowOutcome::Refused(refusal) => {
@@ -399,14 +399,14 @@ fn pence_then_pounds() {
         .map(|(i, row)| times(row, if i % 400 == 399 { 100 } else { 1 }))
         .collect();
     let found = read(file(HEADER, &spiked, line));
-    assert_eq!((found.count("PriceJump"), found.rebasings), (3, 0));
-    let said = &found.refused["PriceJump"][0];
-    assert!(said.contains("times the one before"), "{said}");
+    assert_eq!((found.count("SuspectedUnit"), found.told), (3, 0));
+    let said = &found.refused["SuspectedUnit"][0];
+    assert!(said.contains("times those before"), "{said}");
     let switched: Vec<Row> = (rows.iter().enumerate())
         .map(|(i, row)| times(row, if i < 900 { 100 } else { 1 }))
         .collect();
     let found = read(file(HEADER, &switched, line));
-    assert_eq!((found.count("PriceJump"), found.rebasings), (2, 1));
+    assert_eq!((found.count("SuspectedUnit"), found.told), (2, 1));
 }
 
 #[test]

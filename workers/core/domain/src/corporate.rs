@@ -20,8 +20,8 @@ impl Action {
     };
 }
 
-/// Close and adjusted close of one row; `adjusted_half_unit` is half the last printed decimal of
-/// the adjusted close (0.005 for two decimals), the error interval of its rounding.
+/// Close and adjusted close of one row; `adjusted_half_unit` is half the last decimal of the
+/// adjusted close (0.005 for two decimals), the error interval of its rounding.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdjustedRow {
     /// Raw close, positive.
@@ -101,13 +101,54 @@ fn ratios() -> impl Iterator<Item = f64> {
         .map(|(new, old)| f64::from(new) / f64::from(old))
 }
 
-/// Half of the last decimal printed in `text`: `"12.34"` gives 0.005.
-pub fn half_unit(text: &str) -> f64 {
-    let decimals = text
-        .trim()
-        .split_once('.')
-        .map_or(0, |(_, fraction)| fraction.len());
-    0.5 * 10f64.powi(-i32::try_from(decimals.min(15)).unwrap_or(15))
+/// How finely a source rounds, by its numbers alone: `12.30` and `12.3` are one number, whoever printed it. Most numbers use
+/// all decimals they are rounded to, so the most frequent count of decimals is that of the source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rounding {
+    /// Numbers seen with so many decimals.
+    seen: [u32; MOST_DECIMALS + 1],
+}
+
+/// Decimals that a number of some size can have.
+const MOST_DECIMALS: usize = 15;
+
+impl Rounding {
+    /// Takes note of a number.
+    pub fn add(&mut self, value: f64) {
+        if let Some(seen) = self.seen.get_mut(decimals(value)) {
+            *seen = seen.saturating_add(1);
+        }
+    }
+
+    /// Half of the last decimal; of the finest unit when two are as frequent.
+    pub fn half_unit(&self) -> f64 {
+        let most = (0..=MOST_DECIMALS).max_by_key(|decimals| self.seen[*decimals]);
+        0.5 / POWERS[most.unwrap_or_default()]
+    }
+}
+
+/// Powers of ten, all of them exact.
+const POWERS: [f64; MOST_DECIMALS + 1] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+];
+
+/// Decimals of the shortest text that reads as this number.
+fn decimals(value: f64) -> usize {
+    let is = |power: &f64| (value * power).round() / power == value;
+    POWERS.iter().position(is).unwrap_or(MOST_DECIMALS)
+}
+
+/// The adjusted close of a row that has none, between two that have: the step from `previous` to `next` falls on the first
+/// row whose price has made more than half of it, or on `next`. `before` is the close before this row. A dividend alone is
+/// too small for prices to show its day, so it falls on `next`.
+pub fn fill(previous: AdjustedRow, before: f64, close: f64, next: AdjustedRow) -> f64 {
+    let factor = |row: AdjustedRow| row.adjusted / row.close;
+    let split = derive(previous, next).split_factor;
+    if split != 1.0 && (before / close).ln() / split.ln() > 0.5 {
+        close * factor(next)
+    } else {
+        close * factor(previous)
+    }
 }
 
 #[cfg(test)]
@@ -214,8 +255,44 @@ mod tests {
     }
 
     #[test]
-    fn half_units() {
-        assert_eq!(half_unit("12.34"), 0.005);
-        assert_eq!(half_unit("12"), 0.5);
+    fn the_rounding_of_a_source_is_that_of_its_numbers() {
+        let half_unit = |texts: &[&str]| {
+            let mut rounding = Rounding::default();
+            texts
+                .iter()
+                .for_each(|text| rounding.add(text.parse().unwrap()));
+            rounding.half_unit()
+        };
+        let printed = ["12.34", "12.30", "12.35", "13.00", "12.41"];
+        let numbers = ["12.34", "12.3", "12.35", "13", "1.241e1"];
+        assert_eq!(half_unit(&printed), 0.005);
+        assert_eq!(half_unit(&printed), half_unit(&numbers));
+        assert_eq!(half_unit(&["101", "102", "98"]), 0.5);
+        assert_eq!(half_unit(&["0.1"]), 0.05);
+        // A damaged row is no other source.
+        assert_eq!(half_unit(&["12.34", "12.35", "12.3412345"]), 0.005);
+        for decimals in 0..=MOST_DECIMALS {
+            let unit = 10f64.powi(-i32::try_from(decimals).unwrap());
+            let value = format!("{:.decimals$}", 7.0 * unit);
+            let value: f64 = value.parse().unwrap();
+            assert_eq!(super::decimals(value), decimals, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_split_in_a_hole_falls_on_the_day_whose_price_shows_it() {
+        let exact = |close: f64, adjusted: f64| AdjustedRow {
+            close,
+            adjusted,
+            adjusted_half_unit: 5e-7,
+        };
+        let (previous, next) = (exact(100.0, 25.0), exact(26.0, 26.0));
+        // The split is on the row without an adjusted close, before it, or behind it.
+        assert_eq!(fill(previous, 100.0, 25.5, next), 25.5);
+        assert_eq!(fill(previous, 100.0, 101.0, next), 25.25);
+        assert_eq!(fill(exact(25.0, 25.0), 25.0, 25.5, next), 25.5);
+        // A dividend alone falls on the next row that has one.
+        let paid = (exact(100.0, 99.0), exact(99.0, 99.0));
+        assert_eq!(fill(paid.0, 100.0, 99.5, paid.1), 99.5 * 0.99);
     }
 }

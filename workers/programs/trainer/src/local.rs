@@ -52,6 +52,9 @@ pub(crate) struct Evaluate {
     /// Go on although more than one row in ten is refused.
     #[arg(long)]
     allow_refused: bool,
+    /// Go on although moves of the file look like mistakes and `source.onSuspicion` does not say to.
+    #[arg(long)]
+    allow_suspicious: bool,
     /// What is printed.
     #[arg(long, value_enum, default_value = "table")]
     output: Output,
@@ -104,6 +107,7 @@ impl Evaluate {
             refit_every: self.refit_every,
             kinds: self.kinds,
             allow_refused: self.allow_refused,
+            allow_suspicious: self.allow_suspicious,
         };
         let report = evaluate_command::evaluate(&request, &|line| eprintln!("{line}"))?;
         print(&match self.output {

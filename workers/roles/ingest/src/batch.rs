@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use foresail_bars::{Checker, Coverage, RawRow, Rebasing, RowOutcome};
+use foresail_bars::{Checker, Coverage, RawRow, RowOutcome};
 use foresail_crds::names::Topics;
 use foresail_crds::pipeline::status::{IngestStatus, SymbolBars};
 use foresail_crds::records::SourceState;
 use foresail_crds::role_error::presentable;
-use foresail_domain::Bar;
 use foresail_runtime_base::RoleError;
 use foresail_runtime_kafka::Record;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -17,6 +16,7 @@ use crate::overlap::Overlap;
 use crate::reading::{Start, Trail};
 use crate::records::{self, Target};
 use crate::refusals::Refusals;
+use crate::told::Told;
 
 /// Most rows in one transaction, those that leave no record included.
 const ROWS: usize = 10_000;
@@ -24,8 +24,6 @@ const ROWS: usize = 10_000;
 const RECORDS: usize = 500;
 /// Bytes of records after which a transaction is full: what is refused may be long.
 const BYTES: usize = 1 << 20;
-/// Longest description of a price level, as the schema of status has it.
-const LONGEST_REBASING: usize = 256;
 
 /// Most symbols in status, and the longest one.
 const MOST_SYMBOLS: usize = 64;
@@ -45,7 +43,7 @@ pub(crate) struct Progress {
     last_event_time: Option<i64>,
     /// Wall time of the newest record.
     last_news: Option<i64>,
-    last_rebasing: Option<String>,
+    told: Told,
 }
 
 /// Rows of one transaction.
@@ -109,7 +107,7 @@ impl Progress {
             provider,
             state,
             refusals: Refusals::default(),
-            last_rebasing: None,
+            told: Told::default(),
         }
     }
 
@@ -156,7 +154,13 @@ impl Progress {
             self.coverage.add(row, &outcome);
         }
         match &outcome {
-            RowOutcome::Bar(bar, rebasing) => self.see(bar, rebasing.as_ref(), fresh),
+            RowOutcome::Bar(bar, notes) => {
+                self.last_event_time = self.last_event_time.max(Some(bar.event_time));
+                self.overlap.see(bar);
+                if !repeated {
+                    self.told.add(notes, fresh);
+                }
+            }
             RowOutcome::Refused(_) if repeated => {}
             RowOutcome::Refused(refusal) => {
                 self.refusals.add(row, refusal, self.overlap.file());
@@ -188,19 +192,6 @@ impl Progress {
         Ok(())
     }
 
-    /// Takes note of a bar for status; what a run before has seen is not told again.
-    fn see(&mut self, bar: &Bar, rebasing: Option<&Rebasing>, fresh: bool) {
-        self.last_event_time = self.last_event_time.max(Some(bar.event_time));
-        self.overlap.see(bar);
-        let Some(rebasing) = rebasing else {
-            return;
-        };
-        if fresh {
-            tracing::warn!(%rebasing, "prices are on another level");
-        }
-        self.last_rebasing = Some(presentable(&rebasing.to_string(), LONGEST_REBASING));
-    }
-
     fn count(&mut self, outcome: &RowOutcome, known: bool) {
         let state = &mut self.state;
         state.rows_read += 1;
@@ -224,7 +215,7 @@ impl Progress {
         status.rows_unchanged = self.state.rows_unchanged;
         status.missing_fields = self.state.missing_fields;
         status.refusals = self.refusals.list();
-        status.last_rebasing.clone_from(&self.last_rebasing);
+        self.told.report(status);
         status.last_event_time = self.last_event_time.and_then(time);
         status.last_news_time = self.last_news.and_then(time);
         status.symbols = symbols(&self.coverage);

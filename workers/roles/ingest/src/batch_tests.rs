@@ -211,3 +211,44 @@ fn symbols_beside_each_other_are_rows_of_their_own() {
     assert!(world.bars().len() > after_one);
     assert!(world.bars().values().all(|times| *times == 1));
 }
+
+/// A split of X on the 50th day, which no column declares.
+fn with_a_split() -> String {
+    let start = jiff::civil::date(2010, 1, 1);
+    let rows: Vec<String> = (0..100)
+        .map(|day| {
+            let date = start + jiff::Span::new().days(day);
+            let close = if day < 50 { 100 + day % 3 } else { 25 };
+            format!("X,{date},{close}")
+        })
+        .collect();
+    file(&rows)
+}
+
+#[test]
+fn suspicious_moves_are_told_with_both_prices_and_after_a_restart_the_same() {
+    let (config, mut world) = (config(json!({})), World::new());
+    let status = world.run(&config, &with_a_split(), ALL);
+    assert_eq!((status.suspicious_moves, status.rows_sent), (1, 100));
+    let told = &status.suspicions[0];
+    assert_eq!(told.reason, "SuspectedSplit");
+    let words = "X: 2010-02-19 closes at 101 and 2010-02-20 at 25, as after a split of 4:1";
+    assert!(told.message.starts_with(words), "{}", told.message);
+    assert_eq!(world.run(&config, &with_a_split(), ALL), status);
+}
+
+#[test]
+fn what_is_held_back_is_in_quarantine_and_another_word_is_another_reading() {
+    let (config, mut world) = (config(json!({})), World::new());
+    world.run(&config, &with_a_split(), ALL);
+    let mut holds = config.clone();
+    holds.source.on_suspicion = Some(foresail_crds::pipeline::spec::OnSuspicion::Quarantine);
+    let mut held = World::new();
+    let status = held.run(&holds, &with_a_split(), ALL);
+    assert_eq!((status.rows_sent, status.rows_quarantined), (98, 2));
+    assert_eq!(status.refusals[0].reason, "SuspectedSplit");
+    assert_eq!((status.suspicious_moves, held.quarantined()), (1, 2));
+    // Nothing that was sent is taken back.
+    let after = world.run(&holds, &with_a_split(), ALL);
+    assert_eq!((after.rows_unchanged, world.bars().len()), (100, 100));
+}

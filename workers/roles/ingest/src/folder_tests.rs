@@ -112,6 +112,24 @@ fn sessions_that_files_have_in_common_are_unchanged() {
 }
 
 #[test]
+fn a_move_that_may_be_a_mistake_is_told_once_however_many_files_have_it() {
+    let start = jiff::civil::date(2010, 1, 1);
+    let row = |day: i64| {
+        let date = start + jiff::Span::new().days(day);
+        let close = if day < 10 { 100 } else { 25 };
+        format!("X,{date},{close}")
+    };
+    let window = |day: i64| {
+        let rows: Vec<String> = ((day - 6).max(0)..=day).map(row).collect();
+        (format!("daily/{day:04}.csv"), file(&rows).into_bytes())
+    };
+    let files: Vec<File> = (0..20).map(window).collect();
+    let status = run(&mut World::new(), &config(json!({})), &files, ALL);
+    assert_eq!((status.rows_sent, status.suspicious_moves), (20, 1));
+    assert_eq!(status.suspicions[0].reason, "SuspectedSplit");
+}
+
+#[test]
 fn files_that_are_replaced_or_removed_double_nothing() {
     let (config, mut world) = (config(json!({})), World::new());
     let mut files = days(20, 3);

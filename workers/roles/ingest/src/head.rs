@@ -165,12 +165,8 @@ fn columns(fields: &Fields) -> String {
 }
 
 fn bar(fields: &Fields) -> String {
-    let text = |field: &Option<String>| field.clone().unwrap_or_default();
-    let (symbol, date, close) = (
-        text(&fields.symbol),
-        text(&fields.date),
-        text(&fields.close),
-    );
+    let [symbol, date, close] = [&fields.symbol, &fields.date, &fields.close]
+        .map(|field| field.as_deref().unwrap_or_default());
     presentable(&format!("{symbol} {date}: close {close}"), LONGEST)
 }
 

@@ -19,6 +19,7 @@ mod source;
 mod spool;
 #[cfg(test)]
 mod testing;
+mod told;
 mod worker;
 
 pub use head::look;

@@ -6,6 +6,7 @@
 //! nothing, so a row is news when its session is newer than the newest bar sent of its symbol.
 
 use foresail_bars::RawRow;
+use foresail_crds::pipeline::spec::OnSuspicion;
 use foresail_crds::records::SourceState;
 use foresail_crds::worker_config::IngestConfig;
 use foresail_runtime_base::RoleError;
@@ -37,7 +38,12 @@ impl Trail {
             to,
         );
         let seed = serde_json::to_vec(&decides).expect("plain data always serialises");
-        Self(Sha256::new_with_prefix(seed))
+        let mut digest = Sha256::new_with_prefix(seed);
+        // Not among the others: digests of before know nothing of it.
+        if source.on_suspicion == Some(OnSuspicion::Quarantine) {
+            digest.update("holds back");
+        }
+        Self(digest)
     }
 
     /// Adds a row.

@@ -41,6 +41,8 @@ pub struct Request {
     pub kinds: Vec<ModelKind>,
     /// Go on although more than one row in ten is refused.
     pub allow_refused: bool,
+    /// Go on although moves of the file may be mistakes and `source.onSuspicion` says to stop, or nothing.
+    pub allow_suspicious: bool,
 }
 
 /// Trains on what was known before each forecast, and scores every forecast from `test_from` on
@@ -60,9 +62,16 @@ pub fn evaluate(request: &Request, on_progress: &dyn Fn(&str)) -> Result<Report,
     let declared = Declared {
         features: &input.config.model.features,
         adjustment: input.config.model.adjustment,
+        calendar: input.config.model.calendar,
         parameters: &parameters,
     };
     let data = declared.feature_rows(&input.rows.bars, &kinds)?;
+    if data.over_gaps > 0 {
+        on_progress(&format!(
+            "{} rows reach over more than {} missing sessions and are left out (training.maxGapSessions)",
+            data.over_gaps, parameters.max_gap_sessions
+        ));
+    }
     let folds = cut(&data.known(), &input, &parameters, request)?;
     let guards = leak_guard::verdicts(declared, &input.rows.bars, folds.overlap.clone())?;
     let mut results = Vec::new();
@@ -75,7 +84,13 @@ pub fn evaluate(request: &Request, on_progress: &dyn Fn(&str)) -> Result<Report,
         .find(|result| result.kind == parameters.model.kind)
         .ok_or_else(|| RoleError::internal("NoScore", "the declared kind was not evaluated"))?;
     let drawn = Drawn::new(declared, &input, &data.symbols, &parameters);
-    report::build(&results, guards, &input, drawn, &parameters)
+    report::build(
+        &results,
+        guards,
+        &input,
+        drawn,
+        (&parameters, data.over_gaps),
+    )
 }
 
 /// Sessions for training of so many, where nobody says from when on to test.

@@ -15,14 +15,14 @@ use foresail_bars::{
 use foresail_columnar::{Kind, TELLING};
 use foresail_crds::Pipeline;
 use foresail_crds::names::PipelineName;
-use foresail_crds::pipeline::spec::{CsvSource, DateRange};
+use foresail_crds::pipeline::spec::{CsvSource, DateRange, OnSuspicion};
 use foresail_crds::worker_config::{IngestConfig, RoleConfig};
 use foresail_domain::TradingCalendar;
 use foresail_runtime_base::{RoleError, clock};
 use jiff::civil::Date;
 use serde_json::json;
 
-pub(crate) use rows::Rows;
+pub(crate) use rows::{Rows, suspected};
 
 /// Most symbols of a file that nobody has described.
 const SYMBOLS: usize = 1_000;
@@ -62,6 +62,11 @@ impl Description {
     /// Symbols that count.
     pub(crate) fn symbols(&self) -> Vec<String> {
         self.config.symbols()
+    }
+
+    /// What becomes of moves that may be mistakes of the file.
+    pub(crate) fn on_suspicion(&self) -> Option<OnSuspicion> {
+        self.config.source.on_suspicion
     }
 
     /// Calendar of the sessions.
@@ -144,8 +149,11 @@ struct Survey {
 
 impl Survey {
     fn see(&mut self, row: &RawRow, calendar: TradingCalendar) {
-        if self.symbols.len() < SYMBOLS {
-            self.symbols.extend(row.fields.symbol.clone());
+        if let Some(symbol) = row.fields.symbol.as_deref()
+            && self.symbols.len() < SYMBOLS
+            && !self.symbols.contains(symbol)
+        {
+            self.symbols.insert(symbol.to_owned());
         }
         let day: Option<Date> = row.fields.date.as_ref().and_then(|text| text.parse().ok());
         match day.filter(|day| is_off_session(calendar, *day)) {

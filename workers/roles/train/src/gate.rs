@@ -137,6 +137,7 @@ pub(crate) fn compare(
                 lookback: theirs,
                 horizon,
                 target,
+                gaps: None,
             };
             dataset::build(window.bars, &spec)
         })

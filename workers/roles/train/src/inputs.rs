@@ -4,9 +4,11 @@
 use foresail_crds::TrainingParameters;
 use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec, ModelKind};
 use foresail_crds::worker_config::TrainingRecipe;
+use foresail_domain::TradingCalendar;
 use foresail_runtime_base::RoleError;
 
 use crate::data::dataset::{self, Dataset, DatasetSpec};
+use crate::data::gaps::Gaps;
 use crate::fit::lookback;
 use crate::lake::Bars;
 
@@ -15,6 +17,7 @@ use crate::lake::Bars;
 pub(crate) struct Declared<'a> {
     pub features: &'a [FeatureSpec],
     pub adjustment: Adjustment,
+    pub calendar: TradingCalendar,
     pub parameters: &'a TrainingParameters,
 }
 
@@ -44,6 +47,10 @@ impl Declared<'_> {
             lookback: lookbacks.max().unwrap_or(1),
             horizon: self.parameters.horizon,
             target: self.parameters.target,
+            gaps: Some(Gaps {
+                calendar: self.calendar,
+                most: self.parameters.max_gap_sessions,
+            }),
         };
         dataset::build(bars, &spec)
     }

@@ -24,6 +24,7 @@ impl Folder {
             refit_every: None,
             kinds: vec![],
             allow_refused: false,
+            allow_suspicious: false,
         }
     }
 }
@@ -530,4 +531,69 @@ fn a_file_of_columns_is_inspected_as_its_text() {
     assert!(text.contains("1200 rows: 1200 bars"), "{text}");
     assert_eq!(inspected(&stored), text);
     assert_eq!(inspected(&packed.finish().unwrap()), text);
+}
+
+/// What `evaluate` says of a file: its error, or its report.
+fn said(name: &str, csv: &str, source: &str, allow: bool) -> Result<Report, (String, String)> {
+    let folder = Folder::new(name);
+    let mut request = folder.request(csv, RETURN);
+    request.allow_suspicious = allow;
+    let declared =
+        yaml(RETURN).replace("adjustment: Splits", &format!("adjustment: Splits{source}"));
+    fs::write(&request.pipeline, declared).unwrap();
+    evaluate(&request, &|_| {}).map_err(|e| (e.reason.to_string(), e.message))
+}
+
+/// A split 4:1 in the middle that nothing declares.
+fn unadjusted() -> String {
+    let bars: Vec<_> = market()
+        .into_iter()
+        .enumerate()
+        .map(|(i, (date, close))| (date, if i < SESSIONS / 2 { close * 4.0 } else { close }))
+        .collect();
+    file(&bars)
+}
+
+#[test]
+fn a_split_that_nobody_declared_stops_a_first_training_unless_a_person_says_otherwise() {
+    let csv = unadjusted();
+    let (reason, message) = said("split", &csv, "", false).unwrap_err();
+    assert_eq!(reason, "SuspiciousMoves", "{message}");
+    for part in [
+        "1 moves may be mistakes",
+        "SuspectedSplit: X: 2002-04-19 closes at ",
+        " and 2002-04-22 at ",
+        "as after a split of 4:1",
+        "source.onSuspicion to Warn",
+        "--allow-suspicious",
+    ] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    let stop = said("stop", &csv, ", onSuspicion: Stop", false).unwrap_err();
+    assert_eq!(stop.0, "SuspiciousMoves");
+    for (name, source, allow) in [
+        ("allowed", "", true),
+        ("warn", ", onSuspicion: Warn", false),
+        ("quarantine", ", onSuspicion: Quarantine", false),
+    ] {
+        let report = said(name, &csv, source, allow).unwrap();
+        assert_eq!(report.rows.suspicions.len(), 1, "{name}");
+        let held = report.rows.refused.get("SuspectedSplit").copied();
+        assert_eq!(held, (name == "quarantine").then_some(2));
+    }
+}
+
+#[test]
+fn rows_over_a_long_gap_are_left_out_and_counted() {
+    // 60 sessions are missing.
+    let bars = market().into_iter().enumerate();
+    let bars = bars
+        .filter(|(i, _)| !(500..560).contains(i))
+        .map(|(_, bar)| bar);
+    let csv = file(&bars.collect::<Vec<_>>());
+    let whole = said("whole", &file(&market()), "", false).unwrap();
+    assert_eq!(whole.rows.over_gaps, 0);
+    let report = said("gap", &csv, "", false).unwrap();
+    // A return reads two bars, and the labels five more: no row of which six bars lie before the gap and one behind it.
+    assert_eq!(report.rows.over_gaps, 1 + HORIZON as u64);
 }

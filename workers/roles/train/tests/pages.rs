@@ -154,6 +154,7 @@ fn what_inspect_finds_can_be_evaluated_and_shown() {
         refit_every: None,
         kinds: vec![],
         allow_refused: false,
+        allow_suspicious: false,
     };
     let report = evaluate(&request, &|_| {}).unwrap();
     let page = report.page().unwrap();

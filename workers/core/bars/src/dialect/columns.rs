@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use foresail_crds::pipeline::spec::{CsvColumns, CsvSource};
 
+use crate::split::Row;
+
 /// What the columns of a file hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Columns {
@@ -91,9 +93,9 @@ impl Columns {
 
     /// Whether a row has these columns: all of them, and nothing behind them. One that is cut off may be cut within a
     /// number, so it is none.
-    pub(crate) fn fit(&self, row: &[Cow<'_, str>]) -> bool {
-        let behind = row.get(self.count..);
-        behind.is_some_and(|behind| behind.iter().all(|text| text.trim().is_empty()))
+    pub(crate) fn fit(&self, row: &Row<'_>) -> bool {
+        let is_empty = |column| row.get(column).is_none_or(|text| text.trim().is_empty());
+        row.len() >= self.count && (self.count..row.len()).all(is_empty)
     }
 }
 
@@ -243,7 +245,7 @@ mod tests {
     #[test]
     fn empty_columns_behind_the_last_say_nothing_and_a_row_that_is_cut_off_is_none() {
         let found = columns("Date,Close,Volume,,", |_| {}).unwrap();
-        let fits = |row: &str| found.fit(&row.split(',').map(Cow::from).collect::<Vec<_>>());
+        let fits = |row: &str| found.fit(&Row::Taken(row.split(',').map(Cow::from).collect()));
         assert!(fits("2020-01-02,1,2") && fits("2020-01-02,1,2,") && fits("2020-01-02,1,2,, ,"));
         assert!(!fits("2020-01-02,1") && !fits("2020-01-02,1,2,3"));
     }

@@ -274,9 +274,23 @@ fn compact(text: &str) -> Option<(Written, Clock)> {
 
 /// `2020-12-15`, which most files have.
 fn iso(text: &str) -> Option<Date> {
-    let bytes = text.as_bytes();
-    let is = bytes.len() == 10 && bytes[4] == b'-' && bytes[7] == b'-';
-    is.then(|| text.parse().ok())?
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text.as_bytes() else {
+        return None;
+    };
+    let number = |digits: &[u8]| {
+        let digit = |d: &u8| d.is_ascii_digit().then(|| i16::from(d - b'0'));
+        digits
+            .iter()
+            .try_fold(0i16, |n, d| Some(n * 10 + digit(d)?))
+    };
+    let month = i8::try_from(number(&[m1, m2])?).ok()?;
+    let day = i8::try_from(number(&[d1, d2])?).ok()?;
+    Date::new(number(&[y1, y2, y3, y4])?, month, day).ok()
+}
+
+/// Whether a text is such a date and nothing else: it is left as it stands.
+pub(crate) fn is_normal(text: &str) -> bool {
+    iso(text).is_some()
 }
 
 fn number(text: &str) -> Option<i16> {

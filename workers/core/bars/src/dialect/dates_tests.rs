@@ -161,3 +161,22 @@ fn the_order_is_that_of_the_whole_file_or_an_error_with_both_readings() {
     let both = order(&["14/04/2020", "04/14/2020"]).unwrap_err();
     assert!(both.contains("`04/14/2020` has the month first"), "{both}");
 }
+
+#[test]
+fn what_is_left_as_it_stands_is_what_it_would_be_made() {
+    for text in ["2020-12-05", "2020-02-29", "0001-01-01", "1999-12-31"] {
+        assert!(is_normal(text), "{text}");
+        assert_eq!(plain(text).as_deref(), Some(text));
+    }
+    for text in [
+        "2020-02-30",
+        "2020-13-01",
+        "2020-1-011",
+        "2020/12/05",
+        "2020-12-05 ",
+        "+020-12-05",
+        "2020-12-\u{e9}",
+    ] {
+        assert!(!is_normal(text), "{text}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Where the header of a file is, how many lines it has, and whether a row holds one bar or those of several symbols.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use foresail_crds::RoleError;
 use foresail_crds::pipeline::spec::{CsvLayout, CsvSource, DecimalSign, Delimiter};
@@ -44,7 +45,7 @@ impl Layout {
         let first = declared.skip_lines.map_or(0, |lines| lines as usize);
         let last = declared.skip_lines.map_or(LINES_BEFORE, |_| first);
         let mut lines = Lines::new(head, end);
-        let lines: Vec<Vec<u8>> = (0..last + TALLEST)
+        let lines: Vec<Arc<[u8]>> = (0..last + TALLEST)
             .map(|_| lines.first().unwrap_or_default().bytes)
             .collect();
         let delimiters = declared
@@ -73,7 +74,7 @@ impl Layout {
 /// A header that is looked for.
 struct Search<'a> {
     of: &'a Described,
-    lines: &'a [Vec<u8>],
+    lines: &'a [Arc<[u8]>],
     delimiters: Vec<Delimiter>,
     layout: Option<CsvLayout>,
 }
@@ -115,7 +116,7 @@ impl Search<'_> {
 
     fn texts(&self, skip: usize, delimiter: Delimiter) -> Vec<Texts> {
         let mut splitter = Splitter::new(delimiter);
-        let mut texts = |line: &Vec<u8>| -> Texts {
+        let mut texts = |line: &Arc<[u8]>| -> Texts {
             let split = splitter.split(line).unwrap_or_default();
             split
                 .into_iter()
@@ -166,7 +167,7 @@ impl Search<'_> {
                 }
             }
         }
-        no_column(name, line.map_or(&[], Vec::as_slice), spec)
+        no_column(name, line.map_or(&[], |line| &**line), spec)
     }
 }
 

@@ -172,7 +172,7 @@ pub(crate) fn normal(text: &str, sign: DecimalSign, kind: Kind) -> Option<String
 }
 
 /// Digits, and between them a decimal point where it is the decimal sign: what most files have.
-fn is_plain(text: &str, sign: DecimalSign) -> bool {
+pub(crate) fn is_plain(text: &str, sign: DecimalSign) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     match text.split_once('.') {
         Some((whole, fraction)) => sign == DecimalSign::Point && digits(whole) && digits(fraction),

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use foresail_crds::RoleError;
 
 use crate::row::RawRow;
+use smol_str::SmolStr;
 
 /// Most rows of one session that are compared with each other.
 const GROUP: usize = 16_384;
@@ -21,6 +22,8 @@ pub(super) struct Latest<'a> {
     group: VecDeque<RawRow>,
     /// The row or error after them.
     ahead: Option<Result<RawRow, RoleError>>,
+    /// The last row of each symbol in the group; empty outside of [`Self::mark`], and kept for its memory.
+    newest: HashMap<Option<SmolStr>, usize>,
 }
 
 impl<'a> Latest<'a> {
@@ -29,11 +32,12 @@ impl<'a> Latest<'a> {
             ahead: rows.next(),
             rows,
             group: VecDeque::new(),
+            newest: HashMap::new(),
         }
     }
 
     fn fill(&mut self) {
-        let mut date: Option<String> = None;
+        let mut date: Option<SmolStr> = None;
         let mut bytes = 0;
         while self.group.len() < GROUP && bytes < BYTES {
             let of_group = |row: &RawRow| {
@@ -58,21 +62,35 @@ impl<'a> Latest<'a> {
                 }
             }
         }
-        let mut newest: HashMap<&Option<String>, usize> = HashMap::new();
-        for (i, row) in self.group.iter().enumerate() {
-            // A row without a price says nothing that could count.
-            let close = row.fields.close.as_ref().map(|text| text.parse::<f64>());
-            if close.is_some_and(|close| close.is_ok_and(f64::is_finite)) {
-                newest.insert(&row.fields.symbol, i);
-            }
-        }
-        let superseded: Vec<bool> = (self.group.iter().enumerate())
-            .map(|(i, row)| newest.get(&row.fields.symbol).is_some_and(|last| *last > i))
-            .collect();
-        for (row, superseded) in self.group.iter_mut().zip(superseded) {
-            row.superseded = superseded;
+        if self.group.len() > 1 {
+            self.mark();
         }
     }
+
+    fn mark(&mut self) {
+        for (i, row) in self.group.iter().enumerate() {
+            // A row without a price says nothing that could count.
+            if row.fields.close.as_deref().is_some_and(is_number) {
+                self.newest.insert(row.fields.symbol.clone(), i);
+            }
+        }
+        // As many symbols as rows: none comes twice.
+        if self.newest.len() < self.group.len() {
+            for (i, row) in self.group.iter_mut().enumerate() {
+                let newest = self.newest.get(&row.fields.symbol);
+                row.superseded = newest.is_some_and(|newest| *newest > i);
+            }
+        }
+        self.newest.clear();
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    // Nearly all closes: digits around a point. The rest is read.
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.len() < 16 && text.bytes().all(|b| b.is_ascii_digit());
+    let plain = !whole.is_empty() && digits(whole) && digits(fraction);
+    plain || text.parse().is_ok_and(f64::is_finite)
 }
 
 impl Iterator for Latest<'_> {

@@ -9,6 +9,7 @@ use foresail_crds::RoleError;
 use crate::csv_source::CsvRows;
 use crate::expanded::{Expanded, Placed};
 use crate::lines::Line;
+use smol_str::SmolStr;
 
 /// Bytes of lines that are sorted in memory at once.
 const RUN: usize = 16 << 20;
@@ -19,7 +20,7 @@ pub trait Scratch: Read + Write + Seek + Send + 'static {}
 impl<T: Read + Write + Seek + Send + 'static> Scratch for T {}
 
 /// Date, then place in the file.
-type Key = (String, u64);
+type Key = (SmolStr, u64);
 
 /// A line as it is sorted: without its fields, which are many times its bytes.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -51,12 +52,12 @@ pub(super) fn sorted<S: Scratch>(
     };
     let (lines, mut maker) = rows.into_lines();
     let (mut runs, mut run, mut bytes) = (Vec::new(), Vec::new(), 0);
-    let mut last = String::new();
+    let mut last = SmolStr::default();
     for line in lines {
         let (line, place) = line?;
         // A line without a date stays with the one before it.
         if let Some(date) = maker.date(&line) {
-            last = date;
+            last = date.into();
         }
         let place = if newest_first {
             u64::MAX - place
@@ -66,7 +67,7 @@ pub(super) fn sorted<S: Scratch>(
         let line = Sorted {
             key: (last.clone(), place),
             length: line.length,
-            original: line.bytes,
+            original: line.bytes.to_vec(),
         };
         bytes += line.bytes();
         run.push(line);
@@ -108,7 +109,7 @@ impl<S: Scratch> Run<S> {
         if self.0.fill_buf()?.is_empty() {
             return Ok(None);
         }
-        let date = String::from_utf8_lossy(&self.take()?).into_owned();
+        let date = SmolStr::from(&*String::from_utf8_lossy(&self.take()?));
         Ok(Some(Sorted {
             key: (date, self.number()?),
             length: self.number()?,
@@ -181,7 +182,7 @@ impl<S: Scratch> Iterator for Merged<S> {
             place
         };
         let line = Line {
-            bytes: sorted.original,
+            bytes: sorted.original.into(),
             length: sorted.length,
         };
         Some(Ok((line, place)))

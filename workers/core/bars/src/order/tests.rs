@@ -15,7 +15,10 @@ fn closes(file: &str) -> Vec<(String, bool)> {
     let positions: Vec<u64> = rows.iter().map(|row| row.position).collect();
     assert_eq!(positions, (0..rows.len() as u64).collect::<Vec<_>>());
     rows.into_iter()
-        .map(|row| (row.fields.close.unwrap_or_default(), row.superseded))
+        .map(|row| {
+            let close = row.fields.close.unwrap_or_default();
+            (close.into(), row.superseded)
+        })
         .collect()
 }
 

@@ -10,6 +10,7 @@ use foresail_features::{FeatureError, FeatureRow, FeatureSet};
 use foresail_model::Row;
 use foresail_runtime_base::RoleError;
 
+use crate::data::gaps::{Gaps, LongGaps};
 use crate::data::labels::labels;
 use crate::lake::Bars;
 
@@ -26,7 +27,7 @@ pub(crate) struct Sample {
     pub adjustment_factor: f64,
     /// The last `lookback` bars of the symbol, this one last.
     pub window: Vec<Arc<FeatureSnapshot>>,
-    /// Changes to the next bars of the symbol; `None` while they are unknown.
+    /// Changes to the next bars of the symbol; `None` while they are unknown, and where the row reaches over a gap.
     pub labels: Option<Vec<f64>>,
     /// Event time of the last bar the labels look at.
     pub labels_end: Option<i64>,
@@ -60,6 +61,8 @@ pub(crate) struct Dataset {
     pub bars: u64,
     /// Bars that the features refuse, by reason.
     pub refused: BTreeMap<&'static str, u64>,
+    /// Rows whose outcome is known and that reach over a gap.
+    pub over_gaps: u64,
     pub samples: Vec<Sample>,
     /// Newest bar.
     pub data_through: i64,
@@ -81,6 +84,8 @@ pub(crate) struct DatasetSpec<'a> {
     /// Steps of a label.
     pub horizon: usize,
     pub target: Target,
+    /// Gaps that no row with labels may reach over; none where labels do not count.
+    pub gaps: Option<Gaps>,
 }
 
 /// Folds the feature implementation over the bars of each symbol.
@@ -99,9 +104,13 @@ pub(crate) fn build(bars: &Bars, spec: &DatasetSpec) -> Result<Dataset, RoleErro
         data.symbols.push(symbol.clone());
         data.bars += bars.len() as u64;
         let (mut set, mut rows) = (template.clone(), Vec::new());
+        let mut gaps = LongGaps::new(spec.gaps, data.warm_up);
         for bar in bars {
             match set.push(bar) {
-                Ok(row) => rows.extend(row),
+                Ok(row) => {
+                    gaps.push(bar.event_time, row.is_some());
+                    rows.extend(row);
+                }
                 Err(refused) => data.leave_out(symbol, Refusal::from(refused)),
             }
             data.data_through = data.data_through.max(bar.event_time);
@@ -118,13 +127,16 @@ pub(crate) fn build(bars: &Bars, spec: &DatasetSpec) -> Result<Dataset, RoleErro
             .collect();
         let complete = rows.into_iter().zip(labels).zip(ends).enumerate();
         for (i, ((row, labels), labels_end)) in complete.skip(spec.lookback - 1) {
+            let reach = i + 1 - spec.lookback..=i + spec.horizon;
+            let over_gap = labels.is_some() && gaps.any(reach);
+            data.over_gaps += u64::from(over_gap);
             data.samples.push(Sample {
                 symbol: index,
                 event_time: row.event_time,
                 close: row.close,
                 adjustment_factor: row.adjustment_factor,
                 window: snapshots[i + 1 - spec.lookback..=i].to_vec(),
-                labels,
+                labels: labels.filter(|_| !over_gap),
                 labels_end,
             });
         }
@@ -149,12 +161,13 @@ impl Dataset {
         }
     }
 
-    /// Bars that are left out, as manifest and status say it.
+    /// Bars and rows that are left out, as manifest and status say it.
     pub(crate) fn refused_bars(&self) -> Vec<RefusedBars> {
-        let refused = self.refused.iter();
-        let counted = refused.map(|(reason, count)| RefusedBars {
-            reason: (*reason).into(),
-            count: *count,
+        let refused = self.refused.iter().map(|(reason, count)| (*reason, *count));
+        let over_gaps = Some(("OverGap", self.over_gaps)).filter(|(_, rows)| *rows > 0);
+        let counted = refused.chain(over_gaps).map(|(reason, count)| RefusedBars {
+            reason: reason.into(),
+            count,
         });
         counted.collect()
     }

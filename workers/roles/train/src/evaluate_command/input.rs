@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use foresail_crds::names::PipelineName;
+use foresail_crds::pipeline::spec::OnSuspicion;
 use foresail_crds::worker_config::{RoleConfig, TrainConfig};
 use foresail_domain::TradingCalendar;
 use foresail_runtime_base::RoleError;
@@ -45,10 +46,26 @@ pub(super) fn read(request: &Request) -> Result<Input, RoleError> {
     if !request.allow_refused {
         check(&request.csv, &rows, how.calendar())?;
     }
+    let stops = matches!(how.on_suspicion(), None | Some(OnSuspicion::Stop));
+    if stops && !request.allow_suspicious && !rows.suspicions.is_empty() {
+        return Err(suspicious(&request.csv, &rows));
+    }
     let name = pipeline.metadata.name.as_deref().unwrap_or(NAME);
     let config = TrainConfig::new(PipelineName::new("local", name), &pipeline.spec);
     let file = request.csv.display().to_string();
     Ok(Input { file, config, rows })
+}
+
+/// The moves may be true and may be mistakes, and a model would learn them either way: a person must say which.
+fn suspicious(path: &Path, rows: &Rows) -> RoleError {
+    let message = format!(
+        "{}: {} moves may be mistakes of the file: {}\n{}, or go on with --allow-suspicious",
+        path.display(),
+        rows.suspicions.len(),
+        rows.counts(),
+        OnSuspicion::ADVICE
+    );
+    RoleError::user("SuspiciousMoves", message)
 }
 
 /// Whether the file is what the Pipeline describes.

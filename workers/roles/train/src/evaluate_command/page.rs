@@ -9,6 +9,9 @@ use crate::report::page::{Row, cell, document, drawn, section, table, words};
 use crate::report::tables::{self, percent};
 use crate::report::{errors, forecasts};
 
+/// Suspicious moves that are shown.
+const SUSPICIONS: usize = 100;
+
 impl Report {
     /// The page. Nothing in it is loaded from elsewhere.
     ///
@@ -141,6 +144,7 @@ impl Report {
             let example = rows.examples.get(reason).map_or("", String::as_str);
             Row::plain(vec![words(reason), cell(count.to_string()), words(example)])
         });
+        let more = rows.suspicions.len().saturating_sub(SUSPICIONS);
         html! {
             p {
                 (rows.read) " rows: " (rows.bars) " bars, " (rows.out_of_scope) " of other symbols. Features: "
@@ -148,6 +152,12 @@ impl Report {
             }
             @if !rows.refused.is_empty() { (table(&["refused", "rows", "the first"], refused)) }
             @if !rows.without_bars.is_empty() { p.bad { "No bar of " (rows.without_bars.join(", ")) } }
+            @if rows.clamped > 0 { p { (rows.clamped) " bars with high or low moved in the last bits" } }
+            @if rows.over_gaps > 0 {
+                p { (rows.over_gaps) " rows reach over more missing sessions than training.maxGapSessions and are left out" }
+            }
+            @for suspicion in rows.suspicions.iter().take(SUSPICIONS) { p.bad { (suspicion) } }
+            @if more > 0 { p.bad { "and " (more) " more suspicious moves" } }
         }
     }
 }

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::drawn::Drawn;
 use super::input::Input;
+use crate::file::suspected;
 use crate::validation::coverage::coverage;
 use crate::validation::walk_forward::WalkForward;
 
@@ -59,6 +60,12 @@ pub struct Rows {
     pub examples: BTreeMap<&'static str, String>,
     /// Declared symbols without a bar.
     pub without_bars: Vec<String>,
+    /// Moves that may be mistakes of the file, each in a sentence that begins with what it looks like.
+    pub suspicions: Vec<String>,
+    /// Bars of which high or low gave way to open or close in the last bits.
+    pub clamped: u64,
+    /// Feature rows that reach over more missing sessions than `training.maxGapSessions`, and were left out.
+    pub over_gaps: u64,
 }
 
 /// Scores of one kind. Symbols are averaged per date first. Fields that a manifest has too are the same
@@ -101,7 +108,7 @@ pub(super) fn build(
     guards: Vec<Verdict>,
     input: &Input,
     drawn: Drawn,
-    parameters: &TrainingParameters,
+    (parameters, over_gaps): (&TrainingParameters, u64),
 ) -> Result<Report, RoleError> {
     let nothing =
         |e: InputError| RoleError::user("NotEnoughRows", format!("nothing to score: {e}"));
@@ -137,6 +144,9 @@ pub(super) fn build(
                 .map(|(reason, r)| (*reason, r.example.clone()))
                 .collect(),
             without_bars: rows.without_bars().into_keys().collect(),
+            suspicions: rows.suspicions.iter().map(suspected).collect(),
+            clamped: rows.clamped,
+            over_gaps,
         },
         guards,
         kinds,

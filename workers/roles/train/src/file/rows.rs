@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use foresail_bars::{Coverage, RawRow, RowOutcome};
+use foresail_bars::{Coverage, Notes, RawRow, RowOutcome, Suspicion};
 use foresail_domain::{Bar, TradingCalendar};
 
 use crate::lake::Bars;
 
+/// Most suspicious moves that are listed.
+const SHOWN: usize = 20;
 /// Most characters of an example of what was refused.
 const LONGEST_EXAMPLE: usize = 160;
 
@@ -21,8 +23,10 @@ pub(crate) struct Rows {
     pub out_of_scope: u64,
     /// Refused rows by reason.
     pub refused: BTreeMap<&'static str, Refused>,
-    /// Price levels that moved, in words.
-    pub rebasings: Vec<String>,
+    /// Accepted moves that may be mistakes of the file.
+    pub suspicions: Vec<Suspicion>,
+    /// Bars of which high or low gave way in the last bits.
+    pub clamped: u64,
     coverage: Coverage,
 }
 
@@ -45,12 +49,26 @@ impl Rows {
             read: 0,
             out_of_scope: 0,
             refused: BTreeMap::new(),
-            rebasings: Vec::new(),
+            suspicions: Vec::new(),
+            clamped: 0,
         }
     }
 
     /// Every row accounted for, and whatever a person should know about them, in lines.
     pub(crate) fn counts(&self) -> String {
+        let mut text = self.accounted();
+        for suspicion in self.suspicions.iter().take(SHOWN) {
+            text.push_str(&format!("\n  {}", suspected(suspicion)));
+        }
+        if self.suspicions.len() > SHOWN {
+            let others = self.suspicions.len() - SHOWN;
+            text.push_str(&format!("\n  {others} more suspicious moves"));
+        }
+        text
+    }
+
+    /// Every row accounted for, in lines.
+    pub(crate) fn accounted(&self) -> String {
         let bars: usize = self.bars.iter().map(|(_, bars)| bars.len()).sum();
         let mut text = format!(
             "{} rows: {bars} bars, {} of other symbols, {} refused",
@@ -69,8 +87,11 @@ impl Rows {
             let meant = meant.map_or_else(String::new, |meant| format!("; the file has `{meant}`"));
             text.push_str(&format!("\n  no bar of {symbol}{meant}"));
         }
-        for rebasing in &self.rebasings {
-            text.push_str(&format!("\n  {rebasing}"));
+        if self.clamped > 0 {
+            let clamped = self.clamped;
+            text.push_str(&format!(
+                "\n  {clamped} bars with high or low moved in the last bits"
+            ));
         }
         text
     }
@@ -95,9 +116,9 @@ impl Rows {
         self.read += 1;
         self.coverage.add(row, &outcome);
         match outcome {
-            RowOutcome::Bar(bar, rebasing) => {
-                self.rebasings
-                    .extend(rebasing.map(|rebasing| rebasing.to_string()));
+            RowOutcome::Bar(bar, Notes { suspicion, clamped }) => {
+                self.suspicions.extend(suspicion);
+                self.clamped += u64::from(clamped);
                 self.push(bar);
             }
             RowOutcome::Refused(refusal) => {
@@ -127,4 +148,9 @@ impl Rows {
     pub(super) fn close(&mut self) {
         self.bars.retain(|(_, bars)| !bars.is_empty());
     }
+}
+
+/// A move that may be a mistake of the file, in a sentence.
+pub(crate) fn suspected(suspicion: &Suspicion) -> String {
+    format!("{}: {suspicion}", suspicion.reason())
 }

@@ -180,6 +180,7 @@ fn of_the_challenger(bars: &Bars) -> Dataset {
         lookback: 1,
         horizon: 1,
         target: Target::Close,
+        gaps: None,
     };
     dataset::build(bars, &spec).unwrap()
 }

@@ -1,16 +1,12 @@
 //! What is found in a file. Nothing here is text for people yet, but for what `file` says of single rows.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use foresail_domain::{Bar, TradingCalendar};
 use jiff::civil::Date;
 
 use crate::file::Rows;
-
-/// A move that a split explains within this part of it.
-const SPLIT_TOLERANCE: f64 = 0.02;
-/// Splits that companies make, as the price before over the price after; the other way round they are reverse splits.
-const SPLITS: [f64; 10] = [2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0];
 
 /// How a file is read and what it holds. [`text`](Self::text) and [`page`](Self::page) show it.
 #[derive(Debug)]
@@ -39,15 +35,17 @@ pub(super) struct Symbol {
 
 impl Inspection {
     pub(super) fn new(path: &Path, dialect: String, calendar: TradingCalendar, rows: Rows) -> Self {
-        let symbols = rows.bars.iter().map(|(_, bars)| Symbol {
+        let mut suspicions = suspicions(&rows);
+        let symbols = rows.bars.iter().map(|(name, bars)| Symbol {
             missing: missing(bars, calendar),
-            suspicions: suspicions(bars, calendar),
+            suspicions: suspicions.remove(name.as_str()).unwrap_or_default(),
         });
+        let symbols = symbols.collect();
         Self {
             file: path.display().to_string(),
             dialect,
             calendar,
-            symbols: symbols.collect(),
+            symbols,
             rows,
             spec: None,
             pipeline: None,
@@ -109,64 +107,12 @@ fn missing(bars: &[Bar], calendar: TradingCalendar) -> Vec<Date> {
         .collect()
 }
 
-fn suspicions(bars: &[Bar], calendar: TradingCalendar) -> Vec<String> {
-    let date = |bar: &Bar| calendar.session_date(bar.event_time);
-    let suspicion = |pair: &[Bar]| {
-        let [before, after] = pair else { return None };
-        let split = suspected_split(before, after)?;
-        Some(format!(
-            "SuspectedSplit: {} closes at {} and {} at {}, as after a split of {split}; no column declares one",
-            date(before),
-            before.close,
-            date(after),
-            after.close
-        ))
-    };
-    bars.windows(2).filter_map(suspicion).collect()
-}
-
-/// `2:1` when the close moved as after such a split and nothing declares it.
-fn suspected_split(before: &Bar, after: &Bar) -> Option<String> {
-    if after.split_factor != 1.0 {
-        return None;
+/// What looks wrong with each symbol that has something wrong, in words.
+fn suspicions(rows: &Rows) -> BTreeMap<&str, Vec<String>> {
+    let mut found: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for suspicion in &rows.suspicions {
+        let told = format!("{}: {}", suspicion.reason(), suspicion.told());
+        found.entry(&suspicion.symbol).or_default().push(told);
     }
-    let ratio = before.close / after.close;
-    let near = |split: f64, ratio: f64| (ratio / split - 1.0).abs() <= SPLIT_TOLERANCE;
-    let forward = SPLITS
-        .iter()
-        .find(|split| near(**split, ratio))
-        .map(|split| format!("{split}:1"));
-    let reverse = || {
-        SPLITS
-            .iter()
-            .find(|split| near(**split, 1.0 / ratio))
-            .map(|split| format!("1:{split}"))
-    };
-    forward.or_else(reverse)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bar(close: f64) -> Bar {
-        Bar {
-            close,
-            ..crate::testing::bar("X", 1)
-        }
-    }
-
-    #[test]
-    fn moves_of_splits_are_suspected_and_those_of_markets_are_not() {
-        let split = |before, after| suspected_split(&bar(before), &bar(after));
-        assert_eq!(split(100.0, 50.5).as_deref(), Some("2:1"));
-        assert_eq!(split(10.0, 99.0).as_deref(), Some("1:10"));
-        assert_eq!(split(100.0, 52.5), None);
-        assert_eq!(split(100.0, 101.0), None);
-        let declared = Bar {
-            split_factor: 2.0,
-            ..bar(50.0)
-        };
-        assert_eq!(suspected_split(&bar(100.0), &declared), None);
-    }
+    found
 }

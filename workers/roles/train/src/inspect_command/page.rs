@@ -75,7 +75,7 @@ impl Inspection {
             @for (symbol, meant) in rows.without_bars() {
                 p.bad { "No bar of " (symbol) @if let Some(meant) = meant { "; the file has " (meant) } }
             }
-            @for rebasing in &rows.rebasings { p.bad { (rebasing) } }
+            @if rows.clamped > 0 { p { (rows.clamped) " bars with high or low moved in the last bits" } }
         }
     }
 

@@ -33,7 +33,7 @@ impl Inspection {
 
     fn write(&self, text: &mut String, columns: usize) -> fmt::Result {
         writeln!(text, "{}\n  {}", self.file, self.dialect)?;
-        writeln!(text, "{}", self.rows.counts())?;
+        writeln!(text, "{}", self.rows.accounted())?;
         let sessions = self.sessions();
         if sessions.iter().any(|(count, _)| *count > 0) {
             let words = sessions.map(|(count, what)| format!("{count} {what}"));
@@ -45,7 +45,13 @@ impl Inspection {
         }
         let more = self.symbols.len().saturating_sub(SYMBOLS);
         if more > 0 {
-            writeln!(text, "\n{more} more symbols: --html PAGE shows them")?;
+            let symbols = self.symbols.iter().skip(SYMBOLS);
+            let moves: usize = symbols.map(|symbol| symbol.suspicions.len()).sum();
+            let moves = match moves {
+                0 => String::new(),
+                moves => format!(", with {moves} suspicious moves"),
+            };
+            writeln!(text, "\n{more} more symbols{moves}: --html PAGE shows them")?;
         }
         if let Some(spec) = &self.spec {
             text.push_str("\nIn the spec of a Pipeline:\n");

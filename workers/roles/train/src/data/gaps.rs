@@ -1,0 +1,124 @@
+//! Sessions that are missing between bars. What reaches over many of them is of no single session: a return of a year that is
+//! taken for one of a day is worth less than no row.
+
+use std::ops::RangeInclusive;
+
+use foresail_domain::TradingCalendar;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// Which gaps count.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gaps {
+    pub calendar: TradingCalendar,
+    /// Most sessions that may be missing between two bars.
+    pub most: usize,
+}
+
+impl Gaps {
+    /// Whether more sessions are missing between two bars than may be; times are bar ends, milliseconds UTC.
+    fn is_long(self, before: i64, after: i64) -> bool {
+        // Nearly all bars: there is no more than one session a day.
+        let days = i64::try_from(self.most).unwrap_or(i64::MAX);
+        if after - before <= days.saturating_add(1).saturating_mul(DAY_MS) {
+            return false;
+        }
+        let missing = self.calendar.sessions_ended(before, after);
+        missing.saturating_sub(1) > self.most
+    }
+}
+
+/// Long gaps between the bars of one symbol, as its rows see them.
+pub(crate) struct LongGaps {
+    gaps: Option<Gaps>,
+    /// Bars before its own that a row is computed from.
+    reach: usize,
+    last: Option<i64>,
+    /// Long gaps before each bar.
+    before: Vec<u32>,
+    /// The bar of each row.
+    rows: Vec<usize>,
+}
+
+impl LongGaps {
+    /// Of a symbol without bars so far; `warm_up` is that of the features.
+    pub(crate) fn new(gaps: Option<Gaps>, warm_up: u32) -> Self {
+        Self {
+            gaps,
+            reach: usize::try_from(warm_up)
+                .unwrap_or(usize::MAX)
+                .saturating_sub(1),
+            last: None,
+            before: Vec::new(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Takes the next bar of the symbol, and whether there is a row of it.
+    pub(crate) fn push(&mut self, event_time: i64, has_row: bool) {
+        let last = self.last.replace(event_time);
+        let is_long = |gaps: Gaps| last.is_some_and(|last| gaps.is_long(last, event_time));
+        let so_far = self.before.last().copied().unwrap_or(0);
+        let long = self.gaps.is_some_and(is_long);
+        if has_row {
+            self.rows.push(self.before.len());
+        }
+        self.before.push(so_far + u32::from(long));
+    }
+
+    /// Whether a long gap lies between the bars that these rows, by number, are computed from.
+    pub(crate) fn any(&self, rows: RangeInclusive<usize>) -> bool {
+        let bar = |row: usize| self.rows.get(row).copied();
+        let (Some(first), Some(last)) = (bar(*rows.start()), bar(*rows.end())) else {
+            return false;
+        };
+        let gaps = |bar: usize| self.before.get(bar);
+        gaps(first.saturating_sub(self.reach)) != gaps(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GAPS: Gaps = Gaps {
+        calendar: TradingCalendar::Weekdays,
+        most: 2,
+    };
+
+    fn end(text: &str) -> i64 {
+        GAPS.calendar.session_end(text.parse().unwrap())
+    }
+
+    #[test]
+    fn weekends_are_no_gaps_and_sessions_are_counted() {
+        let friday = end("2020-01-03");
+        for (date, long) in [
+            ("2020-01-06", false),
+            ("2020-01-08", false),
+            ("2020-01-09", true),
+        ] {
+            assert_eq!(GAPS.is_long(friday, end(date)), long, "{date}");
+        }
+        let none = Gaps { most: 0, ..GAPS };
+        assert!(!none.is_long(friday, end("2020-01-06")));
+        assert!(none.is_long(friday, end("2020-01-07")));
+    }
+
+    #[test]
+    fn a_row_reaches_from_the_first_bar_of_its_features_to_the_last_of_its_labels() {
+        // Three bars for a row; the gap lies before the bar of number 5.
+        let mut gaps = LongGaps::new(Some(GAPS), 3);
+        let mut time = end("2020-01-06");
+        for bar in 0..10 {
+            time += if bar == 5 { 10 * DAY_MS } else { DAY_MS };
+            gaps.push(time, bar >= 2);
+        }
+        let over: Vec<usize> = (0..7).filter(|row| gaps.any(*row..=row + 1)).collect();
+        // Row 2 is of bar 4 and its label of bar 5; row 4 is of bar 6 and reads bars 4 to 6.
+        assert_eq!(over, [2, 3, 4]);
+        // The window of a row begins three rows before.
+        assert!(gaps.any(3..=6) && !gaps.any(5..=7) && !gaps.any(0..=1));
+        assert!(!gaps.any(6..=9), "the future is not known");
+    }
+}
