@@ -65,6 +65,10 @@ pub struct SourceState {
     pub rows_unchanged: u64,
     /// Bars without an open or a volume.
     pub missing_fields: u64,
+    /// End of the first session of which a row was refused because it had not ended, milliseconds UTC. From then on the
+    /// source is read anew, whether it has changed or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<i64>,
 }
 
 /// Longest original kept in a quarantine record, in bytes of its JSON: the record must fit a Kafka message, whatever the

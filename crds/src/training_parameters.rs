@@ -12,9 +12,6 @@ use crate::worker_config::TrainingRecipe;
 /// Largest seed: what a JSON number holds exactly.
 const LARGEST_SEED: u64 = (1 << 53) - 1;
 
-/// Sessions that may be missing between two bars where `training.maxGapSessions` is not set.
-const MAX_GAP: u32 = 10;
-
 /// Most feature rows that a model may look at, so that those who keep rows for models they do not know yet keep enough.
 pub const LARGEST_LOOKBACK: u32 = 256;
 
@@ -35,8 +32,8 @@ pub struct TrainingParameters {
     pub validation_folds: usize,
     /// Newest sessions trained on; everything when `None`.
     pub max_sessions: Option<usize>,
-    /// Most sessions that may be missing between two bars of one row.
-    pub max_gap_sessions: usize,
+    /// Most sessions that may be missing between two bars of one row; any number when `None`.
+    pub max_gap_sessions: Option<usize>,
     /// Random seed.
     pub seed: u64,
 }
@@ -104,6 +101,8 @@ impl TryFrom<&TrainingRecipe> for TrainingParameters {
     fn try_from(spec: &TrainingRecipe) -> Result<Self, InvalidParameter> {
         let most = spec.max_sessions;
         let max_sessions = most.map(|n| count("spec.training.maxSessions", n, 50..=100_000));
+        let gap = spec.max_gap_sessions;
+        let max_gap = gap.map(|n| count("spec.training.maxGapSessions", n, 0..=250));
         if spec.seed > LARGEST_SEED {
             return Err(out_of_range(
                 "spec.training.seed",
@@ -132,11 +131,7 @@ impl TryFrom<&TrainingRecipe> for TrainingParameters {
                 1..=20,
             )?,
             max_sessions: max_sessions.transpose()?,
-            max_gap_sessions: count(
-                "spec.training.maxGapSessions",
-                spec.max_gap_sessions.unwrap_or(MAX_GAP),
-                0..=250,
-            )?,
+            max_gap_sessions: max_gap.transpose()?,
             seed: spec.seed,
         })
     }

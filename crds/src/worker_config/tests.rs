@@ -207,12 +207,23 @@ fn a_model_depends_on_what_it_is_made_from_and_a_run_on_how_it_is_run_too() {
     let base = hashes(|_| {});
     let seed = hashes(|v| v["training"]["seed"] = json!(2));
     assert!(seed.0 != base.0 && seed.1 != base.1);
+    let gap = hashes(|v| v["training"]["maxGapSessions"] = json!(9));
+    assert!(gap.0 != base.0 && gap.1 != base.1);
     let deadline = hashes(|v| v["training"]["activeDeadlineSeconds"] = json!(99));
     assert!(deadline.0 == base.0 && deadline.1 != base.1);
     let secret = hashes(|v| v["lake"]["secretName"] = json!("mended"));
     assert!(secret.0 == base.0 && secret.1 != base.1);
     let threshold = hashes(|v| v["drift"]["threshold"] = json!("0.3"));
     assert_eq!(threshold, base);
+}
+
+#[test]
+fn a_default_that_came_later_trains_nothing_again() {
+    let config = TrainConfig::new(PipelineName::new("n", "p"), &spec(|_| {}));
+    let mut before = config.model.clone();
+    before.training.max_gap_sessions = None;
+    assert_ne!(before, config.model);
+    assert_eq!(before.hash(), config.model.hash());
 }
 
 #[test]

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{RoleConfig, TrainingJob, TrainingRecipe};
 use crate::names::{PipelineName, hash8};
-use crate::pipeline::spec::{Adjustment, FeatureSpec, Instrument, LakeSpec, PipelineSpec};
+use crate::pipeline::spec::{
+    Adjustment, FeatureSpec, Instrument, LakeSpec, PipelineSpec, default_max_gap,
+};
 
 /// Configuration of the trainer and of its tools.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,19 +55,24 @@ impl ModelInputs {
     }
 }
 
-/// Training as the first release hashed it: with the fields of the Job, blank.
+/// Training as the first release hashed it: with the fields of the Job, blank, and without what came later where that is
+/// left at its default.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct HashedTraining<'a> {
+struct HashedTraining {
     #[serde(flatten)]
-    recipe: &'a TrainingRecipe,
+    recipe: TrainingRecipe,
     active_deadline_seconds: i64,
     backoff_limit: i32,
     time_zone: &'static str,
 }
 
-impl<'a> From<&'a TrainingRecipe> for HashedTraining<'a> {
-    fn from(recipe: &'a TrainingRecipe) -> Self {
+impl From<&TrainingRecipe> for HashedTraining {
+    fn from(recipe: &TrainingRecipe) -> Self {
+        let mut recipe = recipe.clone();
+        recipe.max_gap_sessions = recipe
+            .max_gap_sessions
+            .filter(|sessions| *sessions != default_max_gap());
         Self {
             recipe,
             active_deadline_seconds: 0,

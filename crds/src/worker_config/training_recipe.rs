@@ -26,7 +26,7 @@ pub struct TrainingRecipe {
     /// Newest sessions that are trained on; everything when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_sessions: Option<u32>,
-    /// Most sessions that may be missing within a row; the default when absent.
+    /// Most sessions that may be missing within a row; absent from manifests of a time without a limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_gap_sessions: Option<u32>,
     /// Random seed.
@@ -55,7 +55,7 @@ impl From<&TrainingSpec> for TrainingRecipe {
             validation_fraction: spec.validation_fraction.clone(),
             validation_folds: spec.validation_folds,
             max_sessions: spec.max_sessions,
-            max_gap_sessions: spec.max_gap_sessions,
+            max_gap_sessions: Some(spec.max_gap_sessions),
             seed: spec.seed,
         }
     }

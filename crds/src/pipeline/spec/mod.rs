@@ -21,6 +21,7 @@ pub use source::{
     Adjustment, CsvColumns, CsvDialect, CsvEncoding, CsvLayout, CsvSource, DateOrder, DateRange,
     DecimalSign, Delimiter, OnSuspicion, ReplaySpec, SimulatorBreak, SimulatorSource, SourceSpec,
 };
+pub(crate) use training::default_max_gap;
 pub use training::{ModelKind, ModelSpec, Target, TrainingSpec};
 pub use workers::{WorkerSpec, WorkersSpec};
 

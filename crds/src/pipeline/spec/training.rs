@@ -39,12 +39,11 @@ pub struct TrainingSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 50, max = 100_000))]
     pub max_sessions: Option<u32>,
-    /// Most sessions that may be missing between two bars, 0 to 250, 10 when it is not set. A row whose features or labels
-    /// reach over a longer gap is left out of training and evaluation, and counted: returns and windows over it are of
-    /// no single session.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Most sessions that may be missing between two bars, 0 to 250. A row whose features or labels reach over a longer gap
+    /// is left out of training and evaluation, and counted: returns and windows over it are of no single session.
+    #[serde(default = "default_max_gap")]
     #[schemars(range(min = 0, max = 250))]
-    pub max_gap_sessions: Option<u32>,
+    pub max_gap_sessions: u32,
     /// Random seed.
     #[serde(default = "default_seed")]
     #[schemars(range(min = 0, max = 9007199254740991i64))]
@@ -190,6 +189,10 @@ fn default_lookback() -> u32 {
 
 fn default_folds() -> u32 {
     3
+}
+
+pub(crate) fn default_max_gap() -> u32 {
+    10
 }
 
 fn default_validation() -> Decimal {

@@ -9,15 +9,19 @@ use foresail_crds::records::Refusal;
 use foresail_crds::worker_config::IngestConfig;
 use foresail_domain::corporate::{self, Action, AdjustedRow, Rounding};
 use foresail_domain::{Bar, Interval, TradingCalendar};
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::Offset;
+use smol_str::SmolStr;
 
 use crate::lines::LONGEST_ROW;
 use crate::row::{Fields, RawRow, shown};
-use smol_str::SmolStr;
 use crate::suspicions::{Judge, Level, Move, Suspicion};
 
-/// First year whose sessions calendars know; before, exchanges traded on Saturdays as well.
-const CALENDARS_FROM: i16 = 1960;
+/// Reason of a bar whose session has not ended: it is one later.
+pub const UNFINISHED: &str = "Unfinished";
+/// First day whose sessions calendars may know; before, exchanges traded on Saturdays as well.
+const CALENDARS_FROM: Date = Date::constant(1960, 1, 1);
 /// Part of a price within which high and low give way: vendors multiply each price by an adjustment of its own, which
 /// moves them apart in the last bits.
 const LAST_BITS: f64 = 1e-12;
@@ -227,20 +231,38 @@ impl Checker {
             let message = format!("date `{}` must be YYYY-MM-DD", shown(text));
             Refusal::new("BadDate", message)
         })?;
-        if self.calendar.session_end(date) > now {
-            return Err(Refusal::new(
-                "InTheFuture",
-                format!("session {date} ends after now"),
-            ));
+        self.check_session(date, now)?;
+        let outside = self.from.is_some_and(|f| date < f) || self.to.is_some_and(|t| date > t);
+        let declared = !outside && self.symbols.contains(symbol);
+        Ok(declared.then_some((symbol, date)))
+    }
+
+    /// A bar is of a session of the calendar, and one that has ended.
+    fn check_session(&self, date: Date, now: i64) -> Result<(), Refusal> {
+        let end = self.calendar.session_end(date);
+        let now = Timestamp::from_millisecond(now).unwrap_or(Timestamp::MAX);
+        let is_ahead = end > now.as_millisecond();
+        if is_ahead && date > self.calendar.date_at(now, Offset::UTC) {
+            let message = format!("session {date} ends after now");
+            return Err(Refusal::new("InTheFuture", message));
+        }
+        if date > self.calendar.valid_through() {
+            let (calendar, through) = (self.calendar.name(), self.calendar.valid_through());
+            let message = format!(
+                "{date} is behind the end of the calendar {calendar} ({through}); a newer release knows more of it"
+            );
+            return Err(Refusal::new("CalendarExpired", message));
         }
         if is_off_session(self.calendar, date) {
             let calendar = self.calendar.name();
             let message = format!("{date} is no session of the calendar {calendar}");
             return Err(Refusal::new("OffSession", message));
         }
-        let outside = self.from.is_some_and(|f| date < f) || self.to.is_some_and(|t| date > t);
-        let declared = !outside && self.symbols.contains(symbol);
-        Ok(declared.then_some((symbol, date)))
+        if is_ahead {
+            let message = format!("session {date} has not ended; its bar is taken once it has");
+            return Err(Refusal::new(UNFINISHED, message));
+        }
+        Ok(())
     }
 
     /// Takes a bar for the last one of its symbol, unless its move is held back.
@@ -293,7 +315,7 @@ fn is_utf8(csv: &CsvSource) -> bool {
 
 /// Whether no session can have been on this day. Before 1960, every day may have had one.
 pub fn is_off_session(calendar: TradingCalendar, date: Date) -> bool {
-    date.year() >= CALENDARS_FROM && !calendar.is_session(date)
+    date >= CALENDARS_FROM.max(calendar.valid_from()) && !calendar.is_session(date)
 }
 
 fn unreadable(row: &RawRow, utf8: bool) -> Refusal {

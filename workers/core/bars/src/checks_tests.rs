@@ -1,7 +1,7 @@
 use serde_json::json;
+use smol_str::SmolStr;
 
 use super::*;
-use smol_str::SmolStr;
 
 const NOW: i64 = 1_700_000_000_000;
 
@@ -86,6 +86,26 @@ fn each_kind_of_bad_row_has_its_reason_and_leaves_the_rest_alone() {
         };
         assert_eq!(outcome, expected, "{text}");
     }
+}
+
+#[test]
+fn the_bar_of_a_session_that_has_begun_is_unfinished_and_not_of_the_future() {
+    let reason = |date: &str, now: &str| {
+        let now: Timestamp = now.parse().unwrap();
+        let row = row(&format!("X,{date},1,2,1,1.5,10"));
+        match checker(json!({})).check(&row, now.as_millisecond()) {
+            RowOutcome::Refused(refusal) => refusal.reason,
+            _ => "Good",
+        }
+    };
+    let day = "2023-11-15";
+    // Still the 14th in New York; noon there; a second before the close, and the close.
+    assert_eq!(reason(day, "2023-11-15T04:59:59Z"), "InTheFuture");
+    assert_eq!(reason(day, "2023-11-15T17:00:00Z"), UNFINISHED);
+    assert_eq!(reason(day, "2023-11-15T20:59:59Z"), UNFINISHED);
+    assert_eq!(reason(day, "2023-11-15T21:00:00Z"), "Good");
+    // No hour makes a session of a holiday.
+    assert_eq!(reason("2023-11-23", "2023-11-23T17:00:00Z"), "OffSession");
 }
 
 #[test]

@@ -14,11 +14,11 @@ use std::fmt::{self, Display, Formatter};
 use foresail_crds::RoleError;
 use foresail_crds::pipeline::spec::{CsvEncoding, DecimalSign};
 use foresail_crds::role_error::shown_address;
+use smol_str::SmolStr;
 
 use crate::described::Described;
 use crate::lines::Lines;
 use crate::row::Fields;
-use smol_str::SmolStr;
 use crate::split::{Row, Splitter};
 use columns::BarColumns;
 use layout::Layout;

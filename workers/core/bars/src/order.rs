@@ -12,11 +12,11 @@ use std::io::{self, Read};
 use foresail_crds::RoleError;
 use foresail_crds::pipeline::spec::CsvSource;
 use foresail_crds::role_error::shown_address;
+use smol_str::SmolStr;
 
 use crate::csv_source::CsvRows;
 use crate::described::Described;
 use crate::row::RawRow;
-use smol_str::SmolStr;
 use holes::Holes;
 use latest::Latest;
 use sorted::sorted;

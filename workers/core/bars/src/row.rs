@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use foresail_crds::records::Refusal;
 use foresail_crds::role_error::presentable;
-
 use smol_str::SmolStr;
 
 /// One data row of a source.

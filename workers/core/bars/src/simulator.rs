@@ -8,10 +8,10 @@ use foresail_domain::TradingCalendar;
 use jiff::civil::Date;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use smol_str::SmolStr;
 
 use crate::checks::date_of;
 use crate::row::{Fields, RawRow};
-use smol_str::SmolStr;
 
 /// Share of the clustering that comes from yesterday's shock; the rest from yesterday's variance.
 const SHOCK_SHARE: f64 = 0.2;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use foresail_bars::{Checker, Coverage, RawRow, RowOutcome};
+use foresail_bars::{Checker, Coverage, RawRow, RowOutcome, UNFINISHED};
 use foresail_crds::names::Topics;
 use foresail_crds::pipeline::status::{IngestStatus, SymbolBars};
 use foresail_crds::records::SourceState;
@@ -173,6 +173,10 @@ impl Progress {
         if fresh || self.start.counted.is_none() {
             self.count(&outcome, known);
         }
+        if is_unfinished(&outcome) {
+            let end = self.checker.place(row).map(|(_, end)| end);
+            self.state.unfinished = self.state.unfinished.into_iter().chain(end).min();
+        }
         batch.unchanged += u64::from(fresh && known);
         if !fresh || known {
             return Ok(());
@@ -222,10 +226,19 @@ impl Progress {
         status.fitting_calendar = self.coverage.off_session().map(|(_, fits)| fits);
     }
 
+    /// Whether a row was refused because its session had not ended, and it has by now, in milliseconds UTC.
+    pub(crate) fn has_ended(&self, now: i64) -> bool {
+        self.state.unfinished.is_some_and(|end| end <= now)
+    }
+
     /// Rows read so far.
     pub(crate) fn rows_read(&self) -> u64 {
         self.state.rows_read
     }
+}
+
+fn is_unfinished(outcome: &RowOutcome) -> bool {
+    matches!(outcome, RowOutcome::Refused(refusal) if refusal.reason == UNFINISHED)
 }
 
 fn time(ms: i64) -> Option<Time> {

@@ -212,6 +212,27 @@ fn symbols_beside_each_other_are_rows_of_their_own() {
     assert!(world.bars().values().all(|times| *times == 1));
 }
 
+#[test]
+fn the_bar_of_a_session_is_taken_once_it_has_ended_though_the_file_stays_as_it_is() {
+    let (config, mut world) = (config(json!({})), World::new());
+    // The day of NOW, of which two hours are left, and the one after.
+    let rows = ["X,2023-11-13,100", "X,2023-11-14,101", "X,2023-11-15,102"].map(str::to_string);
+    let first = world.run(&config, &file(&rows), ALL);
+    let reasons: Vec<_> = first.refusals.iter().map(|r| r.reason.as_str()).collect();
+    assert_eq!(reasons, ["InTheFuture", "Unfinished"]);
+    assert_eq!(world.run(&config, &file(&rows), ALL), first);
+    world.now = NOW + 2 * 3_600_000;
+    let second = world.run(&config, &file(&rows), ALL);
+    assert_eq!((second.rows_unchanged, second.rows_sent), (1, 1));
+    assert!(world.bars().values().all(|times| *times == 1));
+    assert_eq!(world.bars().len(), 2);
+    // The last day has begun now.
+    assert_eq!(second.refusals[0].reason, "Unfinished");
+    world.now += 24 * 3_600_000;
+    world.run(&config, &file(&rows), ALL);
+    assert_eq!((world.bars().len(), world.quarantined()), (3, 3));
+}
+
 /// A split of X on the 50th day, which no column declares.
 fn with_a_split() -> String {
     let start = jiff::civil::date(2010, 1, 1);

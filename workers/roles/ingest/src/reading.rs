@@ -3,7 +3,8 @@
 //! A reading counts rows by position. It goes on after a restart, and when rows were added, as long as every row up to
 //! the last record is what it was: a digest in that record says so. Otherwise the file is another one (a window that slid,
 //! a correction, other columns in the spec), and the next reading begins at its first row. There, positions of before mean
-//! nothing, so a row is news when its session is newer than the newest bar sent of its symbol.
+//! nothing, so a row is news when its session is newer than the newest bar sent of its symbol. A file with a row that was
+//! refused because its session had not ended reads differently from then on, too.
 
 use foresail_bars::RawRow;
 use foresail_crds::pipeline::spec::OnSuspicion;
@@ -80,7 +81,8 @@ pub(crate) struct Start {
     pub last_news: Option<i64>,
 }
 
-/// Compares the rows up to the last record with what they were. Reads them; nothing is kept.
+/// Compares the rows up to the last record with what they were. Reads them; nothing is kept. `now` is wall time in
+/// milliseconds UTC.
 ///
 /// # Errors
 /// Those of reading the source.
@@ -88,6 +90,7 @@ pub(crate) fn start(
     position: &Position,
     mut trail: Trail,
     rows: &mut Rows,
+    now: i64,
 ) -> Result<Start, RoleError> {
     let next = position.next;
     let Some(state) = &position.state else {
@@ -104,7 +107,8 @@ pub(crate) fn start(
         trail.push(&row);
         seen = row.position + 1;
     }
-    if seen == next && trail.digest() == state.digest {
+    let has_ended = state.unfinished.is_some_and(|end| end <= now);
+    if !has_ended && seen == next && trail.digest() == state.digest {
         return Ok(Start {
             reading: state.reading,
             next,

@@ -18,7 +18,7 @@ use crate::source::Rows;
 
 /// As many transactions as there are.
 pub(crate) const ALL: usize = usize::MAX;
-const NOW: i64 = 1_700_000_000_000;
+pub(crate) const NOW: i64 = 1_700_000_000_000;
 
 pub(crate) fn config(columns: serde_json::Value) -> IngestConfig {
     serde_json::from_value(json!({
@@ -55,6 +55,8 @@ pub(crate) fn file(rows: &[String]) -> String {
 pub(crate) struct World {
     pub topics: Topics,
     pub records: Vec<Record>,
+    /// Wall time, milliseconds UTC.
+    pub now: i64,
 }
 
 impl World {
@@ -62,6 +64,7 @@ impl World {
         Self {
             topics: PipelineName::new("n", "p").topics(""),
             records: Vec::new(),
+            now: NOW,
         }
     }
 
@@ -109,7 +112,7 @@ impl World {
             written: 0,
             last_news: newest_time(&messages),
         };
-        let start = reading::start(&position, Trail::new(config), &mut open()).unwrap();
+        let start = reading::start(&position, Trail::new(config), &mut open(), self.now).unwrap();
         let mut marks = Marks::default();
         if start.reading > 0 {
             for message in self.messages() {
@@ -127,7 +130,7 @@ impl World {
             if let Some(row) = &row {
                 let target = (&self.topics, 0);
                 progress.enter(rows.file());
-                progress.take(row, &mut batch, target, NOW).unwrap();
+                progress.take(row, &mut batch, target, self.now).unwrap();
             }
             if batch.is_full() || row.is_none() {
                 batch.close().unwrap();

@@ -90,7 +90,8 @@ impl Supervised for Worker {
 }
 
 impl Worker {
-    /// Until shutdown, or until the file has changed: then it is opened like after a restart.
+    /// Until shutdown, or until the file has changed or an unfinished bar of it is one: then it is opened like after a
+    /// restart.
     async fn watch(&self, connection: &mut Connection) -> Result<(), RoleError> {
         let poll = connection.source.poll();
         let mut polled = Instant::now();
@@ -102,6 +103,10 @@ impl Worker {
                 () = self.context.shutdown.cancelled() => return Ok(()),
             }
             self.check_topic(connection).await?;
+            if connection.progress.has_ended(clock::now_ms()) {
+                tracing::info!("a session has ended of which the source had an unfinished bar");
+                return Ok(());
+            }
             if poll.is_none_or(|every| polled.elapsed() < every) {
                 continue;
             }
@@ -143,7 +148,9 @@ impl Worker {
         let written = position.written;
         let mut compared = source.rows(config)?;
         let trail = Trail::new(config);
-        let work = spawn_blocking(move || reading::start(&position, trail, &mut compared));
+        let work = spawn_blocking(move || {
+            reading::start(&position, trail, &mut compared, clock::now_ms())
+        });
         let start = work.await.map_err(|_| {
             RoleError::internal(
                 "TaskLost",

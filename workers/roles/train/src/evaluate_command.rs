@@ -68,8 +68,8 @@ pub fn evaluate(request: &Request, on_progress: &dyn Fn(&str)) -> Result<Report,
     let data = declared.feature_rows(&input.rows.bars, &kinds)?;
     if data.over_gaps > 0 {
         on_progress(&format!(
-            "{} rows reach over more than {} missing sessions and are left out (training.maxGapSessions)",
-            data.over_gaps, parameters.max_gap_sessions
+            "{} rows reach over more missing sessions than training.maxGapSessions and are left out",
+            data.over_gaps
         ));
     }
     let folds = cut(&data.known(), &input, &parameters, request)?;

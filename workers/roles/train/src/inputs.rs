@@ -47,9 +47,9 @@ impl Declared<'_> {
             lookback: lookbacks.max().unwrap_or(1),
             horizon: self.parameters.horizon,
             target: self.parameters.target,
-            gaps: Some(Gaps {
+            gaps: self.parameters.max_gap_sessions.map(|most| Gaps {
                 calendar: self.calendar,
-                most: self.parameters.max_gap_sessions,
+                most,
             }),
         };
         dataset::build(bars, &spec)

@@ -4,9 +4,9 @@
 use std::collections::{HashMap, VecDeque};
 
 use foresail_crds::RoleError;
+use smol_str::SmolStr;
 
 use crate::row::RawRow;
-use smol_str::SmolStr;
 
 /// Most rows that are read ahead.
 const AHEAD: usize = 4096;

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 
 use foresail_crds::RoleError;
+use smol_str::SmolStr;
 
 use crate::row::RawRow;
-use smol_str::SmolStr;
 
 /// Most rows of one session that are compared with each other.
 const GROUP: usize = 16_384;

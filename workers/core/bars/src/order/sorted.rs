@@ -5,11 +5,11 @@ use std::collections::BinaryHeap;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
 
 use foresail_crds::RoleError;
+use smol_str::SmolStr;
 
 use crate::csv_source::CsvRows;
 use crate::expanded::{Expanded, Placed};
 use crate::lines::Line;
-use smol_str::SmolStr;
 
 /// Bytes of lines that are sorted in memory at once.
 const RUN: usize = 16 << 20;
