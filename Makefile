@@ -43,7 +43,7 @@ check: rust ## Formatting, layers, dependencies, lints, generated files, unit te
 check-charts: rust ## The charts, checked by Helm and a real API server
 	@$(XTASK) check-charts
 
-generate: rust ## Writes the CRDs from their Rust types
+generate: rust ## Writes the CRDs from their Rust types, and the calendars from PyPI
 	@$(XTASK) generate
 
 bench-features: rust ## 24 features beside Polars, DuckDB and Spark, one bar and 29 million (peers from PyPI)

@@ -1,4 +1,4 @@
-//! `make generate`: the files that are written from Rust types, and whether the committed ones are these.
+//! `make generate`: the files that are written from Rust types, the calendars, and whether the committed ones are these.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,14 +6,17 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::images;
+use crate::{calendars, images};
 use foresail_node::Paths;
 use foresail_node::exec;
 
 /// Kinds, as `crdgen` and the files are called.
 const KINDS: [&str; 2] = ["modelversions", "pipelines"];
 
-/// Writes the CRDs from their Rust types.
+/// Writes the CRDs from their Rust types, and then the calendars, which need PyPI once.
+///
+/// # Errors
+/// When a program cannot be built or run, or a file cannot be written.
 pub fn generate(paths: &Paths) -> Result<()> {
     let crdgen = images::helper(paths, "crdgen")?;
     for kind in KINDS {
@@ -22,7 +25,7 @@ pub fn generate(paths: &Paths) -> Result<()> {
             exec::write(&place, &text)?;
         }
     }
-    Ok(())
+    calendars::generate(paths)
 }
 
 /// Whether the committed files are those.
@@ -42,7 +45,7 @@ pub fn compare(paths: &Paths) -> Result<()> {
             }
         }
     }
-    Ok(())
+    calendars::compare(paths)
 }
 
 /// For readers and `kubectl apply`, and for Helm, whose charts cannot hold links.

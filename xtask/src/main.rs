@@ -6,6 +6,7 @@
 mod args;
 mod arrows;
 mod bench;
+mod calendars;
 mod cargo_tools;
 mod charts;
 mod check;

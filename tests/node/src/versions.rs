@@ -25,6 +25,8 @@ pub const SAMPLE_DATA: &str = "bokeh_sampledata==2026.1";
 /// Digest of the file inside it.
 pub const SAMPLE_DATA_SHA256: &str =
     "5abadf99b2d394f920120a27de6f0df129859d71d4cfb0bf661bcc99446ab1fd";
+/// The Python package that the calendars of exchanges are made from (docs/adr/0025).
+pub const CALENDARS: &str = "exchange_calendars==4.13.2";
 
 /// Oldest Go that builds the tools, as (major, minor).
 pub const GO_MINIMUM: (u32, u32) = (1, 26);

@@ -4,15 +4,19 @@
 //! has a range of dates that it knows; outside of it answers are the usual weekdays and hours, and [`TradingCalendar::covers`]
 //! tells them from facts.
 
-use jiff::civil::{Date, Weekday};
+use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use counting::{Sessions, day_after};
 use exchange::Exchange;
+pub use overrides::{BadOverride, Calendar, CalendarOverride};
 
+mod counting;
 mod exchange;
 mod file;
+mod overrides;
 
 /// Trading calendar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -136,7 +140,7 @@ impl TradingCalendar {
     pub fn session_end(self, date: Date) -> i64 {
         match self.exchange() {
             Some(exchange) => exchange.close(date),
-            None if self == Self::AlwaysOpen => utc(next_day(date), 0),
+            None if self == Self::AlwaysOpen => utc(day_after(date), 0),
             None => utc(date, 21),
         }
     }
@@ -170,31 +174,24 @@ impl TradingCalendar {
 
     /// The first session after `date`.
     pub fn next_session(self, date: Date) -> Date {
-        let mut next = next_day(date);
-        while !self.is_session(next) && next < Date::MAX {
-            next = next_day(next);
-        }
-        next
+        counting::next(self, date)
     }
 
     /// Sessions from `from` to `to`, both included.
     pub fn sessions(self, from: Date, to: Date) -> impl Iterator<Item = Date> {
-        std::iter::successors(Some(from), |d| Some(next_day(*d)))
-            .take_while(move |d| *d <= to)
-            .filter(move |d| self.is_session(*d))
+        counting::between(self, from, to)
     }
 
     /// Number of sessions that ended after `from` and until `to`, milliseconds since the Unix epoch, UTC.
     pub fn sessions_ended(self, from: i64, to: i64) -> usize {
-        if to <= from {
-            return 0;
-        }
-        // A session ends on the date that `session_date` gives for its end, so only the two outer dates need a clock.
-        let (first, last) = (self.session_date(from), self.session_date(to));
-        let between = self.sessions(first, last).count();
-        let before = usize::from(self.is_session(first) && self.session_end(first) <= from);
-        let to_come = usize::from(self.is_session(last) && self.session_end(last) > to);
-        between - before - to_come
+        counting::ended(self, from, to)
+    }
+
+    /// A time of a date on the clock of the exchange, UTC where there is none, in milliseconds since the Unix epoch.
+    fn instant(self, date: Date, time: Time) -> Option<i64> {
+        let zone = self.exchange().map_or(TimeZone::UTC, Exchange::zone);
+        let zoned = date.to_datetime(time).to_zoned(zone).ok()?;
+        Some(zoned.timestamp().as_millisecond())
     }
 
     /// Sessions in an average year of this century, for annual rates.
@@ -211,14 +208,24 @@ impl TradingCalendar {
     }
 }
 
+impl Sessions for TradingCalendar {
+    fn holds(&self, date: Date) -> bool {
+        self.is_session(date)
+    }
+
+    fn end(&self, date: Date) -> i64 {
+        self.session_end(date)
+    }
+
+    fn date(&self, event_time: i64) -> Date {
+        self.session_date(event_time)
+    }
+}
+
 /// A full hour in UTC.
 fn utc(date: Date, hour: i8) -> i64 {
     let zoned = date.at(hour, 0, 0, 0).to_zoned(TimeZone::UTC);
     zoned.map_or(0, |z| z.timestamp().as_millisecond())
-}
-
-fn next_day(date: Date) -> Date {
-    date.tomorrow().unwrap_or(Date::MAX)
 }
 
 fn is_weekday(date: Date) -> bool {

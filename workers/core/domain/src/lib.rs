@@ -8,5 +8,5 @@ pub mod corporate;
 pub mod symbol;
 
 pub use bar::{Bar, BarError, BarIdentity, Interval};
-pub use calendar::TradingCalendar;
+pub use calendar::{Calendar, CalendarOverride, TradingCalendar};
 pub use symbol::Symbol;

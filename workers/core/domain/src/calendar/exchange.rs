@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Time, date};
 use jiff::tz::TimeZone;
 
+use super::counting::day_after;
 use super::file::{File, Hours, Malformed};
 
 /// One exchange, read from its file.
@@ -65,7 +66,7 @@ impl Exchange {
                 Malformed::as_a_whole("has more hours than a byte can tell from each other")
             })?;
             days.push(place | if hours.is_some() { SESSION } else { 0 });
-            date = super::next_day(date);
+            date = day_after(date);
         }
         Ok(Self {
             first: day_of(file.from),
@@ -78,6 +79,11 @@ impl Exchange {
     /// The first and the last date of its range.
     pub fn range(&self) -> (Date, Date) {
         (self.file.from, self.file.through)
+    }
+
+    /// Where its clock hangs.
+    pub fn zone(&self) -> TimeZone {
+        self.file.zone.clone()
     }
 
     /// Outside of its range: whether the weekday usually is one.

@@ -102,7 +102,7 @@ fn days_that_are_no_session_end_when_they_would() {
                 assert_eq!(exchange.at_clock(day), usual, "{calendar:?} {day}");
                 assert_eq!(calendar.session_date(exchange.close(day)), day);
             }
-            day = super::super::next_day(day);
+            day = day_after(day);
         }
     }
 }

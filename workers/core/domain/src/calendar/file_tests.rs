@@ -76,25 +76,44 @@ fn what_is_wrong_is_told_with_its_line() {
         ("09:00-12:00 03-04 12-30", "09:00-12:00", 9),
         ("03-04 12-30", "03-04 12-31", 9),
     ];
-    let of_file = [
-        ("zone Asia/Tokyo", ""),
-        ("from 2024-01-01", ""),
-        ("through 2024-12-31", "through 2023-12-31"),
-        ("hours 2024-01-01", "hours 2024-01-02"),
-        ("hours 2024-11-05", "hours 2023-11-05"),
-        ("closed 2024 01-02", "closed 2025 01-02"),
+    for (from, to, line) in of_line {
+        let error = with(from, to);
+        assert_eq!(error.line, line, "{to}: {error}");
+    }
+    for (from, to, word) in [
+        ("zone Asia/Tokyo", "", "lacks"),
+        ("from 2024-01-01", "", "lacks"),
+        ("through 2024-12-31", "", "lacks"),
+        (
+            "through 2024-12-31",
+            "through 2023-12-31",
+            "before it begins",
+        ),
+        (
+            "hours 2024-01-01",
+            "hours 2024-01-02",
+            "must begin at `from`",
+        ),
+        ("hours 2024-11-05", "hours 2023-11-05", "be in order"),
+        ("closed 2024 01-02", "closed 2025 01-02", "outside of"),
         // A Sunday, and the usual hours.
-        ("01-02 12-31", "01-02 06-16"),
+        ("01-02 12-31", "01-02 06-16", "as its weekday is"),
         (
             "10:00-11:30 12:30-15:00 06-09",
             "09:00-11:30 12:30-15:00 06-10",
+            "as its weekday is",
         ),
-    ];
-    let of_file = of_file.map(|(from, to)| (from, to, 0));
-    for (from, to, line) in of_line.into_iter().chain(of_file) {
-        assert!(GOOD.contains(from), "{from}");
-        let error = File::parse(&GOOD.replacen(from, to, 1)).unwrap_err();
-        assert_eq!(error.line, line, "{to}: {error}");
-        assert!(!error.what.is_empty());
+    ] {
+        let error = with(from, to);
+        assert!(
+            error.line == 0 && error.what.contains(word),
+            "{to}: {error}"
+        );
     }
+}
+
+/// What is wrong with the good file when it has `to` in place of `from`.
+fn with(from: &str, to: &str) -> Malformed {
+    assert!(GOOD.contains(from), "{from}");
+    File::parse(&GOOD.replacen(from, to, 1)).unwrap_err()
 }

@@ -155,7 +155,8 @@ fn half_days_are_the_published_ones() {
 
 #[test]
 fn sessions_that_have_ended_are_counted_to_the_millisecond() {
-    for calendar in TradingCalendar::ALL {
+    use TradingCalendar::{AlwaysOpen, Weekdays, Xnys, Xtks};
+    for calendar in [Xnys, Xtks, Weekdays, AlwaysOpen] {
         // A Thanksgiving with its half day, and the week around it.
         let ends: Vec<i64> = calendar
             .sessions(d("2026-11-16"), d("2026-12-04"))
@@ -205,7 +206,7 @@ fn an_instant_is_of_the_day_of_the_exchange() {
 
 #[test]
 fn days_of_every_exchange_that_were_in_the_news() {
-    use TradingCalendar::{Xetr, Xhkg, Xlon, Xnas, Xnys, Xtks};
+    use TradingCalendar::{AlwaysOpen, Weekdays, Xetr, Xhkg, Xlon, Xnas, Xnys, Xtks};
     for (calendar, date, hours) in [
         // The attacks, the first day after them, the hurricane, a funeral.
         (Xnys, "2001-09-11", "-"),
@@ -246,6 +247,8 @@ fn days_of_every_exchange_that_were_in_the_news() {
         // The source learned of these two only after the version that the file is made from.
         (Xhkg, "2023-09-01", "01:30-08:00"),
         (Xhkg, "2023-09-08", "01:30-08:00"),
+        (Weekdays, "2024-12-24", "00:00-21:00"),
+        (AlwaysOpen, "2024-12-24", "00:00-00:00"),
     ] {
         let time = |at| Timestamp::from_millisecond(at).unwrap().to_string();
         let (open, end) = (
@@ -317,5 +320,15 @@ fn a_calendar_is_called_the_same_in_a_spec_and_in_words() {
         assert_eq!(serde_json::to_string(&calendar).unwrap(), json);
         let read: TradingCalendar = serde_json::from_str(&json).unwrap();
         assert_eq!(read, calendar);
+    }
+}
+
+#[test]
+fn a_year_has_about_as_many_sessions_as_are_said() {
+    for calendar in TradingCalendar::ALL {
+        let sessions = calendar.sessions(d("2000-01-01"), d("2026-12-31")).count();
+        let average = f64::from(u32::try_from(sessions).unwrap()) / 27.0;
+        let said = calendar.sessions_per_year();
+        assert!((said - average).abs() < 0.6, "{calendar:?} {average}");
     }
 }
