@@ -13,8 +13,8 @@ use jiff::civil::Date;
 
 use crate::lines::LONGEST_ROW;
 use crate::row::{Fields, RawRow, shown};
-use smol_str::SmolStr;
 use crate::suspicions::{Judge, Level, Move, Suspicion};
+use smol_str::SmolStr;
 
 /// First year whose sessions calendars know; before, exchanges traded on Saturdays as well.
 const CALENDARS_FROM: i16 = 1960;

@@ -18,11 +18,11 @@ use foresail_crds::role_error::shown_address;
 use crate::described::Described;
 use crate::lines::Lines;
 use crate::row::Fields;
-use smol_str::SmolStr;
 use crate::split::{Row, Splitter};
 use columns::BarColumns;
 use layout::Layout;
 use numbers::Kind;
+use smol_str::SmolStr;
 
 /// Bytes of a file that are looked at.
 pub const HEAD: usize = 1 << 20;

@@ -16,9 +16,9 @@ use foresail_crds::role_error::shown_address;
 use crate::csv_source::CsvRows;
 use crate::described::Described;
 use crate::row::RawRow;
-use smol_str::SmolStr;
 use holes::Holes;
 use latest::Latest;
+use smol_str::SmolStr;
 use sorted::sorted;
 
 pub use latest::Rows;

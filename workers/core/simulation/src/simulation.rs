@@ -101,11 +101,7 @@ impl Simulation {
             Ok(key) => key,
             Err(refused) => return (refused, "badKey"),
         };
-        let counts = self
-            .seen
-            .keys
-            .entry(key.key.clone())
-            .or_insert_with(KeyCounts::default);
+        let counts = self.seen.keys.entry(key.key.clone()).or_default();
         if let Err(limit) = counts.count(&key, now, wall) {
             return (too_many(provider, &key, limit), "tooMany");
         }
