@@ -185,7 +185,8 @@ impl Asked<'_> {
             .dividends
             .iter()
             .filter(|dividend| dividend.date == date);
-        paid.map(|dividend| dividend.amount).sum()
+        // A sum of nothing is -0, which would be printed.
+        paid.map(|dividend| dividend.amount).sum::<f64>() + 0.0
     }
 
     /// For each day the factor of its adjusted close.

@@ -247,6 +247,10 @@ impl Asked<'_> {
         if let Some(close) = before {
             meta["chartPreviousClose"] = single(close);
         }
+        if self.interval.minutes.is_some() {
+            let is_wide = request.get("includePrePost").eq_ignore_ascii_case("true");
+            meta["tradingPeriods"] = self.trading_periods(&near, is_wide);
+        }
         let mut result = json!({"meta": meta, "indicators": {"quote": [{}]}});
         if self.interval.minutes.is_none() {
             result["indicators"]["adjclose"] = json!([{}]);
@@ -266,13 +270,42 @@ impl Asked<'_> {
         Answer::json(json!({"chart": {"result": [result], "error": null}}).to_string())
     }
 
+    /// The hours of trading from one second to another, as they are on the clock of the exchange then.
+    fn period(&self, start: i64, end: i64) -> Value {
+        let zone = TimeZone::get(&self.scenario.time_zone).unwrap_or(TimeZone::UTC);
+        let here = Timestamp::from_second(start)
+            .unwrap_or_default()
+            .to_zoned(zone);
+        let abbreviation = here.strftime("%Z").to_string();
+        let offset = here.offset().seconds();
+        json!({"timezone": abbreviation, "start": start, "end": end, "gmtoffset": offset})
+    }
+
+    /// The hours of each day; those before and after them, of which there are none, where they are asked for.
+    fn trading_periods(&self, days: &[Day], is_wide: bool) -> Value {
+        let of = |hours: fn(&Day) -> (i64, i64)| -> Vec<Value> {
+            let hours = days.iter().map(hours);
+            hours
+                .map(|(start, end)| json!([self.period(start / 1000, end / 1000)]))
+                .collect()
+        };
+        let regular = of(|day| (day.start, day.end));
+        if !is_wide {
+            return json!(regular);
+        }
+        let (pre, post) = (
+            of(|day| (day.start, day.start)),
+            of(|day| (day.end, day.end)),
+        );
+        json!({"pre": pre, "regular": regular, "post": post})
+    }
+
     fn meta(&self, last: Option<&Day>, range: &str) -> Value {
         let zone = TimeZone::get(&self.scenario.time_zone).unwrap_or(TimeZone::UTC);
         let here = self.now.to_zoned(zone);
         let (start, end) = last.map_or((0, 0), |day| (day.start / 1000, day.end / 1000));
         let abbreviation = here.strftime("%Z").to_string();
         let offset = here.offset().seconds();
-        let period = |start: i64, end: i64| json!({"timezone": abbreviation, "start": start, "end": end, "gmtoffset": offset});
         let price = last.map_or(Value::Null, |day| {
             single(day.close * self.listing.minor_units() / self.restated(day.date))
         });
@@ -283,7 +316,7 @@ impl Asked<'_> {
             "gmtoffset": offset, "timezone": abbreviation, "exchangeTimezoneName": self.scenario.time_zone,
             "regularMarketPrice": price, "priceHint": 2,
             "currentTradingPeriod": {
-                "pre": period(start, start), "regular": period(start, end), "post": period(end, end),
+                "pre": self.period(start, start), "regular": self.period(start, end), "post": self.period(end, end),
             },
             "dataGranularity": self.interval.name, "range": range, "validRanges": RANGES,
         })
