@@ -26,6 +26,9 @@ pub const SAMPLE_DATA: &str = "bokeh_sampledata==2026.1";
 pub const SAMPLE_DATA_SHA256: &str =
     "5abadf99b2d394f920120a27de6f0df129859d71d4cfb0bf661bcc99446ab1fd";
 
+/// The Python packages that read market data from providers: our simulator is true when they believe it.
+pub const STRANGERS: [&str; 2] = ["yfinance==1.7.0", "alpha_vantage==3.0.0"];
+
 /// Oldest Go that builds the tools, as (major, minor).
 pub const GO_MINIMUM: (u32, u32) = (1, 26);
 /// Oldest Rust, as (major, minor).
