@@ -6,6 +6,7 @@ mod base;
 mod go;
 mod kafka;
 pub mod stamp;
+mod strangers;
 pub mod tools;
 
 use std::fs::{self, File};
@@ -45,6 +46,7 @@ pub fn all(paths: &Paths, beside: impl FnOnce() -> Result<()> + Send) -> Result<
 /// What waits for the network.
 fn fetch(paths: &Paths) -> Result<()> {
     kafka::fetch(paths)?;
+    strangers::fetch(paths)?;
     base::build(paths)
 }
 

@@ -28,6 +28,9 @@ pub const SAMPLE_DATA_SHA256: &str =
 /// The Python package that the calendars of exchanges are made from (docs/adr/0025).
 pub const CALENDARS: &str = "exchange_calendars==4.13.2";
 
+/// The Python packages that read market data from providers: our simulator is true when they believe it.
+pub const STRANGERS: [&str; 2] = ["yfinance==1.7.0", "alpha_vantage==3.0.0"];
+
 /// Oldest Go that builds the tools, as (major, minor).
 pub const GO_MINIMUM: (u32, u32) = (1, 26);
 /// Oldest Rust, as (major, minor).

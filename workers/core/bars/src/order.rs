@@ -19,6 +19,7 @@ use crate::described::Described;
 use crate::row::RawRow;
 use holes::Holes;
 use latest::Latest;
+use smol_str::SmolStr;
 use sorted::sorted;
 
 pub use latest::Rows;

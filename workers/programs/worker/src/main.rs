@@ -3,6 +3,7 @@
 mod cleanup;
 mod prepare;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -20,38 +21,72 @@ use foresail_runtime_cluster::{Api, StatusWriter, serving};
 use tokio::sync::watch;
 use tracing::{Instrument, Span};
 
-/// Runs one role of a Pipeline.
+/// What no Pipeline is made of.
+const SIMULATE: &str = "simulate";
+
+/// Runs one role of a Pipeline, or plays providers of market data.
 #[derive(Parser)]
 #[command(name = "foresail-worker", version)]
 struct Args {
     /// Role.
-    #[arg(value_parser = roles())]
-    role: Role,
+    #[arg(value_parser = tasks())]
+    task: Task,
     /// Worker configuration.
     #[arg(long, default_value = "/etc/foresail/config/config.json")]
     config: PathBuf,
     /// Folder below which the Secrets are mounted.
     #[arg(long, env = "FORESAIL_SECRETS_DIR", default_value = SECRETS_DIR)]
     secrets: PathBuf,
+    /// Scenario that `simulate` plays, YAML.
+    #[arg(long, default_value = "/etc/foresail/scenario/scenario.yaml")]
+    scenario: PathBuf,
+    /// Where `simulate` listens.
+    #[arg(long, default_value = "0.0.0.0:8080")]
+    bind: SocketAddr,
     /// What a test does to one write.
     #[arg(long, env = "FORESAIL_FAULT", hide = true)]
     fault: Option<String>,
 }
 
-/// The roles of this program, as the table of roles names and explains them.
-fn roles() -> impl TypedValueParser<Value = Role> {
+/// What a pod of this program does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    /// A role of a Pipeline.
+    Role(Role),
+    /// The simulator of providers.
+    Simulate,
+}
+
+impl Task {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Role(role) => role.name(),
+            Self::Simulate => SIMULATE,
+        }
+    }
+}
+
+/// The roles of this program, as the table of roles names and explains them, and the simulator.
+fn tasks() -> impl TypedValueParser<Value = Task> {
     let ours = Role::ALL
         .iter()
         .filter(|role| role.facts().image == Image::Worker);
     let values = ours.map(|role| PossibleValue::new(role.name()).help(role.purpose()));
-    PossibleValuesParser::new(values)
-        .try_map(|name| Role::from_name(&name).ok_or_else(|| format!("`{name}` is no role")))
+    let simulate = PossibleValue::new(SIMULATE).help("Plays providers of market data");
+    PossibleValuesParser::new(values.chain([simulate])).try_map(|name| {
+        if name == SIMULATE {
+            return Ok(Task::Simulate);
+        }
+        let role = Role::from_name(&name);
+        role.map(Task::Role)
+            .ok_or_else(|| format!("`{name}` is no role"))
+    })
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    foresail_runtime_base::init(args.role.name());
+    foresail_runtime_base::init(args.task.name());
     match run(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => foresail_runtime_base::exit_code_for(&error),
@@ -59,9 +94,19 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), RoleError> {
+    let role = match args.task {
+        Task::Role(role) => role,
+        Task::Simulate => {
+            let settings = foresail_simulate::Settings {
+                scenario: args.scenario,
+                bind: args.bind,
+            };
+            return foresail_simulate::run(settings, Shutdown::on_signal()).await;
+        }
+    };
     let registry = Registry::default();
     let start = Start {
-        role: args.role,
+        role,
         config: args.config,
         outside: Outside::new(Secrets::at(args.secrets), &registry, args.fault.as_deref()),
         registry,
@@ -162,8 +207,14 @@ mod tests {
         for role in Role::ALL {
             let parsed = Args::try_parse_from(["foresail-worker", role.name()]);
             let expected = (role.facts().image == Image::Worker).then_some(*role);
-            assert_eq!(parsed.ok().map(|args| args.role), expected, "{role}");
+            assert_eq!(
+                parsed.ok().map(|args| args.task),
+                expected.map(Task::Role),
+                "{role}"
+            );
         }
+        let simulate = Args::try_parse_from(["foresail-worker", SIMULATE]);
+        assert_eq!(simulate.ok().map(|args| args.task), Some(Task::Simulate));
         assert!(Args::try_parse_from(["foresail-worker", "nobody"]).is_err());
     }
 }

@@ -1,0 +1,302 @@
+//! Prices as they were traded, and what providers know of them at a time.
+
+use foresail_domain::TradingCalendar;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::scenario::{Listing, Scenario, Split};
+
+/// Numbers of a session, as traded, in the major unit of the currency.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Day {
+    pub date: Date,
+    /// Start of the session, milliseconds UTC.
+    pub start: i64,
+    /// Its end.
+    pub end: i64,
+    pub open: f64,
+    pub high: f64,
+    pub low: f64,
+    pub close: f64,
+    pub volume: f64,
+}
+
+/// A bar within a session, as traded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Slice {
+    /// Start of the bar, milliseconds UTC.
+    pub start: i64,
+    pub open: f64,
+    pub high: f64,
+    pub low: f64,
+    pub close: f64,
+    pub volume: f64,
+}
+
+/// Milliseconds that a session of the calendar lasts at most.
+fn length(calendar: TradingCalendar) -> i64 {
+    let hours = match calendar {
+        TradingCalendar::AlwaysOpen => 24.0,
+        _ => 6.5,
+    };
+    (hours * 3_600_000.0) as i64
+}
+
+/// The splits that providers know of at a time, declared ones of the future included, in the order of their dates.
+pub(crate) fn known_splits(listing: &Listing, now: Timestamp) -> Vec<&Split> {
+    let known = |split: &&Split| split.known.is_none_or(|known| known <= now);
+    let mut splits: Vec<_> = listing.splits.iter().filter(known).collect();
+    splits.sort_by_key(|split| split.date);
+    splits
+}
+
+/// Days up to the one that is traded now, that one as far as it is traded, with the mistakes and the holes of now.
+pub(crate) fn days(scenario: &Scenario, listing: &Listing, now: Timestamp) -> Vec<Day> {
+    let now_ms = now.as_millisecond();
+    let mut days: Vec<Day> = traded(scenario, listing, now)
+        .filter(|day| !hidden(listing, day.date, now))
+        .collect();
+    if let Some(last) = days.last_mut().filter(|last| last.end > now_ms) {
+        *last = so_far(last, now_ms);
+    }
+    for mistake in &listing.mistakes {
+        let corrected = mistake.until.is_some_and(|until| until <= now);
+        let day = days.iter_mut().find(|day| day.date == mistake.date);
+        if let Some(day) = day.filter(|_| !corrected) {
+            day.close *= mistake.factor;
+            (day.high, day.low) = (day.high.max(day.close), day.low.min(day.close));
+        }
+    }
+    days
+}
+
+fn hidden(listing: &Listing, date: Date, now: Timestamp) -> bool {
+    let open = |until: Option<Timestamp>| until.is_none_or(|until| until > now);
+    listing
+        .holes
+        .iter()
+        .any(|hole| hole.date == date && open(hole.until))
+}
+
+/// A day of which only a part is over.
+fn so_far(day: &Day, now: i64) -> Day {
+    let part = (now - day.start) as f64 / (day.end - day.start).max(1) as f64;
+    let close = day.open + (day.close - day.open) * part;
+    Day {
+        high: day.open.max(close),
+        low: day.open.min(close),
+        close,
+        volume: (day.volume * part).round(),
+        ..*day
+    }
+}
+
+/// Days of which at least a part is over.
+fn traded<'a>(
+    scenario: &'a Scenario,
+    listing: &'a Listing,
+    now: Timestamp,
+) -> impl Iterator<Item = Day> + 'a {
+    let calendar = scenario.calendar;
+    let mut walk = Walk::new(scenario, listing);
+    let sessions = calendar.sessions(scenario.start, Date::MAX);
+    sessions
+        .map(move |date| (date, calendar.session_end(date)))
+        .take_while(move |(_, end)| end - length(calendar) < now.as_millisecond())
+        .map(move |(date, end)| walk.day(date, (end - length(calendar), end)))
+}
+
+/// A random walk that a seed and a symbol decide.
+struct Walk {
+    random: ChaCha8Rng,
+    close: f64,
+    volatility: f64,
+    splits: Vec<Split>,
+}
+
+impl Walk {
+    fn new(scenario: &Scenario, listing: &Listing) -> Self {
+        let seed = mixed(scenario.seed, &listing.symbol);
+        Self {
+            random: ChaCha8Rng::seed_from_u64(seed),
+            close: listing.price,
+            volatility: listing.volatility,
+            splits: listing.splits.clone(),
+        }
+    }
+
+    fn day(&mut self, date: Date, (start, end): (i64, i64)) -> Day {
+        let ratio: f64 = self
+            .splits
+            .iter()
+            .filter(|s| s.date == date)
+            .map(Split::ratio)
+            .product();
+        let before = self.close / ratio;
+        let spread = self.volatility;
+        let open = rounded(before * (0.3 * spread * self.normal()).exp());
+        let close = rounded(before * (spread * self.normal()).exp());
+        let high = rounded(open.max(close) * (0.4 * spread * self.normal().abs()).exp());
+        let low = rounded(open.min(close) * (-0.4 * spread * self.normal().abs()).exp());
+        let volume = (1e6 * (0.4 * self.normal()).exp()).round();
+        self.close = close;
+        Day {
+            date,
+            start,
+            end,
+            open,
+            high,
+            low,
+            close,
+            volume,
+        }
+    }
+
+    /// Box-Muller, from two uniforms.
+    fn normal(&mut self) -> f64 {
+        let (a, b): (f64, f64) = (self.random.random(), self.random.random());
+        (-2.0 * (1.0 - a).ln()).sqrt() * (2.0 * std::f64::consts::PI * b).cos()
+    }
+}
+
+/// Prices have four decimals, as Alpha Vantage prints them, so that both providers speak of the same ones.
+fn rounded(price: f64) -> f64 {
+    (price * 1e4).round().max(1.0) / 1e4
+}
+
+/// FNV-1a over a symbol, from a seed on.
+fn mixed(seed: u64, symbol: &str) -> u64 {
+    let start = 0xcbf2_9ce4_8422_2325 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    symbol.bytes().fold(start, step)
+}
+
+/// The bars of so many minutes within a day, those that are over at `now` in milliseconds UTC. The first opens where the
+/// day opens, the last closes where it closes, and one of them reaches its high and one its low.
+pub(crate) fn slices(day: &Day, minutes: i64, now: i64) -> Vec<Slice> {
+    let step = minutes.max(1) * 60_000;
+    let count = ((day.end - day.start) / step).max(1);
+    let price = |at: i64| day.open + (day.close - day.open) * at as f64 / count as f64;
+    let (top, bottom) = (count / 3, 2 * count / 3);
+    let slice = |index: i64| {
+        let (open, close) = (price(index), price(index + 1));
+        let high = if index == top {
+            day.high
+        } else {
+            open.max(close)
+        };
+        let low = if index == bottom {
+            day.low
+        } else {
+            open.min(close)
+        };
+        Slice {
+            start: day.start + index * step,
+            open: rounded(open),
+            high: rounded(high),
+            low: rounded(low),
+            close: rounded(close),
+            volume: (day.volume / count as f64).round(),
+        }
+    };
+    (0..count)
+        .map(slice)
+        .take_while(|slice| slice.start + step <= now)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scenario(extra: &str) -> Scenario {
+        let yaml = format!(
+            "start: 2024-01-02\nclock: 2024-03-01T15:00:00Z\nsymbols: [{{symbol: IBM, {extra}}}]\n"
+        );
+        Scenario::read(&yaml).unwrap()
+    }
+
+    fn known(scenario: &Scenario, now: &str) -> Vec<Day> {
+        days(scenario, &scenario.symbols[0], now.parse().unwrap())
+    }
+
+    #[test]
+    fn a_seed_and_a_symbol_decide_every_price_and_time_only_adds() {
+        let scenario = scenario("");
+        let march = known(&scenario, "2024-03-01T23:00:00Z");
+        let april = known(&scenario, "2024-04-01T23:00:00Z");
+        assert_eq!(march[..], april[..march.len()]);
+        assert!(
+            april.len() > march.len() && march.len() == 42,
+            "{}",
+            march.len()
+        );
+        let mut other = scenario.clone();
+        other.seed = 1;
+        assert_ne!(known(&other, "2024-03-01T23:00:00Z"), march);
+        for day in &march {
+            assert!(day.low <= day.open.min(day.close) && day.high >= day.open.max(day.close));
+        }
+    }
+
+    #[test]
+    fn a_split_divides_prices_from_its_day_on() {
+        let plain = known(&scenario(""), "2024-03-01T23:00:00Z");
+        let split = "splits: [{date: 2024-02-01, numerator: 4, denominator: 1}]";
+        let split = known(&scenario(split), "2024-03-01T23:00:00Z");
+        for (before, after) in plain.iter().zip(&split) {
+            let ratio = if after.date < Date::constant(2024, 2, 1) {
+                1.0
+            } else {
+                4.0
+            };
+            assert!(
+                (before.close / after.close / ratio - 1.0).abs() < 1e-2,
+                "{after:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn mistakes_are_corrected_and_holes_filled_when_their_time_has_come() {
+        let scenario = scenario(
+            "mistakes: [{date: 2024-01-10, factor: 1.5, until: 2024-02-01T00:00:00Z}], \
+             holes: [{date: 2024-01-11, until: 2024-02-01T00:00:00Z}]",
+        );
+        let wrong = known(&scenario, "2024-01-31T23:00:00Z");
+        let right = known(&scenario, "2024-02-01T00:00:00Z");
+        assert_eq!(right.len(), wrong.len() + 1);
+        let close = |days: &[Day]| {
+            let day = days
+                .iter()
+                .find(|day| day.date == Date::constant(2024, 1, 10));
+            day.unwrap().close
+        };
+        assert_eq!(close(&wrong), close(&right) * 1.5);
+    }
+
+    #[test]
+    fn the_day_that_is_traded_is_known_in_part() {
+        let scenario = scenario("");
+        let noon = known(&scenario, "2024-01-03T18:00:00Z");
+        let night = known(&scenario, "2024-01-03T22:00:00Z");
+        assert_eq!((noon.len(), noon[0]), (2, night[0]));
+        assert!(noon[1].volume < night[1].volume && noon[1].open == night[1].open);
+    }
+
+    #[test]
+    fn the_bars_within_a_day_add_up_to_it() {
+        let day = known(&scenario(""), "2024-01-02T23:00:00Z")[0];
+        for minutes in [1, 5, 30] {
+            let slices = slices(&day, minutes, i64::MAX);
+            assert_eq!(slices.len() as i64, 390 / minutes);
+            assert_eq!((slices[0].open, slices[0].start), (day.open, day.start));
+            assert_eq!(slices.last().unwrap().close, day.close);
+            assert_eq!(slices.iter().map(|s| s.high).fold(0.0, f64::max), day.high);
+            assert_eq!(slices.iter().map(|s| s.low).fold(1e9, f64::min), day.low);
+        }
+        assert_eq!(slices(&day, 5, day.start + 600_000).len(), 2);
+    }
+}
