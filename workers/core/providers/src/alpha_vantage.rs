@@ -11,33 +11,30 @@ use document::{Document, List};
 use crate::body;
 use crate::headers::Headers;
 use crate::request::{Kind, Minutes, Request};
-use crate::verdict::{Answer, Fault, Series, Verdict};
+use crate::verdict::{Answer, Fault, Said, Series, Verdict};
 
-/// The verdict over a JSON body; `None` when it says nothing known.
+/// What a JSON body says.
 ///
 /// # Errors
 /// When nothing of it can be believed.
-pub(crate) fn classify(
-    request: &Request,
-    headers: &Headers,
-    text: &str,
-) -> Result<Option<Verdict>, Fault> {
+pub(crate) fn classify(request: &Request, headers: &Headers, text: &str) -> Result<Said, Fault> {
     let document: Document = body::parse(text)?;
     // A refusal comes with a sample of data at times, which is not real.
     if !document.sentences.is_empty() {
-        return Ok(sentence::verdict(&document.sentences, request));
+        return Ok(sentence::verdict(&document.sentences, request).into());
     }
     let has_data = match request.kind {
         Kind::Splits | Kind::Dividends => !matches!(document.list, List::None),
         _ => document.series.is_some() || document.other_series,
     };
-    if has_data {
-        return data(request, headers, document).map(Some);
+    // Names change. Under a new one only a text that is known to refuse counts against data.
+    let refusal = sentence::verdict(&document.other_texts, request);
+    match (refusal, has_data) {
+        (Some(refusal), _) => Ok(Said::Words(refusal)),
+        (None, true) => data(request, headers, document).map(Said::Data),
+        (None, false) if document.other_texts.is_empty() => Ok(Said::Data(Verdict::Empty)),
+        (None, false) => Ok(Said::Nothing),
     }
-    if !document.other_texts.is_empty() {
-        return Ok(sentence::verdict(&document.other_texts, request));
-    }
-    Ok(Some(Verdict::Empty))
 }
 
 fn data(request: &Request, headers: &Headers, document: Document) -> Result<Verdict, Fault> {
@@ -64,8 +61,12 @@ fn rows(kind: Kind, headers: &Headers, document: Document) -> Result<Option<Seri
     };
     let length = minutes.map_or("Daily", Minutes::as_str);
     let found = document.series.ok_or(Fault::WrongInterval)?;
-    let named = document.interval.as_deref().unwrap_or(length);
-    if found.length != length || named != length || document.other_series {
+    // The head of daily rows does not name their length.
+    let is_named = match minutes {
+        Some(_) => document.interval.as_deref() == Some(length),
+        None => document.interval.is_none(),
+    };
+    if found.length != length || !is_named || document.other_series {
         return Err(Fault::WrongInterval);
     }
     if found.rows.is_empty() {

@@ -6,7 +6,7 @@ use crate::headers::Headers;
 use crate::key::Key;
 use crate::request::{Provider, Request};
 use crate::scrub::scrub;
-use crate::verdict::{Fault, Verdict};
+use crate::verdict::{Said, Verdict};
 use crate::yahoo;
 
 /// What an answer to `request` means. The body decides, after the order of the provider's own texts; the status is asked
@@ -22,41 +22,27 @@ pub fn classify(
     headers: &Headers,
     body: &[u8],
 ) -> Verdict {
-    let judged = match body::open(body) {
-        Err(fault) => Err(Nothing::Malformed(fault)),
+    let said = match body::open(body) {
+        Err(fault) => Err(fault),
         // A page and its status agree that there were too many requests.
-        Ok(Body::Html) if status == 429 => Err(Nothing::Known),
-        Ok(Body::Html) => Ok(Verdict::Down),
-        Ok(Body::Text(text)) => from_text(text, headers).ok_or(Nothing::Known),
+        Ok(Body::Html) if status == 429 => Ok(Said::Nothing),
+        Ok(Body::Html) => Ok(Said::Words(Verdict::Down)),
+        Ok(Body::Text(text)) => Ok(from_text(text, headers).into()),
         Ok(Body::Json(text)) => match request.provider() {
             Provider::AlphaVantage => alpha_vantage::classify(request, headers, text),
             Provider::Yahoo => yahoo::classify(request, headers, text),
-        }
-        .map_or_else(
-            |fault| Err(Nothing::Malformed(fault)),
-            |known| known.ok_or(Nothing::Known),
-        ),
+        },
     };
+    let by_status = || from_status(status, headers);
     let unknown = || Verdict::Unknown {
         scrubbed: scrub(&String::from_utf8_lossy(body), key),
     };
-    match judged {
-        Ok(Verdict::Data(_) | Verdict::Empty) if status != 200 => {
-            from_status(status, headers).unwrap_or_else(unknown)
-        }
-        Ok(verdict) => verdict,
-        Err(Nothing::Malformed(fault)) => {
-            from_status(status, headers).unwrap_or(Verdict::Malformed(fault))
-        }
-        Err(Nothing::Known) => from_status(status, headers).unwrap_or_else(unknown),
+    match said {
+        Ok(Said::Words(verdict)) => verdict,
+        Ok(Said::Data(verdict)) if status == 200 => verdict,
+        Ok(Said::Data(_) | Said::Nothing) => by_status().unwrap_or_else(unknown),
+        Err(fault) => by_status().unwrap_or(Verdict::Malformed(fault)),
     }
-}
-
-/// What a body says that says nothing.
-enum Nothing {
-    Malformed(Fault),
-    /// It is whole, and of no known kind.
-    Known,
 }
 
 /// Texts that are neither JSON nor a page.

@@ -90,6 +90,23 @@ impl Verdict {
     }
 }
 
+/// What a JSON body says, before the status is asked.
+#[derive(Debug)]
+pub(crate) enum Said {
+    /// A refusal in words.
+    Words(Verdict),
+    /// Data, or that there is none, without a word.
+    Data(Verdict),
+    /// Nothing known.
+    Nothing,
+}
+
+impl From<Option<Verdict>> for Said {
+    fn from(refusal: Option<Verdict>) -> Self {
+        refusal.map_or(Self::Nothing, Self::Words)
+    }
+}
+
 /// Why an answer is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {

@@ -9,34 +9,33 @@ use document::Document;
 use crate::body;
 use crate::headers::Headers;
 use crate::request::{ChartInterval, Kind, Request};
-use crate::verdict::{Answer, Fault, Verdict};
+use crate::verdict::{Answer, Fault, Said, Verdict};
 
-/// The verdict over a JSON body; `None` when it says nothing known.
+/// What a JSON body says.
 ///
 /// # Errors
 /// When nothing of it can be believed.
-pub(crate) fn classify(
-    request: &Request,
-    headers: &Headers,
-    text: &str,
-) -> Result<Option<Verdict>, Fault> {
+pub(crate) fn classify(request: &Request, headers: &Headers, text: &str) -> Result<Said, Fault> {
     let Kind::Chart { interval, .. } = request.kind else {
-        return Ok(None);
+        return Ok(Said::Nothing);
     };
     let document: Document = body::parse(text)?;
     let is_chart = document.chart.is_some();
     let refused = document.finance.and_then(|gate| gate.error);
     let chart = document.chart.unwrap_or_default();
     if let Some(error) = refused.or(chart.error) {
-        return Ok(refusal::verdict(&error, interval, headers));
+        return Ok(refusal::verdict(&error, interval, headers).into());
     }
     let Some(results) = chart.result else {
-        return Ok(is_chart.then_some(Verdict::Empty));
+        return Ok(match is_chart {
+            true => Said::Data(Verdict::Empty),
+            false => Said::Nothing,
+        });
     };
     let mut results = results.0.into_iter();
     match (results.next(), results.next()) {
-        (None, _) => Ok(Some(Verdict::Empty)),
-        (Some(result), None) => data(request, interval, headers, result).map(Some),
+        (None, _) => Ok(Said::Data(Verdict::Empty)),
+        (Some(result), None) => data(request, interval, headers, result).map(Said::Data),
         // One symbol was asked.
         (Some(_), Some(_)) => Err(Fault::Shape),
     }
