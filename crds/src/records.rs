@@ -69,6 +69,9 @@ pub struct SourceState {
     /// source is read anew, whether it has changed or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<i64>,
+    /// Overrides of the calendar that decided when sessions end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calendar_overrides: Vec<CalendarOverride>,
 }
 
 /// Longest original kept in a quarantine record, in bytes of its JSON: the record must fit a Kafka message, whatever the

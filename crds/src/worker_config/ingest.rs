@@ -1,6 +1,6 @@
 //! What ingest reads.
 
-use foresail_domain::TradingCalendar;
+use foresail_domain::Calendar;
 use serde::{Deserialize, Serialize};
 
 use super::{Installation, KafkaAddress, RoleConfig};
@@ -19,7 +19,7 @@ pub struct IngestConfig {
     /// Symbols that are part of the Pipeline.
     pub instruments: Vec<Instrument>,
     /// Trading calendar: when a session has ended.
-    pub calendar: TradingCalendar,
+    pub calendar: Calendar,
     /// Where bars come from.
     pub source: BarSource,
     /// Networks a file may be read from, beside the public internet; empty when no file is read.
@@ -77,7 +77,7 @@ impl RoleConfig for IngestConfig {
         Self {
             pipeline,
             instruments: spec.instruments.clone(),
-            calendar: spec.calendar,
+            calendar: spec.trading_calendar(),
             source: BarSource::from(&spec.source),
             allowed_networks: Vec::new(),
             kafka: KafkaAddress::from(&spec.kafka),

@@ -1,6 +1,6 @@
 //! What a predictor reads.
 
-use foresail_domain::TradingCalendar;
+use foresail_domain::Calendar;
 use serde::{Deserialize, Serialize};
 
 use super::{KafkaAddress, RoleConfig};
@@ -16,7 +16,7 @@ pub struct PredictConfig {
     /// Symbols that are forecast.
     pub instruments: Vec<Instrument>,
     /// Trading calendar: dates of the forecast sessions.
-    pub calendar: TradingCalendar,
+    pub calendar: Calendar,
     /// Where feature rows come from and served forecasts go.
     pub kafka: KafkaAddress,
     /// Where models are.
@@ -33,7 +33,7 @@ impl RoleConfig for PredictConfig {
         Self {
             pipeline,
             instruments: spec.instruments.clone(),
-            calendar: spec.calendar,
+            calendar: spec.trading_calendar(),
             kafka: KafkaAddress::from(&spec.kafka),
             lake: spec.lake.clone(),
             redis: cache.redis.clone(),

@@ -1,6 +1,6 @@
 //! What the trainer reads.
 
-use foresail_domain::TradingCalendar;
+use foresail_domain::Calendar;
 use serde::{Deserialize, Serialize};
 
 use super::{RoleConfig, TrainingJob, TrainingRecipe};
@@ -28,7 +28,7 @@ pub struct ModelInputs {
     /// Traded instruments.
     pub instruments: Vec<Instrument>,
     /// Trading calendar.
-    pub calendar: TradingCalendar,
+    pub calendar: Calendar,
     /// How corporate actions enter features and labels.
     pub adjustment: Adjustment,
     /// Feature set.
@@ -45,7 +45,7 @@ impl ModelInputs {
     pub fn hash(&self) -> String {
         let parts = (
             &self.instruments,
-            self.calendar,
+            &self.calendar,
             self.adjustment,
             &self.features,
             HashedTraining::from(&self.training),
@@ -99,7 +99,7 @@ impl RoleConfig for TrainConfig {
             lake: spec.lake.clone(),
             model: ModelInputs {
                 instruments: spec.instruments.clone(),
-                calendar: spec.calendar,
+                calendar: spec.trading_calendar(),
                 adjustment: spec.source.adjustment,
                 features: spec.features.clone(),
                 training: TrainingRecipe::from(&spec.training),

@@ -15,7 +15,7 @@ use foresail_crds::worker_config::{
     secret,
 };
 use foresail_crds::{Pipeline, Role, TrainingParameters};
-use foresail_domain::TradingCalendar;
+use foresail_domain::Calendar;
 use foresail_drift::DriftPolicy;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -57,6 +57,8 @@ pub struct ValidatedPipeline {
     pub replay_speed: Option<f64>,
     /// The source, when its newest bar is judged by the clock.
     pub live_source: Option<LiveSource>,
+    /// Sessions.
+    calendar: Calendar,
     /// What becomes of moves that may be mistakes of the source.
     pub on_suspicion: Option<OnSuspicion>,
     /// When runs start.
@@ -113,7 +115,7 @@ pub struct Promotion {
 impl ValidatedPipeline {
     /// End of the session `count` sessions after the one that ended at `time`.
     pub fn after_sessions(&self, time: &Time, count: u32) -> Time {
-        let calendar = self.spec.calendar;
+        let calendar = self.calendar();
         let mut date = calendar.session_date(time.0.as_millisecond());
         for _ in 0..count {
             date = calendar.next_session(date);
@@ -125,17 +127,17 @@ impl ValidatedPipeline {
     /// Sessions that have ended after `from` and until `to`.
     pub fn sessions_between(&self, from: &Timestamp, to: &Timestamp) -> usize {
         let ended = (from.as_millisecond(), to.as_millisecond());
-        self.spec.calendar.sessions_ended(ended.0, ended.1)
+        self.calendar.sessions_ended(ended.0, ended.1)
     }
 
     /// The trading calendar.
-    pub fn calendar(&self) -> TradingCalendar {
-        self.spec.calendar
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
     }
 
     /// Date of the session that ended at `time`.
     pub fn session_date(&self, time: &Timestamp) -> Date {
-        self.spec.calendar.session_date(time.as_millisecond())
+        self.calendar.session_date(time.as_millisecond())
     }
 
     /// What it declares to make rows of.
@@ -202,6 +204,8 @@ pub fn validate(
         .map_err(|e| invalid("spec.drift", e.to_string()))?;
     TrainingParameters::try_from(&spec.training).map_err(|e| invalid(e.field, e.message))?;
     rules::check(spec)?;
+    let calendar = Calendar::new(spec.calendar, &spec.calendar_overrides)
+        .map_err(|e| invalid("spec.calendarOverrides", e.to_string()))?;
     let retraining = retraining(spec)?;
     let replay_speed = spec
         .source
@@ -238,6 +242,7 @@ pub fn validate(
         name,
         owner,
         fingerprint,
+        calendar,
         replay_speed,
         live_source: live_source(object),
         on_suspicion: spec.source.on_suspicion,

@@ -25,7 +25,7 @@ pub(crate) use training::default_max_gap;
 pub use training::{ModelKind, ModelSpec, Target, TrainingSpec};
 pub use workers::{WorkerSpec, WorkersSpec};
 
-use foresail_domain::{Symbol, TradingCalendar};
+use foresail_domain::{Calendar, CalendarOverride, Symbol, TradingCalendar};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,15 @@ pub struct PipelineSpec {
     /// Trading calendar that horizons and windows are counted in.
     #[serde(default)]
     pub calendar: TradingCalendar,
+    /// Days that are not as the calendar has them, up to 64: a storm, a closure that was announced late, a session that ended
+    /// early. Each day is named once. An edit that changes days of which bars are stored is refused as `CalendarConflict`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(
+        merge_strategy = ListMerge::Map(vec!["date".into()]),
+        validation = Rule::new("self.all(o, [has(o.closed), has(o.open), has(o.closesAt)].filter(p, p).size() == 1 && (!has(o.closed) || o.closed) && (!has(o.open) || o.open))").message("calendarOverrides: each day must have exactly one of closed: true, open: true and closesAt")
+    )]
+    pub calendar_overrides: Vec<CalendarOverride>,
     /// Where bars come from. Exactly one of `csv` and `simulator`.
     pub source: SourceSpec,
     /// Kafka cluster that carries bars, features and predictions.
@@ -105,6 +114,13 @@ pub struct PipelineSpec {
     /// What happens to data outside the cluster when the Pipeline is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
+}
+
+impl PipelineSpec {
+    /// The calendar with its overrides; without them where one of them cannot be read, which the operator refuses.
+    pub fn trading_calendar(&self) -> Calendar {
+        Calendar::lenient(self.calendar, &self.calendar_overrides)
+    }
 }
 
 /// One traded instrument.

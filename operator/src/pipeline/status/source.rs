@@ -112,7 +112,7 @@ fn other_calendar(
 ) -> Option<(&'static str, String)> {
     let fits = ingest.fitting_calendar?;
     let declared = pipeline.calendar();
-    if fits == declared {
+    if fits == declared.exchange() {
         return None;
     }
     let (declared, fits) = (declared.name(), fits.name());

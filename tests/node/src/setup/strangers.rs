@@ -16,7 +16,9 @@ use crate::versions;
 pub(super) fn fetch(paths: &Paths) -> Result<()> {
     let packages = versions::STRANGERS.join(" ");
     stamp::folder(&folder(paths), &packages, |part| {
-        step(&format!("fetching {packages} from PyPI"), || install(paths, part))
+        step(&format!("fetching {packages} from PyPI"), || {
+            install(paths, part)
+        })
     })
 }
 

@@ -8,7 +8,7 @@ use foresail_crds::pipeline::spec::{CsvEncoding, CsvSource, OnSuspicion};
 use foresail_crds::records::Refusal;
 use foresail_crds::worker_config::IngestConfig;
 use foresail_domain::corporate::{self, Action, AdjustedRow, Rounding};
-use foresail_domain::{Bar, Interval, TradingCalendar};
+use foresail_domain::{Bar, Calendar, Interval};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
@@ -57,7 +57,7 @@ pub struct Notes {
 
 /// State over the rows seen so far.
 pub struct Checker {
-    calendar: TradingCalendar,
+    calendar: Calendar,
     symbols: HashSet<String>,
     from: Option<Date>,
     to: Option<Date>,
@@ -99,19 +99,24 @@ impl Checker {
             (None, to) => to.as_deref(),
         };
         Ok(Self {
-            calendar: config.calendar,
+            calendar: config.calendar.clone(),
             symbols: config.symbols().into_iter().collect(),
             from: date_of(source.backfill.from.as_deref(), "source.backfill.from")?,
             to: date_of(last, "the end of backfill or replay")?,
             utf8: source.csv.as_ref().is_some_and(is_utf8),
             zero_open_is_missing: source.csv.as_ref().is_some_and(|c| c.zero_open_is_missing),
             judge: Judge {
-                calendar: config.calendar,
+                calendar: config.calendar.clone(),
                 holds: source.on_suspicion == Some(OnSuspicion::Quarantine),
             },
             provider,
             last: HashMap::new(),
         })
+    }
+
+    /// Sessions that bars are of.
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
     }
 
     /// Checks the next row; `now` is wall time in milliseconds UTC.
@@ -254,7 +259,7 @@ impl Checker {
             );
             return Err(Refusal::new("CalendarExpired", message));
         }
-        if is_off_session(self.calendar, date) {
+        if is_off_session(&self.calendar, date) {
             let calendar = self.calendar.name();
             let message = format!("{date} is no session of the calendar {calendar}");
             return Err(Refusal::new("OffSession", message));
@@ -283,7 +288,7 @@ impl Checker {
             self.last.insert(bar.symbol.clone(), first);
             return Ok(None);
         };
-        let suspicion = match last.level.next(bar, date, self.judge) {
+        let suspicion = match last.level.next(bar, date, &self.judge) {
             Move::Held(held) => return Err(Refusal::new(held.reason(), held.to_string())),
             Move::Told(told) => Some(told),
             Move::Usual => None,
@@ -315,7 +320,7 @@ fn is_utf8(csv: &CsvSource) -> bool {
 }
 
 /// Whether no session can have been on this day. Before 1960, every day may have had one.
-pub fn is_off_session(calendar: TradingCalendar, date: Date) -> bool {
+pub fn is_off_session(calendar: &Calendar, date: Date) -> bool {
     date >= CALENDARS_FROM.max(calendar.valid_from()) && !calendar.is_session(date)
 }
 

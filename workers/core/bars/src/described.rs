@@ -21,7 +21,7 @@ impl Described {
         Self {
             csv,
             symbols: config.symbols().into_iter().collect(),
-            calendar: config.calendar,
+            calendar: config.calendar.exchange(),
         }
     }
 

@@ -4,7 +4,7 @@
 
 use foresail_crds::RoleError;
 use foresail_crds::pipeline::spec::{SimulatorBreak, SimulatorSource};
-use foresail_domain::TradingCalendar;
+use foresail_domain::Calendar;
 use jiff::civil::Date;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -64,7 +64,7 @@ impl Simulator {
     pub fn new(
         spec: &SimulatorSource,
         symbols: &[String],
-        calendar: TradingCalendar,
+        calendar: &Calendar,
     ) -> Result<Self, RoleError> {
         let start = date_of(Some(&spec.start), "source.simulator.start")?.unwrap_or(Date::MIN);
         let first = std::iter::successors(Some(start), |d| d.tomorrow().ok());
@@ -294,6 +294,8 @@ fn number(
 
 #[cfg(test)]
 mod tests {
+    use foresail_domain::TradingCalendar;
+
     use super::*;
 
     fn spec(extra: serde_json::Value) -> SimulatorSource {
@@ -307,7 +309,7 @@ mod tests {
 
     fn rows(extra: serde_json::Value) -> Vec<RawRow> {
         let symbols = ["A".to_string(), "B".to_string()];
-        Simulator::new(&spec(extra), &symbols, TradingCalendar::Weekdays)
+        Simulator::new(&spec(extra), &symbols, &TradingCalendar::Weekdays.into())
             .unwrap()
             .collect()
     }
@@ -363,7 +365,7 @@ mod tests {
     #[test]
     fn numbers_out_of_range_are_named() {
         let bad = spec(serde_json::json!({"autocorrelation": "1.5"}));
-        let error = Simulator::new(&bad, &["A".into()], TradingCalendar::Weekdays)
+        let error = Simulator::new(&bad, &["A".into()], &TradingCalendar::Weekdays.into())
             .err()
             .unwrap();
         assert!(error.message.contains("autocorrelation"), "{error}");

@@ -13,7 +13,7 @@
 
 use std::fmt;
 
-use foresail_domain::{Bar, TradingCalendar};
+use foresail_domain::{Bar, Calendar};
 use jiff::civil::Date;
 
 /// Least factor of another unit. The largest moves of a session at listed markets are some ten times: a bar that is 100 times
@@ -142,9 +142,9 @@ pub(crate) enum Move {
 }
 
 /// How moves are judged.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Judge {
-    pub calendar: TradingCalendar,
+    pub calendar: Calendar,
     /// Whether moves that markets make as well are held back.
     pub holds: bool,
 }
@@ -181,7 +181,7 @@ impl Level {
     }
 
     /// Takes the next bar that is good otherwise.
-    pub(crate) fn next(&mut self, bar: &Bar, date: Date, judge: Judge) -> Move {
+    pub(crate) fn next(&mut self, bar: &Bar, date: Date, judge: &Judge) -> Move {
         let found = suspected(self.last.close, bar);
         let found = found.filter(|kind| *kind == SuspicionKind::Unit || self.is_near(date, judge));
         let Some(kind) = found.or_else(|| self.as_held(bar)) else {
@@ -235,7 +235,7 @@ impl Level {
     }
 
     /// Whether a bar comes so soon after the last one that its move is judged as that of one session.
-    fn is_near(&self, date: Date, judge: Judge) -> bool {
+    fn is_near(&self, date: Date, judge: &Judge) -> bool {
         let Ok(day_after) = self.last.date.tomorrow() else {
             return true;
         };

@@ -61,7 +61,7 @@ fn a_tripling_is_told_whatever_its_size_and_a_hundredfold_is_another_unit() {
 
 fn judge(holds: bool) -> Judge {
     Judge {
-        calendar: TradingCalendar::Weekdays,
+        calendar: TradingCalendar::Weekdays.into(),
         holds,
     }
 }
@@ -77,7 +77,7 @@ fn moves(judge: Judge, closes: &[f64]) -> Vec<String> {
             level = Some(Level::new(&bar, date));
             return "first".to_string();
         };
-        match level.next(&bar, date, judge) {
+        match level.next(&bar, date, &judge) {
             Move::Usual => "usual".into(),
             Move::Held(held) => format!("held {}", held.reason()),
             Move::Told(told) => format!("told {} {}", told.reason(), told.held),
@@ -128,7 +128,7 @@ fn a_move_over_many_missing_sessions_is_none_of_a_session() {
         let first = jiff::civil::date(2020, 1, 1);
         let mut level = Level::new(&flat(100.0), first);
         let date = first + jiff::Span::new().days(days);
-        level.next(&flat(25.0), date, judge(false))
+        level.next(&flat(25.0), date, &judge(false))
     };
     // Wednesday to Thursday of the week after the next: ten sessions are missing, and then eleven.
     assert!(matches!(level(15), Move::Told(_)));

@@ -92,6 +92,7 @@ impl Progress {
         let state = SourceState {
             reading: start.reading,
             digest: String::new(),
+            calendar_overrides: checker.calendar().overrides().to_vec(),
             ..counted
         };
         let coverage = Coverage::new(checker.symbols());

@@ -15,6 +15,7 @@ mod position;
 mod reading;
 mod records;
 mod refusals;
+mod sessions;
 mod source;
 mod spool;
 #[cfg(test)]

@@ -32,7 +32,7 @@ impl Trail {
         let to = source.replay.as_ref().map(|replay| &replay.to);
         let decides = (
             config.symbols(),
-            config.calendar,
+            &config.calendar,
             csv,
             &source.simulator,
             &source.backfill,

@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::pace::Pace;
 use crate::position;
 use crate::reading::{self, Trail};
+use crate::sessions;
 use crate::source::{Rows, Source};
 
 /// How often an open connection makes sure that its topic is still the same one.
@@ -148,6 +149,7 @@ impl Worker {
         let written = position.written;
         let mut compared = source.rows(config)?;
         let trail = Trail::new(config);
+        let state = position.state.clone();
         let work = spawn_blocking(move || {
             reading::start(&position, trail, &mut compared, clock::now_ms())
         });
@@ -162,6 +164,7 @@ impl Worker {
             0 => Marks::default(),
             _ => position::marks(&settings, &self.topics, &config.symbols()).await?,
         };
+        sessions::check(state.as_ref(), &marks, &config.calendar)?;
         let provider = source.provider();
         tracing::info!(reading, next, written, provider, "source open");
         let checker = Checker::new(config, provider)?;

@@ -67,8 +67,13 @@ async fn yfinance_and_alpha_vantage_read_the_bars_that_we_read() {
     let base = format!("http://{address}");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/strangers.py");
     let mut python = Command::new("python3");
-    python.args(["-W", "ignore", script, &base, "PAID1", SYMBOL, DAY]).env("PYTHONPATH", packages);
-    let done = tokio::task::spawn_blocking(move || python.output()).await.unwrap().unwrap();
+    python
+        .args(["-W", "ignore", script, &base, "PAID1", SYMBOL, DAY])
+        .env("PYTHONPATH", packages);
+    let done = tokio::task::spawn_blocking(move || python.output())
+        .await
+        .unwrap()
+        .unwrap();
     let words = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "{words}");
     let read: Read = serde_json::from_slice(&done.stdout).unwrap();
@@ -79,31 +84,54 @@ async fn yfinance_and_alpha_vantage_read_the_bars_that_we_read() {
         let later = ours.iter().filter(|other| other.date > row.date);
         later.map(|other| other.split_factor).product()
     };
-    let (plain, adjusted) = (rows(&read.alpha_vantage), rows(&read.alpha_vantage_adjusted));
+    let (plain, adjusted) = (
+        rows(&read.alpha_vantage),
+        rows(&read.alpha_vantage_adjusted),
+    );
     let yahoo = rows(&read.yahoo);
     assert_eq!([plain.len(), adjusted.len(), yahoo.len()], [ours.len(); 3]);
-    for (row, ((plain, adjusted), yahoo)) in ours.iter().zip(plain.iter().zip(&adjusted).zip(&yahoo)) {
+    for (row, ((plain, adjusted), yahoo)) in
+        ours.iter().zip(plain.iter().zip(&adjusted).zip(&yahoo))
+    {
         let date = row.date.to_string();
-        assert!([&plain.0, &adjusted.0, &yahoo.0].iter().all(|time| time.starts_with(&date)), "{date}");
+        assert!(
+            [&plain.0, &adjusted.0, &yahoo.0]
+                .iter()
+                .all(|time| time.starts_with(&date)),
+            "{date}"
+        );
         let numbers = [row.open, row.high, row.low, row.close, row.volume.unwrap()];
         assert_eq!(plain.1, numbers, "{date}");
         assert_eq!(adjusted.1[6..], [row.dividend, row.split_factor], "{date}");
         let ratio = later(row);
         for (theirs, own) in yahoo.1.iter().zip(&numbers[..4]) {
-            assert!(near(theirs * ratio, *own), "{date}: {theirs} x {ratio} and {own}");
+            assert!(
+                near(theirs * ratio, *own),
+                "{date}: {theirs} x {ratio} and {own}"
+            );
         }
-        let split = if row.split_factor == 1.0 { 0.0 } else { row.split_factor };
+        let split = if row.split_factor == 1.0 {
+            0.0
+        } else {
+            row.split_factor
+        };
         assert_eq!(yahoo.1[5], split, "{date}");
         assert!(near(yahoo.1[6] * ratio, row.dividend), "{date}");
     }
-    minutes_agree(&rows(&read.yahoo_minutes), &rows(&read.alpha_vantage_minutes));
+    minutes_agree(
+        &rows(&read.yahoo_minutes),
+        &rows(&read.alpha_vantage_minutes),
+    );
     shutdown.cancel();
 }
 
 /// Every bar of the day, whoever reads it.
 fn minutes_agree(yahoo: &Rows, alpha_vantage: &Rows) {
-    let of_day = alpha_vantage.iter().filter(|(time, _)| time.starts_with(DAY));
-    let of_day: BTreeMap<&str, &Vec<f64>> = of_day.map(|(time, row)| (time.as_str(), row)).collect();
+    let of_day = alpha_vantage
+        .iter()
+        .filter(|(time, _)| time.starts_with(DAY));
+    let of_day: BTreeMap<&str, &Vec<f64>> =
+        of_day.map(|(time, row)| (time.as_str(), row)).collect();
     assert_eq!((yahoo.len(), of_day.len()), (78, 78));
     for (time, row) in yahoo {
         let theirs = of_day[time.as_str()];
@@ -140,7 +168,10 @@ async fn traded_days(base: &str) -> Vec<Row> {
     traded::undo_splits(&mut yahoo.rows, &yahoo.splits.items);
     assert_eq!(yahoo.rows.len(), days.len());
     for (row, day) in yahoo.rows.iter().zip(&days) {
-        assert!(row.date == day.date && near(row.close, day.close), "{row:?} and {day:?}");
+        assert!(
+            row.date == day.date && near(row.close, day.close),
+            "{row:?} and {day:?}"
+        );
     }
     days
 }
@@ -152,7 +183,10 @@ async fn ask(base: &str, kind: Kind) -> Answer {
     let target = request.target(Some(&key));
     let secrets = Secrets::at("/nowhere");
     let client = Client::new(&["127.0.0.0/8".into()], &secrets).unwrap();
-    let mut answer = client.get(&format!("{base}{}", target.reveal())).await.unwrap();
+    let mut answer = client
+        .get(&format!("{base}{}", target.reveal()))
+        .await
+        .unwrap();
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.unwrap() {
         body.extend_from_slice(&chunk);
@@ -165,15 +199,23 @@ async fn ask(base: &str, kind: Kind) -> Answer {
 
 /// A simulator on a free port.
 async fn started() -> (SocketAddr, Shutdown) {
-    let bind = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let bind = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let scenario = std::env::temp_dir().join(format!("strangers-{}.yaml", std::process::id()));
     std::fs::write(&scenario, SCENARIO).unwrap();
     let shutdown = Shutdown::new();
     let settings = Settings { scenario, bind };
     let end = shutdown.clone();
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        runtime.block_on(foresail_simulate::run(settings, end)).unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime
+            .block_on(foresail_simulate::run(settings, end))
+            .unwrap();
     });
     for _ in 0..100 {
         if std::net::TcpStream::connect(bind).is_ok() {

@@ -62,7 +62,7 @@ pub fn evaluate(request: &Request, on_progress: &dyn Fn(&str)) -> Result<Report,
     let declared = Declared {
         features: &input.config.model.features,
         adjustment: input.config.model.adjustment,
-        calendar: input.config.model.calendar,
+        calendar: &input.config.model.calendar,
         parameters: &parameters,
     };
     let data = declared.feature_rows(&input.rows.bars, &kinds)?;
@@ -106,7 +106,7 @@ fn cut<'a>(
     parameters: &TrainingParameters,
     request: &Request,
 ) -> Result<Folds<'a>, RoleError> {
-    let (sessions, calendar) = (sessions(known), input.config.model.calendar);
+    let (sessions, calendar) = (sessions(known), &input.config.model.calendar);
     let before = match request.test_from {
         Some(date) => {
             let from = calendar.session_end(date);

@@ -17,7 +17,7 @@ use foresail_crds::Pipeline;
 use foresail_crds::names::PipelineName;
 use foresail_crds::pipeline::spec::{CsvSource, DateRange, OnSuspicion};
 use foresail_crds::worker_config::{IngestConfig, RoleConfig};
-use foresail_domain::TradingCalendar;
+use foresail_domain::Calendar;
 use foresail_runtime_base::{RoleError, clock};
 use jiff::civil::Date;
 use serde_json::json;
@@ -70,8 +70,8 @@ impl Description {
     }
 
     /// Calendar of the sessions.
-    pub(crate) fn calendar(&self) -> TradingCalendar {
-        self.config.calendar
+    pub(crate) fn calendar(&self) -> &Calendar {
+        &self.config.calendar
     }
 }
 
@@ -94,10 +94,10 @@ pub(crate) fn read_undescribed(path: &Path, how: &mut Description) -> Result<Row
     let mut survey = Survey::default();
     let described = described(path, Described::alone(at(path, &how.csv)))?;
     let rows = in_order_seen(|| text(path), &described, tempfile::tempfile, &mut |row| {
-        survey.see(row, how.config.calendar)
+        survey.see(row, &how.config.calendar)
     })?;
     if let Some((_, calendar)) = survey.days.many_off() {
-        how.config.calendar = calendar;
+        how.config.calendar = calendar.into();
     }
     let symbols = survey.symbols.into_iter();
     // Codes that no Pipeline may have are looked at as well; what is wrong with them is said of the Pipeline.
@@ -148,7 +148,7 @@ struct Survey {
 }
 
 impl Survey {
-    fn see(&mut self, row: &RawRow, calendar: TradingCalendar) {
+    fn see(&mut self, row: &RawRow, calendar: &Calendar) {
         if let Some(symbol) = row.fields.symbol.as_deref()
             && self.symbols.len() < SYMBOLS
             && !self.symbols.contains(symbol)

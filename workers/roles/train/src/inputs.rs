@@ -4,7 +4,7 @@
 use foresail_crds::TrainingParameters;
 use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec, ModelKind};
 use foresail_crds::worker_config::TrainingRecipe;
-use foresail_domain::TradingCalendar;
+use foresail_domain::Calendar;
 use foresail_runtime_base::RoleError;
 
 use crate::data::dataset::{self, Dataset, DatasetSpec};
@@ -17,7 +17,7 @@ use crate::lake::Bars;
 pub(crate) struct Declared<'a> {
     pub features: &'a [FeatureSpec],
     pub adjustment: Adjustment,
-    pub calendar: TradingCalendar,
+    pub calendar: &'a Calendar,
     pub parameters: &'a TrainingParameters,
 }
 

@@ -55,12 +55,53 @@ enum Change {
     ClosesAt(i64),
 }
 
-/// The calendar of an exchange with what its user knows better. Cheap to clone.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+/// The calendar of an exchange with what its user knows better. Cheap to clone. Without overrides it is written as the name of
+/// the exchange alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
 pub struct Calendar {
     exchange: TradingCalendar,
+    /// As they were declared.
+    overrides: Arc<[CalendarOverride]>,
     /// By date, each once.
     changes: Arc<[(Date, Change)]>,
+}
+
+/// A calendar in a document.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Plain(TradingCalendar),
+    Overridden {
+        exchange: TradingCalendar,
+        overrides: Vec<CalendarOverride>,
+    },
+}
+
+impl TryFrom<Written> for Calendar {
+    type Error = BadOverride;
+
+    fn try_from(written: Written) -> Result<Self, BadOverride> {
+        match written {
+            Written::Plain(exchange) => Ok(exchange.into()),
+            Written::Overridden {
+                exchange,
+                overrides,
+            } => Self::new(exchange, &overrides),
+        }
+    }
+}
+
+impl From<Calendar> for Written {
+    fn from(calendar: Calendar) -> Self {
+        match calendar.overrides.is_empty() {
+            true => Self::Plain(calendar.exchange),
+            false => Self::Overridden {
+                exchange: calendar.exchange,
+                overrides: calendar.overrides.to_vec(),
+            },
+        }
+    }
 }
 
 impl CalendarOverride {
@@ -100,6 +141,7 @@ impl From<TradingCalendar> for Calendar {
     fn from(exchange: TradingCalendar) -> Self {
         Self {
             exchange,
+            overrides: Arc::default(),
             changes: Arc::default(),
         }
     }
@@ -127,13 +169,25 @@ impl Calendar {
         changes.sort_unstable_by_key(|(date, _)| *date);
         Ok(Self {
             exchange,
+            overrides: overrides.into(),
             changes: changes.into(),
         })
+    }
+
+    /// The same, and without overrides where one of them cannot be read. Whoever declares a calendar is told of it; whoever
+    /// reads it afterwards has no use for an error.
+    pub fn lenient(exchange: TradingCalendar, overrides: &[CalendarOverride]) -> Self {
+        Self::new(exchange, overrides).unwrap_or_else(|_| exchange.into())
     }
 
     /// Whose it is.
     pub fn exchange(&self) -> TradingCalendar {
         self.exchange
+    }
+
+    /// What is not as the exchange's calendar has it, as it was declared.
+    pub fn overrides(&self) -> &[CalendarOverride] {
+        &self.overrides
     }
 
     /// Its name in a spec.
@@ -147,6 +201,17 @@ impl Calendar {
             Some(change) => change != Change::Closed,
             None => self.exchange.is_session(date),
         }
+    }
+
+    /// As [`TradingCalendar::valid_from`].
+    pub fn valid_from(&self) -> Date {
+        self.exchange.valid_from()
+    }
+
+    /// As [`TradingCalendar::valid_through`], or the last override behind it.
+    pub fn valid_through(&self) -> Date {
+        let last = self.changes.last().map_or(Date::MIN, |(date, _)| *date);
+        self.exchange.valid_through().max(last)
     }
 
     /// Whether `date` is known, from the calendar or an override.

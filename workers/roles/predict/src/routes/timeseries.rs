@@ -141,7 +141,7 @@ fn forecast_series(
         return Err(series.refuse("frequency", message));
     }
     let declared = &champion.feature_set;
-    let bars = series.bars(state.calendar, &declared.features)?;
+    let bars = series.bars(&state.calendar, &declared.features)?;
     let mut set = FeatureSet::new(&declared.features, declared.adjustment)
         .map_err(|e| BadParameter::new("features", e.to_string()))?;
     let lookback = champion.predictor.lookback();

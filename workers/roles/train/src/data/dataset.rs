@@ -85,7 +85,7 @@ pub(crate) struct DatasetSpec<'a> {
     pub horizon: usize,
     pub target: Target,
     /// Gaps that no row with labels may reach over; none where labels do not count.
-    pub gaps: Option<Gaps>,
+    pub gaps: Option<Gaps<'a>>,
 }
 
 /// Folds the feature implementation over the bars of each symbol.

@@ -3,19 +3,19 @@
 
 use std::ops::RangeInclusive;
 
-use foresail_domain::TradingCalendar;
+use foresail_domain::Calendar;
 
 const DAY_MS: i64 = 86_400_000;
 
 /// Which gaps count.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Gaps {
-    pub calendar: TradingCalendar,
+pub(crate) struct Gaps<'a> {
+    pub calendar: &'a Calendar,
     /// Most sessions that may be missing between two bars.
     pub most: usize,
 }
 
-impl Gaps {
+impl Gaps<'_> {
     /// Whether more sessions are missing between two bars than may be; times are bar ends, milliseconds UTC.
     fn is_long(self, before: i64, after: i64) -> bool {
         // Nearly all bars: there is no more than one session a day.
@@ -29,8 +29,8 @@ impl Gaps {
 }
 
 /// Long gaps between the bars of one symbol, as its rows see them.
-pub(crate) struct LongGaps {
-    gaps: Option<Gaps>,
+pub(crate) struct LongGaps<'a> {
+    gaps: Option<Gaps<'a>>,
     /// Bars before its own that a row is computed from.
     reach: usize,
     last: Option<i64>,
@@ -40,9 +40,9 @@ pub(crate) struct LongGaps {
     rows: Vec<usize>,
 }
 
-impl LongGaps {
+impl<'a> LongGaps<'a> {
     /// Of a symbol without bars so far; `warm_up` is that of the features.
-    pub(crate) fn new(gaps: Option<Gaps>, warm_up: u32) -> Self {
+    pub(crate) fn new(gaps: Option<Gaps<'a>>, warm_up: u32) -> Self {
         Self {
             gaps,
             reach: usize::try_from(warm_up)
@@ -57,7 +57,7 @@ impl LongGaps {
     /// Takes the next bar of the symbol, and whether there is a row of it.
     pub(crate) fn push(&mut self, event_time: i64, has_row: bool) {
         let last = self.last.replace(event_time);
-        let is_long = |gaps: Gaps| last.is_some_and(|last| gaps.is_long(last, event_time));
+        let is_long = |gaps: Gaps<'_>| last.is_some_and(|last| gaps.is_long(last, event_time));
         let so_far = self.before.last().copied().unwrap_or(0);
         let long = self.gaps.is_some_and(is_long);
         if has_row {
@@ -79,28 +79,34 @@ impl LongGaps {
 
 #[cfg(test)]
 mod tests {
+    use foresail_domain::TradingCalendar;
+
     use super::*;
 
-    const GAPS: Gaps = Gaps {
-        calendar: TradingCalendar::Weekdays,
-        most: 2,
-    };
+    fn weekdays() -> Calendar {
+        TradingCalendar::Weekdays.into()
+    }
 
     fn end(text: &str) -> i64 {
-        GAPS.calendar.session_end(text.parse().unwrap())
+        weekdays().session_end(text.parse().unwrap())
     }
 
     #[test]
     fn weekends_are_no_gaps_and_sessions_are_counted() {
+        let calendar = weekdays();
+        let gaps = |most| Gaps {
+            calendar: &calendar,
+            most,
+        };
         let friday = end("2020-01-03");
         for (date, long) in [
             ("2020-01-06", false),
             ("2020-01-08", false),
             ("2020-01-09", true),
         ] {
-            assert_eq!(GAPS.is_long(friday, end(date)), long, "{date}");
+            assert_eq!(gaps(2).is_long(friday, end(date)), long, "{date}");
         }
-        let none = Gaps { most: 0, ..GAPS };
+        let none = gaps(0);
         assert!(!none.is_long(friday, end("2020-01-06")));
         assert!(none.is_long(friday, end("2020-01-07")));
     }
@@ -108,7 +114,12 @@ mod tests {
     #[test]
     fn a_row_reaches_from_the_first_bar_of_its_features_to_the_last_of_its_labels() {
         // Three bars for a row; the gap lies before the bar of number 5.
-        let mut gaps = LongGaps::new(Some(GAPS), 3);
+        let calendar = weekdays();
+        let most = Gaps {
+            calendar: &calendar,
+            most: 2,
+        };
+        let mut gaps = LongGaps::new(Some(most), 3);
         let mut time = end("2020-01-06");
         for bar in 0..10 {
             time += if bar == 5 { 10 * DAY_MS } else { DAY_MS };

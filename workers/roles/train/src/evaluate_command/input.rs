@@ -5,7 +5,7 @@ use std::path::Path;
 use foresail_crds::names::PipelineName;
 use foresail_crds::pipeline::spec::OnSuspicion;
 use foresail_crds::worker_config::{RoleConfig, TrainConfig};
-use foresail_domain::TradingCalendar;
+use foresail_domain::Calendar;
 use foresail_runtime_base::RoleError;
 
 use super::Request;
@@ -69,7 +69,7 @@ fn suspicious(path: &Path, rows: &Rows) -> RoleError {
 }
 
 /// Whether the file is what the Pipeline describes.
-fn check(path: &Path, rows: &Rows, calendar: TradingCalendar) -> Result<(), RoleError> {
+fn check(path: &Path, rows: &Rows, calendar: &Calendar) -> Result<(), RoleError> {
     let on = "go on without these rows with --allow-refused";
     let (file, counts) = (path.display(), rows.counts());
     if let Some((off, fits)) = rows.off_session() {

@@ -124,7 +124,7 @@ pub(super) fn build(
     let records = results.iter().flat_map(|result| &result.records);
     let times: Vec<i64> = records.map(|record| record.event_time).collect();
     let date = |time: Option<&i64>| {
-        let calendar = input.config.model.calendar;
+        let calendar = &input.config.model.calendar;
         time.map_or_else(String::new, |t| calendar.session_date(*t).to_string())
     };
     let (rows, refused) = (&input.rows, || input.rows.refused.iter());

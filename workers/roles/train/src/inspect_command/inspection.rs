@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use foresail_domain::{Bar, TradingCalendar};
+use foresail_domain::{Bar, Calendar};
 use jiff::civil::Date;
 
 use crate::file::Rows;
@@ -15,7 +15,7 @@ pub struct Inspection {
     pub(super) file: String,
     /// How it is written.
     pub(super) dialect: String,
-    pub(super) calendar: TradingCalendar,
+    pub(super) calendar: Calendar,
     pub(super) rows: Rows,
     /// What is said of each symbol with bars, in the order of `rows.bars`.
     pub(super) symbols: Vec<Symbol>,
@@ -34,7 +34,7 @@ pub(super) struct Symbol {
 }
 
 impl Inspection {
-    pub(super) fn new(path: &Path, dialect: String, calendar: TradingCalendar, rows: Rows) -> Self {
+    pub(super) fn new(path: &Path, dialect: String, calendar: &Calendar, rows: Rows) -> Self {
         let mut suspicions = suspicions(&rows);
         let symbols = rows.bars.iter().map(|(name, bars)| Symbol {
             missing: missing(bars, calendar),
@@ -44,7 +44,7 @@ impl Inspection {
         Self {
             file: path.display().to_string(),
             dialect,
-            calendar,
+            calendar: calendar.clone(),
             symbols,
             rows,
             spec: None,
@@ -93,7 +93,7 @@ impl Inspection {
     }
 }
 
-fn missing(bars: &[Bar], calendar: TradingCalendar) -> Vec<Date> {
+fn missing(bars: &[Bar], calendar: &Calendar) -> Vec<Date> {
     let (Some(first), Some(last)) = (bars.first(), bars.last()) else {
         return Vec::new();
     };

@@ -23,11 +23,11 @@ pub(super) fn inspect(path: &Path) -> Result<Inspection, RoleError> {
     let mut how =
         Description::new(&parsed(pipeline(path, &spec))?, "inspected").map_err(internal)?;
     let dialect = file::dialect_undescribed(path, how.csv())?;
-    let default = how.calendar();
+    let default = how.calendar().clone();
     let rows = file::read_undescribed(path, &mut how)?;
     let symbols = how.symbols().into_iter();
     spec["instruments"] = symbols.map(|symbol| json!({"symbol": symbol})).collect();
-    if how.calendar() != default {
+    if *how.calendar() != default {
         spec["calendar"] = json!(how.calendar());
     }
     let found = Inspection::new(path, dialect, how.calendar(), rows);

@@ -95,7 +95,7 @@ impl Trainer<'_> {
         Declared {
             features: &self.inputs.config.model.features,
             adjustment: self.inputs.config.model.adjustment,
-            calendar: self.inputs.config.model.calendar,
+            calendar: &self.inputs.config.model.calendar,
             parameters: &self.inputs.parameters,
         }
     }

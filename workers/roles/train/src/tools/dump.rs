@@ -42,7 +42,7 @@ pub(crate) fn rows(config: &TrainConfig, bars: &Bars) -> Result<Dataset, RoleErr
     let declared = Declared {
         features: &config.model.features,
         adjustment: config.model.adjustment,
-        calendar: config.model.calendar,
+        calendar: &config.model.calendar,
         parameters: &parameters(&config.model.training)?,
     };
     declared.feature_rows(bars, &[])

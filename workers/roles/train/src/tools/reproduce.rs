@@ -62,7 +62,7 @@ pub async fn reproduce(
     let declared = Declared {
         features: &manifest.features,
         adjustment: manifest.adjustment,
-        calendar: config.model.calendar,
+        calendar: &config.model.calendar,
         parameters: &parameters,
     };
     let data = declared.feature_rows(&bars, &baseline_kinds(manifest.kind))?;

@@ -1,7 +1,7 @@
 //! A series of a request as bars on consecutive sessions.
 
 use foresail_crds::pipeline::spec::{self, FeatureSpec};
-use foresail_domain::{Bar, Interval, TradingCalendar};
+use foresail_domain::{Bar, Calendar, Interval};
 use foresail_features::{columns_read, reads_date};
 
 use super::body::{Column, SeriesInput};
@@ -23,7 +23,7 @@ impl Series<'_> {
     /// The points as bars from `start_timestamp` on, with all that these features read.
     pub(super) fn bars(
         &self,
-        calendar: TradingCalendar,
+        calendar: &Calendar,
         features: &[FeatureSpec],
     ) -> Result<Vec<Bar>, BadParameter> {
         let columns = self.columns()?;
