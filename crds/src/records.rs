@@ -3,6 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use foresail_domain::CalendarOverride;
 use serde::{Deserialize, Serialize};
 
 /// Kafka header names.

@@ -58,6 +58,11 @@ fn edits() -> Vec<(&'static str, Value, &'static [Role])> {
         ),
         ("/calendar", json!("Weekdays"), &[Ingest, Train, Predict]),
         (
+            "/calendarOverrides",
+            json!([{"date": "2024-07-05", "closed": true}]),
+            &[Ingest, Train, Predict],
+        ),
+        (
             "/source/csv/uri",
             json!("s3://bucket/y.csv"),
             &[Prepare, Ingest],

@@ -31,7 +31,12 @@ fn instrument_rows() -> Vec<Row> {
         ("1234 without quotes", vec![("/spec/instruments/0/symbol", json!(1234))], "must be of type string: \"integer\""),
         ("a symbol beyond ASCII", vec![("/spec/instruments/0/symbol", json!("ÄPL\u{200b}"))], "should match"),
         ("a symbol of 33 letters", vec![("/spec/instruments/0/symbol", json!("A".repeat(33)))], "may not be more than 32"),
-        ("an unknown calendar", vec![("/spec/calendar", json!("XLON"))], "supported values"),
+        ("an unknown calendar", vec![("/spec/calendar", json!("XPAR"))], "supported values"),
+        ("a day that is closed and open", vec![("/spec/calendarOverrides", json!([{"date": "2027-01-20", "closed": true, "open": true}]))], "calendarOverrides: each day must have exactly one of"),
+        ("a day that is not closed", vec![("/spec/calendarOverrides", json!([{"date": "2027-01-20", "closed": false}]))], "calendarOverrides: each day must have exactly one of"),
+        ("a day of which nothing is said", vec![("/spec/calendarOverrides", json!([{"date": "2027-01-20"}]))], "calendarOverrides: each day must have exactly one of"),
+        ("a day twice", vec![("/spec/calendarOverrides", json!([{"date": "2027-01-20", "closed": true}, {"date": "2027-01-20", "open": true}]))], "Duplicate value"),
+        ("a close at 25 o'clock", vec![("/spec/calendarOverrides", json!([{"date": "2027-01-20", "closesAt": "25:00"}]))], "spec.calendarOverrides[0].closesAt"),
     ]
 }
 
