@@ -40,6 +40,7 @@ HEADER = """\
 # {mic}: {name}. Made by `cargo xtask generate`, not by hand.
 # Facts from exchange_calendars {version} (https://pypi.org/project/exchange_calendars, Apache-2.0).
 #
+# through: exchanges announce their holidays a year or two ahead; what the source has for later years is a guess
 # hours: from that date on, on those weekdays, on the clock of the zone; two spans have a break between them
 # closed: no session, although the weekday has one
 # day: other hours than those of the weekday, or a session where the weekday has none
