@@ -67,7 +67,11 @@ pub struct PipelineSpec {
     #[schemars(length(min = 1, max = 256))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["symbol".into()]))]
     pub instruments: Vec<Instrument>,
-    /// Trading calendar that horizons and windows are counted in.
+    /// Trading calendar that horizons and windows are counted in. Exchanges, on their own clock: XNYS and XNAS (New York, 09:30
+    /// to 16:00, half days to 13:00), XLON (London, 08:00 to 16:30), XETR (Frankfurt, 09:00 to 17:30), XTKS (Tokyo, 09:00 to
+    /// 15:30, known from 1997 on), XHKG (Hong Kong, 09:30 to 16:00). Their sessions are known from 1960 through 2027; a bar
+    /// behind that goes to quarantine as `CalendarExpired`. `Weekdays` has no holidays, and sessions end 21:00 UTC;
+    /// `AlwaysOpen` (crypto) has every day, which ends 24:00 UTC.
     #[serde(default)]
     pub calendar: TradingCalendar,
     /// Days that are not as the calendar has them, up to 64: a storm, a closure that was announced late, a session that ended
