@@ -3,16 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use foresail_domain::TradingCalendar;
+use foresail_domain::{Calendar, TradingCalendar};
 use jiff::civil::Date;
 
-use crate::checks::{RowOutcome, read_date};
+use crate::checks::{RowOutcome, is_off_session, read_date};
 use crate::nearest::nearest;
 use crate::row::RawRow;
 
 /// One row off the sessions of the calendar in so many is a fault of the row; more say that it is not the calendar of
 /// the file.
 const OFF_SESSION_IN: u64 = 50;
+/// Rows whose days are compared with calendars, and days that tell one exchange from another.
+const LOOKED_AT: u64 = 100_000;
+const ENOUGH_DAYS: usize = 250;
 /// Most symbols that are remembered beside the declared ones, to name one that was meant.
 const OTHERS: usize = 1_000;
 
@@ -25,37 +28,54 @@ pub struct Coverage {
     days: Days,
 }
 
-/// Days of rows, those off the sessions of a calendar apart.
+/// Days of rows, and how many rows are off the sessions of a calendar.
 #[derive(Clone, Debug, Default)]
 pub struct Days {
     rows: u64,
     off: u64,
-    /// Of those off the sessions.
-    weekdays: u64,
+    /// Days of the first rows.
+    seen: BTreeSet<Date>,
 }
 
 impl Days {
-    /// Takes note of a row on a session, or without a day that can be read.
-    pub fn on(&mut self) {
+    /// Takes note of a row, of its day where that can be read, and whether it is off the sessions.
+    pub fn add(&mut self, day: Option<Date>, is_off: bool) {
+        if self.rows < LOOKED_AT {
+            self.seen.extend(day);
+        }
         self.rows += 1;
-    }
-
-    /// Takes note of a row off the sessions.
-    pub fn off(&mut self, day: Option<Date>) {
-        self.rows += 1;
-        self.off += 1;
-        let is_weekday = day.is_some_and(|day| TradingCalendar::Weekdays.is_session(day));
-        self.weekdays += u64::from(is_weekday);
+        self.off += u64::from(is_off);
     }
 
     /// Rows off the sessions and a calendar that has their days, when they are more than one row in 50.
     pub fn many_off(&self) -> Option<(u64, TradingCalendar)> {
-        let fits = if self.weekdays == self.off {
-            TradingCalendar::Weekdays
-        } else {
-            TradingCalendar::AlwaysOpen
+        (self.off * OFF_SESSION_IN > self.rows).then(|| (self.off, self.fitting()))
+    }
+
+    /// Of the calendars that have nearly all days of the rows the one with the fewest sessions between the first and the last:
+    /// it knows the holidays as well. Few days tell no exchange from another.
+    fn fitting(&self) -> TradingCalendar {
+        let of_exchanges = self.seen.len() >= ENOUGH_DAYS;
+        let of_nobody = [TradingCalendar::Weekdays, TradingCalendar::AlwaysOpen];
+        let candidates: &[TradingCalendar] = match of_exchanges {
+            true => &TradingCalendar::ALL,
+            false => &of_nobody,
         };
-        (self.off * OFF_SESSION_IN > self.rows).then_some((self.off, fits))
+        let has_the_days = |calendar: &&TradingCalendar| {
+            let calendar = Calendar::from(**calendar);
+            let off = self
+                .seen
+                .iter()
+                .filter(|day| is_off_session(&calendar, **day));
+            off.count() as u64 * OFF_SESSION_IN <= self.seen.len() as u64
+        };
+        let (first, last) = (self.seen.first(), self.seen.last());
+        let sessions = |calendar: &&TradingCalendar| match first.zip(last) {
+            Some((first, last)) => calendar.sessions(*first, *last).count(),
+            None => 0,
+        };
+        let fitting = candidates.iter().filter(has_the_days).min_by_key(sessions);
+        fitting.copied().unwrap_or(TradingCalendar::AlwaysOpen)
     }
 }
 
@@ -71,13 +91,12 @@ impl Coverage {
 
     /// Takes note of a row and what became of it.
     pub fn add(&mut self, row: &RawRow, outcome: &RowOutcome) {
-        match outcome {
-            RowOutcome::Refused(refusal) if refusal.reason == "OffSession" => {
-                self.days
-                    .off(row.fields.date.as_deref().and_then(read_date));
-            }
-            _ => self.days.on(),
-        }
+        let is_off = match outcome {
+            RowOutcome::Refused(refusal) => refusal.reason == "OffSession",
+            _ => false,
+        };
+        self.days
+            .add(row.fields.date.as_deref().and_then(read_date), is_off);
         match outcome {
             RowOutcome::Bar(bar, _) => {
                 if let Some(bars) = self.bars.get_mut(&bar.symbol) {
@@ -155,6 +174,24 @@ mod tests {
         // A declared symbol outside of the dates of the backfill is no other symbol.
         coverage.add(&row("TSLA", "1990-01-02"), &RowOutcome::OutOfScope);
         assert!(!coverage.others.contains("TSLA"));
+    }
+
+    #[test]
+    fn the_calendar_of_an_exchange_is_known_by_its_days() {
+        let (from, to) = (
+            jiff::civil::date(2015, 1, 1),
+            jiff::civil::date(2017, 12, 31),
+        );
+        for calendar in TradingCalendar::ALL {
+            let mut days = Days::default();
+            for day in calendar.sessions(from, to) {
+                days.add(Some(day), true);
+            }
+            let (_, fits) = days.many_off().unwrap();
+            let sessions = |of: TradingCalendar| of.sessions(from, to).collect::<Vec<_>>();
+            // New York and Nasdaq have the same days.
+            assert_eq!(sessions(fits), sessions(calendar), "{}", calendar.name());
+        }
     }
 
     #[test]

@@ -156,10 +156,8 @@ impl Survey {
             self.symbols.insert(symbol.to_owned());
         }
         let day: Option<Date> = row.fields.date.as_ref().and_then(|text| text.parse().ok());
-        match day.filter(|day| is_off_session(calendar, *day)) {
-            None => self.days.on(),
-            off => self.days.off(off),
-        }
+        let is_off = day.is_some_and(|day| is_off_session(calendar, day));
+        self.days.add(day, is_off);
     }
 }
 
