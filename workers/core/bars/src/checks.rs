@@ -17,7 +17,6 @@ use smol_str::SmolStr;
 use crate::lines::LONGEST_ROW;
 use crate::row::{Fields, RawRow, shown};
 use crate::suspicions::{Judge, Level, Move, Suspicion};
-use smol_str::SmolStr;
 
 /// Reason of a bar whose session has not ended: it is one later.
 pub const UNFINISHED: &str = "Unfinished";

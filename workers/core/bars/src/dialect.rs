@@ -23,7 +23,6 @@ use crate::split::{Row, Splitter};
 use columns::BarColumns;
 use layout::Layout;
 use numbers::Kind;
-use smol_str::SmolStr;
 
 /// Bytes of a file that are looked at.
 pub const HEAD: usize = 1 << 20;

@@ -19,7 +19,6 @@ use crate::described::Described;
 use crate::row::RawRow;
 use holes::Holes;
 use latest::Latest;
-use smol_str::SmolStr;
 use sorted::sorted;
 
 pub use latest::Rows;
