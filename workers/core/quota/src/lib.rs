@@ -29,6 +29,7 @@
 //! 2. What is left is split evenly. A Pipeline draws on its own part first.
 //! 3. A part that is not claimed is released in step with the day that passes: at noon half of it.
 //! 4. Beyond its own part a Pipeline may be one request ahead, and more in step with the day that passes.
+//! 5. Where less is left than is set aside, because Pipelines came during the day, it is cut to one level for all.
 //!
 //! For one free second, live goes before backfill and backfill before repair: each lower purpose lets the second lie for
 //! [`YIELD`] longer. Within a purpose, the longer ago a Pipeline's last grant is, the earlier it may ask.

@@ -1,5 +1,7 @@
 //! No limit is broken at the provider's door, whatever happens to clocks, writes and pods; and nobody waits for ever.
 
+#![allow(clippy::unwrap_used)]
+
 mod world;
 
 use foresail_quota::{Limits, LivePlan, Purpose, Reset};
@@ -326,4 +328,62 @@ fn a_provider_that_never_answers_is_asked_seldom() {
     let sent = world.door.len();
     // Half an hour apart at last, one request each.
     assert!((40..60).contains(&sent), "{sent}");
+}
+
+#[test]
+fn with_more_pipelines_than_requests_nobody_is_left_out_for_long() {
+    for seed in 0..SEEDS {
+        let reset = Reset::zone("America/New_York").unwrap();
+        let mut world = World::new(seed, NEW_YORK[0], free(reset), ROUGH);
+        let plans: Vec<_> = (0..40)
+            .map(|number| LivePlan {
+                pipeline: name(number),
+                requests: 3,
+            })
+            .collect();
+        world.store.1 = std::rc::Rc::new(world.store.1.with_plans(&plans));
+        for number in 0..40 {
+            world.pod(&name(number), Some(Purpose::Backfill));
+        }
+        let start = world.now;
+        world.run_until(start + 4 * 24 * HOUR);
+        let spent = world.spent(start, start + 4 * 24 * HOUR);
+        // The fair part is 2.5.
+        assert!(
+            spent.values().all(|spent| (1..=4).contains(spent)),
+            "{seed}: {spent:?}"
+        );
+    }
+}
+
+#[test]
+fn the_short_days_of_a_simulated_provider_hold_as_well() {
+    for seed in 0..SEEDS {
+        let limits = Limits {
+            per_minute: None,
+            ..free(Reset::Every(std::time::Duration::from_secs(120)))
+        };
+        let weather = Weather {
+            clock_error: 0,
+            kills: 0.05,
+            travel: 400,
+            ..ROUGH
+        };
+        let mut world = twenty(seed, limits, weather, 0);
+        let start = world.now;
+        assert_eq!(start % 120_000, 0);
+        world.run_until(start + 3 * 120_000);
+        for day in 0..3 {
+            let day = start + day * 120_000;
+            let arrived = world
+                .door
+                .iter()
+                .filter(|at| (day..day + 120_000).contains(*at))
+                .count();
+            assert!(arrived <= 25, "{seed}: {arrived}");
+            let spent = world.spent(day, day + 120_000);
+            assert!(spent.values().sum::<u32>() >= 15, "{seed}: {spent:?}");
+        }
+        assert!(world.busiest(1_000) <= 1, "{seed}");
+    }
 }
