@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::alpha_vantage;
-use crate::door::{KeyCounts, Limit, Seen};
+use crate::door::{Limit, Seen};
 use crate::failures::{self, Failures, Manner};
 use crate::request::Request;
 use crate::scenario::{FailureKind, Key, Listing, Provider, Scenario};
@@ -163,6 +163,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::door::KeyCounts;
 
     const SCENARIO: &str = "
 start: 2023-12-01
