@@ -87,8 +87,8 @@ fn contradicts_itself(name: &str) -> bool {
         || name.ends_with("repeated-days.json")
 }
 
-/// Whether a byte belongs to the names that say what numbers mean: GBp is a hundredth of GBP, and another time zone has
-/// other days.
+/// Whether a byte belongs to the names that say what numbers mean: GBp is a hundredth of GBP, another time zone has other
+/// days, and rows outside of trading periods are left out.
 fn is_in_unit(body: &[u8], at: usize) -> bool {
     let line = |byte: &u8| matches!(byte, b'\n' | b',');
     let start = body[..at].iter().rposition(line).map_or(0, |at| at + 1);
@@ -97,7 +97,9 @@ fn is_in_unit(body: &[u8], at: usize) -> bool {
         .position(line)
         .map_or(body.len(), |end| at + end);
     let text = String::from_utf8_lossy(&body[start..end]).to_lowercase();
-    ["currency", "zone"].iter().any(|name| text.contains(name))
+    ["currency", "zone", "period", "regular", "start", "end"]
+        .iter()
+        .any(|name| text.contains(name))
 }
 
 /// A body with one byte changed, one left out, or one put in. What was there and what is there now comes with it.
