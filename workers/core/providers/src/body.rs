@@ -79,6 +79,9 @@ fn fault(error: &serde_json::Error) -> Fault {
 
 /// The text with `null` for the words that are no JSON, outside of strings; `None` without any.
 fn without_words(text: &str) -> Option<String> {
+    if !text.contains("NaN") && !text.contains("Infinity") {
+        return None;
+    }
     let mut changed = String::with_capacity(text.len() + 64);
     let (mut in_string, mut found) = (false, false);
     let mut rest = text;

@@ -130,7 +130,7 @@ pub enum Fault {
     WrongSymbol,
     /// Rows of another length than was asked.
     WrongInterval,
-    /// No column of this kind of price, or columns of different lengths.
+    /// A column of prices or volumes is missing, or they are of different lengths.
     UnevenColumns,
     /// Without the exchange's time zone, or with one that does not exist.
     NoTimeZone,

@@ -60,11 +60,10 @@ pub(super) fn series(
     }))
 }
 
-/// Columns of as many numbers as there are stamps.
+/// Columns of as many numbers as there are stamps. Every symbol has all five: what is not traded in shares has zeros.
 struct Columns {
     prices: [Vec<Cell>; 4],
-    /// Nothing when the provider tells no volume of this symbol.
-    volume: Option<Vec<Cell>>,
+    volume: Vec<Cell>,
 }
 
 impl Columns {
@@ -74,14 +73,15 @@ impl Columns {
             let is_even = column.len() == rows;
             is_even.then_some(column).ok_or(Fault::UnevenColumns)
         };
-        let volume = quote.volume.map(|volume| even(Some(volume))).transpose()?;
-        let prices = [
-            even(quote.open)?,
-            even(quote.high)?,
-            even(quote.low)?,
-            even(quote.close)?,
-        ];
-        Ok(Self { prices, volume })
+        Ok(Self {
+            prices: [
+                even(quote.open)?,
+                even(quote.high)?,
+                even(quote.low)?,
+                even(quote.close)?,
+            ],
+            volume: even(quote.volume)?,
+        })
     }
 }
 
@@ -124,9 +124,8 @@ impl<'a> Reading<'a> {
         let [open, high, low, close] = &columns.prices;
         let price = |column: &[Cell]| cell(column, at).map(|price| price / self.units);
         let prices = [price(open)?, price(high)?, price(low)?, price(close)?];
-        let volume = columns.volume.as_deref();
-        let volume = volume.map(|volume| cell(volume, at)).transpose()?;
-        Ok(Row::new(date, start, prices, volume))
+        let volume = cell(&columns.volume, at)?;
+        Ok(Row::new(date, start, prices, Some(volume)))
     }
 
     /// Rows before and after hours come unasked on half days.

@@ -23,10 +23,10 @@ fn spliced(case: &Case, text: &str) -> Vec<Vec<u8>> {
     let mut places: Vec<usize> = strings
         .iter()
         .copied()
-        .step_by(strings.len() / 8 + 1)
+        .step_by(strings.len() / 4 + 1)
         .collect();
     let length = case.body.len();
-    places.extend((0..4).map(|part| part * length / 4));
+    places.extend((0..3).map(|part| part * length / 3));
     places.push(length);
     for at in places {
         for text in [text.to_owned(), format!("your API key as {text} and")] {
@@ -65,7 +65,7 @@ fn the_canary_is_in_no_verdict() {
             }
         }
     }
-    assert!(seen > 10_000 && unknown > 500, "{seen} {unknown}");
+    assert!(seen > 5_000 && unknown > 500, "{seen} {unknown}");
 }
 
 #[test]
