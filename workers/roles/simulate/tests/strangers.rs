@@ -191,7 +191,7 @@ async fn ask(base: &str, kind: Kind) -> Answer {
     while let Some(chunk) = answer.chunk().await.unwrap() {
         body.extend_from_slice(&chunk);
     }
-    match classify(&request, 200, &Headers::default(), &body) {
+    match classify(&request, Some(&key), 200, &Headers::default(), &body) {
         Verdict::Data(answer) => *answer,
         other => panic!("{request}: {other:?}"),
     }
