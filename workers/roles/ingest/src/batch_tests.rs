@@ -4,7 +4,7 @@ use foresail_crds::records::header;
 use serde_json::json;
 
 use super::*;
-use crate::testing::{ALL, World, config, file, rows};
+use crate::testing::{ALL, NOW, World, config, file, rows};
 
 #[test]
 fn a_file_that_has_grown_is_read_on() {
