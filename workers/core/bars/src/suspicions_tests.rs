@@ -1,3 +1,5 @@
+use foresail_domain::TradingCalendar;
+
 use super::*;
 
 fn bar([open, high, low, close]: [f64; 4]) -> Bar {
