@@ -47,7 +47,7 @@ pub(crate) async fn send(mut response: HttpResponseBuilder, answer: Answer) -> H
 fn bomb() -> Bytes {
     static PACKED: OnceLock<Bytes> = OnceLock::new();
     let pack = || {
-        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        let mut packed = GzEncoder::new(Vec::new(), Compression::default());
         let spaces = vec![b' '; 1 << 20];
         for _ in 0..BOMB / spaces.len() {
             packed.write_all(&spaces)?;
