@@ -41,6 +41,7 @@ pub fn with_simulator() -> Result<Value> {
             "volatilityClustering": "0.5", "autocorrelation": "0", "splitEverySessions": 0, "badRowEvery": 0,
             "gapEverySessions": 0, "break": {"atSession": 1500, "annualVolatility": "0.4", "autocorrelation": "-0.4"}}),
     );
+    base["spec"]["calendarOverrides"] = json!([{"date": "2027-01-23", "open": true}]);
     // Parameters that no other function may carry.
     base["spec"]["features"][0] = json!({"name": "return_1d", "function": "RollingQuantile", "window": 20,
         "column": "High", "quantile": "0.9"});
@@ -50,6 +51,7 @@ pub fn with_simulator() -> Result<Value> {
 /// The commented example with an expression for its first feature.
 pub fn with_expression() -> Result<Value> {
     let mut base = with_csv()?;
+    base["spec"]["calendarOverrides"] = json!([{"date": "2027-07-02", "closesAt": "13:00"}]);
     base["spec"]["features"][0] =
         json!({"name": "return_1d", "function": "Expression", "expression": "1 / 3"});
     Ok(base)
