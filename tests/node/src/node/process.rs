@@ -87,6 +87,8 @@ pub fn start(node: &Node, part: &str, launch: &Launch) -> Result<()> {
         .env_clear()
         .env("PATH", PATH)
         .env("HOME", "/root")
+        // Most programs of the node are written in Go, and a node has more memory than processor time.
+        .env("GOGC", "300")
         .envs(launch.env.iter().map(|(key, value)| (*key, value.as_str())));
     command
         .current_dir(&node.state)

@@ -12,13 +12,14 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-/// Shortest time between two writes.
-const THROTTLE: Duration = Duration::from_secs(1);
+/// Shortest time between two writes. Each one costs the API server some 20 ms and starts a reconcile: a role that is busy all the
+/// time must not keep both busy.
+const THROTTLE: Duration = Duration::from_secs(3);
 /// Time one write may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Writes the observations of one role in the background: latest wins, on change only, at most once
-/// a second, retried while the API server is away. The field manager is `foresail-<role>`.
+/// in three seconds, retried while the API server is away. The field manager is `foresail-<role>`.
 #[derive(Debug)]
 pub struct StatusWriter {
     api: Option<Api<Pipeline>>,
