@@ -334,7 +334,12 @@ async fn resumed(space: &Space) -> Result<String> {
     let ended = ended.await?;
     ensure!(champion(&ended) == Some(1), "{:?}", ended.champion);
     has_role(space, next, VersionRole::Candidate).await?;
-    let now = read_all(space, &ours(space).bars).await?.len();
-    ensure!(now > bars, "still {bars} bars");
-    Ok(format!("v{next} waits, {} bars more", now - bars))
+    // The run may have ended before ingest has started.
+    until("there are more bars", SOON, async || {
+        let now = read_all(space, &ours(space).bars).await?.len();
+        ensure!(now > bars, "still {bars} bars");
+        Ok(())
+    })
+    .await?;
+    Ok(format!("v{next} waits, and bars arrive"))
 }
