@@ -6,32 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::ledger::{BreakerState, Ledger, Park, ParkReason, Recent};
+use crate::purpose::Purpose;
 use crate::share::Sharing;
 use crate::time::{after, before, between};
 use crate::window::Window;
 use crate::{CLOCK_ERROR, GAP, GRANT, Limits, Moment, TRAVEL, YIELD, learn};
-
-/// What a request is for. A greater one goes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Purpose {
-    /// Reads again what was read before.
-    Repair,
-    /// Reads history.
-    Backfill,
-    /// Reads the newest bars.
-    Live,
-}
-
-impl Purpose {
-    /// How much longer this purpose lets a free second lie than live does.
-    fn yields(self) -> Duration {
-        match self {
-            Self::Live => Duration::ZERO,
-            Self::Backfill => YIELD,
-            Self::Repair => YIELD * 2,
-        }
-    }
-}
 
 /// What one Pipeline would ask.
 #[derive(Clone, Copy, Debug)]

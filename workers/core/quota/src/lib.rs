@@ -41,13 +41,14 @@ mod ledger;
 mod limits;
 mod observer;
 pub mod plan;
+mod purpose;
 mod share;
 mod time;
 mod window;
 
 use std::time::Duration;
 
-pub use ask::{Decision, Grant, Purpose, Wait, WaitReason, Want};
+pub use ask::{Decision, Grant, Wait, WaitReason, Want};
 pub use learn::Outcome;
 pub use ledger::{
     Breaker, BreakerState, Day, Entitlement, Ledger, Level, LivePlan, MAX_PIPELINES, Park,
@@ -55,6 +56,7 @@ pub use ledger::{
 };
 pub use limits::{Limits, Reset, ResetError};
 pub use observer::{Moment, Observer};
+pub use purpose::Purpose;
 
 /// How long a grant may be used, from the moment it was asked for.
 pub const GRANT: Duration = Duration::from_secs(1);

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::ask::Purpose;
 use crate::ledger::{Ledger, Share};
+use crate::purpose::Purpose;
 use crate::time::between;
 use crate::window::Window;
 

@@ -7,11 +7,11 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+use crate::answer::Answer;
 use crate::door::Limit;
 use crate::market::{Day, days, known_splits, slices};
 use crate::request::Request;
 use crate::scenario::{Key, Listing, Scenario};
-use crate::simulation::Answer;
 
 /// Points of a compact answer.
 const COMPACT: usize = 100;

@@ -2,23 +2,9 @@
 
 use jiff::Timestamp;
 
+use crate::answer::{Answer, Manner};
 use crate::request::Request;
 use crate::scenario::{Failure, FailureKind};
-use crate::simulation::Answer;
-
-/// How a body is sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Manner {
-    /// At once.
-    #[default]
-    Whole,
-    /// A byte at a time.
-    Slow,
-    /// Until its middle; then the connection ends.
-    Cut,
-    /// Packed, and after it 512 MiB of spaces.
-    Bomb,
-}
 
 /// Counts the requests that each failure concerns.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 //! answers, byte for byte. Pure; `foresail-worker simulate` puts it behind a port.
 
 mod alpha_vantage;
+mod answer;
 mod door;
 mod failures;
 mod market;
@@ -11,11 +12,11 @@ mod scenario;
 mod simulation;
 mod yahoo;
 
+pub use answer::{Answer, Manner};
 pub use door::{KeyCounts, Seen};
-pub use failures::Manner;
 pub use request::Request;
 pub use scenario::{
     BadScenario, Dividend, Failure, FailureKind, Hole, Key, Listing, Mistake, Provider, Scenario,
     Split,
 };
-pub use simulation::{Answer, Simulation};
+pub use simulation::Simulation;

@@ -3,50 +3,12 @@
 use jiff::Timestamp;
 
 use crate::alpha_vantage;
+use crate::answer::Answer;
 use crate::door::{Limit, Seen};
-use crate::failures::{self, Failures, Manner};
+use crate::failures::{self, Failures};
 use crate::request::Request;
 use crate::scenario::{FailureKind, Key, Listing, Provider, Scenario};
 use crate::yahoo;
-
-/// What a provider sends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// Headers, in lower case.
-    pub headers: Vec<(&'static str, String)>,
-    /// Body, before it is packed.
-    pub body: String,
-    /// How it is sent.
-    pub manner: Manner,
-}
-
-impl Answer {
-    pub(crate) fn text(status: u16, body: &str) -> Self {
-        Self {
-            status,
-            headers: vec![("content-type", "text/plain".into())],
-            body: body.into(),
-            manner: Manner::Whole,
-        }
-    }
-
-    pub(crate) fn json(body: impl Into<String>) -> Self {
-        Self {
-            status: 200,
-            headers: vec![("content-type", "application/json".into())],
-            body: body.into(),
-            manner: Manner::Whole,
-        }
-    }
-
-    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
-        self.headers.retain(|(known, _)| *known != name);
-        self.headers.push((name, value.into()));
-        self
-    }
-}
 
 /// A scenario that is being played.
 #[derive(Clone, Debug)]

@@ -5,10 +5,10 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan};
 use serde_json::{Map, Value, json};
 
+use crate::answer::Answer;
 use crate::market::{Day, days, known_splits, slices};
 use crate::request::Request;
 use crate::scenario::{Listing, Scenario};
-use crate::simulation::Answer;
 
 /// A market, what is asked about, and when.
 type Market<'a> = (&'a Scenario, Option<&'a Listing>, Timestamp);
