@@ -35,6 +35,10 @@ struct Range {
 }
 
 /// What a row is.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all rows are bars, and a box would allocate for each of them"
+)]
 #[derive(Clone, Debug, PartialEq)]
 pub enum RowOutcome {
     /// A bar to send, and what is to be told of it.
