@@ -1,6 +1,8 @@
 //! The simulator is true when strangers believe it: yfinance and alpha_vantage read it, and so do we, and all agree on
 //! every bar. The packages are in the cache once `make test` has set the machine up.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
