@@ -38,10 +38,11 @@ pub struct Days {
 }
 
 impl Days {
-    /// Takes note of a row, of its day where that can be read, and whether it is off the sessions.
-    pub fn add(&mut self, day: Option<Date>, is_off: bool) {
+    /// Takes note of a row, of its day where that can be read, and whether it is off the sessions. The day is asked for
+    /// while days are looked at.
+    pub fn add(&mut self, day: impl FnOnce() -> Option<Date>, is_off: bool) {
         if self.rows < LOOKED_AT {
-            self.seen.extend(day);
+            self.seen.extend(day());
         }
         self.rows += 1;
         self.off += u64::from(is_off);
@@ -99,7 +100,7 @@ impl Coverage {
             _ => false,
         };
         self.days
-            .add(row.fields.date.as_deref().and_then(read_date), is_off);
+            .add(|| row.fields.date.as_deref().and_then(read_date), is_off);
         match outcome {
             RowOutcome::Bar(bar, _) => {
                 if let Some(bars) = self.bars.get_mut(&bar.symbol) {
@@ -188,7 +189,7 @@ mod tests {
         for calendar in TradingCalendar::ALL {
             let mut days = Days::default();
             for day in calendar.sessions(from, to) {
-                days.add(Some(day), true);
+                days.add(|| Some(day), true);
             }
             let (_, fits) = days.many_off().unwrap();
             let sessions = |of: TradingCalendar| of.sessions(from, to);

@@ -11,7 +11,7 @@ use crate::answer::Answer;
 use crate::door::Limit;
 use crate::market::{Day, days, known_splits, slices};
 use crate::request::Request;
-use crate::scenario::{Key, Listing, Scenario};
+use crate::scenario::{Key, Listing, Scenario, Split};
 
 /// Points of a compact answer.
 const COMPACT: usize = 100;
@@ -53,6 +53,7 @@ pub(crate) fn answer(request: &Request, market: Market<'_>, key: &Key) -> Answer
         listing,
         now,
         is_full,
+        splits: known_splits(listing, now),
     };
     match function {
         "TIME_SERIES_DAILY" => asked.daily(false),
@@ -116,6 +117,8 @@ struct Asked<'a> {
     listing: &'a Listing,
     now: Timestamp,
     is_full: bool,
+    /// Those that are known, declared ones included.
+    splits: Vec<&'a Split>,
 }
 
 impl Asked<'_> {
@@ -171,12 +174,8 @@ impl Asked<'_> {
     }
 
     fn split(&self, date: Date) -> f64 {
-        let splits = known_splits(self.listing, self.now);
-        splits
-            .iter()
-            .filter(|split| split.date == date)
-            .map(|split| split.ratio())
-            .product()
+        let on_it = self.splits.iter().filter(|split| split.date == date);
+        on_it.map(|split| split.ratio()).product()
     }
 
     fn dividend(&self, date: Date) -> f64 {
@@ -266,8 +265,8 @@ impl Asked<'_> {
     }
 
     fn splits(&self) -> Answer {
-        let known = known_splits(self.listing, self.now);
-        let known = known
+        let known = self
+            .splits
             .iter()
             .rev()
             .filter(|split| self.is_declared(split.date));

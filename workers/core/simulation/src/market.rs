@@ -1,6 +1,5 @@
 //! Prices as they were traded, and what providers know of them at a time.
 
-use foresail_domain::TradingCalendar;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rand::{Rng, SeedableRng};
@@ -33,15 +32,6 @@ pub(crate) struct Slice {
     pub low: f64,
     pub close: f64,
     pub volume: f64,
-}
-
-/// Milliseconds that a session of the calendar lasts at most.
-fn length(calendar: TradingCalendar) -> i64 {
-    let hours = match calendar {
-        TradingCalendar::AlwaysOpen => 24.0,
-        _ => 6.5,
-    };
-    (hours * 3_600_000.0) as i64
 }
 
 /// The splits that providers know of at a time, declared ones of the future included, in the order of their dates.
@@ -103,9 +93,9 @@ fn traded<'a>(
     let mut walk = Walk::new(scenario, listing);
     let sessions = calendar.sessions(scenario.start, Date::MAX);
     sessions
-        .map(move |date| (date, calendar.session_end(date)))
-        .take_while(move |(_, end)| end - length(calendar) < now.as_millisecond())
-        .map(move |(date, end)| walk.day(date, (end - length(calendar), end)))
+        .map(move |date| (date, calendar.session_open(date)))
+        .take_while(move |(_, start)| *start < now.as_millisecond())
+        .map(move |(date, start)| walk.day(date, (start, calendar.session_end(date))))
 }
 
 /// A random walk that a seed and a symbol decide.

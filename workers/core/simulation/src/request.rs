@@ -14,8 +14,6 @@ pub struct Request {
     pub path: String,
     /// Parameters; of those that are given twice the last.
     pub query: BTreeMap<String, String>,
-    /// `User-Agent`.
-    pub user_agent: Option<String>,
 }
 
 impl Request {

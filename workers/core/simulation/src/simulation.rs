@@ -43,11 +43,6 @@ impl Simulation {
         &self.seen
     }
 
-    /// The scenario.
-    pub fn scenario(&self) -> &Scenario {
-        &self.scenario
-    }
-
     /// The answer to a request at a time of the market's clock and of the wall, the latter in milliseconds UTC.
     pub fn answer(&mut self, request: &Request, now: Timestamp, wall: i64) -> Answer {
         let (answer, what) = self.judge(request, now, wall);
@@ -152,7 +147,6 @@ keys:
                 .iter()
                 .map(|(k, v)| (k.to_string(), v.to_string()))
                 .collect(),
-            user_agent: None,
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::answer::Answer;
 use crate::market::{Day, days, known_splits, slices};
 use crate::request::Request;
-use crate::scenario::{Listing, Scenario};
+use crate::scenario::{Listing, Scenario, Split};
 
 /// A market, what is asked about, and when.
 type Market<'a> = (&'a Scenario, Option<&'a Listing>, Timestamp);
@@ -38,6 +38,7 @@ pub(crate) fn answer(request: &Request, market: Market<'_>) -> Answer {
         listing,
         now,
         interval,
+        splits: happened(scenario, listing, now),
     };
     match asked.window(request) {
         Ok(window) => asked.chart(request, window),
@@ -93,6 +94,17 @@ struct Asked<'a> {
     listing: &'a Listing,
     now: Timestamp,
     interval: Interval,
+    /// Those that the prices are restated for.
+    splits: Vec<&'a Split>,
+}
+
+/// The splits that are known and have happened.
+fn happened<'a>(scenario: &Scenario, listing: &'a Listing, now: Timestamp) -> Vec<&'a Split> {
+    let zone = TimeZone::get(&scenario.time_zone).unwrap_or(TimeZone::UTC);
+    let today = now.to_zoned(zone).date();
+    let mut splits = known_splits(listing, now);
+    splits.retain(|split| split.date <= today);
+    splits
 }
 
 /// A bar of an answer.
@@ -174,17 +186,8 @@ impl Asked<'_> {
 
     /// What prices of a day are divided by: all splits after it that are known and have happened.
     fn restated(&self, date: Date) -> f64 {
-        let today = self.today();
-        let splits = known_splits(self.listing, self.now);
-        let later = splits
-            .iter()
-            .filter(|split| split.date > date && split.date <= today);
+        let later = self.splits.iter().filter(|split| split.date > date);
         later.map(|split| split.ratio()).product()
-    }
-
-    fn today(&self) -> Date {
-        let zone = TimeZone::get(&self.scenario.time_zone).unwrap_or(TimeZone::UTC);
-        self.now.to_zoned(zone).date()
     }
 
     fn bars(&self, days: &[Day]) -> Vec<Bar> {

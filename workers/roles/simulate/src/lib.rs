@@ -87,13 +87,9 @@ async fn answer(
     query: web::Query<BTreeMap<String, String>>,
     state: web::Data<State>,
 ) -> HttpResponse {
-    let agent = request.headers().get("user-agent");
     let request = Request {
         path: decoded(request.path()),
         query: query.into_inner(),
-        user_agent: agent
-            .and_then(|agent| agent.to_str().ok())
-            .map(str::to_string),
     };
     let work = web::block(move || {
         let (now, wall) = {

@@ -157,7 +157,7 @@ impl Survey {
         }
         let day: Option<Date> = row.fields.date.as_ref().and_then(|text| text.parse().ok());
         let is_off = day.is_some_and(|day| is_off_session(calendar, day));
-        self.days.add(day, is_off);
+        self.days.add(|| day, is_off);
     }
 }
 
