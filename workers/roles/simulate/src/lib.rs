@@ -16,6 +16,7 @@ use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use foresail_runtime_base::{RoleError, Shutdown, spawn};
 use foresail_simulation::{Request, Scenario, Simulation};
+use percent_encoding::percent_decode_str;
 
 use crate::clock::{Clock, Moved};
 
@@ -88,7 +89,10 @@ async fn answer(
     state: web::Data<State>,
 ) -> HttpResponse {
     let request = Request {
-        path: decoded(request.path()),
+        // What is not UTF-8 is no symbol anyway.
+        path: percent_decode_str(request.path())
+            .decode_utf8_lossy()
+            .into_owned(),
         query: query.into_inner(),
     };
     let work = web::block(move || {
@@ -111,29 +115,6 @@ async fn answer(
         response.insert_header((*name, value.as_str()));
     }
     bodies::send(response, answer).await
-}
-
-/// A path as a person would write it. What is not UTF-8 is no symbol anyway.
-fn decoded(path: &str) -> String {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let Some((first, others)) = rest.split_first() {
-        let code = others
-            .get(..2)
-            .and_then(|code| std::str::from_utf8(code).ok());
-        let code = code.and_then(|code| u8::from_str_radix(code, 16).ok());
-        match code.filter(|_| *first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = others.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*first);
-                rest = others;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 async fn seen(state: web::Data<State>) -> HttpResponse {
