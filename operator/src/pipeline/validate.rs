@@ -206,7 +206,7 @@ pub fn validate(
     rules::check(spec)?;
     let calendar = Calendar::new(spec.calendar, &spec.calendar_overrides)
         .map_err(|e| invalid("spec.calendarOverrides", e.to_string()))?;
-    let retraining = retraining(spec)?;
+    let retraining = retraining(spec, &calendar)?;
     let replay_speed = spec
         .source
         .replay
@@ -259,7 +259,7 @@ fn live_source(object: &Pipeline) -> Option<LiveSource> {
     })
 }
 
-fn retraining(spec: &PipelineSpec) -> Result<Retraining, Invalid> {
+fn retraining(spec: &PipelineSpec, calendar: &Calendar) -> Result<Retraining, Invalid> {
     let declared = &spec.retraining;
     let cooldown = declared.cooldown.as_duration().ok_or_else(|| {
         let message = "must be a duration such as 12h or 5d";
@@ -270,7 +270,7 @@ fn retraining(spec: &PipelineSpec) -> Result<Retraining, Invalid> {
         cooldown,
         max_per_day: usize::try_from(declared.max_per_day).unwrap_or(usize::MAX),
         settle_sessions: declared.settle_sessions,
-        schedule: schedule(spec)?,
+        schedule: schedule(spec, calendar)?,
     })
 }
 
@@ -289,7 +289,7 @@ fn secrets(spec: &PipelineSpec) -> BTreeMap<&'static str, String> {
 }
 
 /// The schedule, when runs are triggered by it; a line that cannot be read is refused in any case.
-fn schedule(spec: &PipelineSpec) -> Result<Option<Schedule>, Invalid> {
+fn schedule(spec: &PipelineSpec, calendar: &Calendar) -> Result<Option<Schedule>, Invalid> {
     let name = &spec.training.time_zone;
     let zone = TimeZone::get(name).map_err(|_| {
         invalid(
@@ -300,9 +300,10 @@ fn schedule(spec: &PipelineSpec) -> Result<Option<Schedule>, Invalid> {
     let Some(line) = &spec.training.schedule else {
         return Ok(None);
     };
-    let schedule = Schedule::parse(line, zone).map_err(|e| {
+    let schedule = Schedule::parse(line, zone, calendar).map_err(|e| {
         let message = format!(
-            "is `{line}` ({e}); it must be a cron line of five fields such as `0 22 * * 5`"
+            "is `{line}` ({e}); it must be a cron line of five fields such as `0 22 * * 5`, or a time after the end of each \
+             session such as `close+30m`"
         );
         invalid("spec.training.schedule", message)
     })?;

@@ -6,5 +6,6 @@ mod charts;
 mod faults;
 mod harness;
 mod loop_demo;
+mod providers;
 mod rights;
 mod self_healing;

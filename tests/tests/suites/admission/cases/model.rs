@@ -77,6 +77,7 @@ fn training_rows() -> Vec<Row> {
         ("eleven retries", vec![("/spec/training/backoffLimit", json!(11))], "less than or equal to 10"),
         ("much memory", vec![("/spec/training/resources/requests", json!({"memory": "much"}))], "spec.training.resources.requests.memory"),
         ("memory below zero", vec![("/spec/training/resources/limits", json!({"memory": "-1Gi"}))], "spec.training.resources.limits.memory"),
+        ("a schedule after no close", vec![("/spec/training/schedule", json!("close+30 minutes"))], "spec.training.schedule"),
         ("a schedule of four words", vec![("/spec/training/schedule", json!("0 22 * *"))], "spec.training.schedule"),
         ("no hidden unit", vec![("/spec/training/model/hidden", json!(0))], "greater than or equal to 1"),
         ("1001 epochs", vec![("/spec/training/model/epochs", json!(1001))], "less than or equal to 1000"),

@@ -1,0 +1,156 @@
+//! Bars from providers of market data, which the simulator of the chart plays: both of them up to the forecast, one key
+//! shared by many Pipelines while their workers are killed, and what goes wrong.
+
+mod market;
+mod shared_key;
+mod troubles;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use foresail_domain::Bar;
+use foresail_tests::predictor::Predictor;
+use foresail_tests::topics::Ledger;
+use foresail_tests::{Checks, Space, in_namespace, pipelines};
+use serde_json::{Value, json};
+
+use market::{ACTIONS, PAID, SYMBOLS, account, from_provider, listed_actions};
+
+const FIRST_MODEL: Duration = Duration::from_secs(300);
+/// Yahoo sends 32-bit floats.
+const SINGLE: f64 = 1e-5;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bars_of_both_providers_reach_forecasts() -> Result<()> {
+    in_namespace("providers", async |space| {
+        market::now(&space.cluster).await?;
+        account(
+            &space,
+            "paid",
+            json!({"provider": "AlphaVantage", "limits": {"perMinute": 1200}}),
+            Some(PAID),
+        )
+        .await?;
+        account(
+            &space,
+            "free-of-charge",
+            json!({"provider": "Yahoo", "limits": {"perMinute": 1200}}),
+            None,
+        )
+        .await?;
+        for (name, account) in [("vantage", "paid"), ("chart", "free-of-charge")] {
+            space
+                .apply_pipeline(&from_provider(&space, name, account))
+                .await?;
+        }
+        let mut ledgers = Vec::new();
+        for name in ["vantage", "chart"] {
+            pipelines::ready(&space, name, FIRST_MODEL).await?;
+            pipelines::drained(&space, name, FIRST_MODEL).await?;
+            let (version, closes) = Predictor::find(&space, name)
+                .await?
+                .forecast(SYMBOLS[0])
+                .await?;
+            println!("{name}: version {version}: {closes:.2?}");
+            ledgers.push(Ledger::read(&space, name).await?);
+        }
+        let [vantage, chart] = &ledgers[..] else {
+            anyhow::bail!("two were read")
+        };
+        let mut checks = Checks::new();
+        checks.add("both read the same bars", same_bars(vantage, chart));
+        checks.add("splits and dividends are in the bars", actions(vantage));
+        for (name, ledger) in [("vantage", vantage), ("chart", chart)] {
+            checks.add(
+                &format!("{name}: the counts add up"),
+                counts(&space, name, ledger).await,
+            );
+            checks.equal(
+                &format!("{name}: bars that came twice"),
+                ledger.repeated_bars,
+                0,
+            );
+        }
+        checks.verdict()
+    })
+    .await
+}
+
+/// As traded, whatever a provider has restated.
+fn same_bars(vantage: &Ledger, chart: &Ledger) -> Result<usize> {
+    let keys = |ledger: &Ledger| ledger.bars.keys().cloned().collect::<Vec<_>>();
+    ensure!(
+        keys(vantage) == keys(chart),
+        "{} and {} bars",
+        vantage.bars.len(),
+        chart.bars.len()
+    );
+    let near = |a: f64, b: f64| (a - b).abs() <= a.abs().max(b.abs()) * SINGLE;
+    for (one, other) in vantage.bars.values().zip(chart.bars.values()) {
+        let numbers = |bar: &Bar| {
+            let rest = [bar.close, bar.split_factor, bar.dividend].map(Some);
+            [[bar.open, bar.high], [bar.low, bar.volume]]
+                .concat()
+                .into_iter()
+                .chain(rest)
+                .flatten()
+                .collect::<Vec<_>>()
+        };
+        let (one_numbers, other_numbers) = (numbers(one), numbers(other));
+        let equal = one_numbers.len() == other_numbers.len()
+            && one_numbers
+                .iter()
+                .zip(&other_numbers)
+                .all(|(a, b)| near(*a, *b));
+        ensure!(equal, "{one:?} and {other:?}");
+    }
+    Ok(vantage.bars.len())
+}
+
+/// Each bar of a day with an action carries it.
+fn actions(ledger: &Ledger) -> Result<usize> {
+    let mut found = BTreeMap::new();
+    for bar in ledger
+        .bars
+        .values()
+        .filter(|bar| bar.split_factor != 1.0 || bar.dividend != 0.0)
+    {
+        let date = jiff::Timestamp::from_millisecond(bar.event_time)?
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .date();
+        found.insert(
+            (bar.symbol.clone(), date.to_string()),
+            (bar.split_factor, bar.dividend),
+        );
+    }
+    ensure!(found == listed_actions(), "{found:?}");
+    ensure!(found.len() == ACTIONS.len(), "{} actions", found.len());
+    Ok(found.len())
+}
+
+async fn counts(space: &Space, name: &str, ledger: &Ledger) -> Result<Value> {
+    let pipeline = space.pipelines().get(name).await?;
+    let ingest = pipeline
+        .status
+        .and_then(|status| status.ingest)
+        .context("no status.ingest")?;
+    let sum = ingest.rows_sent + ingest.rows_quarantined + ingest.rows_unchanged;
+    ensure!(
+        ingest.rows_read == sum,
+        "{} read, {sum} told",
+        ingest.rows_read
+    );
+    ensure!(
+        ingest.rows_sent == ledger.bars.len() as u64,
+        "{} sent, {} bars",
+        ingest.rows_sent,
+        ledger.bars.len()
+    );
+    ensure!(
+        ledger.quarantine.is_empty(),
+        "{:?}",
+        ledger.quarantine.first()
+    );
+    Ok(json!({"read": ingest.rows_read, "sent": ingest.rows_sent}))
+}

@@ -1,0 +1,104 @@
+//! One key, many Pipelines: no limit is broken at the provider's door, whoever dies, and everybody gets his bars.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use foresail_tests::settings::in_soak;
+use foresail_tests::topics::Ledger;
+use foresail_tests::{Checks, Space, faults, in_namespace, until};
+use serde_json::{Value, json};
+
+use super::market::{self, SYMBOLS, account, from_provider};
+
+/// A key of the scenario: a request a second, ten a day, the last hundred bars.
+const FREE: &str = "FREE-3H6W0B5N2R9C";
+const PER_DAY: u32 = 10;
+/// A day of the market, on the wall.
+const DAY: i64 = 60;
+const BARS: usize = 100;
+const PIPELINES: [usize; 2] = [3, 20];
+const BACK: Duration = Duration::from_secs(120);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shared_key_is_never_asked_too_often() -> Result<()> {
+    in_namespace("one-key", async |space| {
+        market::fast(&space.cluster, DAY).await?;
+        let limits =
+            json!({"perSecond": 1, "perDay": PER_DAY, "resetTimeZone": format!("every {DAY}s")});
+        account(
+            &space,
+            "shared",
+            json!({"provider": "AlphaVantage", "limits": limits}),
+            Some(FREE),
+        )
+        .await?;
+        let count = in_soak(PIPELINES[0], PIPELINES[1]);
+        let names: Vec<String> = (0..count).map(|i| format!("share-{i}")).collect();
+        for name in &names {
+            space
+                .apply_pipeline(&from_provider(&space, name, "shared"))
+                .await?;
+        }
+        for name in names.iter().take(in_soak(2, 10)) {
+            until("its first answer", DAYS, async || asked(&space, name).await).await?;
+            faults::kill_child(&space, &format!("{name}-ingest"), BACK).await?;
+        }
+        let mut checks = Checks::new();
+        for name in &names {
+            checks.add(
+                &format!("{name} has its bars"),
+                until("every bar", DAYS, async || has_bars(&space, name).await).await,
+            );
+        }
+        let seen = market::seen(&space.cluster).await?;
+        checks.add("no limit was broken", unbroken(&seen["keys"][FREE]));
+        checks.verdict()
+    })
+    .await
+}
+
+/// As many days as the requests take, and some.
+const DAYS: Duration = Duration::from_secs(900);
+
+/// The worker runs, and the account knows of its Pipeline.
+async fn asked(space: &Space, name: &str) -> Result<()> {
+    let accounts = space.api::<foresail_crds::ProviderAccount>();
+    let status = accounts.get("shared").await?.status.unwrap_or_default();
+    let ledger = status.ledger.context("no ledger")?;
+    let pipeline = format!("{}/{name}", space.name);
+    let share = ledger
+        .shares
+        .iter()
+        .find(|share| share.pipeline == pipeline);
+    let share = share.with_context(|| format!("no share of {pipeline}"))?;
+    ensure!(share.last_grant > 0, "nothing was asked for {pipeline}");
+    Ok(())
+}
+
+async fn has_bars(space: &Space, name: &str) -> Result<usize> {
+    let ledger = Ledger::read(space, name).await?;
+    let counts = ledger.per_symbol();
+    for symbol in SYMBOLS {
+        let bars = counts.get(symbol).copied().unwrap_or(0);
+        ensure!(bars == BARS, "{bars} of {BARS} bars of {symbol}");
+    }
+    ensure!(
+        ledger.repeated_bars == 0,
+        "{} bars came twice",
+        ledger.repeated_bars
+    );
+    Ok(ledger.bars.len())
+}
+
+/// What the provider has counted.
+fn unbroken(key: &Value) -> Result<String> {
+    let refused = key["refused"]
+        .as_object()
+        .context("the key was never seen")?;
+    ensure!(refused.is_empty(), "refused: {key}");
+    let days = key["answered"].as_object().context("no days")?;
+    let most = days.values().filter_map(Value::as_u64).max().unwrap_or(0);
+    ensure!(days.len() > 1 && most <= u64::from(PER_DAY), "{key}");
+    ensure!(key["mostInASecond"] == 1, "{key}");
+    Ok(format!("{} days, {most} requests at most", days.len()))
+}
