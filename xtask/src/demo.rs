@@ -38,7 +38,7 @@ pub fn run(paths: &Paths, options: &Options) -> Result<()> {
     if options.cluster.context().is_none() {
         return on_node(paths, options.profile);
     }
-    let (cluster, backing, _) = options.cluster.install(paths, options.profile)?;
+    let (cluster, backing, _) = options.cluster.install(paths, options.profile, None)?;
     let pipelines = play(paths, &cluster, &backing)?;
     report::print(&cluster, &pipelines)
 }
@@ -57,7 +57,7 @@ fn on_node(paths: &Paths, profile: Profile) -> Result<()> {
         s3: node::env::s3(&node),
     };
     let networks = install::source_networks(&node);
-    let played = install::on(&cluster, &references, &networks)
+    let played = install::on(&cluster, &references, &networks, None)
         .and_then(|()| play(paths, &cluster, &backing));
     let pipelines = played.inspect_err(|_| diagnostics::collect(&node))?;
     report::print(&cluster, &pipelines)?;

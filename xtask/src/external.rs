@@ -4,6 +4,7 @@
 use std::env;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, ToSocketAddrs, UdpSocket};
+use std::path::Path;
 use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -52,7 +53,8 @@ impl External {
         self.context.as_deref()
     }
 
-    /// Pushes the images, uploads the data, installs the charts; returns where everything is.
+    /// Pushes the images, uploads the data, installs the charts, with the values in a file if there is one; returns where
+    /// everything is.
     ///
     /// # Errors
     /// What is missing or does not answer.
@@ -60,6 +62,7 @@ impl External {
         &self,
         paths: &'a Paths,
         profile: Profile,
+        values: Option<&Path>,
     ) -> Result<(Cluster<'a>, Backing, References)> {
         let (Some(context), Some(registry), Some(kafka), Some(endpoint), Some(redis)) = (
             &self.context,
@@ -83,7 +86,8 @@ impl External {
         s3.create_bucket(BUCKET)?;
         let readback = paths.cache.join("demo-bars.readback.csv");
         data::upload_to(paths, &s3, BUCKET, &readback)?;
-        install::on(&cluster, &references, &source_networks(endpoint, kafka)?)?;
+        let networks = source_networks(endpoint, kafka)?;
+        install::on(&cluster, &references, &networks, values)?;
         let backing = Backing {
             kafka: kafka.clone(),
             redis: redis.clone(),
@@ -97,7 +101,8 @@ impl External {
     /// # Errors
     /// What is missing or does not answer.
     pub fn prepare(&self, paths: &Paths, profile: Profile) -> Result<Prepared> {
-        let (cluster, backing, references) = self.install(paths, profile)?;
+        let (cluster, backing, references) =
+            self.install(paths, profile, Some(&install::market(paths)))?;
         let context = self.context.clone().unwrap_or_default();
         // The suites' client takes the current context: they get a file that holds this one alone.
         let text = exec::capture(cluster.kubectl().args([

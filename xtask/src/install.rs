@@ -5,12 +5,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use foresail_node::Node;
-use foresail_node::Paths;
 use foresail_node::exec;
 use foresail_node::images::{self, References};
 use foresail_node::progress::step;
 use foresail_node::setup::tools;
+use foresail_node::{Name, Node, Paths};
 
 /// Namespace of the operator.
 pub const NAMESPACE: &str = "foresail-system";
@@ -101,7 +100,19 @@ pub fn on_node(node: &Node) -> Result<()> {
             node.name
         );
     };
-    on(&Cluster::of_node(node), &references, &source_networks(node))
+    let market = (node.name == Name::Test).then(|| market(&node.paths));
+    let networks = source_networks(node);
+    on(
+        &Cluster::of_node(node),
+        &references,
+        &networks,
+        market.as_deref(),
+    )
+}
+
+/// Values with which the chart plays providers of market data, for the suites.
+pub fn market(paths: &Paths) -> PathBuf {
+    paths.node_file("configs/market.yaml")
 }
 
 /// What sources are read from on a node: its S3 server, and this machine, where the tests have servers of their own.
@@ -111,16 +122,24 @@ pub fn source_networks(node: &Node) -> Vec<String> {
         .to_vec()
 }
 
-/// Installs or upgrades both charts. Sources may be read from these networks beside the public internet.
+/// Installs or upgrades both charts. Sources may be read from these networks beside the public internet; `file` has more
+/// values.
 pub fn on(
     cluster: &Cluster<'_>,
     references: &References,
     source_networks: &[String],
+    file: Option<&Path>,
 ) -> Result<()> {
     let charts = cluster.paths.repo.join("charts");
     step("installing Foresail with Helm", || {
-        upgrade(cluster, "foresail-crds", &charts.join("foresail-crds"), &[])?;
-        for kind in ["pipelines", "modelversions"] {
+        let none = Values::default();
+        upgrade(
+            cluster,
+            "foresail-crds",
+            &charts.join("foresail-crds"),
+            &none,
+        )?;
+        for kind in ["pipelines", "modelversions", "provideraccounts"] {
             let name = format!("crd/{kind}.foresail.dev");
             exec::run(cluster.kubectl().args([
                 "wait",
@@ -138,12 +157,22 @@ pub fn on(
         ];
         let networks = source_networks.iter().enumerate();
         values.extend(networks.map(|(i, net)| format!("sources.allowedNetworks[{i}]={net}")));
+        let values = Values { set: values, file };
         upgrade(cluster, "foresail", &charts.join("foresail"), &values)?;
         await_operator(cluster)
     })
 }
 
-fn upgrade(cluster: &Cluster<'_>, release: &str, chart: &Path, values: &[String]) -> Result<()> {
+/// Values of a chart.
+#[derive(Default)]
+struct Values<'a> {
+    /// `name=text`.
+    set: Vec<String>,
+    /// A file of others.
+    file: Option<&'a Path>,
+}
+
+fn upgrade(cluster: &Cluster<'_>, release: &str, chart: &Path, values: &Values<'_>) -> Result<()> {
     if !chart.join("Chart.yaml").exists() {
         bail!(
             "there is no chart at {}: is the checkout complete?",
@@ -155,8 +184,11 @@ fn upgrade(cluster: &Cluster<'_>, release: &str, chart: &Path, values: &[String]
         .args(["upgrade", "--install", release])
         .arg(chart)
         .args(["--namespace", NAMESPACE, "--create-namespace"]);
-    for value in values {
+    for value in &values.set {
         command.args(["--set-string", value]);
+    }
+    if let Some(file) = values.file {
+        command.arg("--values").arg(file);
     }
     exec::run(&mut command).with_context(|| format!("cannot install the chart {release}"))
 }
