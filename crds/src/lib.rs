@@ -1,6 +1,6 @@
 //! The contract: every document two Foresail programs exchange, and nothing else.
 //!
-//! Kubernetes objects (`Pipeline`, `ModelVersion`), the worker configuration the operator
+//! Kubernetes objects (`Pipeline`, `ModelVersion`, `ProviderAccount`), the worker configuration the operator
 //! mounts, the model manifest on S3, and the records on Kafka and in Redis. No client, no IO.
 
 pub mod duration;
@@ -10,6 +10,7 @@ pub mod model_version;
 pub mod names;
 pub mod number;
 pub mod pipeline;
+pub mod provider_account;
 pub mod readiness;
 pub mod records;
 pub mod role;
@@ -21,6 +22,9 @@ pub mod worker_config;
 pub use model_version::{ModelVersion, ModelVersionSpec, ModelVersionStatus};
 pub use number::Decimal;
 pub use pipeline::{Pipeline, PipelineSpec, PipelineStatus};
+pub use provider_account::{
+    ProviderAccount, ProviderAccountSpec, ProviderAccountStatus, ProviderName,
+};
 pub use role::Role;
 pub use role_error::RoleError;
 pub use training_parameters::TrainingParameters;
@@ -43,5 +47,6 @@ mod tests {
         assert_eq!(Pipeline::group(&()), GROUP);
         assert_eq!(Pipeline::api_version(&()), API_VERSION);
         assert_eq!(ModelVersion::api_version(&()), API_VERSION);
+        assert_eq!(ProviderAccount::api_version(&()), API_VERSION);
     }
 }

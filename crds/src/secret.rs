@@ -5,6 +5,8 @@
 pub const LAKE: &str = "lake";
 /// S3 or HTTP source: `accessKeyId`, `secretAccessKey`, or `token` with `hosts`.
 pub const SOURCE: &str = "source";
+/// Account with a provider of market data: file `apiKey`.
+pub const PROVIDER: &str = "provider";
 /// Kafka SASL: files `username`, `password`; optional `ca.crt`.
 pub const KAFKA: &str = "kafka";
 /// Redis: files `username` (optional), `password` with `hosts`.

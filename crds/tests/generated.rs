@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use foresail_crds::{ModelVersion, Pipeline};
+use foresail_crds::{ModelVersion, Pipeline, ProviderAccount};
 use kube::CustomResourceExt;
 use serde_json::Value;
 
@@ -10,6 +10,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
     [
         ("pipelines", Pipeline::crd()),
         ("modelversions", ModelVersion::crd()),
+        ("provideraccounts", ProviderAccount::crd()),
     ]
     .into_iter()
     .map(|(name, crd)| {
@@ -24,7 +25,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
 
 #[test]
 fn committed_yaml_is_current() {
-    for name in ["pipelines", "modelversions"] {
+    for name in ["pipelines", "modelversions", "provideraccounts"] {
         let generated = std::process::Command::new(env!("CARGO_BIN_EXE_crdgen"))
             .arg(name)
             .output()

@@ -33,6 +33,10 @@ pub struct Args {
         value_parser = network
     )]
     pub source_networks: Vec<String>,
+    /// Hosts that provider accounts may name as their endpoint, `host` or `host:port` by comma, beside the providers' own. They
+    /// may lie in a private network.
+    #[arg(long, env = "FORESAIL_PROVIDER_HOSTS", value_delimiter = ',')]
+    pub provider_hosts: Vec<String>,
     /// Address of /healthz, /readyz and /metrics.
     #[arg(long, env = "FORESAIL_ADMIN_BIND", default_value = "0.0.0.0:8081")]
     pub admin_bind: SocketAddr,

@@ -42,6 +42,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         image_pull_policy,
         watch_namespace,
         source_networks,
+        provider_hosts,
         admin_bind,
         lease_namespace,
         identity,
@@ -70,7 +71,10 @@ async fn run(args: Args) -> anyhow::Result<()> {
         effects.clone(),
         Metrics::new(&registry),
     )?;
-    context.installation = Installation { source_networks };
+    context.installation = Installation {
+        source_networks,
+        provider_hosts,
+    };
     let context = Arc::new(context);
     // Ready as soon as it could take over: a standby is healthy too.
     health.set_ready(true);

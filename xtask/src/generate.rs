@@ -11,7 +11,7 @@ use foresail_node::Paths;
 use foresail_node::exec;
 
 /// Kinds, as `crdgen` and the files are called.
-const KINDS: [&str; 2] = ["modelversions", "pipelines"];
+const KINDS: [&str; 3] = ["modelversions", "pipelines", "provideraccounts"];
 
 /// Writes the CRDs from their Rust types, and then the calendars, which need PyPI once.
 ///

@@ -1,6 +1,6 @@
-//! Prints one CRD as YAML: `crdgen pipelines` or `crdgen modelversions`. Called by `make generate`.
+//! Prints one CRD as YAML: `crdgen pipelines`, `crdgen modelversions` or `crdgen provideraccounts`. Called by `make generate`.
 
-use foresail_crds::{ModelVersion, Pipeline};
+use foresail_crds::{ModelVersion, Pipeline, ProviderAccount};
 use kube::CustomResourceExt;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -8,8 +8,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut crd = match which.as_str() {
         "pipelines" => Pipeline::crd(),
         "modelversions" => ModelVersion::crd(),
+        "provideraccounts" => ProviderAccount::crd(),
         other => {
-            return Err(format!("no such kind: `{other}`; name pipelines or modelversions").into());
+            return Err(format!(
+                "no such kind: `{other}`; name pipelines, modelversions or provideraccounts"
+            )
+            .into());
         }
     };
     crd.metadata.annotations =

@@ -287,6 +287,9 @@ pub struct IngestStatus {
     /// Files of a source that names several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<SourceFiles>,
+    /// What was asked of a provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<ProviderState>,
     /// Every row of the backfill range is committed.
     pub backfill_complete: bool,
     /// Every row of the source as it is now is committed. A source that is looked at again may have more tomorrow.
@@ -329,6 +332,42 @@ pub struct SymbolBars {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub nearest: Option<String>,
+}
+
+/// What was asked of a provider of market data, and what is not there.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProviderState {
+    /// Answers received since the worker started.
+    #[schemars(range(min = 0))]
+    pub answers: u64,
+    /// Entries of answers that hold no bar (days without a price, repetitions), since the worker started. They are not among
+    /// the rows read.
+    #[schemars(range(min = 0))]
+    pub entries_without_bar: u64,
+    /// When the provider is asked next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_attempt: Option<Time>,
+    /// Declared symbols whose newest expected bar is not there, and why; at most 16 of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["symbol"]))]
+    pub missing: Vec<MissingSymbol>,
+}
+
+/// A declared symbol whose newest expected bar is not there.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct MissingSymbol {
+    /// Instrument code.
+    #[schemars(length(max = 64))]
+    pub symbol: String,
+    /// CamelCase reason: what the last answer was, such as `BadSymbol`, `Empty` or `NotEntitled`.
+    #[schemars(length(max = 64))]
+    pub reason: String,
+    /// What happens next, and who can do something.
+    #[schemars(length(max = 256))]
+    pub message: String,
 }
 
 /// What became of the files of a source that names several with `*`.

@@ -4,10 +4,11 @@ use foresail_domain::Calendar;
 use serde::{Deserialize, Serialize};
 
 use super::{Installation, KafkaAddress, RoleConfig};
+use crate::ProviderAccountSpec;
 use crate::names::PipelineName;
 use crate::pipeline::spec::{
-    CsvSource, DateRange, Instrument, OnSuspicion, PipelineSpec, ReplaySpec, SimulatorSource,
-    SourceSpec,
+    CsvSource, DateRange, Instrument, OnSuspicion, PipelineSpec, ProviderSource, ReplaySpec,
+    SimulatorSource, SourceSpec,
 };
 
 /// Configuration of the ingest worker.
@@ -22,6 +23,12 @@ pub struct IngestConfig {
     pub calendar: Calendar,
     /// Where bars come from.
     pub source: BarSource,
+    /// The account that `source.provider` names, as the operator found it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<ProviderAccountSpec>,
+    /// Hosts, beside the providers' own, that an account may name as its endpoint; empty when no provider is asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_provider_hosts: Vec<String>,
     /// Networks a file may be read from, beside the public internet; empty when no file is read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_networks: Vec<String>,
@@ -36,6 +43,9 @@ pub struct BarSource {
     /// Daily bars in a CSV file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub csv: Option<CsvSource>,
+    /// Daily bars from a provider of market data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<ProviderSource>,
     /// Deterministic market simulator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulator: Option<SimulatorSource>,
@@ -54,6 +64,7 @@ impl From<&SourceSpec> for BarSource {
     fn from(spec: &SourceSpec) -> Self {
         let SourceSpec {
             csv,
+            provider,
             simulator,
             adjustment: _,
             backfill,
@@ -64,11 +75,21 @@ impl From<&SourceSpec> for BarSource {
         } = spec.clone();
         Self {
             csv,
+            provider,
             simulator,
             backfill,
             replay,
             on_suspicion,
         }
+    }
+}
+
+impl IngestConfig {
+    /// The same with the account that `source.provider` names.
+    #[must_use]
+    pub fn with_account(mut self, account: &ProviderAccountSpec) -> Self {
+        self.account = Some(account.clone());
+        self
     }
 }
 
@@ -79,6 +100,8 @@ impl RoleConfig for IngestConfig {
             instruments: spec.instruments.clone(),
             calendar: spec.trading_calendar(),
             source: BarSource::from(&spec.source),
+            account: None,
+            allowed_provider_hosts: Vec::new(),
             allowed_networks: Vec::new(),
             kafka: KafkaAddress::from(&spec.kafka),
         }
@@ -88,6 +111,10 @@ impl RoleConfig for IngestConfig {
         if self.source.csv.is_some() {
             self.allowed_networks
                 .clone_from(&installation.source_networks);
+        }
+        if self.source.provider.is_some() {
+            self.allowed_provider_hosts
+                .clone_from(&installation.provider_hosts);
         }
         self
     }

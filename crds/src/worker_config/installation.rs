@@ -5,4 +5,7 @@
 pub struct Installation {
     /// Networks (`10.0.0.0/8`) that sources may be read from, beside the public internet.
     pub source_networks: Vec<String>,
+    /// Hosts (`simulator.market:8080`) that provider accounts may name as their endpoint, beside the providers' own; they may
+    /// lie in a private network.
+    pub provider_hosts: Vec<String>,
 }

@@ -173,6 +173,7 @@ fn a_setting_of_the_installation_concerns_who_reads_a_file() {
         Installation::default(),
         Installation {
             source_networks: vec!["10.0.0.0/8".into()],
+            provider_hosts: vec!["simulator.market:8080".into()],
         },
     );
     let concerned = |spec: &PipelineSpec| -> Vec<Role> {

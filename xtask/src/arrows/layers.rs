@@ -6,7 +6,7 @@ use std::path::Path;
 pub fn layer(folder: &Path) -> Option<u8> {
     let parts: Vec<&str> = folder.iter().filter_map(|part| part.to_str()).collect();
     Some(match parts.as_slice() {
-        ["crds"] | ["workers", "core", "domain"] => 0,
+        ["crds"] | ["workers", "core", "domain" | "quota"] => 0,
         ["workers", "core", _] => 1,
         ["workers", "runtime", _] => 2,
         ["workers", "roles", _] => 3,
@@ -16,8 +16,8 @@ pub fn layer(folder: &Path) -> Option<u8> {
 }
 
 /// Whether a package in `from` may use one in `to`: what lies below it; beside it only in the core, in the
-/// runtime, among tests and xtask, and the market words from the contract, which is written in them
-/// (docs/adr/0013). Cargo forbids circles of packages.
+/// runtime, among tests and xtask, and the words of the market and of quotas from the contract, which is written in
+/// them (docs/adr/0013). Cargo forbids circles of packages.
 pub fn may_use(from: &Path, to: &Path) -> bool {
     let (Some(above), Some(below)) = (layer(from), layer(to)) else {
         return false;
@@ -25,8 +25,8 @@ pub fn may_use(from: &Path, to: &Path) -> bool {
     let are_tools = [from, to]
         .iter()
         .all(|folder| folder.starts_with("tests") || folder.starts_with("xtask"));
-    let contract_in_market_words =
-        from == Path::new("crds") && to == Path::new("workers/core/domain");
+    let words = ["workers/core/domain", "workers/core/quota"].map(Path::new);
+    let contract_in_market_words = from == Path::new("crds") && words.contains(&to);
     below < above
         || (below == above && (matches!(above, 1 | 2) || are_tools || contract_in_market_words))
 }
@@ -59,6 +59,7 @@ mod tests {
         assert!(!may("operator", "workers/programs/worker"));
         assert!(!may("workers/programs/worker", "tests"));
         assert!(may("crds", "workers/core/domain"));
+        assert!(may("crds", "workers/core/quota"));
         assert!(!may("workers/core/domain", "crds"));
     }
 

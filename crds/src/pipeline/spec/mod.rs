@@ -19,7 +19,8 @@ pub use retraining::{
 pub use serving::{CacheSpec, RedisSpec, ScaleMetric, ServingSpec};
 pub use source::{
     Adjustment, CsvColumns, CsvDialect, CsvEncoding, CsvLayout, CsvSource, DateOrder, DateRange,
-    DecimalSign, Delimiter, OnSuspicion, ReplaySpec, SimulatorBreak, SimulatorSource, SourceSpec,
+    DecimalSign, Delimiter, OnSuspicion, ProviderSource, ReplaySpec, SimulatorBreak,
+    SimulatorSource, SourceSpec,
 };
 pub(crate) use training::default_max_gap;
 pub use training::{ModelKind, ModelSpec, Target, TrainingSpec};
@@ -83,7 +84,7 @@ pub struct PipelineSpec {
         validation = Rule::new("self.all(o, [has(o.closed), has(o.open), has(o.closesAt)].filter(p, p).size() == 1 && (!has(o.closed) || o.closed) && (!has(o.open) || o.open))").message("calendarOverrides: each day must have exactly one of closed: true, open: true and closesAt")
     )]
     pub calendar_overrides: Vec<CalendarOverride>,
-    /// Where bars come from. Exactly one of `csv` and `simulator`.
+    /// Where bars come from. Exactly one of `csv`, `provider` and `simulator`.
     pub source: SourceSpec,
     /// Kafka cluster that carries bars, features and predictions.
     pub kafka: KafkaSpec,

@@ -1,4 +1,4 @@
-//! `spec.source`: CSV files and the market simulator, backfill and replay.
+//! `spec.source`: CSV files, providers of market data and the market simulator, backfill and replay.
 
 use foresail_domain::Symbol;
 use kube::KubeSchema;
@@ -12,7 +12,8 @@ use crate::duration::DurationString;
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("(has(self.csv) ? 1 : 0) + (has(self.simulator) ? 1 : 0) == 1").message("source must have exactly one of csv and simulator"),
+    validation = Rule::new("[has(self.csv), has(self.provider), has(self.simulator)].filter(s, s).size() == 1").message("source must have exactly one of csv, provider and simulator"),
+    validation = Rule::new("!has(self.provider) || !has(self.replay)").message("source.replay must not be set when source.provider is used: its bars arrive live"),
     validation = Rule::new("!has(self.backfill.from) || !has(self.backfill.to) || self.backfill.from <= self.backfill.to").message("source.backfill.from must not be after source.backfill.to"),
     validation = Rule::new("!has(self.replay) || has(self.backfill.to)").message("source.backfill.to must be set when source.replay is used: replay starts on the next session")
 )]
@@ -20,6 +21,9 @@ pub struct SourceSpec {
     /// Daily bars in a CSV file on S3 or HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub csv: Option<CsvSource>,
+    /// Daily bars from a provider of market data, asked symbol by symbol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<ProviderSource>,
     /// Deterministic market simulator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulator: Option<SimulatorSource>,
@@ -292,6 +296,25 @@ pub enum CsvLayout {
     ColumnPerSymbol,
 }
 
+/// Daily bars from a provider of market data.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.poll.matches('^([1-9][0-9]{1,6}s|[1-9][0-9]{0,6}[mhd])$')").message("source.provider.poll must be at least 10s")
+)]
+pub struct ProviderSource {
+    /// ProviderAccount in this namespace: which provider, its key and its limits. Pipelines of one account share its limits:
+    /// new bars go before history, and history before what is read again.
+    #[schemars(length(min = 1, max = 63))]
+    pub account: String,
+    /// Time after the end of a session at which its bar is expected. Before, the provider is not asked for it.
+    #[serde(default = "default_delay")]
+    pub delay: DurationString,
+    /// How often a bar that is expected and has not come is asked for again, at least 10s.
+    #[serde(default = "default_provider_poll")]
+    pub poll: DurationString,
+}
+
 /// Deterministic market: the same seed gives the same bars, bit for bit.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -382,6 +405,14 @@ pub struct ReplaySpec {
     /// Speed: sessions per second of wall time, up to 10000. Replay starts when the first
     /// champion serves.
     pub sessions_per_second: Decimal,
+}
+
+fn default_delay() -> DurationString {
+    "30m".into()
+}
+
+fn default_provider_poll() -> DurationString {
+    "1h".into()
 }
 
 fn default_poll() -> DurationString {

@@ -61,11 +61,15 @@ pub struct TrainingSpec {
     #[serde(default = "default_backoff")]
     #[schemars(range(min = 0, max = 10))]
     pub backoff_limit: i32,
-    /// Cron line (minute hour day month weekday) for trigger Schedule, for example `0 22 * * 5`.
+    /// When trigger Schedule starts a run: a cron line (minute hour day month weekday), for example `0 22 * * 5`, or a time after
+    /// the end of each session of the calendar, half days included, for example `close+30m` or `close+2h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 9, max = 100), regex(pattern = r"^(\S+\s+){4}\S+$"))]
+    #[schemars(
+        length(min = 8, max = 100),
+        regex(pattern = r"^((\S+\s+){4}\S+|close\+[0-9]{1,4}[mh])$")
+    )]
     pub schedule: Option<String>,
-    /// Time zone of `schedule`, an IANA name.
+    /// Time zone of the cron line in `schedule`, an IANA name.
     #[serde(default = "default_time_zone")]
     #[schemars(length(min = 1, max = 64))]
     pub time_zone: String,

@@ -15,12 +15,14 @@ const LONGEST_NAME: usize = 128;
 
 /// What an account has spent and learnt. Small and bounded: at most 16 recent grants and 65 shares, about 10 KiB.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Ledger {
     /// Number of the newest grant.
     pub grants: u64,
     /// Newest time that a grant was made at. Never gone behind.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("format" = "date-time")))]
     pub newest: Option<Timestamp>,
     /// Grants of about the last minute, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -38,13 +40,14 @@ pub struct Ledger {
     pub breaker: Breaker,
     /// What the key is allowed to read.
     pub entitlement: Entitlement,
-    /// Salted hash of the key; see [`crate::key`].
+    /// Salted hash of the key, by which two accounts that hold the same key are found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_hash: Option<String>,
 }
 
 /// Grants that follow one another closely, counted as if all were made with the last.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Recent {
     /// Number of the first grant.
@@ -57,11 +60,13 @@ pub struct Recent {
 
 /// What was spent in one day of the provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Day {
     /// Where the day is counted: a time zone.
     pub name: String,
     /// When it began.
+    #[cfg_attr(feature = "schema", schemars(with = "String", extend("format" = "date-time")))]
     pub start: Timestamp,
     /// Requests granted since.
     pub spent: u32,
@@ -69,6 +74,7 @@ pub struct Day {
 
 /// One Pipeline's part of the day.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Share {
     /// `namespace/name`.
@@ -92,10 +98,12 @@ fn is_zero(count: &u32) -> bool {
 
 /// Nothing is asked for a while.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Park {
     /// Next attempt; never, without an edit, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("format" = "date-time")))]
     pub until: Option<Timestamp>,
     /// Why.
     pub reason: ParkReason,
@@ -108,6 +116,7 @@ pub struct Park {
 
 /// Why nothing is asked, the mildest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum ParkReason {
     /// Requests followed one another too fast.
     Burst,
@@ -121,6 +130,7 @@ pub enum ParkReason {
 
 /// Stops asking a provider that does not answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Breaker {
     /// State.
@@ -133,11 +143,13 @@ pub struct Breaker {
     pub openings: u32,
     /// When one request may try again.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("format" = "date-time")))]
     pub until: Option<Timestamp>,
 }
 
 /// State of a [`Breaker`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum BreakerState {
     /// Requests pass.
     #[default]
@@ -150,17 +162,20 @@ pub enum BreakerState {
 
 /// What a key is allowed to read, and when that was learnt.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Entitlement {
     /// How much.
     pub level: Level,
     /// When that was learnt.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("format" = "date-time")))]
     pub learnt: Option<Timestamp>,
 }
 
 /// How much of a series a key may read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Level {
     /// Not known yet.
     #[default]

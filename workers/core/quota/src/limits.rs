@@ -12,19 +12,32 @@ use thiserror::Error;
 ///
 /// A window of a second or a minute may start at any instant; a day starts where [`Reset`] says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Limits {
-    /// Requests in any second.
+    /// Requests in any second, 1 to 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_000)))]
     pub per_second: Option<NonZeroU32>,
-    /// Requests in any minute.
+    /// Requests in any minute, 1 to 100000.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 100_000)))]
     pub per_minute: Option<NonZeroU32>,
-    /// Requests in a day.
+    /// Requests in a day, 1 to 100000000.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 100_000_000)))]
     pub per_day: Option<NonZeroU32>,
-    /// Where a day starts.
+    /// Time zone at whose midnight a day starts, such as `America/New_York`. Absent where nobody knows: then the limit holds in
+    /// the days of New York and of UTC. `every 120s` is for the short days of a simulated provider.
     #[serde(skip_serializing_if = "Reset::is_unknown")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(
+            with = "Option<String>",
+            length(min = 1, max = 64),
+            regex(pattern = r"^([A-Za-z][A-Za-z0-9_+/-]*|every [1-9][0-9]{0,6}s)$")
+        )
+    )]
     pub reset_time_zone: Reset,
 }
 
@@ -47,6 +60,14 @@ impl Limits {
     pub fn alpha_vantage_paid(per_minute: NonZeroU32) -> Self {
         Self {
             per_minute: Some(per_minute),
+            ..Self::default()
+        }
+    }
+
+    /// Yahoo states no limit: 30 requests a minute, as a person would ask.
+    pub fn yahoo() -> Self {
+        Self {
+            per_minute: NonZeroU32::new(30),
             ..Self::default()
         }
     }

@@ -203,6 +203,6 @@ impl Source {
 fn no_source() -> RoleError {
     RoleError::user(
         "NoSource",
-        "source must have exactly one of csv and simulator",
+        "source must have exactly one of csv, provider and simulator",
     )
 }

@@ -45,8 +45,8 @@ fn csv_rows() -> Vec<Row> {
     let simulator = json!({"seed": 1, "start": "2010-01-04", "sessions": 10});
     vec![
         ("no source", vec![("/spec/source", json!(GONE))], "spec.source: Required value"),
-        ("two sources", vec![("/spec/source/simulator", simulator)], "source must have exactly one of csv and simulator"),
-        ("an empty source", vec![("/spec/source/csv", json!(GONE))], "source must have exactly one of csv and simulator"),
+        ("two sources", vec![("/spec/source/simulator", simulator)], "source must have exactly one of csv, provider and simulator"),
+        ("an empty source", vec![("/spec/source/csv", json!(GONE))], "source must have exactly one of csv, provider and simulator"),
         ("a source of the next issue", vec![("/spec/source/yahoo", json!({}))], "unknown field \"spec.source.yahoo\""),
         ("backfill backwards", vec![("/spec/source/backfill/from", json!("2024-01-01"))], "source.backfill.from must not be after source.backfill.to"),
         ("replay without an end of backfill", vec![("/spec/source/backfill/to", json!(GONE))], "source.backfill.to must be set when source.replay is used"),
