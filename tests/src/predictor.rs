@@ -19,7 +19,7 @@ use crate::{Space, until};
 pub const VERSION_HEADER: &str = "x-foresail-model-version";
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for the way from the Service to a pod.
-const REACHED: Duration = Duration::from_secs(30);
+const REACHED: Duration = Duration::from_secs(90);
 
 /// A client for one Pipeline.
 #[derive(Clone)]

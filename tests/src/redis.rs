@@ -7,7 +7,7 @@ use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisResult, cmd
 
 use crate::Cluster;
 
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// Keys that match a pattern.
 ///

@@ -16,7 +16,9 @@ use serde::de::DeserializeOwned;
 
 use crate::Space;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
+/// What a broker is that has no time.
+const UNREACHABLE: &str = "KafkaUnreachable";
 /// After so long a topic that goes on growing is read as far as it was when it was opened.
 const GROWING: Duration = Duration::from_secs(5);
 
@@ -83,12 +85,21 @@ pub fn settings(space: &Space) -> Result<Settings> {
 /// there before.
 ///
 /// # Errors
-/// When Kafka does not answer in a minute.
+/// When Kafka does not answer in two minutes.
 pub async fn read_all(space: &Space, topic: &str) -> Result<Vec<Message>> {
-    let mut reader = Reader::open(&settings(space)?, topic, Start::Beginning).await?;
     let (begin, mut found) = (Instant::now(), Vec::new());
+    let settings = settings(space)?;
+    let mut reader = loop {
+        match Reader::open(&settings, topic, Start::Beginning).await {
+            Err(error) if error.reason == UNREACHABLE && begin.elapsed() < LIMIT => {}
+            opened => break opened?,
+        }
+    };
     loop {
-        let batch = reader.next_batch(5_000, Duration::from_secs(1)).await?;
+        let batch = match reader.next_batch(5_000, Duration::from_secs(1)).await {
+            Err(error) if error.reason == UNREACHABLE && begin.elapsed() < LIMIT => continue,
+            batch => batch?,
+        };
         let over = batch.is_empty() || begin.elapsed() > GROWING;
         found.extend(batch);
         if over && reader.caught_up() {

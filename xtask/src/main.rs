@@ -14,6 +14,7 @@ mod data;
 mod demo;
 mod deny;
 mod diagnostics;
+mod examples;
 mod external;
 mod features;
 mod generate;

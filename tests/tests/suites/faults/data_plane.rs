@@ -40,24 +40,25 @@ async fn nothing_is_lost_or_doubled_when_parts_die() -> Result<()> {
         space.apply_pipeline(&market(space, "twin", "1000")).await?;
         space.apply_pipeline(&market(space, name, "0.01")).await?;
         pipelines::serving(space, name, READY).await?;
-        pipelines::drained(space, "twin", REPLAY).await.map(drop)
+        pipelines::drained(space, "twin", REPLAY).await?;
+        // Workers are this test's own: they die beside other tests.
+        replay(space, name, "5").await?;
+        let asker = asking(space, name).await?;
+        for _ in 0..in_soak(1, 4) {
+            workers_die(space, name, &["ingest", "stream", "lake", "monitor"]).await?;
+        }
+        let asked = asker.finish().await?;
+        ensure!(asked.failed.is_empty(), "failed: {:?}", asked.failed);
+        let held = market(space, name, "0.01");
+        space.apply_pipeline(&held).await.map(drop)
     };
     prepared_then_alone("kill", prepare, async |space| {
-        let read = rows_read(&pipelines::serving(&space, name, READY).await?);
-        space.apply_pipeline(&market(&space, name, "15")).await?;
-        let moves = |p: &Pipeline| {
-            ensure!(rows_read(p) > read + 10, "{} rows read", rows_read(p));
-            Ok(())
-        };
-        pipelines::wait(&space, name, "replays", READY, moves).await?;
-        let predictor = Predictor::find(&space, name).await?;
-        let asker = Asker::start(
-            predictor,
-            vec!["SIMA".into(), "SIMB".into()],
-            Duration::from_millis(40),
-        );
+        replay(&space, name, "12").await?;
+        let asker = asking(&space, name).await?;
         for _ in 0..in_soak(1, 4) {
-            everything_dies(&space, name).await?;
+            servers_die(&space).await?;
+            // Those that hold state once more, now while they catch up.
+            workers_die(&space, name, &["stream", "lake"]).await?;
         }
         pipelines::drained(&space, name, REPLAY).await?;
         let asked = asker.finish().await?;
@@ -67,29 +68,49 @@ async fn nothing_is_lost_or_doubled_when_parts_die() -> Result<()> {
     .await
 }
 
+/// Replays at this speed from here on; returns once rows are read.
+async fn replay(space: &Space, name: &str, sessions_per_second: &str) -> Result<()> {
+    let read = rows_read(&pipelines::serving(space, name, READY).await?);
+    let faster = market(space, name, sessions_per_second);
+    space.apply_pipeline(&faster).await?;
+    let moves = |p: &Pipeline| {
+        ensure!(rows_read(p) > read + 10, "{} rows read", rows_read(p));
+        Ok(())
+    };
+    let replays = pipelines::wait(space, name, "replays", READY, moves);
+    replays.await.map(drop)
+}
+
+/// A client that asks on and on.
+async fn asking(space: &Space, name: &str) -> Result<Asker> {
+    let predictor = Predictor::find(space, name).await?;
+    let symbols = vec!["SIMA".into(), "SIMB".into()];
+    Ok(Asker::start(predictor, symbols, Duration::from_millis(40)))
+}
+
 fn rows_read(pipeline: &Pipeline) -> u64 {
     let status = pipeline.status.as_ref();
     let ingest = status.and_then(|status| status.ingest.as_ref());
     ingest.map_or(0, |ingest| ingest.rows_read)
 }
 
-/// Each worker, Kafka, Redis and S3 in turn.
-async fn everything_dies(space: &Space, name: &str) -> Result<()> {
-    for role in ["ingest", "stream", "lake", "monitor"] {
+/// Each of these workers in turn.
+async fn workers_die(space: &Space, name: &str, roles: &[&str]) -> Result<()> {
+    for role in roles {
         faults::kill_child(space, &format!("{name}-{role}"), BACK).await?;
     }
+    Ok(())
+}
+
+/// Kafka, Redis and S3 in turn.
+async fn servers_die(space: &Space) -> Result<()> {
     for part in ["kafka", "redis", "s3"] {
         faults::component(&space.cluster, "kill", part).await?;
         tokio::time::sleep(Duration::from_secs(4)).await;
         faults::component(&space.cluster, "start", part).await?;
         tokio::time::sleep(Duration::from_secs(4)).await;
     }
-    redis::flush(&space.cluster).await?;
-    // Twice more the two that hold state, now while they catch up.
-    for role in ["stream", "lake"] {
-        faults::kill_child(space, &format!("{name}-{role}"), BACK).await?;
-    }
-    Ok(())
+    redis::flush(&space.cluster).await
 }
 
 async fn compare_with_twin(space: &Space, name: &str, asked: &Asked) -> Result<()> {

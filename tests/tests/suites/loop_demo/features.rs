@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 const FIRST_MODEL: Duration = Duration::from_secs(300);
 const JUDGED: Duration = Duration::from_secs(180);
-const SWAPPED: Duration = Duration::from_secs(30);
+const SWAPPED: Duration = Duration::from_secs(120);
 /// Newer bars that a version must have answered from: however slow the machine, it is fed.
 const FED: usize = 5;
 

@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 const READY: Duration = Duration::from_secs(300);
-const RESTORED: Duration = Duration::from_secs(20);
+const RESTORED: Duration = Duration::from_secs(120);
 
 /// A kind of child whose objects live in the Pipeline's namespace.
 trait Child:

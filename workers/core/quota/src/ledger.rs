@@ -40,7 +40,7 @@ pub struct Ledger {
     pub breaker: Breaker,
     /// What the key is allowed to read.
     pub entitlement: Entitlement,
-    /// Salted hash of the key; see [`crate::key`].
+    /// Salted hash of the key, by which two accounts that hold the same key are found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_hash: Option<String>,
 }
