@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use foresail_crds::{ModelVersion, Pipeline};
+use foresail_crds::{ModelVersion, Pipeline, ProviderAccount};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
@@ -70,6 +70,7 @@ impl Secrets {
         shown::<Event>(space, &mut places).await?;
         shown::<Pipeline>(space, &mut places).await?;
         shown::<ModelVersion>(space, &mut places).await?;
+        shown::<ProviderAccount>(space, &mut places).await?;
         let seen = self.seen(&places);
         ensure!(seen.is_empty(), "{seen:#?}");
         let (secrets, all) = (self.0.len(), places.len());

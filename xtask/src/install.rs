@@ -120,7 +120,7 @@ pub fn on(
     let charts = cluster.paths.repo.join("charts");
     step("installing Foresail with Helm", || {
         upgrade(cluster, "foresail-crds", &charts.join("foresail-crds"), &[])?;
-        for kind in ["pipelines", "modelversions"] {
+        for kind in ["pipelines", "modelversions", "provideraccounts"] {
             let name = format!("crd/{kind}.foresail.dev");
             exec::run(cluster.kubectl().args([
                 "wait",
