@@ -181,14 +181,16 @@ async fn the_operator_is_told_which_networks_sources_may_be_in() -> Result<()> {
 async fn rendered_manifests_are_admitted() -> Result<()> {
     in_namespace("chart", async |space| {
         let values = ["--set", "replicas=2", "--namespace", &space.name];
-        let rendered = render(&[&values, &providers::SIMULATOR[..]].concat())?;
+        let rendered = render(&[&values[..], &providers::SIMULATOR[..]].concat())?;
         dry_run(&space.name, &rendered)?;
-        let mut spec = Value::Null;
-        let documents = documents(&rendered)?;
-        let deployments = documents.iter().filter(|o| o["kind"] == "Deployment");
-        for deployment in deployments {
-            spec = admitted(&space.name, deployment)?;
+        let mut specs = Vec::new();
+        for object in documents(&rendered)? {
+            if object["kind"] == "Deployment" {
+                specs.push(admitted(&space.name, &object)?);
+            }
         }
+        ensure!(specs.len() == 2, "operator and simulator");
+        let mut spec = specs.remove(0);
         spec["containers"][0]["securityContext"] = json!({"privileged": true});
         ensure!(
             dry_run(&space.name, &pod(&spec)).is_err(),
