@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use foresail_crds::MANAGER;
+use foresail_crds::names::PipelineName;
 use foresail_crds::worker_config::Installation;
 use foresail_runtime_base::effects::Effects;
 use kube::Client;
@@ -36,8 +37,8 @@ pub struct Context {
     pub recorder: Recorder,
     /// Asks predictors.
     pub http: reqwest::Client,
-    /// When failed reconciles are tried again.
-    pub retries: Retries,
+    /// When failed reconciles of Pipelines are tried again.
+    pub retries: Retries<PipelineName>,
     /// The layer every write passes.
     pub effects: Effects,
     /// What is counted beside the writes.

@@ -1,6 +1,8 @@
 //! The operator: watches Pipelines and keeps their parts right. It decides; workers do the work.
 
+mod account;
 mod args;
+mod condition;
 mod context;
 mod leader;
 mod metrics;

@@ -4,7 +4,6 @@
 mod apply;
 mod children;
 mod cleanup;
-mod condition;
 mod decided;
 mod dereference;
 mod error;
@@ -34,7 +33,7 @@ use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 
 use crate::context::Context;
-use crate::retries::Retries;
+use crate::retries;
 use decided::Decided;
 pub use error::Error;
 
@@ -87,7 +86,7 @@ async fn tell(object: &Pipeline, error: &Error, context: &Context, now: Timestam
 /// When a Pipeline whose reconcile failed is tried again.
 pub fn error_policy(object: Arc<Guarded>, error: &Error, context: Arc<Context>) -> Action {
     Action::requeue(if error.is_conflict() {
-        Retries::after_conflict()
+        retries::after_conflict()
     } else {
         context.retries.after_error(&name(object.as_ref()))
     })
@@ -157,6 +156,9 @@ fn to_next_run(pipeline: &validate::ValidatedPipeline, now: Timestamp) -> Durati
             at.duration_since(now).unsigned_abs() + AT_ONCE
         })
 }
+
+#[cfg(test)]
+pub(crate) use validate::tests::{from_provider, object};
 
 #[cfg(test)]
 #[path = "pipeline/reconcile_tests.rs"]

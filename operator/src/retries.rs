@@ -1,10 +1,10 @@
-//! When a Pipeline whose reconcile failed is tried again: later each time, each Pipeline by itself.
+//! When an object whose reconcile failed is tried again: later each time, each object by itself.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use foresail_crds::names::PipelineName;
 use foresail_runtime_base::retry::Backoff;
 
 /// Bound of the first wait after an error.
@@ -14,9 +14,9 @@ const MOST: Duration = Duration::from_secs(60);
 /// Bound of the wait after a conflict: the newer object is there already.
 const CONFLICT: Duration = Duration::from_millis(400);
 
-/// Waits of the Pipelines whose last reconcile failed.
-#[derive(Debug, Default)]
-pub struct Retries(Mutex<HashMap<PipelineName, Failing>>);
+/// Waits of the objects of one kind whose last reconcile failed, by name.
+#[derive(Debug)]
+pub struct Retries<Name>(Mutex<HashMap<Name, Failing>>);
 
 #[derive(Debug)]
 struct Failing {
@@ -24,39 +24,47 @@ struct Failing {
     times: u32,
 }
 
-impl Retries {
+impl<Name> Default for Retries<Name> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+/// Wait after somebody else wrote meanwhile; it does not grow.
+pub fn after_conflict() -> Duration {
+    Backoff::new(CONFLICT, CONFLICT).next_wait()
+}
+
+impl<Name: Eq + Hash + Clone> Retries<Name> {
     /// Wait before the next try.
-    pub fn after_error(&self, pipeline: &PipelineName) -> Duration {
+    pub fn after_error(&self, name: &Name) -> Duration {
         let mut failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let first = || Failing {
             backoff: Backoff::new(FIRST, MOST),
             times: 0,
         };
-        let failing = failing.entry(pipeline.clone()).or_insert_with(first);
+        let failing = failing.entry(name.clone()).or_insert_with(first);
         failing.times = failing.times.saturating_add(1);
         failing.backoff.next_wait()
     }
 
     /// Failures in a row so far.
-    pub fn failures(&self, pipeline: &PipelineName) -> u32 {
+    pub fn failures(&self, name: &Name) -> u32 {
         let failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        failing.get(pipeline).map_or(0, |failing| failing.times)
+        failing.get(name).map_or(0, |failing| failing.times)
     }
 
-    /// Wait after somebody else wrote meanwhile; it does not grow.
-    pub fn after_conflict() -> Duration {
-        Backoff::new(CONFLICT, CONFLICT).next_wait()
-    }
-
-    /// Starts over after a success, and once the Pipeline is gone.
-    pub fn forget(&self, pipeline: &PipelineName) {
+    /// Starts over after a success, and once the object is gone.
+    pub fn forget(&self, name: &Name) {
         let mut failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        failing.remove(pipeline);
+        failing.remove(name);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use foresail_crds::names::PipelineName;
+
     use super::*;
 
     #[test]

@@ -1,10 +1,12 @@
 //! Which changes lead to which reconcile.
 
+mod accounts;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use foresail_crds::ModelVersion;
 use foresail_crds::names::PipelineName;
+use foresail_crds::{ModelVersion, ProviderAccount};
 use foresail_runtime_base::Shutdown;
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -19,56 +21,82 @@ use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
 
+use crate::account::Surroundings;
 use crate::context::Context;
 use crate::pipeline::{self, Guarded, labels};
+use crate::retries::Retries;
 
 /// Reconciles at one time.
 const CONCURRENCY: u16 = 8;
 /// Changes within this time are one reconcile.
 const DEBOUNCE: Duration = Duration::from_millis(200);
 
-/// Runs the controller until shutdown.
+/// Runs the controllers until shutdown.
 pub async fn run(
     context: Arc<Context>,
     client: Client,
     namespace: Option<&str>,
     shutdown: Shutdown,
 ) {
+    let pipelines = pipelines(&client, namespace, shutdown.clone());
+    let accounts = accounts::controller(&client, namespace, shutdown);
+    let around = Arc::new(Surroundings {
+        context: context.clone(),
+        pipelines: pipelines.store(),
+        accounts: accounts.store(),
+        retries: Retries::default(),
+    });
+    tokio::join!(
+        reconcile_pipelines(pipelines, context),
+        accounts::reconcile_all(accounts, around)
+    );
+}
+
+fn pipelines(client: &Client, namespace: Option<&str>, stop: Shutdown) -> Controller<Guarded> {
     let ours = watcher::Config::default()
         .labels(&labels::managed_selector())
         .page_size(50);
     let config = ControllerConfig::default()
         .concurrency(CONCURRENCY)
         .debounce(DEBOUNCE);
-    let stop = shutdown.clone();
-    let reconciles = context.metrics.reconciles.clone();
     let controller = Controller::new(
-        api::<Guarded>(&client, namespace),
+        api::<Guarded>(client, namespace),
         watcher::Config::default().page_size(50),
-    )
-    .with_config(config)
-    .owns(api::<Deployment>(&client, namespace), ours.clone())
-    .owns(api::<Job>(&client, namespace), ours.clone())
-    .owns(api::<ConfigMap>(&client, namespace), ours.clone())
-    .owns(api::<Service>(&client, namespace), ours.clone())
-    .owns(api::<ServiceAccount>(&client, namespace), ours.clone())
-    .owns(api::<Role>(&client, namespace), ours.clone())
-    .owns(api::<RoleBinding>(&client, namespace), ours.clone())
-    .owns(
-        api::<HorizontalPodAutoscaler>(&client, namespace),
-        ours.clone(),
-    )
-    .owns(api::<PodDisruptionBudget>(&client, namespace), ours.clone())
-    .watches(
-        api::<DeserializeGuard<ModelVersion>>(&client, namespace),
-        watcher::Config::default(),
-        pipeline_of,
-    )
-    .watches(api::<Pod>(&client, namespace), ours, |pod: Pod| {
-        let name = pod.labels().get(labels::PIPELINE).cloned()?;
-        Some(ObjectRef::new(&name).within(&pod.namespace()?))
-    })
-    .graceful_shutdown_on(async move { stop.cancelled().await });
+    );
+    let concerned = accounts::Concerned::new(controller.store());
+    controller
+        .with_config(config)
+        .owns(api::<Deployment>(client, namespace), ours.clone())
+        .owns(api::<Job>(client, namespace), ours.clone())
+        .owns(api::<ConfigMap>(client, namespace), ours.clone())
+        .owns(api::<Service>(client, namespace), ours.clone())
+        .owns(api::<ServiceAccount>(client, namespace), ours.clone())
+        .owns(api::<Role>(client, namespace), ours.clone())
+        .owns(api::<RoleBinding>(client, namespace), ours.clone())
+        .owns(
+            api::<HorizontalPodAutoscaler>(client, namespace),
+            ours.clone(),
+        )
+        .owns(api::<PodDisruptionBudget>(client, namespace), ours.clone())
+        .watches(
+            api::<DeserializeGuard<ModelVersion>>(client, namespace),
+            watcher::Config::default(),
+            pipeline_of,
+        )
+        .watches(
+            api::<DeserializeGuard<ProviderAccount>>(client, namespace),
+            watcher::Config::default(),
+            move |account| concerned.by(&account),
+        )
+        .watches(api::<Pod>(client, namespace), ours, |pod: Pod| {
+            let name = pod.labels().get(labels::PIPELINE).cloned()?;
+            Some(ObjectRef::new(&name).within(&pod.namespace()?))
+        })
+        .graceful_shutdown_on(async move { stop.cancelled().await })
+}
+
+async fn reconcile_pipelines(controller: Controller<Guarded>, context: Arc<Context>) {
+    let reconciles = context.metrics.reconciles.clone();
     let retries = context.clone();
     controller
         .run(pipeline::reconcile, pipeline::error_policy, context)

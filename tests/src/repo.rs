@@ -39,7 +39,7 @@ pub fn yaml(relative: &str, placeholders: &[(&str, String)]) -> Result<Value> {
 /// Every example, relative to the root.
 pub fn examples() -> Result<Vec<String>> {
     let mut found = Vec::new();
-    for folder in ["examples", "examples/demo"] {
+    for folder in ["examples", "examples/demo", "examples/provider"] {
         let entries =
             fs::read_dir(path(folder)).with_context(|| format!("cannot list {folder}"))?;
         for entry in entries {

@@ -12,7 +12,7 @@ const QUERIES: &[(&str, &[&str])] = &[
         "objects.txt",
         &[
             "get",
-            "all,configmaps,pipelines,modelversions,hpa,pdb,leases",
+            "all,configmaps,pipelines,modelversions,provideraccounts,hpa,pdb,leases",
             "--all-namespaces",
             "--output=wide",
         ],
@@ -30,7 +30,7 @@ const QUERIES: &[(&str, &[&str])] = &[
         "pipelines.yaml",
         &[
             "get",
-            "pipelines,modelversions",
+            "pipelines,modelversions,provideraccounts",
             "--all-namespaces",
             "--output=yaml",
         ],

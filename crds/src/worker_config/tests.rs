@@ -152,6 +152,49 @@ fn an_edit_concerns_the_roles_that_use_the_field() {
     }
 }
 
+/// Bars come from a provider.
+fn from_provider(v: &mut Value) {
+    v["source"] = json!({"provider": {"account": "market"}});
+}
+
+#[test]
+fn an_edit_of_a_provider_concerns_ingest_alone() {
+    let before = spec(from_provider);
+    for (key, value) in [("account", "another"), ("delay", "1h"), ("poll", "2h")] {
+        let after = spec(|v| {
+            from_provider(v);
+            v["source"]["provider"][key] = json!(value);
+        });
+        assert_ne!(before, after, "{key} is no edit");
+        assert_eq!(concerned(&before, &after), [Ingest].into(), "{key}");
+    }
+    let file = spec(|v| v["source"]["replay"] = Value::Null);
+    assert_eq!(concerned(&file, &before), [Prepare, Ingest].into());
+}
+
+#[test]
+fn ingest_is_given_the_account_and_another_one_is_another_configuration() {
+    let pipeline = PipelineName::new("n", "p");
+    let named = |account: Option<Value>| {
+        let mut config = IngestConfig::new(pipeline.clone(), &spec(from_provider));
+        if let Some(account) = account {
+            config = config.with_account(&serde_json::from_value(account).unwrap());
+        }
+        let document = ConfigDocument::new(Ingest.name(), &pipeline, &config);
+        let read: IngestConfig = serde_json::from_str(&document.json).unwrap();
+        assert_eq!(read.account, config.account);
+        document.name
+    };
+    let accounts = [
+        None,
+        Some(json!({"provider": "Yahoo"})),
+        Some(json!({"provider": "Yahoo", "limits": {"perMinute": 5}})),
+        Some(json!({"provider": "AlphaVantage", "secretName": "key"})),
+    ];
+    let names: BTreeSet<String> = accounts.into_iter().map(named).collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+}
+
 #[test]
 fn every_field_of_the_spec_has_an_edit_in_the_table() {
     let schema = schemars::schema_for!(PipelineSpec).to_value();
@@ -187,6 +230,7 @@ fn a_setting_of_the_installation_concerns_who_reads_a_file() {
         v["source"] = json!({"simulator": market});
     });
     assert_eq!(concerned(&simulated), []);
+    assert_eq!(concerned(&spec(from_provider)), [Ingest]);
 }
 
 #[test]

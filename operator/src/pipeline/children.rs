@@ -29,7 +29,7 @@ pub fn build(pipeline: &ValidatedPipeline, plan: &Plan, images: &Images) -> Reso
     }
     for role in Role::ALL.iter().copied() {
         match role.facts().workload {
-            Workload::Worker if plan.prepared => {
+            Workload::Worker if plan.prepared && !plan.leaves(role) => {
                 resources.add(&workers::deployment(pipeline, plan, role, images));
             }
             Workload::Server if plan.serves => {

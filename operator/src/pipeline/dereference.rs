@@ -2,7 +2,7 @@
 
 use foresail_crds::names::PipelineName;
 use foresail_crds::worker_config::{SERVING_FILE, ServingConfig};
-use foresail_crds::{ModelVersion, PipelineStatus};
+use foresail_crds::{ModelVersion, PipelineStatus, ProviderAccount};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
@@ -12,7 +12,7 @@ use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 
 use super::error::Error;
-use super::observed::Observed;
+use super::observed::{NamedAccount, Observed};
 use super::resources::kinds;
 use super::validate::ValidatedPipeline;
 use super::{labels, pods, predictors};
@@ -48,6 +48,7 @@ pub async fn dereference(
         predictors: predictors::answers(name, &pods, &context.http).await,
         pods,
         children: reader.children(&ours).await?,
+        account: reader.account(pipeline.account.as_deref()).await?,
     })
 }
 
@@ -123,6 +124,22 @@ impl Reader<'_> {
         let map = map.map_err(|source| failed(&format!("ConfigMap {name}"), source))?;
         let map = map.filter(|map| labels::is_ours(&map.metadata, self.uid));
         Ok(map.and_then(|m| serde_json::from_str(m.data?.get(SERVING_FILE)?).ok()))
+    }
+
+    /// The account of a name; one that does not decode is no error of this reconcile.
+    async fn account(&self, name: Option<&str>) -> Result<NamedAccount, Error> {
+        let Some(name) = name else {
+            return Ok(NamedAccount::Absent);
+        };
+        let api = self.api::<DeserializeGuard<ProviderAccount>>();
+        let account = api.get_opt(name).await;
+        let account =
+            account.map_err(|source| failed(&format!("ProviderAccount {name}"), source))?;
+        Ok(match account {
+            None => NamedAccount::Absent,
+            Some(DeserializeGuard(Ok(account))) => NamedAccount::Found(Box::new(account)),
+            Some(DeserializeGuard(Err(invalid))) => NamedAccount::Undecodable(invalid.error),
+        })
     }
 
     async fn children(&self, ours: &ListParams) -> Result<Vec<DynamicObject>, Error> {

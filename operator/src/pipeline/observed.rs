@@ -3,7 +3,7 @@
 use foresail_crds::Role;
 use foresail_crds::pipeline::status::WorkerError;
 use foresail_crds::worker_config::ServingConfig;
-use foresail_crds::{ModelVersion, PipelineStatus};
+use foresail_crds::{ModelVersion, PipelineStatus, ProviderAccount};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::DynamicObject;
@@ -31,12 +31,34 @@ pub struct Observed {
     pub predictors: Vec<PredictorAnswer>,
     /// Every child of a kind the operator makes.
     pub children: Vec<DynamicObject>,
+    /// The account that the source names.
+    pub account: NamedAccount,
+}
+
+/// The ProviderAccount that a source names.
+#[derive(Clone, Debug, Default)]
+pub enum NamedAccount {
+    /// The source names none, or there is none of that name.
+    #[default]
+    Absent,
+    /// It does not decode; why.
+    Undecodable(String),
+    /// As it was read.
+    Found(Box<ProviderAccount>),
 }
 
 impl Observed {
     /// The version of a number.
     pub fn version(&self, number: u32) -> Option<&ModelVersion> {
         self.versions.iter().find(|v| v.spec.version == number)
+    }
+
+    /// The account that the source names, where it can be used.
+    pub fn account(&self) -> Option<&ProviderAccount> {
+        match &self.account {
+            NamedAccount::Found(account) => Some(account),
+            NamedAccount::Absent | NamedAccount::Undecodable(_) => None,
+        }
     }
 
     /// Whether predictors were made.

@@ -53,6 +53,8 @@ pub fn plan(pipeline: &ValidatedPipeline, observed: &Observed, now: Timestamp) -
     plan.roles = roles::roles(&plan, observed);
     plan.feature_sets = rows::feature_sets(&plan, at);
     plan.without_rows = rows::without_rows(&plan, at);
+    plan.account = observed.account().map(|account| account.spec.clone());
+    plan.lacks_account = pipeline.account.is_some() && plan.account.is_none();
     plan
 }
 

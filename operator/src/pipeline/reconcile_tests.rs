@@ -1,5 +1,7 @@
 //! Whole reconciles against a scripted API server.
 
+#[path = "reconcile_tests/accounts.rs"]
+mod accounts;
 #[path = "reconcile_tests/refusals.rs"]
 mod refusals;
 

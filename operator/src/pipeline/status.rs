@@ -1,5 +1,6 @@
 //! Status: made from what was applied, written only when it changed, with Events for decisions.
 
+mod account;
 mod conditions;
 mod events;
 mod freshness;
@@ -19,11 +20,11 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use super::apply::Applied;
-use super::condition::{Claim, Conditions};
 use super::decided::Decided;
 use super::error::{Error, Refused};
 use super::plan::types::Plan;
 use super::resources::Resources;
+use crate::condition::{Claim, Conditions};
 use crate::context::Context;
 use conditions::Facts;
 

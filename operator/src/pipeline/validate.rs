@@ -1,8 +1,8 @@
 //! The raw spec, parsed once; nothing after this sees the raw spec again.
 
+mod configured;
 mod rules;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use foresail_crds::names::{PipelineName, Places};
@@ -11,8 +11,7 @@ use foresail_crds::pipeline::spec::{
     FeatureSetSpec, OnSuspicion, PipelineSpec, PromotionMode, RetrainTrigger, ServingSpec,
 };
 use foresail_crds::worker_config::{
-    ConfigDocument, DriftWatch, Installation, RoleConfig, StreamConfig, TrainConfig, TrainingJob,
-    secret,
+    DriftWatch, Installation, RoleConfig, TrainConfig, TrainingJob,
 };
 use foresail_crds::{Pipeline, Role, TrainingParameters};
 use foresail_domain::Calendar;
@@ -25,6 +24,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use kube::{Resource, ResourceExt};
 
 use super::schedule::Schedule;
+pub use configured::Beside;
 
 /// A Pipeline whose numbers are parsed and whose features can be computed.
 #[derive(Clone, Debug)]
@@ -47,8 +47,8 @@ pub struct ValidatedPipeline {
     pub run_hash: String,
     /// Places on S3.
     pub places: Places,
-    /// Secrets by outside system, as named; the operator never reads them.
-    pub secrets: BTreeMap<&'static str, String>,
+    /// The ProviderAccount that its source names.
+    pub account: Option<String>,
     /// Ingest, stream and new runs stand still.
     pub suspend: bool,
     /// The deletion removes something outside the cluster.
@@ -82,6 +82,8 @@ pub struct LiveSource {
     pub stale_after_sessions: Option<u32>,
     /// When the Pipeline was made.
     pub made: Option<Timestamp>,
+    /// Time after the end of a session at which its bar is expected.
+    pub delay: Duration,
 }
 
 /// When training runs start.
@@ -143,15 +145,6 @@ impl ValidatedPipeline {
     /// What it declares to make rows of.
     pub fn feature_set(&self) -> FeatureSetSpec {
         FeatureSetSpec::from(&self.spec)
-    }
-
-    /// What a role's pods mount. Rows are made of `served` too, whatever is declared.
-    pub fn config(&self, role: Role, served: &[FeatureSetSpec]) -> ConfigDocument {
-        if role == Role::Stream {
-            let config = StreamConfig::new(self.name.clone(), &self.spec).serving(served);
-            return ConfigDocument::new(role.name(), &self.name, &config);
-        }
-        role.config(&self.name, &self.spec, &self.installation)
     }
 
     /// Whether `spec.suspend` stops a role now.
@@ -226,7 +219,7 @@ pub fn validate(
         retrain: annotation(RETRAIN_ANNOTATION),
         rollback: annotation(ROLLBACK_ANNOTATION),
         places: name.places(&spec.lake.uri),
-        secrets: secrets(spec),
+        account: spec.source.provider.as_ref().map(|p| p.account.clone()),
         suspend: spec.suspend,
         deletes_outside: spec.deletion_policy.deletes_anything(),
         promotion: Promotion {
@@ -244,19 +237,28 @@ pub fn validate(
         fingerprint,
         calendar,
         replay_speed,
-        live_source: live_source(object),
+        live_source: live_source(object)?,
         on_suspicion: spec.source.on_suspicion,
         retraining,
     })
 }
 
-fn live_source(object: &Pipeline) -> Option<LiveSource> {
+fn live_source(object: &Pipeline) -> Result<Option<LiveSource>, Invalid> {
     let source = &object.spec.source;
-    let goes_on = source.csv.is_some() && source.replay.is_none() && source.backfill.to.is_none();
-    goes_on.then(|| LiveSource {
+    let delay = match &source.provider {
+        None => Duration::ZERO,
+        Some(provider) => provider.delay.as_duration().ok_or_else(|| {
+            let message = "must be a duration such as 30m";
+            invalid("spec.source.provider.delay", message)
+        })?,
+    };
+    let is_outside = source.csv.is_some() || source.provider.is_some();
+    let goes_on = is_outside && source.replay.is_none() && source.backfill.to.is_none();
+    Ok(goes_on.then(|| LiveSource {
         stale_after_sessions: source.stale_after_sessions,
         made: object.creation_timestamp().map(|t| t.0),
-    })
+        delay,
+    }))
 }
 
 fn retraining(spec: &PipelineSpec, calendar: &Calendar) -> Result<Retraining, Invalid> {
@@ -272,20 +274,6 @@ fn retraining(spec: &PipelineSpec, calendar: &Calendar) -> Result<Retraining, In
         settle_sessions: declared.settle_sessions,
         schedule: schedule(spec, calendar)?,
     })
-}
-
-fn secrets(spec: &PipelineSpec) -> BTreeMap<&'static str, String> {
-    let csv = spec.source.csv.as_ref();
-    let redis = spec.serving.cache.redis.as_ref();
-    [
-        (secret::LAKE, Some(spec.lake.secret_name.clone())),
-        (secret::SOURCE, csv.and_then(|c| c.secret_name.clone())),
-        (secret::KAFKA, spec.kafka.secret_name.clone()),
-        (secret::REDIS, redis.and_then(|r| r.secret_name.clone())),
-    ]
-    .into_iter()
-    .filter_map(|(system, name)| Some((system, name?)))
-    .collect()
 }
 
 /// The schedule, when runs are triggered by it; a line that cannot be read is refused in any case.

@@ -1,6 +1,8 @@
 //! The charts: the CRDs are the generated ones, the operator's rights are narrow, and what Helm
 //! renders is admitted by the API server in a namespace for restricted pods.
 
+mod providers;
+
 use std::fs;
 use std::process::{Command, Stdio};
 
@@ -10,7 +12,8 @@ use serde_json::{Value, json};
 
 #[test]
 fn chart_holds_the_generated_crds() -> Result<()> {
-    for kind in ["pipelines", "modelversions"] {
+    let kinds = ["pipelines", "modelversions", "provideraccounts"];
+    for kind in kinds {
         let generated = repo::text(&format!("crds/yaml/{kind}.yaml"))?;
         let packed = repo::text(&format!("charts/foresail-crds/templates/{kind}.yaml"))?;
         ensure!(
@@ -27,7 +30,11 @@ fn chart_holds_the_generated_crds() -> Result<()> {
         );
     }
     let count = fs::read_dir(repo::path("charts/foresail-crds/templates"))?.count();
-    ensure!(count == 2, "{count} files in the chart of two kinds");
+    ensure!(
+        count == kinds.len(),
+        "{count} files in the chart of {} kinds",
+        kinds.len()
+    );
     Ok(())
 }
 
@@ -55,6 +62,9 @@ async fn values_that_cannot_work_are_refused() -> Result<()> {
             "resources.request.cpu=1",
             "sources.allowedNetworks={everything}",
             "sources.networks={10.0.0.0/8}",
+            "providers.allowedHosts={http://simulator}",
+            "providers.hosts={simulator}",
+            "providers.simulator.enabled=true",
         ] {
             let rendered = render(&["--set", wrong]);
             ensure!(rendered.is_err(), "{wrong} was accepted");
@@ -149,12 +159,6 @@ async fn an_operator_of_one_namespace_has_rights_in_that_one_alone() -> Result<(
 #[tokio::test]
 async fn the_operator_is_told_which_networks_sources_may_be_in() -> Result<()> {
     on_cluster(async |_| {
-        let environment = |values: &[&str]| {
-            let objects = documents(&render(values)?)?;
-            let operator = objects.iter().find(|o| o["kind"] == "Deployment");
-            let operator = operator.context("no operator")?;
-            anyhow::Ok(operator["spec"]["template"]["spec"]["containers"][0]["env"].to_string())
-        };
         let name = "FORESAIL_SOURCE_NETWORKS";
         ensure!(!environment(&[])?.contains(name), "allowed by default");
         let two = ["--set", "sources.allowedNetworks={10.1.2.3/32,fd00::/8}"];
@@ -176,29 +180,55 @@ async fn the_operator_is_told_which_networks_sources_may_be_in() -> Result<()> {
 #[tokio::test]
 async fn rendered_manifests_are_admitted() -> Result<()> {
     in_namespace("chart", async |space| {
-        let rendered = render(&["--set", "replicas=2", "--namespace", &space.name])?;
+        let values = ["--set", "replicas=2", "--namespace", &space.name];
+        let rendered = render(&[&values[..], &providers::SIMULATOR[..]].concat())?;
         dry_run(&space.name, &rendered)?;
-        let deployment = documents(&rendered)?
-            .into_iter()
-            .find(|o| o["kind"] == "Deployment")
-            .context("no Deployment")?;
-        let mut spec = deployment["spec"]["template"]["spec"].clone();
-        let container = &spec["containers"][0];
-        for field in ["livenessProbe", "readinessProbe", "resources"] {
-            ensure!(container[field].is_object(), "{field} is missing");
+        let mut specs = Vec::new();
+        for object in documents(&rendered)? {
+            if object["kind"] == "Deployment" {
+                specs.push(admitted(&space.name, &object)?);
+            }
         }
-        let root = &container["securityContext"]["readOnlyRootFilesystem"];
-        ensure!(*root == true, "the root file system is writable");
-        // A Deployment only warns; the pod itself must pass the namespace's restricted policy.
-        spec["serviceAccountName"] = json!("default");
-        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "operator"}, "spec": spec});
-        dry_run(&space.name, &pod.to_string())?;
+        ensure!(specs.len() == 2, "operator and simulator");
+        let mut spec = specs.remove(0);
         spec["containers"][0]["securityContext"] = json!({"privileged": true});
-        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "operator"}, "spec": spec});
-        ensure!(dry_run(&space.name, &pod.to_string()).is_err(), "the namespace admits anything");
+        ensure!(
+            dry_run(&space.name, &pod(&spec)).is_err(),
+            "the namespace admits anything"
+        );
         Ok(())
     })
     .await
+}
+
+/// The spec of the pods of a Deployment, once the namespace has admitted one: a Deployment only warns; the pod itself must pass
+/// the namespace's restricted policy.
+fn admitted(namespace: &str, deployment: &Value) -> Result<Value> {
+    let mut spec = deployment["spec"]["template"]["spec"].clone();
+    let container = &spec["containers"][0];
+    for field in ["livenessProbe", "readinessProbe", "resources"] {
+        ensure!(container[field].is_object(), "{field} is missing");
+    }
+    let root = &container["securityContext"]["readOnlyRootFilesystem"];
+    ensure!(*root == true, "the root file system is writable");
+    spec["serviceAccountName"] = json!("default");
+    dry_run(namespace, &pod(&spec))?;
+    Ok(spec)
+}
+
+fn pod(spec: &Value) -> String {
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "chart"}, "spec": spec})
+        .to_string()
+}
+
+/// Environment of the operator with these values.
+fn environment(values: &[&str]) -> Result<String> {
+    let objects = documents(&render(values)?)?;
+    let operator = objects
+        .iter()
+        .find(|o| o["kind"] == "Deployment" && o["metadata"]["name"] == "foresail");
+    let operator = operator.context("no operator")?;
+    Ok(operator["spec"]["template"]["spec"]["containers"][0]["env"].to_string())
 }
 
 fn dry_run(namespace: &str, manifest: &str) -> Result<String> {

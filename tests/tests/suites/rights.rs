@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use foresail_crds::Role;
+use foresail_crds::{ProviderAccount, Role};
 use foresail_tests::audit::{self, Call};
 use foresail_tests::cluster::OPERATOR_NAMESPACE;
 use foresail_tests::{Checks, Space, in_namespace, pipelines, until};
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role as Rights};
 use kube::Api;
+use serde_json::json;
 
 const OPERATOR: &str = "foresail";
 const MADE: Duration = Duration::from_secs(30);
@@ -18,10 +19,26 @@ const MADE: Duration = Duration::from_secs(30);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rights_are_the_calls_that_were_made() -> Result<()> {
     in_namespace("rights", async |space| {
-        let name = "rights";
+        // A role's rights depend on what its source is.
+        let names = ["rights", "rights-provider"];
         space
-            .apply_pipeline(&pipelines::small(&space, name))
+            .apply_pipeline(&pipelines::small(&space, names[0]))
             .await?;
+        let account = json!({"apiVersion": "foresail.dev/v1alpha1", "kind": "ProviderAccount",
+            "metadata": {"name": "rights"}, "spec": {"provider": "Yahoo"}});
+        space.apply::<ProviderAccount>("rights", &account).await?;
+        let mut from_provider = pipelines::small(&space, names[1]);
+        from_provider["spec"]["source"] = json!({"provider": {"account": "rights"}});
+        from_provider["spec"]["suspend"] = json!(true);
+        space.apply_pipeline(&from_provider).await?;
+        let granted = granted(&space, &names).await?;
+        until("the account is judged", MADE, async || {
+            let account = space.api::<ProviderAccount>().get("rights").await?;
+            let status = account.status.context("no status")?;
+            ensure!(!status.conditions.is_empty(), "no condition");
+            Ok(())
+        })
+        .await?;
         let calls = audit::calls(&space.cluster)?;
         let mut checks = Checks::default();
         let account = format!("{OPERATOR_NAMESPACE}:{OPERATOR}");
@@ -29,17 +46,29 @@ async fn rights_are_the_calls_that_were_made() -> Result<()> {
         checks.add("operator", compare(made, &of_operator(&space).await?));
         for role in Role::ALL.iter().filter(|role| role.has_rights()) {
             let made = of_all(&calls, &format!("-{}", role.name()));
-            let child = format!("{name}-{}", role.name());
-            let what = format!("Role {child}");
-            let granted = until(&what, MADE, async || {
-                Ok(space.api::<Rights>().get(&child).await?)
-            });
-            let granted = expand(granted.await?.rules);
-            checks.add(role.name(), compare(&made, &granted));
+            let granted = granted.get(role).context("no rights")?;
+            checks.add(role.name(), compare(&made, granted));
         }
         checks.verdict()
     })
     .await
+}
+
+/// What the roles of these Pipelines are granted, by role.
+async fn granted(space: &Space, names: &[&str]) -> Result<BTreeMap<Role, BTreeSet<Call>>> {
+    let mut all = BTreeMap::<Role, BTreeSet<Call>>::new();
+    for role in Role::ALL.iter().filter(|role| role.has_rights()) {
+        for name in names {
+            let child = format!("{name}-{}", role.name());
+            let what = format!("Role {child}");
+            let rights = until(&what, MADE, async || {
+                Ok(space.api::<Rights>().get(&child).await?)
+            });
+            let rules = rights.await?.rules;
+            all.entry(*role).or_default().extend(expand(rules));
+        }
+    }
+    Ok(all)
 }
 
 /// What the chart grants the operator.

@@ -23,7 +23,7 @@ pub fn print(cluster: &Cluster<'_>, pipelines: &[Value]) -> Result<()> {
             println!("  {:<16} {}", fact.part, fact.phrase());
         }
     }
-    for kind in ["pipelines", "modelversions", "pods,hpa"] {
+    for kind in ["pipelines", "modelversions", "provideraccounts", "pods,hpa"] {
         println!(
             "\n{}",
             exec::capture(

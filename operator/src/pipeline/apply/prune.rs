@@ -25,8 +25,11 @@ pub(super) async fn prune(
             .any(|child| same_object(live, child));
         let wanted = wanted && !lost_its_report(live, at.plan.prepared, at.now);
         let going = live.metadata.deletion_timestamp.is_some();
-        let superfluous =
-            !wanted && !going && !in_use(live, &deployments, at.observed, at.plan.prepared);
+        let left = labels::role(live).is_some_and(|role| at.plan.leaves(role));
+        let superfluous = !wanted
+            && !going
+            && !left
+            && !in_use(live, &deployments, at.observed, at.plan.prepared);
         if superfluous && let Err(error) = remove(at, live).await {
             refused.push(set_aside(error, labels::role(live))?);
         }

@@ -8,7 +8,7 @@ use kube::{Api, ResourceExt};
 use serde_json::json;
 
 use super::failed;
-use crate::pipeline::condition::{Claim, Conditions};
+use crate::condition::{Claim, Conditions};
 use crate::pipeline::decided::Decided;
 use crate::pipeline::error::Error;
 use crate::pipeline::labels;

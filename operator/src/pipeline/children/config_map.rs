@@ -12,9 +12,11 @@ use crate::pipeline::validate::ValidatedPipeline;
 pub(super) fn add(resources: &mut Resources<Prepared>, pipeline: &ValidatedPipeline, plan: &Plan) {
     let data = |key: &str, text: String| Some([(key.to_string(), text)].into());
     // Cleanup runs once the Pipeline is deleted; its configuration is made with its Job.
-    let living = Role::ALL.iter().filter(|role| **role != Role::Cleanup);
+    let living = Role::ALL
+        .iter()
+        .filter(|role| **role != Role::Cleanup && !plan.leaves(**role));
     for role in living {
-        let config = pipeline.config(*role, &plan.feature_sets);
+        let config = pipeline.config(*role, plan.beside());
         resources.add(&ConfigMap {
             metadata: meta(pipeline, config.name, role.name()),
             data: data(CONFIG_FILE, config.json),

@@ -14,7 +14,7 @@ use super::meta;
 use super::pod::{Shape, template};
 use crate::context::Images;
 use crate::pipeline::labels;
-use crate::pipeline::validate::ValidatedPipeline;
+use crate::pipeline::validate::{Beside, ValidatedPipeline};
 
 /// Longest a cleanup may hold up the deletion of a Pipeline.
 const CLEANUP_SECONDS: i64 = 240;
@@ -55,7 +55,13 @@ pub fn cleanup(pipeline: &ValidatedPipeline, images: &Images) -> (ConfigMap, Job
     };
     let config = ConfigMap {
         metadata: free(&name),
-        data: Some([(CONFIG_FILE.to_string(), pipeline.config(role, &[]).json)].into()),
+        data: Some(
+            [(
+                CONFIG_FILE.to_string(),
+                pipeline.config(role, Beside::default()).json,
+            )]
+            .into(),
+        ),
         ..ConfigMap::default()
     };
     let shape = Shape {

@@ -1,7 +1,5 @@
 //! The pod of a role: restricted, read-only, secrets as files.
 
-use std::collections::BTreeMap;
-
 use foresail_crds::Role;
 use foresail_crds::role::{ADMIN_PORT, DefaultResources, HTTP_PORT, Image, Workload};
 use foresail_crds::worker_config::{CONFIG_DIR, SECRETS_DIR, SERVING_DIR};
@@ -16,14 +14,16 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::context::Images;
 use crate::pipeline::labels;
-use crate::pipeline::validate::ValidatedPipeline;
+use crate::pipeline::validate::{Beside, ValidatedPipeline};
 
 /// User and group of all our pods.
 const USER: i64 = 65_532;
 
 /// A pod of a role, with what the role does not settle.
-pub(super) struct Shape {
+pub(super) struct Shape<'a> {
     pub role: Role,
+    /// What it is made of beside the spec.
+    pub beside: Beside<'a>,
     /// After the subcommand.
     pub args: Vec<String>,
     /// ConfigMap with the configuration, when it is not the role's present one.
@@ -33,11 +33,12 @@ pub(super) struct Shape {
     pub label: Option<(String, String)>,
 }
 
-impl Shape {
+impl Shape<'_> {
     /// As the table of roles has it.
     pub(super) fn for_role(role: Role) -> Self {
         Self {
             role,
+            beside: Beside::default(),
             args: Vec::new(),
             config: None,
             restart: None,
@@ -50,17 +51,18 @@ impl Shape {
 pub(super) fn template(
     pipeline: &ValidatedPipeline,
     images: &Images,
-    shape: Shape,
+    shape: Shape<'_>,
 ) -> PodTemplateSpec {
     let Shape {
         role,
+        beside,
         args,
         config,
         restart,
         label,
     } = shape;
-    let config = config.unwrap_or_else(|| pipeline.config(role, &[]).name);
-    let (volumes, mounts) = volumes(pipeline, role, config);
+    let config = config.unwrap_or_else(|| pipeline.config(role, beside).name);
+    let (volumes, mounts) = volumes(pipeline, (role, beside), config);
     let mut labels = labels::labels_for(&pipeline.name, role.name());
     labels.extend(label);
     let usual = match role.facts().workload {
@@ -189,7 +191,7 @@ fn probe(path: &str, period: i32, failures: i32) -> Probe {
 
 fn volumes(
     pipeline: &ValidatedPipeline,
-    role: Role,
+    (role, beside): (Role, Beside<'_>),
     config: String,
 ) -> (Vec<Volume>, Vec<VolumeMount>) {
     let mut volumes = Vec::new();
@@ -212,7 +214,7 @@ fn volumes(
             true,
         );
     }
-    for (system, name) in secrets(pipeline, role) {
+    for (system, name) in pipeline.secrets(role, beside) {
         let volume = Volume {
             name: format!("secret-{system}"),
             secret: Some(SecretVolumeSource {
@@ -251,11 +253,4 @@ fn config_map(volume: &str, name: String, optional: bool) -> Volume {
         }),
         ..Volume::default()
     }
-}
-
-/// Secrets a role needs, by system; the operator names them and never reads them.
-fn secrets(pipeline: &ValidatedPipeline, role: Role) -> BTreeMap<&'static str, String> {
-    let mut needed = pipeline.secrets.clone();
-    needed.retain(|system, _| role.facts().secrets.contains(system));
-    needed
 }

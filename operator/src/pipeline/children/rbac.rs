@@ -1,6 +1,7 @@
 //! One service account per role that talks to the API server, with rights by name: its own part of one
-//! status, one ConfigMap.
+//! status, one ConfigMap, the ledger of one account.
 
+use foresail_crds::worker_config::secret;
 use foresail_crds::{GROUP, Role};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role as Rights, RoleBinding, RoleRef, Subject};
@@ -48,6 +49,13 @@ fn rules(pipeline: &ValidatedPipeline, role: Role) -> Vec<PolicyRule> {
     if role.facts().follows_serving {
         let (name, verbs) = (pipeline.name.serving(), &["list", "watch"]);
         rules.push(rule("", "configmaps", &name, verbs));
+    }
+    let asks = role.facts().secrets.contains(&secret::PROVIDER);
+    if let Some(account) = pipeline.account.as_ref().filter(|_| asks) {
+        let verbs = &["get", "list", "watch"];
+        rules.push(rule(GROUP, "provideraccounts", account, verbs));
+        // The ledger: a request is entered before it leaves.
+        rules.push(rule(GROUP, "provideraccounts/status", account, &["patch"]));
     }
     rules
 }

@@ -1,8 +1,10 @@
 use std::collections::BTreeSet;
 
-use foresail_crds::ModelVersion;
 use foresail_crds::pipeline::status::{PrepareStatus, Trigger};
-use foresail_crds::worker_config::{ServedVersion, ServingConfig, TrainingRun};
+use foresail_crds::worker_config::{
+    SECRETS_DIR, ServedVersion, ServingConfig, TrainingRun, secret,
+};
+use foresail_crds::{ModelVersion, ProviderAccountSpec};
 use serde_json::{Value, json};
 
 use super::*;
@@ -11,7 +13,7 @@ use crate::pipeline::observed::Observed;
 use crate::pipeline::plan::plan;
 use crate::pipeline::quantity;
 use crate::pipeline::resources::Child;
-use crate::pipeline::validate::tests::pipeline;
+use crate::pipeline::validate::tests::{from_provider, pipeline};
 
 fn images() -> Images {
     Images {
@@ -45,11 +47,17 @@ fn children_of(p: &ValidatedPipeline) -> Vec<Child> {
             champion: None,
             gate_sessions: 40,
         }),
+        account: p.account.as_ref().map(|_| account("key")),
         ..Plan::default()
     };
     let mut all = build(p, &plan, &images()).children;
     all.extend(build(p, &Plan::default(), &images()).children);
     all
+}
+
+fn account(secret: &str) -> ProviderAccountSpec {
+    let account = json!({"provider": "AlphaVantage", "secretName": secret});
+    serde_json::from_value(account).unwrap()
 }
 
 fn find<'a>(children: &'a [Child], kind: &str, name: &str) -> &'a Value {
@@ -198,11 +206,16 @@ fn every_child_is_owned_labelled_and_named_after_its_pipeline() {
     }
 }
 
-/// Pod of each role that has one.
+/// Pod of each role that has one, of a Pipeline that reads a file.
 fn pods() -> Vec<(Role, Value)> {
+    pods_of(|_| {})
+}
+
+fn pods_of(source: impl FnOnce(&mut Value)) -> Vec<(Role, Value)> {
     let p = pipeline(|v| {
         v["spec"]["kafka"]["secretName"] = json!("kafka");
         v["spec"]["serving"]["cache"]["redis"]["secretName"] = json!("redis");
+        source(v);
     });
     let (_, cleanup) = cleanup(&p, &images());
     let mut all: Vec<Value> = children_of(&p).into_iter().map(|c| c.value).collect();
@@ -277,14 +290,87 @@ fn a_prepare_job_that_was_given_more_memory_is_another_job() {
 
 #[test]
 fn a_pod_mounts_only_the_secrets_its_role_needs() {
-    for (role, pod) in pods() {
-        let volumes = pod["volumes"].as_array().unwrap().iter();
-        let mounted: Vec<&str> = volumes
-            .filter_map(|v| v["name"].as_str()?.strip_prefix("secret-"))
-            .collect();
-        let mut needed = role.facts().secrets.to_vec();
-        needed.sort_unstable();
-        assert_eq!(mounted, needed, "{role}");
+    // A source is a file or a provider, and each has a Secret of its own.
+    for (pods, other) in [
+        (pods(), secret::PROVIDER),
+        (pods_of(from_provider), secret::SOURCE),
+    ] {
+        for (role, pod) in pods {
+            let volumes = pod["volumes"].as_array().unwrap().iter();
+            let mounted: Vec<&str> = volumes
+                .filter_map(|v| v["name"].as_str()?.strip_prefix("secret-"))
+                .collect();
+            let mut needed = role.facts().secrets.to_vec();
+            needed.retain(|system| *system != other);
+            needed.sort_unstable();
+            assert_eq!(mounted, needed, "{role}");
+        }
+    }
+}
+
+/// Ingest as it is made for an account: its pod, and what it reads.
+fn ingest_of(account: Option<ProviderAccountSpec>) -> Option<(Value, Value)> {
+    let plan = Plan {
+        prepared: true,
+        lacks_account: account.is_none(),
+        account,
+        ..Plan::default()
+    };
+    let all = build(&pipeline(from_provider), &plan, &images()).children;
+    let named = |name: &str| {
+        all.iter()
+            .find(|c| c.kind.kind == "Deployment" && c.name == name)
+    };
+    assert!(named("p-lake").is_some() && named("p-stream").is_some());
+    let configs = |role: &str| {
+        let start = format!("p-config-{role}-");
+        all.iter().filter(|c| c.name.starts_with(&start)).count()
+    };
+    let pod = named("p-ingest").map(|c| c.value["spec"]["template"]["spec"].clone());
+    assert_eq!(configs("ingest"), usize::from(pod.is_some()));
+    assert_eq!(configs("lake"), 1);
+    let pod = pod?;
+    let config = pod["volumes"][0]["configMap"]["name"].as_str().unwrap();
+    let json = find(&all, "ConfigMap", config)["data"]["config.json"].clone();
+    Some((pod, serde_json::from_str(json.as_str().unwrap()).unwrap()))
+}
+
+#[test]
+fn ingest_is_given_the_account_and_its_key_and_is_not_made_without() {
+    assert_eq!(ingest_of(None), None);
+    let (pod, config) = ingest_of(Some(account("key"))).unwrap();
+    assert_eq!(config["account"]["provider"], json!("AlphaVantage"));
+    let mounts = pod["containers"][0]["volumeMounts"].as_array().unwrap();
+    let path = format!("{SECRETS_DIR}/provider");
+    assert!(mounts.iter().any(|m| m["mountPath"] == json!(path)));
+    let (other, _) = ingest_of(Some(account("another"))).unwrap();
+    assert_ne!(pod, other, "another key is another pod");
+    let yahoo = serde_json::from_value(json!({"provider": "Yahoo"})).unwrap();
+    let (pod, _) = ingest_of(Some(yahoo)).unwrap();
+    assert!(!pod.to_string().contains("secret-provider"), "{pod}");
+}
+
+#[test]
+fn ingest_alone_may_write_the_ledger_of_the_account_it_names() {
+    let rules = |p: &ValidatedPipeline, role: Role| {
+        let all = children_of(p);
+        find(&all, "Role", &format!("p-{role}"))["rules"].clone()
+    };
+    let p = pipeline(from_provider);
+    let expected = [
+        json!({"apiGroups": ["foresail.dev"], "resources": ["provideraccounts"], "resourceNames": ["market"],
+            "verbs": ["get", "list", "watch"]}),
+        json!({"apiGroups": ["foresail.dev"], "resources": ["provideraccounts/status"], "resourceNames": ["market"],
+            "verbs": ["patch"]}),
+    ];
+    for rule in expected {
+        assert!(rules(&p, Role::Ingest).as_array().unwrap().contains(&rule));
+    }
+    for role in Role::ALL.iter().filter(|role| role.has_rights()) {
+        let names =
+            |p: &ValidatedPipeline| rules(p, *role).to_string().contains("provideraccounts");
+        assert_eq!(names(&p), *role == Role::Ingest, "{role}");
+        assert!(!names(&pipeline(|_| {})), "{role}");
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn deployment(
 ) -> Deployment {
     let name = pipeline.name.child(role.name());
     let shape = Shape {
-        config: Some(pipeline.config(role, &plan.feature_sets).name),
+        beside: plan.beside(),
         ..Shape::for_role(role)
     };
     Deployment {

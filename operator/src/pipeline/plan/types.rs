@@ -1,16 +1,16 @@
 //! What a plan is made of.
 
-use foresail_crds::ModelVersionSpec;
 use foresail_crds::model_version::VersionRole;
 use foresail_crds::pipeline::spec::FeatureSetSpec;
 use foresail_crds::pipeline::status::{Action, Decision, Reason, RunRecord, RunState, WorkerError};
-use foresail_crds::worker_config::{ServedVersion, ServingConfig, TrainingRun};
+use foresail_crds::worker_config::{ServedVersion, ServingConfig, TrainingRun, secret};
+use foresail_crds::{ModelVersionSpec, ProviderAccountSpec, Role};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::gate::Verdict;
 use crate::pipeline::observed::Observed;
-use crate::pipeline::validate::ValidatedPipeline;
+use crate::pipeline::validate::{Beside, ValidatedPipeline};
 
 /// What every decision is made from.
 #[derive(Clone, Copy, Debug)]
@@ -173,9 +173,27 @@ pub struct Plan {
     pub feature_sets: Vec<FeatureSetSpec>,
     /// The champion, when no rows can be made for it.
     pub without_rows: Option<u32>,
+    /// What a provider is asked with.
+    pub account: Option<ProviderAccountSpec>,
+    /// The source names an account that cannot be used. Who asks stays as it is: without one it could ask nothing, and what
+    /// was read stands.
+    pub lacks_account: bool,
 }
 
 impl Plan {
+    /// What configurations are made of beside the spec.
+    pub fn beside(&self) -> Beside<'_> {
+        Beside {
+            served: &self.feature_sets,
+            account: self.account.as_ref(),
+        }
+    }
+
+    /// Whether the workload of a role and its configurations are neither made nor changed nor removed.
+    pub fn leaves(&self, role: Role) -> bool {
+        self.lacks_account && role.facts().secrets.contains(&secret::PROVIDER)
+    }
+
     /// Version that serves.
     pub fn champion(&self) -> Option<&ServedVersion> {
         self.serving.champion.as_ref()

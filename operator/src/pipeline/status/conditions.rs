@@ -10,14 +10,15 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+use crate::condition::{Claim, Conditions};
 use crate::pipeline::apply::Applied;
-use crate::pipeline::condition::{Claim, Conditions};
 use crate::pipeline::error::Refused;
 use crate::pipeline::observed::Observed;
 use crate::pipeline::plan::is_retried;
 use crate::pipeline::plan::types::Plan;
 use crate::pipeline::pods;
 use crate::pipeline::resources::Resources;
+use crate::pipeline::status::account;
 use crate::pipeline::status::freshness;
 use crate::pipeline::status::part::{PartState, thousands};
 use crate::pipeline::status::source;
@@ -101,6 +102,15 @@ pub(super) fn all(facts: Facts<'_>, generation: Option<i64>, now: Timestamp) -> 
 }
 
 fn sources(facts: Facts<'_>) -> PartState {
+    if let Some(bad) = account::lacking(facts.pipeline, facts.plan, facts.observed) {
+        return bad;
+    }
+    let mut part = source_and_lake(facts);
+    part.message.push_str(&account::note(facts.observed));
+    part
+}
+
+fn source_and_lake(facts: Facts<'_>) -> PartState {
     let (p, plan, observed) = (facts.pipeline, facts.plan, facts.observed);
     let type_ = names::SOURCES_READY;
     if !plan.prepared {

@@ -74,18 +74,30 @@ fn against_the_clock(
     let allowed = live.stale_after_sessions.unwrap_or(SOURCE_SESSIONS);
     let is_late = |at: &Timestamp| pipeline.sessions_between(sent, at) > allowed as usize;
     // Whoever applies a file of the past wants to learn from it. Only one that was up to date can stop.
-    if live.stale_after_sessions.is_none() && live.made.as_ref().is_some_and(is_late) {
+    // A provider is asked for what is new, so its past is none of that kind.
+    let may_be_past = live.stale_after_sessions.is_none() && pipeline.account.is_none();
+    if may_be_past && live.made.as_ref().is_some_and(is_late) {
         let message =
             format!("{KEEPS_UP}; the source is one of the past, its newest bar is of {newest}");
         return Some(PartState::good(type_, "SourceOfThePast", message));
     }
-    let missing = pipeline.sessions_between(sent, &now);
+    // A bar is missed once it was due.
+    let due = now.checked_sub(live.delay).unwrap_or(now);
+    let missing = pipeline.sessions_between(sent, &due);
     if missing <= allowed as usize {
         return None;
     }
+    let next = match &pipeline.account {
+        Some(account) => {
+            format!(
+                "asking: status.ingest.provider and ProviderAccount {account} say what was answered"
+            )
+        }
+        None => "looking: check who writes the source".to_string(),
+    };
     let message = format!(
         "the newest bar is of {newest}, and {missing} sessions have ended since, of which {allowed} are allowed \
-         (source.staleAfterSessions); ingest goes on looking: check who writes the source"
+         (source.staleAfterSessions); ingest goes on {next}"
     );
     Some(PartState::waiting(type_, "SourceStale", message))
 }
@@ -95,7 +107,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::pipeline::validate::tests::pipeline;
+    use crate::pipeline::validate::tests::{from_provider, pipeline};
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -186,6 +198,38 @@ mod tests {
         let stopped = at_bar("2026-11-13T21:00:00Z");
         assert!(reason(&live(|_| {}), &stopped, "2026-11-19T12:00:00Z").0);
         assert!(!reason(&live(|_| {}), &stopped, "2031-01-01T00:00:00Z").0);
+    }
+
+    #[test]
+    fn a_bar_of_a_provider_is_missed_once_it_was_due() {
+        let from = |delay: &str| {
+            pipeline(|v| {
+                from_provider(v);
+                v["metadata"]["creationTimestamp"] = json!("2026-11-18T12:00:00Z");
+                v["spec"]["source"]["provider"]["delay"] = json!(delay);
+            })
+        };
+        let newest = at_bar("2026-11-25T21:00:00Z");
+        for (delay, last, first) in [
+            ("30m", "2026-12-02T21:29:59Z", "2026-12-02T21:30:00Z"),
+            ("12h", "2026-12-03T08:59:59Z", "2026-12-03T09:00:00Z"),
+        ] {
+            assert_eq!(
+                reason(&from(delay), &newest, last),
+                (true, "KeepingUp".into())
+            );
+            let part = fresh(&from(delay), &newest, at(first));
+            assert_eq!((part.truth, part.reason.as_str()), (false, "SourceStale"));
+            assert!(
+                part.message.contains("4 sessions")
+                    && part.message.contains("ProviderAccount market"),
+                "{}",
+                part.message
+            );
+        }
+        // What ended before the Pipeline was made was expected to go on all the same.
+        let ended = at_bar("2009-12-31T21:00:00Z");
+        assert!(!reason(&from("30m"), &ended, "2026-11-20T12:00:00Z").0);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is said of a source that is read: whether its rows are what the spec describes, and how much of it there is. Pure.
 
 use foresail_crds::pipeline::conditions as names;
-use foresail_crds::pipeline::status::{IngestStatus, SymbolBars};
+use foresail_crds::pipeline::status::{IngestStatus, MissingSymbol, SymbolBars};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType};
 
@@ -22,8 +22,8 @@ const MOVES: usize = 3;
 /// A source that is another one than the spec describes. A person must say which, so it is not waited for.
 pub(super) fn misfit(pipeline: &ValidatedPipeline, ingest: &IngestStatus) -> Option<PartState> {
     let (reason, message) = other_calendar(pipeline, ingest)
-        .or_else(|| rows_refused(ingest))
-        .or_else(|| no_bars(ingest))?;
+        .or_else(|| rows_refused(pipeline, ingest))
+        .or_else(|| no_bars(pipeline, ingest))?;
     let mut part = PartState::waiting(names::SOURCES_READY, reason, message);
     part.stalled = true;
     Some(part)
@@ -54,6 +54,9 @@ pub(super) fn read(pipeline: &ValidatedPipeline, ingest: &IngestStatus) -> PartS
             let (name, reason, why) = (&file.name, &file.reason, &file.message);
             message.push_str(&format!(", the first is {name}: {reason}: {why}"));
         }
+    }
+    if let Some(provider) = &ingest.provider {
+        message.push_str(&not_come(&provider.missing));
     }
     message.push_str(&moves);
     if pipeline.live_source.is_none() {
@@ -118,9 +121,13 @@ fn other_calendar(
     let (declared, fits) = (declared.name(), fits.name());
     let example = ingest.refusals.iter().find(|r| r.reason == "OffSession");
     let example = example.map_or_else(String::new, |r| format!(", for example {}", r.example));
+    let or_correct = match pipeline.account {
+        Some(_) => "",
+        None => ", or correct the file",
+    };
     let message = format!(
         "more than one row in 50 is of a day that is no session of the calendar {declared}{example}; {fits} has these \
-         days: set spec.calendar, or correct the file"
+         days: set spec.calendar{or_correct}"
     );
     Some(("CalendarDoesNotFit", message))
 }
@@ -128,12 +135,19 @@ fn other_calendar(
 /// A source of which more than half of the rows are refused. Refused rows are ordinary (days without a trade, typing errors),
 /// and every source has some; most of them are not what a source has, but what its columns, its dates or its numbers are not:
 /// the spec describes another file.
-fn rows_refused(ingest: &IngestStatus) -> Option<(&'static str, String)> {
+fn rows_refused(
+    pipeline: &ValidatedPipeline,
+    ingest: &IngestStatus,
+) -> Option<(&'static str, String)> {
     if ingest.rows_quarantined <= ingest.rows_read / 2 {
         return None;
     }
+    let next = match pipeline.account {
+        Some(_) => "compare instruments with what the provider has under these symbols",
+        None => "correct source.csv or the file, they are read again",
+    };
     let message = format!(
-        "{} of {} rows are refused{}; correct source.csv or the file, they are read again",
+        "{} of {} rows are refused{}; {next}",
         thousands(ingest.rows_quarantined),
         thousands(ingest.rows_read),
         most_frequent(ingest, "; the most frequent reason is ", ""),
@@ -142,14 +156,18 @@ fn rows_refused(ingest: &IngestStatus) -> Option<(&'static str, String)> {
 }
 
 /// A source that speaks of other instruments, or of no day of the backfill.
-fn no_bars(ingest: &IngestStatus) -> Option<(&'static str, String)> {
+fn no_bars(pipeline: &ValidatedPipeline, ingest: &IngestStatus) -> Option<(&'static str, String)> {
     let symbols = &ingest.symbols;
     if !ingest.source_complete || symbols.is_empty() || symbols.iter().any(|s| s.bars > 0) {
         return None;
     }
     let missing = without_bars(symbols)?;
+    let source = match pipeline.account {
+        Some(_) => "source.provider",
+        None => "source.csv",
+    };
     let message = format!(
-        "the source is read to its end, and there is {missing}; correct instruments, source.csv or source.backfill"
+        "the source is read to its end, and there is {missing}; correct instruments, {source} or source.backfill"
     );
     Some(("NoBars", message))
 }
@@ -181,6 +199,21 @@ pub(super) fn newest_suspicions(ingest: &IngestStatus) -> String {
     sentences.collect::<Vec<_>>().join("; ")
 }
 
+/// Symbols whose newest bar a provider has not given, with its last answer; nothing when all have come.
+fn not_come(missing: &[MissingSymbol]) -> String {
+    let one = |it: &MissingSymbol| {
+        format!(
+            "; newest bar of {}: {}: {}",
+            it.symbol, it.reason, it.message
+        )
+    };
+    let named: String = missing.iter().take(NAMED).map(one).collect();
+    match missing.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named}; and of {more} more"),
+    }
+}
+
 /// `no bar of AAPL (the source has AAPL.US) and TSLA`; `None` when every symbol has one.
 fn without_bars(symbols: &[SymbolBars]) -> Option<String> {
     let empty: Vec<_> = symbols.iter().filter(|s| s.bars == 0).collect();
@@ -200,13 +233,15 @@ fn without_bars(symbols: &[SymbolBars]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use foresail_crds::pipeline::status::{RefusalCount, RefusedFile, SourceFiles, SuspiciousMove};
+    use foresail_crds::pipeline::status::{
+        ProviderState, RefusalCount, RefusedFile, SourceFiles, SuspiciousMove,
+    };
     use foresail_domain::TradingCalendar;
     use serde_json::json;
 
     use super::*;
-    use crate::pipeline::condition::{Claim, Conditions};
-    use crate::pipeline::validate::tests::pipeline;
+    use crate::condition::{Claim, Conditions};
+    use crate::pipeline::validate::tests::{from_provider, pipeline};
 
     fn live() -> ValidatedPipeline {
         pipeline(|v| {
@@ -294,6 +329,34 @@ mod tests {
         );
         seen.source_complete = false;
         assert_eq!(reason(&seen), None, "they may come yet");
+    }
+
+    #[test]
+    fn what_a_provider_was_asked_for_is_told_in_its_own_words() {
+        let p = pipeline(from_provider);
+        let mut seen = ingest();
+        let missing = (0..7).map(|i| MissingSymbol {
+            symbol: format!("S{i}"),
+            reason: "BadSymbol".into(),
+            message: "correct it".into(),
+        });
+        seen.provider = Some(ProviderState {
+            missing: missing.collect(),
+            ..ProviderState::default()
+        });
+        let part = read(&p, &seen);
+        assert_eq!(part.reason, "UpToDate");
+        let said = "; newest bar of S0: BadSymbol: correct it; newest bar of S1";
+        assert!(part.message.contains(said), "{}", part.message);
+        assert!(part.message.contains("; and of 2 more; nothing new since"));
+        seen.symbols = vec![bars("S0", 0, None)];
+        let none = misfit(&p, &seen).unwrap();
+        seen.rows_quarantined = 1_000;
+        let refused = misfit(&p, &seen).unwrap();
+        for part in [none, refused] {
+            assert!(!part.message.contains("csv"), "{}", part.message);
+            assert!(!part.message.contains("file"), "{}", part.message);
+        }
     }
 
     #[test]

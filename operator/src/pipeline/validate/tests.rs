@@ -29,10 +29,15 @@ pub(crate) fn pipeline(change: impl FnOnce(&mut serde_json::Value)) -> Validated
     validate(&object(change), &Installation::default()).unwrap()
 }
 
+/// Daily bars from a provider in place of the file, as they come.
+pub(crate) fn from_provider(v: &mut serde_json::Value) {
+    v["spec"]["source"] = json!({"provider": {"account": "market"}});
+}
+
 #[test]
 fn each_rule_names_its_field() {
     type Change = fn(&mut serde_json::Value);
-    let cases: [(Change, &str); 8] = [
+    let cases: [(Change, &str); 9] = [
         (
             |v| v["spec"]["training"]["schedule"] = json!("0 25 * * *"),
             "training.schedule",
@@ -62,6 +67,13 @@ fn each_rule_names_its_field() {
             "features",
         ),
         (|v| v["spec"]["drift"] = json!({"threshold": "0"}), "drift"),
+        (
+            |v| {
+                from_provider(v);
+                v["spec"]["source"]["provider"]["delay"] = json!("soon");
+            },
+            "provider.delay",
+        ),
     ];
     for (change, field) in cases {
         let invalid = validate(&object(change), &Installation::default()).unwrap_err();
@@ -78,6 +90,42 @@ fn the_hash_of_a_spec_is_the_same_in_every_release() {
     });
     let hashes = [pipeline(|_| {}).model_hash, trained.model_hash];
     assert_eq!(hashes, ["2e5e7b0b", "a464f997"]);
+}
+
+#[test]
+fn a_provider_goes_on_until_the_backfill_ends() {
+    let live = pipeline(from_provider).live_source.unwrap();
+    assert_eq!(live.delay, Duration::from_secs(30 * 60));
+    let ends = pipeline(|v| {
+        from_provider(v);
+        v["spec"]["source"]["backfill"] = json!({"to": "2024-12-31"});
+    });
+    assert!(ends.live_source.is_none());
+}
+
+#[test]
+fn an_account_concerns_ingest_alone() {
+    let account = serde_json::from_value(json!({"provider": "AlphaVantage", "secretName": "key"}));
+    let beside = Beside {
+        account: Some(&account.unwrap()),
+        ..Beside::default()
+    };
+    let p = pipeline(from_provider);
+    for role in Role::ALL {
+        let is_ingest = *role == Role::Ingest;
+        let config = |beside| p.config(*role, beside).name;
+        assert_eq!(
+            config(beside) != config(Beside::default()),
+            is_ingest,
+            "{role}"
+        );
+        let secrets = |beside| p.secrets(*role, beside);
+        assert_eq!(
+            secrets(beside) != secrets(Beside::default()),
+            is_ingest,
+            "{role}"
+        );
+    }
 }
 
 #[test]

@@ -28,6 +28,21 @@ pub fn with_csv() -> Result<Value> {
     Ok(base)
 }
 
+/// The same with a provider of market data, whose bars arrive live.
+pub fn with_provider() -> Result<Value> {
+    let mut base = with_csv()?;
+    let source = base["spec"]["source"]
+        .as_object_mut()
+        .context("no source")?;
+    source.remove("csv");
+    source.remove("replay");
+    source.insert(
+        "provider".into(),
+        json!({"account": "alpha-vantage", "delay": "30m", "poll": "1h"}),
+    );
+    Ok(base)
+}
+
 /// The same with the market simulator.
 pub fn with_simulator() -> Result<Value> {
     let mut base = with_csv()?;
@@ -67,10 +82,14 @@ pub fn with_codes() -> Result<Value> {
 
 /// All of them.
 pub fn all() -> Result<Vec<Case>> {
-    let (csv, simulator) = (with_csv()?, with_simulator()?);
+    let (csv, simulator, provider) = (with_csv()?, with_simulator()?, with_provider()?);
     let mut cases = Vec::new();
     let csv_rows = [sources::rows(), model::rows(), hostile::rows()].concat();
-    for (base, rows) in [(&csv, csv_rows), (&simulator, sources::simulator_rows())] {
+    for (base, rows) in [
+        (&csv, csv_rows),
+        (&simulator, sources::simulator_rows()),
+        (&provider, sources::provider_rows()),
+    ] {
         for (name, edits, says) in rows {
             let mut object = base.clone();
             for (pointer, value) in edits {

@@ -48,6 +48,11 @@ impl DryRun {
         Self::new(cluster, "modelversions")
     }
 
+    /// Accounts with providers.
+    pub fn accounts(cluster: &Cluster) -> Self {
+        Self::new(cluster, "provideraccounts")
+    }
+
     fn new(cluster: &Cluster, plural: &str) -> Self {
         Self {
             cluster: cluster.clone(),

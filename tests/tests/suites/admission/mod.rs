@@ -1,6 +1,7 @@
 //! What the API server refuses, and says why: every rule of the schemas, hostile objects, and the
 //! examples that must pass. Needs the CRDs only; `explained` needs the operator.
 
+mod accounts;
 mod cases;
 mod dry_run;
 mod explained;
@@ -22,11 +23,16 @@ const CRD_LIMIT: usize = 200 * 1024;
 #[tokio::test]
 async fn examples_are_admitted() -> Result<()> {
     on_cluster(async |cluster| {
-        let dry_run = DryRun::pipelines(&cluster);
+        let (pipelines, accounts) = (DryRun::pipelines(&cluster), DryRun::accounts(&cluster));
         let examples = repo::examples()?;
-        ensure!(examples.len() >= 5, "only {examples:?}");
+        ensure!(examples.len() >= 7, "only {examples:?}");
         for example in examples {
             let object = repo::yaml(&example, &repo::nowhere())?;
+            let dry_run = if object["kind"] == "ProviderAccount" {
+                &accounts
+            } else {
+                &pipelines
+            };
             dry_run
                 .create(&object)
                 .await
@@ -68,18 +74,20 @@ async fn minimal_example_is_short_and_filled_with_defaults() -> Result<()> {
 
 #[test]
 fn commented_example_names_every_field() -> Result<()> {
-    let text = repo::text("examples/commented.yaml")?;
-    let missing: Vec<String> = schema::fields("pipelines")?
-        .into_iter()
-        .filter(|field| {
-            let name = field.rsplit('.').next().unwrap_or_default();
-            !text.contains(&format!("{name}:"))
-        })
-        .collect();
-    ensure!(
-        missing.is_empty(),
-        "examples/commented.yaml lacks {missing:?}"
-    );
+    for (example, kind) in [
+        ("examples/commented.yaml", "pipelines"),
+        ("examples/provider/account.yaml", "provideraccounts"),
+    ] {
+        let text = repo::text(example)?;
+        let missing: Vec<String> = schema::fields(kind)?
+            .into_iter()
+            .filter(|field| {
+                let name = field.rsplit('.').next().unwrap_or_default();
+                !text.contains(&format!("{name}:"))
+            })
+            .collect();
+        ensure!(missing.is_empty(), "{example} lacks {missing:?}");
+    }
     Ok(())
 }
 
@@ -125,6 +133,7 @@ fn the_tool_judges_as_the_api_server() -> Result<()> {
     let mut failures = Vec::new();
     let bases = [
         cases::with_csv()?,
+        cases::with_provider()?,
         cases::with_simulator()?,
         cases::with_expression()?,
         cases::with_codes()?,
@@ -133,7 +142,8 @@ fn the_tool_judges_as_the_api_server() -> Result<()> {
     let examples = examples
         .iter()
         .map(|name| repo::yaml(name, &repo::nowhere()));
-    let examples = examples.collect::<Result<Vec<_>>>()?;
+    let mut examples = examples.collect::<Result<Vec<_>>>()?;
+    examples.retain(|object| object["kind"] == "Pipeline");
     for object in bases.iter().chain(&examples) {
         for refusal in foresail_admission::judge(object) {
             failures.push(format!("{}: {refusal}", object["metadata"]["name"]));
@@ -197,6 +207,7 @@ async fn every_bound_of_the_schema_is_enforced() -> Result<()> {
         let dry_run = DryRun::pipelines(&cluster);
         let bases = [
             cases::with_csv()?,
+            cases::with_provider()?,
             cases::with_simulator()?,
             cases::with_expression()?,
         ];
@@ -223,7 +234,7 @@ async fn every_bound_of_the_schema_is_enforced() -> Result<()> {
 
 #[tokio::test]
 async fn crds_are_small_and_every_field_is_explained() -> Result<()> {
-    for kind in ["pipelines", "modelversions"] {
+    for kind in ["pipelines", "modelversions", "provideraccounts"] {
         let size = repo::text(&format!("crds/yaml/{kind}.yaml"))?.len();
         ensure!(size < CRD_LIMIT, "{kind}.yaml has {size} bytes");
     }
@@ -232,7 +243,11 @@ async fn crds_are_small_and_every_field_is_explained() -> Result<()> {
         let document: Value =
             dry_run::get(&cluster, "/openapi/v3/apis/foresail.dev/v1alpha1").await?;
         let schemas = document["components"]["schemas"].clone();
-        for kind in ["Pipeline", "ModelVersion"] {
+        for (kind, least) in [
+            ("Pipeline", 10),
+            ("ModelVersion", 10),
+            ("ProviderAccount", 8),
+        ] {
             let name = format!("dev.foresail.v1alpha1.{kind}");
             let schema = schemas
                 .get(&name)
@@ -243,7 +258,7 @@ async fn crds_are_small_and_every_field_is_explained() -> Result<()> {
                 "{kind}: {root}"
             );
             let (fields, bare) = schema::explained(&schema["properties"]["spec"]);
-            ensure!(fields > 10, "{kind}: only {fields} fields");
+            ensure!(fields > least, "{kind}: only {fields} fields");
             ensure!(bare.is_empty(), "{kind}: fields without a text: {bare:?}");
         }
         Ok(())

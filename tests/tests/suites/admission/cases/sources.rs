@@ -101,6 +101,21 @@ fn lake_rows() -> Vec<Row> {
 }
 
 #[rustfmt::skip]
+pub fn provider_rows() -> Vec<Row> {
+    let csv = json!({"uri": "https://host/daily.csv"});
+    vec![
+        ("a provider beside a file", vec![("/spec/source/csv", csv)], "source must have exactly one of csv, provider and simulator"),
+        ("a replay of what arrives live", vec![("/spec/source/replay", json!({"sessionsPerSecond": "2"}))], "source.replay must not be set when source.provider is used"),
+        ("a provider that is asked each second", vec![("/spec/source/provider/poll", json!("5s"))], "source.provider.poll must be at least 10s"),
+        ("a provider that is asked without end", vec![("/spec/source/provider/poll", json!("0m"))], "source.provider.poll must be at least 10s"),
+        ("a provider without an account", vec![("/spec/source/provider/account", json!(GONE))], "spec.source.provider.account: Required value"),
+        ("an account of another namespace", vec![("/spec/source/provider/namespace", json!("other"))], "unknown field \"spec.source.provider.namespace\""),
+        ("a key in the object", vec![("/spec/source/provider/apiKey", json!("ABC"))], "unknown field \"spec.source.provider.apiKey\""),
+        ("a delay in words", vec![("/spec/source/provider/delay", json!("soon"))], "spec.source.provider.delay"),
+    ]
+}
+
+#[rustfmt::skip]
 pub fn simulator_rows() -> Vec<Row> {
     vec![
         ("a negative seed", vec![("/spec/source/simulator/seed", json!(-1))], "spec.source.simulator.seed"),

@@ -1,0 +1,123 @@
+//! What the Pipelines of an account ask for every day. Pure.
+
+use std::time::Duration;
+
+use foresail_crds::{Pipeline, ProviderAccount, ProviderName};
+use foresail_quota::LivePlan;
+use foresail_quota::plan::{Load, requests_per_day};
+use kube::ResourceExt;
+
+use super::title;
+
+/// Length of a bar, as Pipelines have it.
+const INTERVAL: &str = "1d";
+
+/// What each Pipeline that names the account asks while all goes well, by name. One that is suspended, is being deleted or
+/// has an end asks for no new bar, and history is read with what is left.
+pub fn of<'a>(
+    account: &ProviderAccount,
+    pipelines: impl Iterator<Item = &'a Pipeline>,
+) -> Vec<Load> {
+    let name = account.name_any();
+    let mut loads: Vec<Load> = pipelines
+        .filter(|pipeline| pipeline.metadata.deletion_timestamp.is_none())
+        .filter_map(|pipeline| load(pipeline, &name, account.spec.provider))
+        .collect();
+    loads.sort_by(|a, b| a.pipeline.cmp(&b.pipeline));
+    loads
+}
+
+fn load(pipeline: &Pipeline, account: &str, provider: ProviderName) -> Option<Load> {
+    let spec = &pipeline.spec;
+    let source = spec.source.provider.as_ref()?;
+    let asks = source.account == account && !spec.suspend && spec.source.backfill.to.is_none();
+    let symbols = spec.instruments.iter().map(|i| i.symbol.to_string());
+    asks.then(|| Load {
+        pipeline: title(pipeline),
+        symbols: symbols.collect(),
+        interval: INTERVAL.into(),
+        poll: source.poll.as_duration().unwrap_or_default(),
+        // One poll behind each session: a daily bar is there then.
+        open: Duration::ZERO,
+        per_poll: 1,
+        per_session: match provider {
+            // Splits and dividends.
+            ProviderName::AlphaVantage => 2,
+            // Once more, for the splits of the sessions before.
+            ProviderName::Yahoo => 1,
+        },
+    })
+}
+
+/// The requests to set aside for each of them.
+pub fn plans(loads: &[Load]) -> Vec<LivePlan> {
+    let plan = |load: &Load| LivePlan {
+        pipeline: load.pipeline.clone(),
+        requests: requests_per_day(load),
+    };
+    loads.iter().map(plan).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::pipeline::{from_provider, object};
+
+    fn provider_pipeline(change: impl FnOnce(&mut Value)) -> Pipeline {
+        object(|v| {
+            from_provider(v);
+            change(v);
+        })
+    }
+
+    fn account(provider: &str) -> ProviderAccount {
+        serde_json::from_value(json!({
+            "apiVersion": "foresail.dev/v1alpha1", "kind": "ProviderAccount",
+            "metadata": {"name": "market", "namespace": "n"},
+            "spec": {"provider": provider, "secretName": "key"}
+        }))
+        .unwrap()
+    }
+
+    fn requests(provider: &str, change: impl FnOnce(&mut Value)) -> Vec<u32> {
+        let pipeline = provider_pipeline(change);
+        let loads = of(&account(provider), std::iter::once(&pipeline));
+        plans(&loads).iter().map(|plan| plan.requests).collect()
+    }
+
+    #[test]
+    fn a_session_costs_what_the_provider_is_asked_per_symbol() {
+        let two = |v: &mut Value| {
+            v["spec"]["instruments"] = json!([{"symbol": "AAPL"}, {"symbol": "MSFT"}]);
+        };
+        assert_eq!(requests("AlphaVantage", two), [6]);
+        assert_eq!(requests("Yahoo", two), [4]);
+    }
+
+    #[test]
+    fn who_asks_for_no_new_bar_has_no_plan() {
+        type Change = fn(&mut Value);
+        let without: [Change; 4] = [
+            |v| v["spec"]["suspend"] = json!(true),
+            |v| v["spec"]["source"]["backfill"] = json!({"to": "2024-12-31"}),
+            |v| v["spec"]["source"]["provider"]["account"] = json!("another"),
+            |v| v["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z"),
+        ];
+        for change in without {
+            assert_eq!(requests("Yahoo", change), [0; 0]);
+        }
+    }
+
+    #[test]
+    fn plans_are_in_the_order_of_names() {
+        let named = |name: &str| provider_pipeline(|v| v["metadata"]["name"] = json!(name));
+        let pipelines = ["c", "a", "b"].map(named);
+        let names: Vec<String> = of(&account("Yahoo"), pipelines.iter())
+            .into_iter()
+            .map(|load| load.pipeline)
+            .collect();
+        assert_eq!(names, ["n/a", "n/b", "n/c"]);
+    }
+}

@@ -1,0 +1,58 @@
+//! What pods are given of a Pipeline: configurations and Secrets by role. Not all of it is in the spec.
+
+use std::collections::BTreeMap;
+
+use foresail_crds::pipeline::spec::FeatureSetSpec;
+use foresail_crds::worker_config::{
+    ConfigDocument, IngestConfig, RoleConfig, StreamConfig, secret,
+};
+use foresail_crds::{ProviderAccountSpec, Role};
+
+use super::ValidatedPipeline;
+
+/// What configurations are made of beside the spec.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside<'a> {
+    /// Feature sets of versions that rows are made of too, whatever is declared.
+    pub served: &'a [FeatureSetSpec],
+    /// The account that the source names.
+    pub account: Option<&'a ProviderAccountSpec>,
+}
+
+impl ValidatedPipeline {
+    /// What a role's pods mount.
+    pub fn config(&self, role: Role, beside: Beside<'_>) -> ConfigDocument {
+        match (role, beside.account) {
+            (Role::Stream, _) => {
+                let config =
+                    StreamConfig::new(self.name.clone(), &self.spec).serving(beside.served);
+                ConfigDocument::new(role.name(), &self.name, &config)
+            }
+            (Role::Ingest, Some(account)) => {
+                let config = IngestConfig::new(self.name.clone(), &self.spec);
+                let config = config.installed(&self.installation).with_account(account);
+                ConfigDocument::new(role.name(), &self.name, &config)
+            }
+            _ => role.config(&self.name, &self.spec, &self.installation),
+        }
+    }
+
+    /// Secrets that a role needs, by outside system, as named; the operator never reads them.
+    pub fn secrets(&self, role: Role, beside: Beside<'_>) -> BTreeMap<&'static str, String> {
+        let spec = &self.spec;
+        let csv = spec.source.csv.as_ref();
+        let redis = spec.serving.cache.redis.as_ref();
+        let key = beside.account.and_then(|a| a.secret_name.clone());
+        [
+            (secret::LAKE, Some(spec.lake.secret_name.clone())),
+            (secret::SOURCE, csv.and_then(|c| c.secret_name.clone())),
+            (secret::PROVIDER, key),
+            (secret::KAFKA, spec.kafka.secret_name.clone()),
+            (secret::REDIS, redis.and_then(|r| r.secret_name.clone())),
+        ]
+        .into_iter()
+        .filter(|(system, _)| role.facts().secrets.contains(system))
+        .filter_map(|(system, name)| Some((system, name?)))
+        .collect()
+    }
+}
