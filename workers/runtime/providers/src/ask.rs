@@ -33,7 +33,7 @@ pub struct Provider {
     account: Account,
     client: Client,
     metrics: Metrics,
-    name: &'static str,
+    kind: foresail_providers::Provider,
     /// A grant that was not used up, for each purpose: one holds requests for all who wait.
     purses: [Mutex<Option<Granted>>; 3],
     /// How many wait for requests of each purpose.
@@ -76,15 +76,15 @@ impl Provider {
             account: Account::new(terms, store, (effects, metrics.clone()), shutdown),
             client,
             metrics,
-            name: endpoint::provider(spec.provider).name(),
+            kind: endpoint::provider(spec.provider),
             purses: Default::default(),
             waiting: Default::default(),
         }
     }
 
-    /// Its name in bars.
-    pub fn name(&self) -> &'static str {
-        self.name
+    /// Who it is.
+    pub fn kind(&self) -> foresail_providers::Provider {
+        self.kind
     }
 
     /// How much of a series the key may read, as far as the ledger knows.
