@@ -113,7 +113,7 @@ async fn run(args: Args) -> Result<(), RoleError> {
     };
     match start.role {
         Role::Prepare => start.alone(prepare::run).await,
-        Role::Ingest => start.following(foresail_ingest::run).await,
+        Role::Ingest => start.reaching(foresail_ingest::run).await,
         Role::Lake => start.alone(foresail_lake::run).await,
         Role::Stream => start.alone(foresail_stream::run).await,
         Role::Predict => start.following(foresail_predict::run).await,
@@ -155,6 +155,20 @@ impl Start {
         S: RoleStatus,
         F: Future<Output = Result<(), RoleError>>,
     {
+        self.reaching(|context, serving, _| run(context, serving))
+            .await
+    }
+
+    /// Runs a role that also uses the Kubernetes API itself.
+    async fn reaching<C, S, F>(
+        self,
+        run: impl FnOnce(RoleContext<C, S>, watch::Receiver<ServingConfig>, Api) -> F,
+    ) -> Result<(), RoleError>
+    where
+        C: RoleConfig,
+        S: RoleStatus,
+        F: Future<Output = Result<(), RoleError>>,
+    {
         let config: C = config::load(&self.config)?;
         let span = role_span(config.pipeline(), self.role);
         let started = async {
@@ -168,7 +182,8 @@ impl Start {
             } else {
                 watch::channel(ServingConfig::default()).1
             };
-            run(self.context(config, api, span.clone()), serving).await
+            let context = self.context(config, api.clone(), span.clone());
+            run(context, serving, api).await
         };
         started.instrument(span.clone()).await
     }

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use foresail_bars::{Checker, Coverage, RawRow, RowOutcome, UNFINISHED};
 use foresail_crds::names::Topics;
-use foresail_crds::pipeline::status::{IngestStatus, SymbolBars};
-use foresail_crds::records::SourceState;
-use foresail_crds::role_error::presentable;
+use foresail_crds::pipeline::status::IngestStatus;
+use foresail_crds::records::{Refusal, SourceState};
 use foresail_runtime_base::RoleError;
 use foresail_runtime_kafka::Record;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -16,7 +15,7 @@ use crate::overlap::Overlap;
 use crate::reading::{Start, Trail};
 use crate::records::{self, Target};
 use crate::refusals::Refusals;
-use crate::told::Told;
+use crate::told::{Told, symbols};
 
 /// Most rows in one transaction, those that leave no record included.
 const ROWS: usize = 10_000;
@@ -24,10 +23,6 @@ const ROWS: usize = 10_000;
 const RECORDS: usize = 500;
 /// Bytes of records after which a transaction is full: what is refused may be long.
 const BYTES: usize = 1 << 20;
-
-/// Most symbols in status, and the longest one.
-const MOST_SYMBOLS: usize = 64;
-const LONGEST_SYMBOL: usize = 64;
 
 /// What is known at a row: the checks so far, and where news begins.
 pub(crate) struct Progress {
@@ -44,6 +39,19 @@ pub(crate) struct Progress {
     /// Wall time of the newest record.
     last_news: Option<i64>,
     told: Told,
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// A bar.
+    Sent,
+    /// A record of the quarantine.
+    Refused,
+    /// Of a session that was sent before.
+    Unchanged,
+    /// Not part of the Pipeline.
+    OutOfScope,
 }
 
 /// Rows of one transaction.
@@ -145,7 +153,7 @@ impl Progress {
         batch: &mut Batch,
         (topics, written): (&Topics, i64),
         now: i64,
-    ) -> Result<(), RoleError> {
+    ) -> Result<Taken, RoleError> {
         self.trail.push(row);
         batch.rows += 1;
         let (fresh, known) = (self.is_fresh(row), self.is_known(row));
@@ -168,7 +176,7 @@ impl Progress {
             }
             RowOutcome::OutOfScope => {
                 batch.out_of_scope += u64::from(fresh);
-                return Ok(());
+                return Ok(Taken::OutOfScope);
             }
         }
         if fresh || self.start.counted.is_none() {
@@ -180,21 +188,56 @@ impl Progress {
         }
         batch.unchanged += u64::from(fresh && known);
         if !fresh || known {
-            return Ok(());
+            return Ok(Taken::Unchanged);
         }
         let target = Target { topics, written };
-        let record = match outcome {
-            RowOutcome::Bar(bar, _) => records::bar(&target, row, &bar)?,
+        let (record, taken) = match outcome {
+            RowOutcome::Bar(bar, _) => (records::bar(&target, row, &bar)?, Taken::Sent),
             RowOutcome::Refused(refusal) => {
-                records::refused(&target, row, refusal, self.provider, now)?
+                let record = records::refused(&target, row, refusal, self.provider, now)?;
+                (record, Taken::Refused)
             }
-            RowOutcome::OutOfScope => return Ok(()),
+            RowOutcome::OutOfScope => return Ok(Taken::OutOfScope),
         };
+        self.enter_record(record, batch, now);
+        Ok(taken)
+    }
+
+    /// Counts a row that was taken before and has not changed.
+    pub(crate) fn repeat(&mut self, batch: &mut Batch) {
+        batch.rows += 1;
+        batch.unchanged += 1;
+        self.state.rows_read += 1;
+        self.state.rows_unchanged += 1;
+    }
+
+    /// Sends what is no row at all to the quarantine; `now` is wall time in milliseconds UTC.
+    ///
+    /// # Errors
+    /// Internal error `Encoding`.
+    pub(crate) fn refuse(
+        &mut self,
+        (row, refusal): (&RawRow, Refusal),
+        batch: &mut Batch,
+        (topics, written): (&Topics, i64),
+        now: i64,
+    ) -> Result<(), RoleError> {
+        self.trail.push(row);
+        batch.rows += 1;
+        self.refusals.add(row, &refusal, None);
+        self.state.rows_read += 1;
+        self.state.rows_quarantined += 1;
+        let target = Target { topics, written };
+        let record = records::refused(&target, row, refusal, self.provider, now)?;
+        self.enter_record(record, batch, now);
+        Ok(())
+    }
+
+    fn enter_record(&mut self, record: Record, batch: &mut Batch, now: i64) {
         batch.bytes += record.value.len();
         batch.records.push(record);
         self.last_news = Some(now);
         batch.last = Some((self.state.clone(), self.trail.clone()));
-        Ok(())
     }
 
     fn count(&mut self, outcome: &RowOutcome, known: bool) {
@@ -244,21 +287,6 @@ fn is_unfinished(outcome: &RowOutcome) -> bool {
 
 fn time(ms: i64) -> Option<Time> {
     jiff::Timestamp::from_millisecond(ms).ok().map(Time)
-}
-
-/// Those with the fewest bars first.
-fn symbols(coverage: &Coverage) -> Vec<SymbolBars> {
-    let mut counts: Vec<_> = coverage.bars().iter().collect();
-    counts.sort_by_key(|(_, bars)| **bars);
-    let count = |(symbol, bars): (&String, &u64)| SymbolBars {
-        symbol: symbol.clone(),
-        bars: *bars,
-        nearest: (*bars == 0)
-            .then(|| coverage.meant_by(symbol))
-            .flatten()
-            .map(|nearest| presentable(nearest, LONGEST_SYMBOL)),
-    };
-    counts.into_iter().take(MOST_SYMBOLS).map(count).collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use foresail_runtime_base::metrics::{Counter, Labelled, Registry};
 
+#[derive(Clone)]
 pub(crate) struct Metrics {
     /// Source rows committed, by outcome: `sent`, `quarantined`, `unchanged` or `out_of_scope`.
     pub rows: Labelled<Counter, 1>,

@@ -2,14 +2,17 @@
 
 use std::collections::VecDeque;
 
-use foresail_bars::Notes;
-use foresail_crds::pipeline::status::{IngestStatus, SuspiciousMove};
+use foresail_bars::{Coverage, Notes};
+use foresail_crds::pipeline::status::{IngestStatus, SuspiciousMove, SymbolBars};
 use foresail_crds::role_error::presentable;
 
 /// Most moves in status.
 const MOST: usize = 8;
 /// Longest sentence about one, as the schema of status has it.
 const LONGEST: usize = 256;
+/// Most symbols in status, and the longest one.
+const MOST_SYMBOLS: usize = 64;
+const LONGEST_SYMBOL: usize = 64;
 
 /// Suspicious moves, and bars whose prices were clamped.
 #[derive(Clone, Debug, Default)]
@@ -46,4 +49,19 @@ impl Told {
         status.suspicions = self.newest.iter().cloned().collect();
         status.clamped_bars = self.clamped;
     }
+}
+
+/// Bars of declared symbols, those with the fewest first.
+pub(crate) fn symbols(coverage: &Coverage) -> Vec<SymbolBars> {
+    let mut counts: Vec<_> = coverage.bars().iter().collect();
+    counts.sort_by_key(|(_, bars)| **bars);
+    let count = |(symbol, bars): (&String, &u64)| SymbolBars {
+        symbol: symbol.clone(),
+        bars: *bars,
+        nearest: (*bars == 0)
+            .then(|| coverage.meant_by(symbol))
+            .flatten()
+            .map(|nearest| presentable(nearest, LONGEST_SYMBOL)),
+    };
+    counts.into_iter().take(MOST_SYMBOLS).map(count).collect()
 }

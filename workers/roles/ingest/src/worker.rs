@@ -1,17 +1,15 @@
 //! The IO loop: open (fetch, fence, find the position), then batches of rows, one transaction each, then look for a
 //! changed file. Any failure ends the connection; the next one finds its position again in what was committed.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use foresail_bars::{Checker, RawRow, date_of};
-use foresail_crds::Role;
-use foresail_crds::names::Topics;
 use foresail_crds::pipeline::status::IngestStatus;
 use foresail_crds::worker_config::{IngestConfig, ServingConfig};
 use foresail_runtime_base::{
     Connecting, RoleContext, RoleError, Supervised, clock, spawn_blocking, supervise,
 };
-use foresail_runtime_kafka::{Settings, TransactionalProducer, end_offset_sum};
+use foresail_runtime_cluster::Api;
 use jiff::civil::Date;
 use tokio::sync::watch;
 
@@ -19,25 +17,27 @@ use crate::batch::{Batch, Progress};
 use crate::marks::Marks;
 use crate::metrics::Metrics;
 use crate::pace::Pace;
-use crate::position;
+use crate::provider::Polling;
 use crate::reading::{self, Trail};
 use crate::sessions;
+use crate::sink::{CHECK_TOPIC_EVERY, Sink};
 use crate::source::{Rows, Source};
 
-/// How often an open connection makes sure that its topic is still the same one.
-const CHECK_TOPIC_EVERY: Duration = Duration::from_secs(30);
-
-/// Runs until shutdown, also after the source is exhausted.
+/// Runs until shutdown, also after the source is exhausted. Through `api` the requests to a provider are entered in the
+/// ledger of its account; no other source needs it.
 ///
 /// # Errors
 /// The admin port in use. Everything else is reported in status and waited out.
 pub async fn run(
     context: RoleContext<IngestConfig, IngestStatus>,
     serving: watch::Receiver<ServingConfig>,
+    api: Api,
 ) -> Result<(), RoleError> {
+    let provider = context.config.source.provider.as_ref();
+    let polling = provider.map(|source| Polling::new(source, api));
     let worker = Worker {
-        topics: context.config.topics(),
         metrics: Metrics::new(&context.registry),
+        polling,
         serving,
         context,
     };
@@ -46,22 +46,18 @@ pub async fn run(
 
 struct Worker {
     context: RoleContext<IngestConfig, IngestStatus>,
-    topics: Topics,
     serving: watch::Receiver<ServingConfig>,
     metrics: Metrics,
+    /// When the source is a provider of market data.
+    polling: Option<Polling>,
 }
 
 /// An open connection: source, position and producer.
 struct Connection {
-    producer: TransactionalProducer,
+    sink: Sink,
     source: Source,
     rows: Rows,
     progress: Progress,
-    settings: Settings,
-    /// Offsets the bars topic has given out, as far as this connection knows.
-    written: i64,
-    /// When the topic was last checked.
-    checked: Instant,
     /// Something was written, or there is nothing to write: an error from before is over.
     proved: bool,
     backfill_complete: bool,
@@ -74,6 +70,11 @@ impl Supervised for Worker {
     type Status = IngestStatus;
 
     async fn run_connected(&self, connecting: &Connecting<'_>) -> Result<(), RoleError> {
+        if let Some(polling) = &self.polling {
+            return polling
+                .run(&self.context, &self.metrics, connecting)
+                .await;
+        }
         let mut connection = self.open().await?;
         connecting.ready();
         self.backfill(&mut connection, connecting).await?;
@@ -103,7 +104,7 @@ impl Worker {
                 () = tokio::time::sleep(wait) => {}
                 () = self.context.shutdown.cancelled() => return Ok(()),
             }
-            self.check_topic(connection).await?;
+            connection.sink.check_topic().await?;
             if connection.progress.has_ended(clock::now_ms()) {
                 tracing::info!("a session has ended of which the source had an unfinished bar");
                 return Ok(());
@@ -125,27 +126,11 @@ impl Worker {
         Ok(())
     }
 
-    /// Makes sure, from time to time, that the topic still holds what was sent.
-    async fn check_topic(&self, connection: &mut Connection) -> Result<(), RoleError> {
-        if connection.checked.elapsed() < CHECK_TOPIC_EVERY {
-            return Ok(());
-        }
-        connection.checked = Instant::now();
-        let written = end_offset_sum(&connection.settings, &self.topics.bars).await?;
-        position::check_same_topic(&self.topics.bars, written, connection.written)?;
-        connection.written = written;
-        Ok(())
-    }
-
     async fn open(&self) -> Result<Connection, RoleError> {
         let config = &self.context.config;
-        let settings = Settings::new(&config.kafka, &self.context.outside)?;
         let source = Source::open(config, &self.context.outside).await?;
         let rows = source.rows(config)?;
-        let identity = config.pipeline.kafka_identity(Role::Ingest);
-        // First fence off older instances: what is read after it can no longer change.
-        let producer = TransactionalProducer::open(&settings, &identity).await?;
-        let position = position::read(&settings, &self.topics).await?;
+        let (sink, position) = Sink::open(config, &self.context.outside, &self.metrics).await?;
         let written = position.written;
         let mut compared = source.rows(config)?;
         let trail = Trail::new(config);
@@ -162,7 +147,7 @@ impl Worker {
         let (reading, next) = (start.reading, start.next);
         let marks = match reading {
             0 => Marks::default(),
-            _ => position::marks(&settings, &self.topics, &config.symbols()).await?,
+            _ => sink.marks(&config.symbols()).await?,
         };
         sessions::check(state.as_ref(), &marks, &config.calendar)?;
         let provider = source.provider();
@@ -171,13 +156,10 @@ impl Worker {
         let to = config.source.backfill.to.as_deref();
         let to = to.filter(|_| config.source.replay.is_some());
         Ok(Connection {
-            producer,
+            sink,
             source,
             rows,
             progress: Progress::new(checker, Trail::new(config), (start, marks), provider),
-            settings,
-            written,
-            checked: Instant::now(),
             proved: false,
             backfill_complete: false,
             source_complete: false,
@@ -262,7 +244,7 @@ impl Worker {
     fn batch(&self, connection: &mut Connection) -> Result<(Batch, bool), RoleError> {
         let mut batch = Batch::default();
         let limit = connection.backfill_to;
-        let target = (&self.topics, connection.written);
+        let target = connection.sink.target();
         while let Some(row) = connection.rows.next_if(|row| within(row, limit))? {
             let now = clock::now_ms();
             connection.progress.enter(connection.rows.file());
@@ -277,24 +259,13 @@ impl Worker {
     async fn commit(
         &self,
         connection: &mut Connection,
-        mut batch: Batch,
+        batch: Batch,
         connecting: &Connecting<'_>,
     ) -> Result<(), RoleError> {
-        batch.close()?;
-        let is_bar = |topic: &String| *topic == self.topics.bars;
-        let bars = batch.records.iter().filter(|r| is_bar(&r.topic)).count() as u64;
-        let refused = batch.records.len() as u64 - bars;
-        connection.producer.commit(batch.records).await?;
-        connection.written += i64::try_from(bars).unwrap_or(i64::MAX);
-        let rows = &self.metrics.rows;
-        rows.with(["sent"]).inc_by(bars);
-        rows.with(["quarantined"]).inc_by(refused);
-        rows.with(["unchanged"]).inc_by(batch.unchanged);
-        rows.with(["out_of_scope"]).inc_by(batch.out_of_scope);
-        if bars + refused > 0 {
+        if connection.sink.commit(batch).await? {
             self.prove(connection, connecting);
         }
-        self.check_topic(connection).await
+        connection.sink.check_topic().await
     }
 
     /// Work has succeeded: an error from before is over, and the next failure is the first one.

@@ -49,6 +49,20 @@ const CLOSED_V6: [(Ipv6Net, &str); 7] = [
 ];
 const GLOBAL_UNICAST: Ipv6Net = v6(0x2000, 0, 3);
 
+/// Networks of a cluster and of one machine. Link-local addresses are not among them: clouds hand out credentials there.
+const INSIDE_V4: [Ipv4Net; 6] = [
+    v4(127, 0, 0, 8),
+    v4(10, 0, 0, 8),
+    v4(172, 16, 0, 12),
+    v4(192, 168, 0, 16),
+    v4(100, 64, 0, 10),
+    v4(198, 18, 0, 15),
+];
+const INSIDE_V6: [Ipv6Net; 2] = [
+    v6(0xfc00, 0, 7),
+    Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128),
+];
+
 /// The public internet, and the networks that the administrator allows beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddressRule {
@@ -64,6 +78,14 @@ impl AddressRule {
         let parsed: Result<_, String> = networks.iter().map(|text| network(text)).collect();
         let allowed = parsed.map_err(|message| RoleError::internal("BadNetwork", message))?;
         Ok(Self { allowed })
+    }
+
+    /// A rule for hosts that the administrator allows one by one: they may be in the cluster or on this machine, too.
+    pub fn of_named_hosts() -> Self {
+        let inside = INSIDE_V4.map(IpNet::V4).into_iter();
+        Self {
+            allowed: inside.chain(INSIDE_V6.map(IpNet::V6)).collect(),
+        }
     }
 
     /// What kind of address this is, when it may not be connected to. An IPv4 address inside an IPv6 address is
@@ -296,6 +318,22 @@ mod tests {
         }
         for bad in ["", "10.0.0.0", "10.0.0.0/33", "example.com/8", "10/8"] {
             assert!(network(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_named_host_may_be_inside_and_never_link_local() {
+        let rule = AddressRule::of_named_hosts();
+        for address in ["127.0.0.1", "10.96.0.10", "::1", "fd00::5", "8.8.8.8"] {
+            assert_eq!(refused(&rule, address), None, "{address}");
+        }
+        for address in [
+            "169.254.169.254",
+            "::ffff:169.254.169.254",
+            "fe80::1",
+            "0.0.0.0",
+        ] {
+            assert!(refused(&rule, address).is_some(), "{address}");
         }
     }
 

@@ -1,12 +1,15 @@
-//! Files on HTTP servers that a Pipeline names. The address connected to is judged (public, or allowed by the administrator),
-//! also after a redirect; the token goes only to the hosts of its Secret; no message holds what a URL hides. Called by
-//! ingest to read a source and by prepare to see that it can be read.
+//! Files on HTTP servers that a Pipeline names, and answers of servers that are asked one thing. The address connected to is
+//! judged (public, or allowed by the administrator), also after a redirect; the token goes only to the hosts of its Secret;
+//! no message holds what a URL hides. Called by ingest to read a source, by prepare to see that it can be read, and by
+//! `runtime-providers`.
 
 mod client;
+mod exchange;
 mod redirect;
 mod resolver;
 
 pub use client::{Answer, Client};
+pub use exchange::{Exchange, Manner, Reply, Unanswered};
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,19 @@
+//! A provider of market data as the source. It is not a sequence of rows that reads the same every time, so there is a cursor
+//! for each symbol instead of a position: its newest bar that was sent. Every row of an answer still passes the one checker
+//! and counts as read, sent, quarantined or unchanged.
+//!
+//! `timetable` says which bars are expected, `wanted` what must be asked for them, `traded` what the answers are as rows;
+//! these are pure. `round` asks for all symbols that are due, `run` sends what came and waits for the next time.
+
+mod entry;
+mod harvest;
+mod round;
+mod run;
+mod timetable;
+mod traded;
+mod wanted;
+
+pub(crate) use run::Polling;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,343 @@
+//! The IO loop of a provider: a round of questions, one transaction after another of what came, and the wait until something is
+//! expected again. Any failure ends the connection; the next one reads from the topic how far each symbol was sent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use foresail_bars::Checker;
+use foresail_crds::pipeline::spec::ProviderSource;
+use foresail_crds::pipeline::status::{IngestStatus, MissingSymbol, ProviderState};
+use foresail_crds::role_error::presentable;
+use foresail_crds::worker_config::IngestConfig;
+use foresail_domain::Symbol;
+use foresail_runtime_base::{Connecting, RoleContext, RoleError, clock};
+use foresail_runtime_cluster::Api;
+use foresail_runtime_providers::{Client, Kubernetes, Provider, Stopped};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use tokio::sync::{Mutex, OnceCell};
+
+use super::entry::Entry;
+use super::harvest::Harvest;
+use super::round;
+use super::timetable::{Timetable, timestamp};
+use super::wanted::Source;
+use crate::batch::Progress;
+use crate::marks::Marks;
+use crate::metrics::Metrics;
+use crate::position::Position;
+use crate::reading::{Start, Trail};
+use crate::sessions;
+use crate::sink::{CHECK_TOPIC_EVERY, Sink};
+
+type Context = RoleContext<IngestConfig, IngestStatus>;
+
+/// Longest time without a look at what is due, milliseconds: clocks are set, and Secrets change.
+const LONGEST_WAIT: i64 = 60 * 60 * 1000;
+/// Shortest time between two rounds.
+const SHORTEST_WAIT: i64 = 1_000;
+/// Most that chance adds to a wait.
+const JITTER: i64 = 5_000;
+/// Most symbols in status, and the longest texts there.
+const MOST_MISSING: usize = 16;
+const LONGEST_REASON: usize = 64;
+const LONGEST_MESSAGE: usize = 256;
+
+/// A provider as the source, as long as the process runs.
+pub(crate) struct Polling {
+    source: ProviderSource,
+    api: Api,
+    /// Made once: what it has seen of the ledger decides when it may ask.
+    provider: OnceCell<Provider>,
+    entries: Mutex<Vec<Entry>>,
+}
+
+/// An open connection.
+struct Live<'a> {
+    context: &'a Context,
+    provider: &'a Provider,
+    timetable: &'a Timetable,
+    entries: &'a mut Vec<Entry>,
+    sink: Sink,
+    progress: Progress,
+    /// Position of the next row in this reading.
+    next: u64,
+    state: ProviderState,
+}
+
+impl Polling {
+    pub(crate) fn new(source: &ProviderSource, api: Api) -> Self {
+        Self {
+            source: source.clone(),
+            api,
+            provider: OnceCell::new(),
+            entries: Mutex::default(),
+        }
+    }
+
+    /// Asks until shutdown.
+    ///
+    /// # Errors
+    /// Those of Kafka and of the configuration. What the provider does is reported and waited out.
+    pub(crate) async fn run(
+        &self,
+        context: &Context,
+        metrics: &Metrics,
+        connecting: &Connecting<'_>,
+    ) -> Result<(), RoleError> {
+        let config = &context.config;
+        let timetable = Timetable::new(config, &self.source)?;
+        let open = || async { open(&self.source, &self.api, context) };
+        let provider = self.provider.get_or_try_init(open).await?;
+        let symbols = config.symbols();
+        let (sink, position) = Sink::open(config, &context.outside, metrics).await?;
+        let marks = sink.marks(&symbols).await?;
+        sessions::check(position.state.as_ref(), &marks, &config.calendar)?;
+        let mut entries = self.entries.lock().await;
+        reopen(&mut entries, &symbols, &marks)?;
+        let name = provider.kind().name();
+        let start = start(&position);
+        tracing::info!(
+            reading = start.reading,
+            provider = name,
+            account = self.source.account,
+            "source open"
+        );
+        let checker = Checker::new(config, name)?;
+        let progress = Progress::new(checker, Trail::new(config), (start, marks), name);
+        connecting.ready();
+        let mut live = Live {
+            context,
+            provider,
+            timetable: &timetable,
+            entries: &mut entries,
+            sink,
+            progress,
+            next: 0,
+            state: ProviderState::default(),
+        };
+        while !context.shutdown.is_cancelled() {
+            let stopped = live.round().await?;
+            if stopped.is_none() {
+                connecting.succeeded();
+            }
+            live.rest(stopped.as_ref()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The provider that the source names, through its account.
+fn open(source: &ProviderSource, api: &Api, context: &Context) -> Result<Provider, RoleError> {
+    let config = &context.config;
+    let spec = config.account.as_ref().ok_or_else(|| {
+        let message = format!(
+            "the ProviderAccount {} is not in the configuration of ingest; make it",
+            source.account
+        );
+        RoleError::user("AccountMissing", message)
+    })?;
+    let outside = &context.outside;
+    let client = Client::new(spec, &config.allowed_provider_hosts, &outside.secrets)?;
+    let pipeline = &config.pipeline;
+    let store = Kubernetes::new(api.clone(), &pipeline.namespace, &source.account)?;
+    Ok(Provider::new(
+        spec,
+        (&source.account, &pipeline.to_string()),
+        (client, Arc::new(store)),
+        (outside, &context.registry),
+        context.shutdown.clone(),
+    ))
+}
+
+/// Every connection is another reading, which goes on counting where the last record of before ends.
+fn start(position: &Position) -> Start {
+    let before = position.state.as_ref().map(|state| state.reading);
+    // A release that left no state counted as the first reading.
+    let before = before.or((position.next > 0).then_some(0));
+    Start {
+        reading: before.map_or(0, |reading| reading + 1),
+        next: 0,
+        counted: Some(position.state.clone().unwrap_or_default()),
+        last_news: position.last_news,
+    }
+}
+
+fn reopen(entries: &mut Vec<Entry>, symbols: &[String], marks: &Marks) -> Result<(), RoleError> {
+    if entries.is_empty() {
+        for symbol in symbols {
+            let symbol = Symbol::new(symbol.as_str());
+            let symbol = symbol.map_err(|e| RoleError::user("BadSymbol", e.to_string()))?;
+            entries.push(Entry::new(symbol));
+        }
+    }
+    for entry in entries {
+        entry.reopen(marks.0.get(&*entry.symbol).copied());
+    }
+    Ok(())
+}
+
+impl Live<'_> {
+    /// Asks for what is due and sends it. Says why not all of it could be asked.
+    async fn round(&mut self) -> Result<Option<Stopped>, RoleError> {
+        let now = clock::now_ms();
+        let mut due = self.take_due(now);
+        if due.is_empty() {
+            self.publish(None, now);
+            return Ok(None);
+        }
+        // New bars first, and of those who wait the one that waits longest.
+        due.sort_by_key(|(_, entry)| (entry.mark.is_none(), entry.attempted));
+        let (places, due): (Vec<usize>, Vec<Entry>) = due.into_iter().unzip();
+        let (due, outcome) = match self.provider.level().await {
+            Ok(level) => {
+                let provider = self.provider.kind();
+                let source = Source { provider, level };
+                round::ask(due, self.provider, source, self.timetable, now).await
+            }
+            Err(stopped) => {
+                let outcome = round::Outcome {
+                    stopped: Some(stopped),
+                    ..round::Outcome::default()
+                };
+                (due, outcome)
+            }
+        };
+        let unknown = outcome.unknown.into_iter();
+        let unknown = unknown.filter_map(|(index, text)| Some((*places.get(index)?, text)));
+        let unknown = unknown.collect();
+        self.put_back(places, due);
+        self.state.answers += outcome.answers;
+        self.state.entries_without_bar += outcome.without_bar;
+        self.send(unknown).await?;
+        let failed = outcome.stopped.as_ref().or(outcome.failed.as_ref());
+        self.publish(failed, clock::now_ms());
+        Ok(outcome.stopped)
+    }
+
+    /// The symbols that are to be asked for now, out of their places.
+    fn take_due(&mut self, now: i64) -> Vec<(usize, Entry)> {
+        let timetable = self.timetable;
+        let is_now = |entry: &Entry| {
+            entry.is_due(timetable, now)
+                && entry.next_attempt(timetable, now).is_some_and(|at| at <= now)
+        };
+        let mut due = Vec::new();
+        for (index, place) in self.entries.iter_mut().enumerate() {
+            if is_now(place) {
+                let empty = Entry::new(place.symbol.clone());
+                due.push((index, std::mem::replace(place, empty)));
+            }
+        }
+        due
+    }
+
+    fn put_back(&mut self, places: Vec<usize>, entries: Vec<Entry>) {
+        for (index, entry) in places.into_iter().zip(entries) {
+            if let Some(place) = self.entries.get_mut(index) {
+                *place = entry;
+            }
+        }
+    }
+
+    async fn send(&mut self, unknown: Vec<(usize, String)>) -> Result<(), RoleError> {
+        let mut harvest = Harvest::new(self.entries, unknown);
+        loop {
+            let known = (self.entries.as_mut_slice(), self.timetable);
+            let counted = (&mut self.progress, &mut self.next);
+            let now = clock::now_ms();
+            let (batch, is_more) = harvest.batch(known, counted, self.sink.target(), now)?;
+            self.sink.commit(batch).await?;
+            if !is_more {
+                return self.sink.check_topic().await;
+            }
+        }
+    }
+
+    /// Waits until something is due, and makes sure meanwhile that the topic is the same one.
+    async fn rest(&mut self, stopped: Option<&Stopped>) -> Result<(), RoleError> {
+        let now = clock::now_ms();
+        let until = self.wake(stopped, now);
+        let chance = ((until - now) / 20).clamp(0, JITTER);
+        let until = until.saturating_add(rand::random_range(0..=chance));
+        while !self.context.shutdown.is_cancelled() {
+            let left = until.saturating_sub(clock::now_ms());
+            let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0) else {
+                break;
+            };
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(left).min(CHECK_TOPIC_EVERY)) => {}
+                () = self.context.shutdown.cancelled() => break,
+            }
+            self.sink.check_topic().await?;
+        }
+        Ok(())
+    }
+
+    /// When to look again.
+    fn wake(&self, stopped: Option<&Stopped>, now: i64) -> i64 {
+        let next = match stopped {
+            Some(stopped) => next_try(stopped, self.timetable, now),
+            None => next_time(self.entries, self.timetable, now).unwrap_or(i64::MAX),
+        };
+        next.clamp(now + SHORTEST_WAIT, now + LONGEST_WAIT)
+    }
+
+    /// Reports how far ingest is, with what keeps it from being further.
+    fn publish(&mut self, failed: Option<&Stopped>, now: i64) {
+        let next = match failed.filter(|stopped| stopped.is_general) {
+            Some(stopped) => Some(next_try(stopped, self.timetable, now)),
+            None => next_time(self.entries, self.timetable, now),
+        };
+        self.state.next_attempt = next.map(|next| Time(timestamp(next.max(now))));
+        self.state.missing = missing(self.entries, self.timetable, now);
+        let is_due = |entry: &Entry| entry.is_due(self.timetable, now);
+        let reporter = &self.context.reporter;
+        reporter.update(|status| {
+            self.progress.report(status);
+            // Of a symbol that was not asked for since the start nothing is counted.
+            let known = self.entries.iter().filter(|entry| entry.mark.is_some());
+            let known: Vec<&str> = known.map(|entry| &*entry.symbol).collect();
+            status
+                .symbols
+                .retain(|symbol| symbol.bars > 0 || !known.contains(&symbol.symbol.as_str()));
+            status.backfill_complete = self.entries.iter().all(|entry| entry.is_begun);
+            status.source_complete = status.backfill_complete && !self.entries.iter().any(is_due);
+            status.provider = Some(self.state.clone());
+        });
+        if let Some(stopped) = failed.filter(|stopped| stopped.is_fault) {
+            tracing::warn!(
+                reason = stopped.error.reason,
+                cause = stopped.error.message,
+                "the provider brought less than was asked"
+            );
+            reporter.fail(&stopped.error);
+        }
+    }
+}
+
+/// When a provider that stopped is asked again.
+fn next_try(stopped: &Stopped, timetable: &Timetable, now: i64) -> i64 {
+    let until = stopped.until.map(jiff::Timestamp::as_millisecond);
+    until.unwrap_or_else(|| now.saturating_add(timetable.poll()))
+}
+
+/// When something is due next; `None` when nothing will be.
+fn next_time(entries: &[Entry], timetable: &Timetable, now: i64) -> Option<i64> {
+    let attempts = entries.iter().filter_map(|entry| entry.next_attempt(timetable, now));
+    attempts.chain(timetable.next_expected(now)).min()
+}
+
+/// Symbols whose newest expected bar is not there, and why.
+fn missing(entries: &[Entry], timetable: &Timetable, now: i64) -> Vec<MissingSymbol> {
+    let newest = timetable.newest_expected(now).map(|date| timetable.end(date));
+    let is_missing = |entry: &&Entry| entry.mark < newest;
+    let told = entries.iter().filter(is_missing).filter_map(|entry| {
+        let (reason, message) = entry.lack.as_ref()?;
+        Some(MissingSymbol {
+            symbol: entry.symbol.to_string(),
+            reason: presentable(reason, LONGEST_REASON),
+            message: presentable(message, LONGEST_MESSAGE),
+        })
+    });
+    told.take(MOST_MISSING).collect()
+}

@@ -1,0 +1,116 @@
+//! From answers to rows as traded, and to the text that the checker reads. Pure.
+
+use foresail_bars::{Fields, RawRow};
+use foresail_providers::verdict::Basis;
+use foresail_providers::{Row, traded};
+use serde::Serialize;
+
+use super::entry::Entry;
+use super::timetable::Timetable;
+use super::wanted;
+
+/// Makes the answers about a symbol rows that are ready to be sent, when all of them are there. Rows of sessions whose bar is
+/// not expected yet are left out: they are asked for again. True when there is something new among them.
+pub(crate) fn settle(entry: &mut Entry, timetable: &Timetable, now: i64) -> bool {
+    let mut parts = std::mem::take(&mut entry.parts);
+    let Some(mut series) = parts.series.take() else {
+        return false;
+    };
+    let is_news = match series.basis {
+        Basis::AsTraded => wanted::has_news(entry, &series, timetable, now),
+        Basis::SplitAdjusted => true,
+    };
+    if !is_news {
+        return false;
+    }
+    let (mut splits, mut dividends) = (parts.splits, parts.dividends);
+    if series.basis == Basis::SplitAdjusted {
+        // What is declared for a later day has not changed a price.
+        let today = timetable.today(now);
+        let mut happened = series.splits.items;
+        happened.retain(|split| split.date <= today);
+        let mut paid = series.dividends.items;
+        paid.extend(series.capital_gains.items);
+        traded::undo_splits(&mut series.rows, &happened);
+        traded::undo_splits_of_dividends(&mut paid, &happened);
+        (splits, dividends) = (Some(happened), Some(paid));
+    }
+    // A bar without its split would be a wrong one for ever.
+    let (Some(splits), Some(dividends)) = (splits, dividends) else {
+        return false;
+    };
+    let apart = traded::join(&mut series.rows, &splits, &dividends, series.currency);
+    if !apart.foreign.is_empty() {
+        let (symbol, count) = (&*entry.symbol, apart.foreign.len());
+        tracing::warn!(symbol, count, "dividends in another currency than the prices are left out");
+    }
+    let mut rows = series.rows;
+    rows.retain(|row| row.is_final && timetable.is_expected(row.date, now));
+    let is_news = rows.iter().any(|row| entry.wants(row, timetable, now));
+    entry.ready = rows;
+    is_news
+}
+
+/// A row as it is kept where it is refused.
+#[derive(Serialize)]
+struct Original<'a> {
+    symbol: &'a str,
+    date: String,
+    open: f64,
+    high: f64,
+    low: f64,
+    close: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    volume: Option<f64>,
+    split: f64,
+    dividend: f64,
+}
+
+/// The text of a row: the shortest decimal of each number, which is read as the same bits again.
+pub(crate) fn raw(symbol: &str, row: &Row, position: u64) -> RawRow {
+    let original = Original {
+        symbol,
+        date: row.date.to_string(),
+        open: row.open,
+        high: row.high,
+        low: row.low,
+        close: row.close,
+        volume: row.volume,
+        split: row.split_factor,
+        dividend: row.dividend,
+    };
+    let text = serde_json::to_vec(&original).unwrap_or_default();
+    let number = |value: f64| Some(value.to_string().into());
+    RawRow {
+        position,
+        length: text.len() as u64,
+        original: text.into(),
+        fields: Fields {
+            symbol: Some(symbol.into()),
+            date: Some(original.date.as_str().into()),
+            open: number(row.open),
+            high: number(row.high),
+            low: number(row.low),
+            close: number(row.close),
+            volume: row.volume.and_then(number),
+            adjusted_close: None,
+            split_factor: number(row.split_factor),
+            dividend: number(row.dividend),
+        },
+        ..RawRow::default()
+    }
+}
+
+/// An answer of no known kind, as what is refused.
+pub(crate) fn unknown(symbol: &str, scrubbed: &str, position: u64) -> RawRow {
+    RawRow {
+        position,
+        length: scrubbed.len() as u64,
+        original: scrubbed.as_bytes().into(),
+        fields: Fields {
+            symbol: Some(symbol.into()),
+            ..Fields::default()
+        },
+        ..RawRow::default()
+    }
+}
