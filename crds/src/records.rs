@@ -70,6 +70,9 @@ pub struct SourceState {
     /// source is read anew, whether it has changed or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<i64>,
+    /// The record is of an answer of a provider: a history in a file was read before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asked: bool,
     /// Overrides of the calendar that decided when sessions end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calendar_overrides: Vec<CalendarOverride>,

@@ -84,7 +84,8 @@ pub struct PipelineSpec {
         validation = Rule::new("self.all(o, [has(o.closed), has(o.open), has(o.closesAt)].filter(p, p).size() == 1 && (!has(o.closed) || o.closed) && (!has(o.open) || o.open))").message("calendarOverrides: each day must have exactly one of closed: true, open: true and closesAt")
     )]
     pub calendar_overrides: Vec<CalendarOverride>,
-    /// Where bars come from. Exactly one of `csv`, `provider` and `simulator`.
+    /// Where bars come from. Exactly one of `csv`, `provider` and `simulator`, or `provider` with `csv` as
+    /// its history.
     pub source: SourceSpec,
     /// Kafka cluster that carries bars, features and predictions.
     pub kafka: KafkaSpec,

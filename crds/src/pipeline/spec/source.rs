@@ -12,16 +12,18 @@ use crate::duration::DurationString;
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("[has(self.csv), has(self.provider), has(self.simulator)].filter(s, s).size() == 1").message("source must have exactly one of csv, provider and simulator"),
+    validation = Rule::new("[has(self.csv), has(self.provider), has(self.simulator)].filter(s, s).size() == 1 || (has(self.csv) && has(self.provider) && !has(self.simulator))").message("source must have exactly one of csv, provider and simulator; csv may stand beside provider as its history"),
     validation = Rule::new("!has(self.provider) || !has(self.replay)").message("source.replay must not be set when source.provider is used: its bars arrive live"),
     validation = Rule::new("!has(self.backfill.from) || !has(self.backfill.to) || self.backfill.from <= self.backfill.to").message("source.backfill.from must not be after source.backfill.to"),
     validation = Rule::new("!has(self.replay) || has(self.backfill.to)").message("source.backfill.to must be set when source.replay is used: replay starts on the next session")
 )]
 pub struct SourceSpec {
-    /// Daily bars in a CSV file on S3 or HTTP.
+    /// Daily bars in a CSV file on S3 or HTTP. Beside `provider` it is the history: it is read first, once, and the provider is
+    /// asked for what is newer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub csv: Option<CsvSource>,
-    /// Daily bars from a provider of market data, asked symbol by symbol.
+    /// Daily bars from a provider of market data, asked symbol by symbol. A free key of Alpha Vantage reaches back 100 sessions:
+    /// name a file with the years before in `csv`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<ProviderSource>,
     /// Deterministic market simulator.

@@ -6,13 +6,18 @@ mod shared_key;
 mod troubles;
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use foresail_domain::Bar;
+use foresail_tests::cluster::S3_SECRET;
 use foresail_tests::predictor::Predictor;
 use foresail_tests::topics::Ledger;
-use foresail_tests::{Checks, Space, in_namespace, pipelines};
+use foresail_tests::{Checks, Space, in_namespace, pipelines, s3};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use market::{ACTIONS, PAID, SYMBOLS, account, from_provider, listed_actions};
@@ -60,6 +65,8 @@ async fn bars_of_both_providers_reach_forecasts() -> Result<()> {
         };
         let mut checks = Checks::new();
         checks.add("both read the same bars", same_bars(vantage, chart));
+        let chained = after_a_history(&space, vantage).await;
+        checks.add("a file, and the provider from there on", chained);
         checks.add("splits and dividends are in the bars", actions(vantage));
         for (name, ledger) in [("vantage", vantage), ("chart", chart)] {
             checks.add(
@@ -75,6 +82,57 @@ async fn bars_of_both_providers_reach_forecasts() -> Result<()> {
         checks.verdict()
     })
     .await
+}
+
+/// A Pipeline whose years before come from a file, as those of a free key do.
+async fn after_a_history(space: &Space, whole: &Ledger) -> Result<usize> {
+    let name = "chained";
+    let key = format!("tests/{}/history.csv", space.name);
+    let uri = format!("s3://{}/{key}", space.cluster.settings.s3_bucket);
+    s3::put(&space.cluster, &key, &file(whole)?).await?;
+    let mut object = from_provider(space, name, "free-of-charge");
+    object["spec"]["source"]["csv"] = json!({"uri": uri, "endpoint": space.cluster.settings.s3_endpoint,
+        "secretName": S3_SECRET, "columns": {"splitFactor": "split_factor", "dividend": "dividend"}});
+    space.apply_pipeline(&object).await?;
+    pipelines::drained(space, name, FIRST_MODEL).await?;
+    let ledger = Ledger::read(space, name).await?;
+    let of_file = |bar: &&Bar| bar.provider == "csv";
+    let old = ledger.bars.values().filter(of_file).count();
+    ensure!(old > 0 && old < ledger.bars.len(), "{old} bars of the file");
+    ensure!(
+        ledger.repeated_bars == 0,
+        "{} bars came twice",
+        ledger.repeated_bars
+    );
+    same_bars(whole, &ledger)
+}
+
+/// The bars before 2026 as a file.
+fn file(ledger: &Ledger) -> Result<String> {
+    let mut text = "symbol,date,open,high,low,close,volume,split_factor,dividend\n".to_owned();
+    for bar in ledger.bars.values() {
+        let date = session(bar)?;
+        if date.year() >= 2026 {
+            continue;
+        }
+        let prices = [bar.open, bar.high, bar.low, Some(bar.close), bar.volume];
+        let prices = prices.map(|price| price.map_or_else(String::new, |price| price.to_string()));
+        let (symbol, actions) = (&bar.symbol, [bar.split_factor, bar.dividend]);
+        writeln!(
+            text,
+            "{symbol},{date},{},{},{}",
+            prices.join(","),
+            actions[0],
+            actions[1]
+        )?;
+    }
+    Ok(text)
+}
+
+/// The day of a bar: sessions of New York end on their own day by UTC.
+fn session(bar: &Bar) -> Result<Date> {
+    let end = Timestamp::from_millisecond(bar.event_time)?;
+    Ok(end.to_zoned(TimeZone::UTC).date())
 }
 
 /// As traded, whatever a provider has restated.
@@ -116,9 +174,7 @@ fn actions(ledger: &Ledger) -> Result<usize> {
         .values()
         .filter(|bar| bar.split_factor != 1.0 || bar.dividend != 0.0)
     {
-        let date = jiff::Timestamp::from_millisecond(bar.event_time)?
-            .to_zoned(jiff::tz::TimeZone::UTC)
-            .date();
+        let date = session(bar)?;
         found.insert(
             (bar.symbol.clone(), date.to_string()),
             (bar.split_factor, bar.dividend),

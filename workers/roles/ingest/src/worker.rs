@@ -71,9 +71,10 @@ impl Supervised for Worker {
 
     async fn run_connected(&self, connecting: &Connecting<'_>) -> Result<(), RoleError> {
         if let Some(polling) = &self.polling {
-            return polling
-                .run(&self.context, &self.metrics, connecting)
-                .await;
+            if self.context.config.source.csv.is_some() {
+                self.history(connecting).await?;
+            }
+            return polling.run(&self.context, &self.metrics, connecting).await;
         }
         let mut connection = self.open().await?;
         connecting.ready();
@@ -92,6 +93,27 @@ impl Supervised for Worker {
 }
 
 impl Worker {
+    /// Reads the file beside a provider, unless the provider was asked before and every symbol has a bar: its records follow
+    /// those of the file.
+    async fn history(&self, connecting: &Connecting<'_>) -> Result<(), RoleError> {
+        let (config, outside) = (&self.context.config, &self.context.outside);
+        let (sink, position) = Sink::open(config, outside, &self.metrics).await?;
+        let symbols = config.symbols();
+        if position.state.is_some_and(|state| state.asked)
+            && sink.marks(&symbols).await?.0.len() == symbols.len()
+        {
+            return Ok(());
+        }
+        drop(sink);
+        let mut connection = self.open().await?;
+        connecting.ready();
+        self.session(&mut connection, connecting).await?;
+        self.prove(&mut connection, connecting);
+        let rows = connection.progress.rows_read();
+        tracing::info!(rows, "the history in the file is read");
+        Ok(())
+    }
+
     /// Until shutdown, or until the file has changed or an unfinished bar of it is one: then it is opened like after a
     /// restart.
     async fn watch(&self, connection: &mut Connection) -> Result<(), RoleError> {

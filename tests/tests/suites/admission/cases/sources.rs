@@ -102,9 +102,9 @@ fn lake_rows() -> Vec<Row> {
 
 #[rustfmt::skip]
 pub fn provider_rows() -> Vec<Row> {
-    let csv = json!({"uri": "https://host/daily.csv"});
+    let simulator = json!({"seed": 1, "start": "2010-01-04", "sessions": 4000});
     vec![
-        ("a provider beside a file", vec![("/spec/source/csv", csv)], "source must have exactly one of csv, provider and simulator"),
+        ("a provider beside a simulator", vec![("/spec/source/simulator", simulator)], "source must have exactly one of csv, provider and simulator"),
         ("a replay of what arrives live", vec![("/spec/source/replay", json!({"sessionsPerSecond": "2"}))], "source.replay must not be set when source.provider is used"),
         ("a provider that is asked each second", vec![("/spec/source/provider/poll", json!("5s"))], "source.provider.poll must be at least 10s"),
         ("a provider that is asked without end", vec![("/spec/source/provider/poll", json!("0m"))], "source.provider.poll must be at least 10s"),

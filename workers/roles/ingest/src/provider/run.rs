@@ -7,6 +7,7 @@ use std::time::Duration;
 use foresail_bars::Checker;
 use foresail_crds::pipeline::spec::ProviderSource;
 use foresail_crds::pipeline::status::{IngestStatus, MissingSymbol, ProviderState};
+use foresail_crds::records::SourceState;
 use foresail_crds::role_error::presentable;
 use foresail_crds::worker_config::IngestConfig;
 use foresail_domain::Symbol;
@@ -157,7 +158,10 @@ fn start(position: &Position) -> Start {
     Start {
         reading: before.map_or(0, |reading| reading + 1),
         next: 0,
-        counted: Some(position.state.clone().unwrap_or_default()),
+        counted: Some(SourceState {
+            asked: true,
+            ..position.state.clone().unwrap_or_default()
+        }),
         last_news: position.last_news,
     }
 }
@@ -219,7 +223,9 @@ impl Live<'_> {
         let timetable = self.timetable;
         let is_now = |entry: &Entry| {
             entry.is_due(timetable, now)
-                && entry.next_attempt(timetable, now).is_some_and(|at| at <= now)
+                && entry
+                    .next_attempt(timetable, now)
+                    .is_some_and(|at| at <= now)
         };
         let mut due = Vec::new();
         for (index, place) in self.entries.iter_mut().enumerate() {
@@ -323,13 +329,17 @@ fn next_try(stopped: &Stopped, timetable: &Timetable, now: i64) -> i64 {
 
 /// When something is due next; `None` when nothing will be.
 fn next_time(entries: &[Entry], timetable: &Timetable, now: i64) -> Option<i64> {
-    let attempts = entries.iter().filter_map(|entry| entry.next_attempt(timetable, now));
+    let attempts = entries
+        .iter()
+        .filter_map(|entry| entry.next_attempt(timetable, now));
     attempts.chain(timetable.next_expected(now)).min()
 }
 
 /// Symbols whose newest expected bar is not there, and why.
 fn missing(entries: &[Entry], timetable: &Timetable, now: i64) -> Vec<MissingSymbol> {
-    let newest = timetable.newest_expected(now).map(|date| timetable.end(date));
+    let newest = timetable
+        .newest_expected(now)
+        .map(|date| timetable.end(date));
     let is_missing = |entry: &&Entry| entry.mark < newest;
     let told = entries.iter().filter(is_missing).filter_map(|entry| {
         let (reason, message) = entry.lack.as_ref()?;
