@@ -94,8 +94,10 @@ async fn settle(
         loads: &loads,
         hosts: &around.context.installation.provider_hosts,
     });
+    // Plans are written on the version that was read, which a condition makes an older one.
+    let planned = write::plans(account, &loads::plans(&loads), &around.context).await;
     write::condition(account, verdict, (&around.context, now)).await?;
-    write::plans(account, &loads::plans(&loads), &around.context).await
+    planned
 }
 
 /// `namespace/name`, and the hash of the key where it is known.

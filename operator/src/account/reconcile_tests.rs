@@ -115,10 +115,10 @@ async fn a_new_account_is_ready_and_knows_what_its_pipelines_plan() {
     let writes = world.server.take_writes();
     assert_eq!(writes.len(), 2, "{writes:#?}");
     assert!(
-        writes[0].body["status"]["ledger"].is_null(),
+        writes[1].body["status"]["ledger"].is_null(),
         "a condition says nothing of the ledger"
     );
-    assert!(writes[1].body["metadata"]["resourceVersion"].is_string());
+    assert!(writes[0].body["metadata"]["resourceVersion"].is_string());
     // What does not differ is not written again.
     world.reconcile().await.unwrap();
     assert_eq!(world.server.take_write_names(), [""; 0]);
@@ -135,6 +135,7 @@ async fn plans_are_written_on_the_ledger_that_was_read() {
     let error = world.reconcile_seen(seen).await.unwrap_err();
     assert!(error.is_conflict(), "{error}");
     assert_eq!(world.ledger()["grants"], json!(7));
+    assert_eq!(world.ready().1, json!("Ready"), "it is judged all the same");
     world.reconcile().await.unwrap();
     let ledger = world.ledger();
     assert_eq!(ledger["grants"], json!(7));

@@ -18,6 +18,7 @@ pub(super) fn check(spec: &PipelineSpec) -> Result<(), Invalid> {
         simulated(simulator)?;
     }
     places(spec)?;
+    account(spec)?;
     secrets(spec)?;
     let mut roles = Role::ALL.iter();
     roles.try_for_each(|role| resources(&role.resources_field(), role.declared_resources(spec)))
@@ -148,6 +149,19 @@ fn places(spec: &PipelineSpec) -> Result<(), Invalid> {
         }
     }
     Ok(())
+}
+
+/// A name that is none would be read as a path.
+fn account(spec: &PipelineSpec) -> Result<(), Invalid> {
+    let account = spec.source.provider.as_ref().map(|p| &p.account);
+    match account.filter(|name| !is_object_name(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let message =
+                format!("is `{name}`; it must be the name of a ProviderAccount in this namespace");
+            Err(invalid("spec.source.provider.account", message))
+        }
+    }
 }
 
 fn secrets(spec: &PipelineSpec) -> Result<(), Invalid> {

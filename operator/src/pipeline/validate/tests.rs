@@ -37,7 +37,7 @@ pub(crate) fn from_provider(v: &mut serde_json::Value) {
 #[test]
 fn each_rule_names_its_field() {
     type Change = fn(&mut serde_json::Value);
-    let cases: [(Change, &str); 9] = [
+    let cases: [(Change, &str); 10] = [
         (
             |v| v["spec"]["training"]["schedule"] = json!("0 25 * * *"),
             "training.schedule",
@@ -73,6 +73,13 @@ fn each_rule_names_its_field() {
                 v["spec"]["source"]["provider"]["delay"] = json!("soon");
             },
             "provider.delay",
+        ),
+        (
+            |v| {
+                from_provider(v);
+                v["spec"]["source"]["provider"]["account"] = json!("../../pods/x");
+            },
+            "provider.account",
         ),
     ];
     for (change, field) in cases {
