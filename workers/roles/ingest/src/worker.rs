@@ -71,9 +71,7 @@ impl Supervised for Worker {
 
     async fn run_connected(&self, connecting: &Connecting<'_>) -> Result<(), RoleError> {
         if let Some(polling) = &self.polling {
-            return polling
-                .run(&self.context, &self.metrics, connecting)
-                .await;
+            return polling.run(&self.context, &self.metrics, connecting).await;
         }
         let mut connection = self.open().await?;
         connecting.ready();

@@ -158,7 +158,10 @@ impl Account {
         let mut observer = self.known.observer();
         let moment = observer.look(&over.ledger, now, self.known.uptime());
         match key {
-            Some(key) => over.ledger.with_key(key).ask(&self.terms.limits, want, &moment),
+            Some(key) => over
+                .ledger
+                .with_key(key)
+                .ask(&self.terms.limits, want, &moment),
             None => over.ledger.ask(&self.terms.limits, want, &moment),
         }
     }
@@ -173,7 +176,11 @@ impl Account {
         let granted = Granted {
             requests: grant.requests,
             before: self.known.began + grant.send_before,
-            before_wall: self.store.now().checked_add(signed(GRANT)).unwrap_or_default(),
+            before_wall: self
+                .store
+                .now()
+                .checked_add(signed(GRANT))
+                .unwrap_or_default(),
         };
         let cause = match self.write(&grant.ledger, over).await {
             Written::Done(_) if granted.is_usable(self.store.now()) => return Ok(Some(granted)),
@@ -205,9 +212,8 @@ impl Account {
     async fn write(&self, ledger: &Ledger, over: &Version) -> Written {
         let write = timeout(WRITE, self.store.write(ledger, over));
         let written = self.effects.perform("kubernetes", "ledger", write).await;
-        let written = written.unwrap_or_else(|_| {
-            Written::Doubt(format!("no answer within {} s", WRITE.as_secs()))
-        });
+        let written = written
+            .unwrap_or_else(|_| Written::Doubt(format!("no answer within {} s", WRITE.as_secs())));
         if let Written::Done(version) = &written {
             self.known.see(version.clone(), self.store.now());
         }
@@ -225,7 +231,9 @@ impl Account {
         let jitter = rand::random::<f64>();
         let mut over = self.newest().await?;
         for _ in 0..MOST_LESSONS {
-            let next = over.ledger.learn(outcome, &self.terms.limits, self.store.now(), jitter);
+            let next = over
+                .ledger
+                .learn(outcome, &self.terms.limits, self.store.now(), jitter);
             if next == over.ledger {
                 return Ok(());
             }
@@ -323,7 +331,11 @@ impl Account {
             return Ok(());
         }
         self.known.forget_clock();
-        let direction = if ahead.is_negative() { "behind" } else { "ahead of" };
+        let direction = if ahead.is_negative() {
+            "behind"
+        } else {
+            "ahead of"
+        };
         let message = format!(
             "the clock of this pod is {} s {direction} that of the API server; nothing is asked of the provider until they \
              agree within {} s. Correct the clock of the node",

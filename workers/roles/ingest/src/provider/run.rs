@@ -150,7 +150,7 @@ fn open(source: &ProviderSource, api: &Api, context: &Context) -> Result<Provide
 }
 
 /// Every connection is another reading, which goes on counting where the last record of before ends.
-fn start(position: &Position) -> Start {
+pub(super) fn start(position: &Position) -> Start {
     let before = position.state.as_ref().map(|state| state.reading);
     // A release that left no state counted as the first reading.
     let before = before.or((position.next > 0).then_some(0));
@@ -219,7 +219,9 @@ impl Live<'_> {
         let timetable = self.timetable;
         let is_now = |entry: &Entry| {
             entry.is_due(timetable, now)
-                && entry.next_attempt(timetable, now).is_some_and(|at| at <= now)
+                && entry
+                    .next_attempt(timetable, now)
+                    .is_some_and(|at| at <= now)
         };
         let mut due = Vec::new();
         for (index, place) in self.entries.iter_mut().enumerate() {
@@ -323,13 +325,17 @@ fn next_try(stopped: &Stopped, timetable: &Timetable, now: i64) -> i64 {
 
 /// When something is due next; `None` when nothing will be.
 fn next_time(entries: &[Entry], timetable: &Timetable, now: i64) -> Option<i64> {
-    let attempts = entries.iter().filter_map(|entry| entry.next_attempt(timetable, now));
+    let attempts = entries
+        .iter()
+        .filter_map(|entry| entry.next_attempt(timetable, now));
     attempts.chain(timetable.next_expected(now)).min()
 }
 
 /// Symbols whose newest expected bar is not there, and why.
 fn missing(entries: &[Entry], timetable: &Timetable, now: i64) -> Vec<MissingSymbol> {
-    let newest = timetable.newest_expected(now).map(|date| timetable.end(date));
+    let newest = timetable
+        .newest_expected(now)
+        .map(|date| timetable.end(date));
     let is_missing = |entry: &&Entry| entry.mark < newest;
     let told = entries.iter().filter(is_missing).filter_map(|entry| {
         let (reason, message) = entry.lack.as_ref()?;
