@@ -378,7 +378,7 @@ fn rows_are_read_with_the_bits_they_were_written_with() {
         127.142_501_831_054_69,
         1e-7,
         0.1 + 0.2,
-        4_503_599_627_370_497.5,
+        123_456_789.012_345_67,
     ] {
         let date = jiff::civil::date(2024, 2, 1);
         let row = Row::new(date, None, [price; 4], Some(price));
