@@ -61,6 +61,7 @@ fn logged() -> String {
 struct Asked {
     provider: Provider,
     ledger: Memory,
+    registry: Registry,
     base: String,
     simulator: Shutdown,
     _secrets: TempDir,
@@ -102,6 +103,7 @@ impl Asked {
         Self {
             provider,
             ledger,
+            registry,
             base,
             simulator,
             _secrets: folder,
@@ -279,6 +281,15 @@ async fn a_quota_that_is_used_up_and_a_bad_key_are_not_asked_again() {
         );
     }
     assert_eq!(asked.seen().await, 3);
+    let metrics = asked.registry.encode();
+    for (metric, reason) in [
+        ("answers", "NotEntitled"),
+        ("answers", "Data"),
+        ("waits", "DailyQuota"),
+    ] {
+        let line = format!("foresail_provider_{metric}_total{{reason=\"{reason}\"}} 1");
+        assert!(metrics.contains(&line), "{line}: {metrics}");
+    }
 
     let wrong = Asked::new(
         "AlphaVantage",

@@ -28,7 +28,7 @@ pub(crate) struct Entry {
     pub attempted: Option<i64>,
     /// Why its newest expected bar is not there: a reason, and what happens next.
     pub lack: Option<(String, String)>,
-    /// It was asked for once, all of it, or has bars.
+    /// It was asked for, all of it, and what came was sent.
     pub is_begun: bool,
     /// The key reads the newest rows alone.
     pub is_compact: bool,
@@ -96,16 +96,13 @@ impl Entry {
 
     /// A new connection: what was sent is what the topic holds, and the checker knows nothing.
     pub(crate) fn reopen(&mut self, mark: Option<i64>) {
+        // What the topic does not hold was lost with its transaction.
+        self.is_begun &= self.mark == mark;
         self.mark = mark;
-        self.is_begun |= mark.is_some();
         self.looked = None;
         self.refused.clear();
         self.unknown = None;
-        if !self.ready.is_empty() {
-            // They may be lost with the transaction.
-            self.ready.clear();
-            self.attempted = None;
-        }
+        self.ready.clear();
     }
 
     /// Whether a bar of it is expected that was not sent.

@@ -19,6 +19,7 @@ use crate::marks::Marks;
 use crate::position::{Position, after, newest_time};
 use crate::provider::entry::{Entry, Step};
 use crate::provider::harvest::Harvest;
+use crate::provider::report;
 use crate::provider::run::start;
 use crate::provider::timetable::Timetable;
 use crate::provider::traded::{raw, settle};
@@ -396,4 +397,45 @@ fn rows_are_read_with_the_bits_they_were_written_with() {
             Some(price.to_bits())
         );
     }
+}
+
+#[test]
+fn the_source_is_complete_while_nothing_is_due_and_the_backfill_once_all_was_sent() {
+    let mut reader = Reader::new(Provider::Yahoo, &["GONE", "IBM"], MARKET);
+    let mut process = reader.start();
+    let told = |process: &Process, now: &str| {
+        let mut status = IngestStatus::default();
+        process.progress.report(&mut status);
+        let now = at(now).as_millisecond();
+        report::told(&process.entries, &process.timetable, now, &mut status);
+        let missing = report::missing(&process.entries, &process.timetable, now);
+        let missing: Vec<String> = missing.into_iter().map(|missing| missing.symbol).collect();
+        let bars: Vec<String> = status.symbols.into_iter().map(|bars| bars.symbol).collect();
+        (
+            status.backfill_complete,
+            status.source_complete,
+            missing,
+            bars,
+        )
+    };
+    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let (evening, next) = ("2024-02-01T22:00:00Z", "2024-02-02T21:45:00Z");
+    let all = || names(&["GONE", "IBM"]);
+    assert_eq!(told(&process, evening), (false, false, names(&[]), all()));
+    reader.round(&mut process, evening, ALL);
+    assert_eq!(
+        told(&process, evening),
+        (true, true, names(&["GONE"]), all())
+    );
+    assert_eq!(told(&process, next), (true, false, names(&["GONE"]), all()));
+    // After a restart nothing was counted of a symbol that has bars, and nobody is to take that for none.
+    let process = reader.start();
+    let bars = names(&["GONE"]);
+    assert_eq!(told(&process, evening), (false, false, names(&[]), bars));
+    // Rows that were lost with their transaction were not sent.
+    let mut lost = Reader::new(Provider::Yahoo, &["IBM"], MARKET);
+    let mut process = lost.start();
+    lost.round(&mut process, evening, 0);
+    process.entries[0].reopen(None);
+    assert_eq!(told(&process, evening).0, false);
 }
