@@ -26,12 +26,13 @@ pub enum Scenario {
     /// `what_a_person_sets_is_done`, with what it does to the topics at its end.
     ByHand,
     /// No cluster: thousands of forecasts would have to be served while one is handed over. In `predict`:
-    /// `what_does_not_fit_the_log_is_counted`.
+    /// `what_does_not_fit_the_log_is_counted`. Providers are asked by no Pipeline of these suites: in `simulate`,
+    /// `a_quota_that_is_used_up_and_a_bad_key_are_not_asked_again`.
     UnitTest,
 }
 
 /// Every metric, and what moves it.
-const METRICS: [(&str, Scenario); 31] = [
+const METRICS: [(&str, Scenario); 33] = [
     ("foresail_cache_damaged_total", Scenario::Corrupt),
     ("foresail_cache_errors_total", Scenario::WithoutRedis),
     ("foresail_cache_repairs_total", Scenario::ByHand),
@@ -57,6 +58,8 @@ const METRICS: [(&str, Scenario); 31] = [
     ("foresail_predict_request_seconds", Scenario::Alarm),
     ("foresail_predict_requests_total", Scenario::Alarm),
     ("foresail_predict_table_rows", Scenario::Alarm),
+    ("foresail_provider_answers_total", Scenario::UnitTest),
+    ("foresail_provider_waits_total", Scenario::UnitTest),
     ("foresail_realised_excess_ratio", Scenario::Alarm),
     ("foresail_realised_rmse_ratio", Scenario::Alarm),
     ("foresail_served_log_dropped_total", Scenario::ByHand),

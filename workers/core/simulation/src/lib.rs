@@ -10,6 +10,7 @@ mod market;
 mod request;
 mod scenario;
 mod simulation;
+mod traded;
 mod yahoo;
 
 pub use answer::{Answer, Manner};
@@ -20,3 +21,4 @@ pub use scenario::{
     Split,
 };
 pub use simulation::Simulation;
+pub use traded::Traded;

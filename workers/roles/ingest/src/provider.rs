@@ -7,6 +7,7 @@
 
 mod entry;
 mod harvest;
+mod report;
 mod round;
 mod run;
 mod timetable;

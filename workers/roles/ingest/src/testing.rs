@@ -68,7 +68,7 @@ impl World {
         }
     }
 
-    fn messages(&self) -> Vec<Message> {
+    pub(crate) fn messages(&self) -> Vec<Message> {
         let message = |record: &Record| Message {
             topic: record.topic.clone(),
             partition: 0,

@@ -3,18 +3,17 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
 use foresail_domain::Symbol;
 use foresail_providers::request::{ChartInterval, Kind, Size, Window};
 use foresail_providers::{Answer, Headers, Key, Request, Row, Verdict, classify, traded};
-use foresail_runtime_base::{Secrets, Shutdown};
+use foresail_runtime_base::Secrets;
 use foresail_runtime_http::Client;
-use foresail_simulate::Settings;
 use serde::Deserialize;
 
 const SCENARIO: &str = "
@@ -65,7 +64,7 @@ async fn yfinance_and_alpha_vantage_read_the_bars_that_we_read() {
         println!("skipped: yfinance and alpha_vantage are not there; `make test` fetches them");
         return;
     };
-    let (address, shutdown) = started().await;
+    let (address, shutdown) = support::started(SCENARIO).await;
     let base = format!("http://{address}");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/strangers.py");
     let mut python = Command::new("python3");
@@ -197,33 +196,4 @@ async fn ask(base: &str, kind: Kind) -> Answer {
         Verdict::Data(answer) => *answer,
         other => panic!("{request}: {other:?}"),
     }
-}
-
-/// A simulator on a free port.
-async fn started() -> (SocketAddr, Shutdown) {
-    let bind = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let scenario = std::env::temp_dir().join(format!("strangers-{}.yaml", std::process::id()));
-    std::fs::write(&scenario, SCENARIO).unwrap();
-    let shutdown = Shutdown::new();
-    let settings = Settings { scenario, bind };
-    let end = shutdown.clone();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime
-            .block_on(foresail_simulate::run(settings, end))
-            .unwrap();
-    });
-    for _ in 0..100 {
-        if std::net::TcpStream::connect(bind).is_ok() {
-            return (bind, shutdown);
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("the simulator does not answer on {bind}");
 }

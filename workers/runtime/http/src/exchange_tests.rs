@@ -34,7 +34,9 @@ async fn server(answer: impl Fn(u16) -> String + Send + 'static) -> (u16, Arc<At
 
 fn answer(status: &str, headers: &str, body: &str) -> String {
     let length = body.len();
-    format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}")
+    format!(
+        "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    )
 }
 
 fn exchange(rule: AddressRule) -> Exchange {
@@ -65,8 +67,14 @@ async fn no_form_of_a_closed_address_is_connected_to() {
     ] {
         let url = format!("http://{host}:{port}/query?apikey=hidden");
         let refused = public.get(&url, 10).await.unwrap_err();
-        assert!(matches!(refused, Unanswered::NotAllowed(_)), "{host}: {refused}");
-        assert!(!format!("{refused} {refused:?}").contains("hidden"), "{refused}");
+        assert!(
+            matches!(refused, Unanswered::NotAllowed(_)),
+            "{host}: {refused}"
+        );
+        assert!(
+            !format!("{refused} {refused:?}").contains("hidden"),
+            "{refused}"
+        );
     }
     assert_eq!(connected.load(Ordering::Relaxed), 0);
     let named = exchange(AddressRule::of_named_hosts());
@@ -88,7 +96,10 @@ async fn a_redirect_is_an_answer_and_is_not_followed() {
     let named = exchange(AddressRule::of_named_hosts());
     let reply = named.get(&format!("http://127.0.0.1:{port}/"), 100).await;
     let reply = reply.unwrap();
-    assert_eq!((reply.status, reply.body.as_slice()), (302, b"moved".as_slice()));
+    assert_eq!(
+        (reply.status, reply.body.as_slice()),
+        (302, b"moved".as_slice())
+    );
     assert!(reply.headers.iter().any(|(name, _)| name == "location"));
     assert_eq!(reached.load(Ordering::Relaxed), 0);
 }

@@ -1,12 +1,11 @@
 //! One account, as one pod knows it: every version of the ledger is seen, and grants are committed before they are used.
 
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use foresail_quota::{
-    CLOCK_ERROR, Decision, GRANT, Grant, Ledger, Limits, Observer, Outcome, ParkReason, Purpose,
-    Wait, Want,
+    CLOCK_ERROR, Decision, GRANT, Grant, Ledger, Limits, Outcome, ParkReason, Purpose, Wait, Want,
 };
 use foresail_runtime_base::effects::Effects;
 use foresail_runtime_base::{RoleError, Shutdown, spawn};
@@ -15,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use crate::known::Known;
 use crate::metrics::Metrics;
 use crate::stopped::{Stopped, left};
 use crate::store::{Store, Version, Written};
@@ -54,15 +54,6 @@ pub struct Account {
     watching: JoinHandle<()>,
 }
 
-/// What this pod knows.
-struct Known {
-    began: Instant,
-    observer: Mutex<Observer>,
-    newest: watch::Sender<Option<Version>>,
-    /// When the clock was last compared, and how far it was ahead of the API server's.
-    clock: Mutex<Option<(Instant, SignedDuration)>>,
-}
-
 /// Requests that are entered in the ledger and may be sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Granted {
@@ -82,12 +73,7 @@ impl Account {
         (effects, metrics): (Effects, Metrics),
         shutdown: Shutdown,
     ) -> Self {
-        let known = Arc::new(Known {
-            began: Instant::now(),
-            observer: Mutex::default(),
-            newest: watch::channel(None).0,
-            clock: Mutex::default(),
-        });
+        let known = Arc::new(Known::default());
         let (see, clock) = (Arc::clone(&known), Arc::clone(&store));
         let seen = Arc::new(move |version| see.see(version, clock.now()));
         let watching = spawn(store.watch(seen));
@@ -154,13 +140,12 @@ impl Account {
     }
 
     fn decide(&self, over: &Version, want: &Want<'_>, key: Option<&str>) -> Decision {
-        let now = self.store.now();
         let mut observer = self.known.observer();
-        let moment = observer.look(&over.ledger, now, self.known.uptime());
-        match key {
-            Some(key) => over.ledger.with_key(key).ask(&self.terms.limits, want, &moment),
-            None => over.ledger.ask(&self.terms.limits, want, &moment),
-        }
+        let uptime = self.known.uptime();
+        let moment = observer.look(&over.ledger, self.store.now(), uptime);
+        let own = key.map(|key| over.ledger.with_key(key));
+        let ledger = own.as_ref().unwrap_or(&over.ledger);
+        ledger.ask(&self.terms.limits, want, &moment)
     }
 
     /// Writes a grant; `None` when it must be asked for again.
@@ -172,8 +157,12 @@ impl Account {
     ) -> Result<Option<Granted>, Stopped> {
         let granted = Granted {
             requests: grant.requests,
-            before: self.known.began + grant.send_before,
-            before_wall: self.store.now().checked_add(signed(GRANT)).unwrap_or_default(),
+            before: self.known.instant(grant.send_before),
+            before_wall: self
+                .store
+                .now()
+                .checked_add(signed(GRANT))
+                .unwrap_or_default(),
         };
         let cause = match self.write(&grant.ledger, over).await {
             Written::Done(_) if granted.is_usable(self.store.now()) => return Ok(Some(granted)),
@@ -205,9 +194,8 @@ impl Account {
     async fn write(&self, ledger: &Ledger, over: &Version) -> Written {
         let write = timeout(WRITE, self.store.write(ledger, over));
         let written = self.effects.perform("kubernetes", "ledger", write).await;
-        let written = written.unwrap_or_else(|_| {
-            Written::Doubt(format!("no answer within {} s", WRITE.as_secs()))
-        });
+        let written = written
+            .unwrap_or_else(|_| Written::Doubt(format!("no answer within {} s", WRITE.as_secs())));
         if let Written::Done(version) = &written {
             self.known.see(version.clone(), self.store.now());
         }
@@ -225,7 +213,9 @@ impl Account {
         let jitter = rand::random::<f64>();
         let mut over = self.newest().await?;
         for _ in 0..MOST_LESSONS {
-            let next = over.ledger.learn(outcome, &self.terms.limits, self.store.now(), jitter);
+            let next = over
+                .ledger
+                .learn(outcome, &self.terms.limits, self.store.now(), jitter);
             if next == over.ledger {
                 return Ok(());
             }
@@ -315,7 +305,7 @@ impl Account {
 
     /// Day and minute of the ledger are only as true as the clock.
     async fn check_clock(&self) -> Result<(), Stopped> {
-        if self.known.clock_is_stale() {
+        if self.known.clock_is_older_than(CLOCK_CHECK) {
             self.read().await?;
         }
         let ahead = self.known.ahead().unwrap_or_default();
@@ -323,7 +313,11 @@ impl Account {
             return Ok(());
         }
         self.known.forget_clock();
-        let direction = if ahead.is_negative() { "behind" } else { "ahead of" };
+        let direction = if ahead.is_negative() {
+            "behind"
+        } else {
+            "ahead of"
+        };
         let message = format!(
             "the clock of this pod is {} s {direction} that of the API server; nothing is asked of the provider until they \
              agree within {} s. Correct the clock of the node",
@@ -349,49 +343,6 @@ impl Drop for Account {
 impl Granted {
     fn is_usable(&self, now: Timestamp) -> bool {
         Instant::now() < self.before && now < self.before_wall
-    }
-}
-
-impl Known {
-    fn uptime(&self) -> Duration {
-        self.began.elapsed()
-    }
-
-    fn observer(&self) -> std::sync::MutexGuard<'_, Observer> {
-        self.observer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes note of a version, unless a newer one is known.
-    fn see(&self, version: Version, now: Timestamp) {
-        let mut observer = self.observer();
-        let is_old = |known: &Version| version.is_older_than(known);
-        if self.newest.borrow().as_ref().is_some_and(is_old) {
-            return;
-        }
-        observer.look(&version.ledger, now, self.uptime());
-        self.newest.send_if_modified(|known| {
-            let changed = known.as_ref().map(|known| &known.resource) != Some(&version.resource);
-            *known = Some(version);
-            changed
-        });
-    }
-
-    fn compare(&self, ahead: SignedDuration) {
-        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), ahead));
-    }
-
-    fn forget_clock(&self) {
-        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    fn clock_is_stale(&self) -> bool {
-        let clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
-        clock.is_none_or(|(at, _)| at.elapsed() > CLOCK_CHECK)
-    }
-
-    fn ahead(&self) -> Option<SignedDuration> {
-        let clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
-        clock.map(|(_, ahead)| ahead)
     }
 }
 

@@ -119,7 +119,10 @@ async fn a_wrong_clock_asks_nothing() {
     };
     let memory = Memory::new(Ledger::default(), noon(), weather);
     let account = account(&memory, "n/p", limits());
-    account.ask(Purpose::Live, NonZeroU32::MIN, None).await.unwrap();
+    account
+        .ask(Purpose::Live, NonZeroU32::MIN, None)
+        .await
+        .unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,7 +148,9 @@ async fn what_one_learns_all_know() {
         assert_eq!(stopped.error.reason, "QuotaExhausted");
         let until = stopped.until.unwrap();
         assert!(until > memory.now(), "{until}");
-        let shown = Timestamp::from_second(until.as_second()).unwrap().to_string();
+        let shown = Timestamp::from_second(until.as_second())
+            .unwrap()
+            .to_string();
         assert!(stopped.error.message.contains(&shown), "{}", stopped.error);
     }
 }
@@ -158,7 +163,10 @@ async fn a_bad_key_is_not_tried_again_and_another_one_is() {
     ask("old").await.unwrap();
     account.learn(Outcome::BadKey).await;
     let stopped = ask("old").await.unwrap_err();
-    assert_eq!((stopped.error.reason.as_str(), stopped.until), ("BadKey", None));
+    assert_eq!(
+        (stopped.error.reason.as_str(), stopped.until),
+        ("BadKey", None)
+    );
     ask("new").await.unwrap();
     assert_eq!(memory.ledger().key_hash.as_deref(), Some("new"));
     assert_eq!(memory.ledger().parked, None);
@@ -168,7 +176,10 @@ async fn a_bad_key_is_not_tried_again_and_another_one_is() {
 async fn a_shutdown_ends_every_wait() {
     let memory = Memory::new(Ledger::default(), noon(), Weather::default());
     let account = account(&memory, "n/p", limits());
-    account.ask(Purpose::Live, NonZeroU32::MIN, None).await.unwrap();
+    account
+        .ask(Purpose::Live, NonZeroU32::MIN, None)
+        .await
+        .unwrap();
     let began = Instant::now();
     let shutdown = account.shutdown.clone();
     let asked = account.ask(Purpose::Live, NonZeroU32::MIN, None);

@@ -124,7 +124,10 @@ impl Provider {
             "ProviderAccount {}: {ATTEMPTS} requests in a row came too fast for the provider; it is asked again later",
             self.account.terms().name
         );
-        Err(Stopped::general(RoleError::outside("ProviderBusy", message), None))
+        Err(Stopped::general(
+            RoleError::outside("ProviderBusy", message),
+            None,
+        ))
     }
 
     fn key(&self) -> Result<Option<Key>, Stopped> {
@@ -150,7 +153,9 @@ impl Provider {
         let _waiting = Waiting::begin(count);
         let mut purse = purse.lock().await;
         loop {
-            let usable = purse.take().filter(|granted| self.account.may_send(granted));
+            let usable = purse
+                .take()
+                .filter(|granted| self.account.may_send(granted));
             if let Some(mut granted) = usable {
                 granted.requests = granted.requests.saturating_sub(1);
                 *purse = (granted.requests > 0).then_some(granted);
@@ -210,9 +215,7 @@ impl Provider {
 
 /// What an answer teaches about the account.
 fn outcome(request: &Request, verdict: &Verdict) -> Outcome {
-    let sized = |size| {
-        matches!(request.kind, Kind::Daily(asked) | Kind::DailyAdjusted(asked) if asked == size)
-    };
+    let sized = |size| matches!(request.kind, Kind::Daily(asked) | Kind::DailyAdjusted(asked) if asked == size);
     match verdict {
         Verdict::Data(answer) => {
             let is_compact = matches!(&**answer, Answer::Series(series) if series.is_compact);

@@ -45,12 +45,19 @@ impl Endpoint {
             RoleError::user("EndpointNotAllowed", message)
         };
         let known = ["http://", "https://"];
-        let host = known.iter().find_map(|scheme| declared.strip_prefix(scheme));
+        let host = known
+            .iter()
+            .find_map(|scheme| declared.strip_prefix(scheme));
         let plain = |sign: u8| sign.is_ascii_alphanumeric() || b".-:".contains(&sign);
         let host = host.filter(|host| !host.is_empty() && host.bytes().all(plain));
         let host = host.ok_or_else(|| refused("must be http or https and a host".into()))?;
-        if !allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(host)) {
-            return Err(refused(format!("names the host {host}, which is not allowed")));
+        if !allowed
+            .iter()
+            .any(|allowed| allowed.eq_ignore_ascii_case(host))
+        {
+            return Err(refused(format!(
+                "names the host {host}, which is not allowed"
+            )));
         }
         Ok(Self {
             base: declared.to_owned(),
@@ -96,7 +103,11 @@ mod tests {
     #[test]
     fn another_host_is_asked_when_it_is_allowed_with_its_port() {
         let allowed = ["simulator.market:8080", "10.0.0.1"];
-        for good in ["http://simulator.market:8080", "https://Simulator.market:8080", "http://10.0.0.1"] {
+        for good in [
+            "http://simulator.market:8080",
+            "https://Simulator.market:8080",
+            "http://10.0.0.1",
+        ] {
             assert_eq!(endpoint(Some(good), &allowed).unwrap().base, good);
         }
         for bad in [

@@ -103,11 +103,15 @@ impl Kubernetes {
         let account = format!("ProviderAccount {}/{}", self.namespace, self.name);
         match status {
             404 => {
-                let message = format!("{account} does not exist; make it, or name another in source.provider.account");
+                let message = format!(
+                    "{account} does not exist; make it, or name another in source.provider.account"
+                );
                 RoleError::user("AccountMissing", message)
             }
             401 | 403 => {
-                let message = format!("{account} may not be used by this worker: HTTP {status}; it is tried again");
+                let message = format!(
+                    "{account} may not be used by this worker: HTTP {status}; it is tried again"
+                );
                 RoleError::internal("AccountForbidden", message)
             }
             _ => self.unreachable(&format!("HTTP {status}")),
@@ -167,13 +171,18 @@ impl Store for Kubernetes {
 }
 
 fn version(answered: &Answered) -> Result<Version, String> {
-    let account: ProviderAccount = serde_json::from_slice(&answered.body).map_err(|e| e.to_string())?;
+    let account: ProviderAccount =
+        serde_json::from_slice(&answered.body).map_err(|e| e.to_string())?;
     Ok(of_account(account, answered.date))
 }
 
 fn of_account(account: ProviderAccount, date: Option<Timestamp>) -> Version {
     Version {
-        ledger: account.status.unwrap_or_default().ledger.unwrap_or_default(),
+        ledger: account
+            .status
+            .unwrap_or_default()
+            .ledger
+            .unwrap_or_default(),
         resource: account.metadata.resource_version.unwrap_or_default(),
         date,
     }
@@ -181,7 +190,10 @@ fn of_account(account: ProviderAccount, date: Option<Timestamp>) -> Version {
 
 /// The merge patch that turns one version into another, and does nothing to any other version.
 fn patch(ledger: &Ledger, over: &Version) -> serde_json::Result<Value> {
-    let (before, after) = (serde_json::to_value(&over.ledger)?, serde_json::to_value(ledger)?);
+    let (before, after) = (
+        serde_json::to_value(&over.ledger)?,
+        serde_json::to_value(ledger)?,
+    );
     Ok(json!({
         "metadata": {"resourceVersion": over.resource},
         "status": {"ledger": with_nulls(&before, after)},
@@ -276,7 +288,11 @@ mod tests {
             let stored = merged(stored, &patch);
             let read: Ledger = serde_json::from_value(stored["status"]["ledger"].clone()).unwrap();
             assert_eq!(&read, after);
-            assert_eq!(stored["status"]["conditions"], json!([]), "what others write stays");
+            assert_eq!(
+                stored["status"]["conditions"],
+                json!([]),
+                "what others write stays"
+            );
         }
     }
 

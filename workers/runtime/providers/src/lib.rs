@@ -8,6 +8,7 @@ mod account;
 mod ask;
 mod client;
 mod endpoint;
+mod known;
 mod kubernetes;
 pub mod memory;
 mod metrics;

@@ -53,7 +53,11 @@ impl Memory {
 
     fn version(&self) -> Version {
         let (number, ledger) = self.newest.borrow().clone();
-        version(number, ledger, self.now().checked_add(self.weather.ahead).ok())
+        version(
+            number,
+            ledger,
+            self.now().checked_add(self.weather.ahead).ok(),
+        )
     }
 
     async fn travel(&self) {
@@ -126,7 +130,8 @@ impl Store for Memory {
     }
 
     fn now(&self) -> Timestamp {
-        let passed = SignedDuration::try_from(self.began.1.elapsed()).unwrap_or(SignedDuration::MAX);
+        let passed =
+            SignedDuration::try_from(self.began.1.elapsed()).unwrap_or(SignedDuration::MAX);
         self.began.0.checked_add(passed).unwrap_or(Timestamp::MAX)
     }
 }

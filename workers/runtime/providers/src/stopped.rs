@@ -53,7 +53,11 @@ impl Stopped {
     pub(crate) fn waiting(name: &str, wait: Wait) -> Self {
         let until = wait.until;
         let (reason, what, is_fault) = match wait.why {
-            WaitReason::Day => ("QuotaExhausted", "the requests of the day are used up", true),
+            WaitReason::Day => (
+                "QuotaExhausted",
+                "the requests of the day are used up",
+                true,
+            ),
             WaitReason::Share => (
                 "QuotaSetAside",
                 "what is left of the day is set aside for new bars and for other Pipelines",

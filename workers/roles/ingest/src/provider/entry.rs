@@ -28,7 +28,7 @@ pub(crate) struct Entry {
     pub attempted: Option<i64>,
     /// Why its newest expected bar is not there: a reason, and what happens next.
     pub lack: Option<(String, String)>,
-    /// It was asked for once, all of it, or has bars.
+    /// It was asked for, all of it, and what came was sent.
     pub is_begun: bool,
     /// The key reads the newest rows alone.
     pub is_compact: bool,
@@ -96,22 +96,21 @@ impl Entry {
 
     /// A new connection: what was sent is what the topic holds, and the checker knows nothing.
     pub(crate) fn reopen(&mut self, mark: Option<i64>) {
+        // What the topic does not hold was lost with its transaction.
+        self.is_begun &= self.mark == mark;
         self.mark = mark;
-        self.is_begun |= mark.is_some();
         self.looked = None;
         self.refused.clear();
         self.unknown = None;
-        if !self.ready.is_empty() {
-            // They may be lost with the transaction.
-            self.ready.clear();
-            self.attempted = None;
-        }
+        self.ready.clear();
     }
 
     /// Whether a bar of it is expected that was not sent.
     pub(crate) fn is_due(&self, timetable: &Timetable, now: i64) -> bool {
         let rests = self.rests_until.is_some_and(|until| now < until);
-        let newest = timetable.newest_expected(now).map(|date| timetable.end(date));
+        let newest = timetable
+            .newest_expected(now)
+            .map(|date| timetable.end(date));
         !rests && newest.is_some_and(|end| self.mark.is_none_or(|mark| mark < end))
     }
 
@@ -121,7 +120,8 @@ impl Entry {
             return Some(until);
         }
         let next = |attempted: i64| attempted.saturating_add(timetable.poll());
-        self.is_due(timetable, now).then(|| self.attempted.map_or(now, next))
+        self.is_due(timetable, now)
+            .then(|| self.attempted.map_or(now, next))
     }
 
     /// Takes an answer to `request`.
@@ -184,12 +184,17 @@ impl Entry {
         row.is_final
             && timetable.is_expected(row.date, now)
             && self.mark.is_none_or(|mark| timetable.end(row.date) > mark)
-            && !self.refused.get(&row.date).is_some_and(|old| prices(old) == prices(row))
+            && !self
+                .refused
+                .get(&row.date)
+                .is_some_and(|old| prices(old) == prices(row))
     }
 
     /// What is to be done with a row.
     pub(crate) fn fate(&self, row: &Row, timetable: &Timetable) -> Fate {
-        let is_sent = self.mark.is_some_and(|mark| timetable.end(row.date) <= mark);
+        let is_sent = self
+            .mark
+            .is_some_and(|mark| timetable.end(row.date) <= mark);
         let is_old = match is_sent {
             true => self.looked.is_some_and(|looked| row.date <= looked),
             false => self.refused.get(&row.date) == Some(row),
@@ -266,7 +271,9 @@ impl Parts {
 fn append(known: &mut Series, next: Series) {
     let behind = known.rows.last().map(|row| row.date);
     let rows = next.rows.into_iter();
-    known.rows.extend(rows.filter(|row| Some(row.date) > behind));
+    known
+        .rows
+        .extend(rows.filter(|row| Some(row.date) > behind));
     known.splits.items.extend(next.splits.items);
     known.dividends.items.extend(next.dividends.items);
     known.capital_gains.items.extend(next.capital_gains.items);

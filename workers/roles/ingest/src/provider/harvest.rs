@@ -57,7 +57,9 @@ impl Harvest {
             let Some(entry) = entries.get(index) else {
                 continue;
             };
-            let row = numbered(next, |position| traded::unknown(&entry.symbol, &scrubbed, position));
+            let row = numbered(next, |position| {
+                traded::unknown(&entry.symbol, &scrubbed, position)
+            });
             let message = "an answer of no known kind; tell the makers of Foresail what it means";
             let refusal = Refusal::new("UnknownAnswer", message);
             progress.refuse((&row, refusal), &mut batch, target, now)?;

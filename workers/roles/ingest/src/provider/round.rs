@@ -134,7 +134,10 @@ impl Round<'_> {
     fn settle(&self, entry: &mut Entry) {
         match traded::settle(entry, self.timetable, self.now) {
             true => entry.lack = None,
-            false => entry.lacks("NotYet", "the provider does not have it yet; it is asked again"),
+            false => entry.lacks(
+                "NotYet",
+                "the provider does not have it yet; it is asked again",
+            ),
         }
         self.held.fetch_add(entry.ready.len(), Ordering::Relaxed);
         entry.attempted(self.now);

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use foresail_bars::Checker;
 use foresail_crds::pipeline::spec::ProviderSource;
-use foresail_crds::pipeline::status::{IngestStatus, MissingSymbol, ProviderState};
+use foresail_crds::pipeline::status::{IngestStatus, ProviderState};
 use foresail_crds::records::SourceState;
-use foresail_crds::role_error::presentable;
 use foresail_crds::worker_config::IngestConfig;
 use foresail_domain::Symbol;
 use foresail_runtime_base::{Connecting, RoleContext, RoleError, clock};
@@ -19,6 +18,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::entry::Entry;
 use super::harvest::Harvest;
+use super::report;
 use super::round;
 use super::timetable::{Timetable, timestamp};
 use super::wanted::Source;
@@ -38,10 +38,6 @@ const LONGEST_WAIT: i64 = 60 * 60 * 1000;
 const SHORTEST_WAIT: i64 = 1_000;
 /// Most that chance adds to a wait.
 const JITTER: i64 = 5_000;
-/// Most symbols in status, and the longest texts there.
-const MOST_MISSING: usize = 16;
-const LONGEST_REASON: usize = 64;
-const LONGEST_MESSAGE: usize = 256;
 
 /// A provider as the source, as long as the process runs.
 pub(crate) struct Polling {
@@ -151,7 +147,7 @@ fn open(source: &ProviderSource, api: &Api, context: &Context) -> Result<Provide
 }
 
 /// Every connection is another reading, which goes on counting where the last record of before ends.
-fn start(position: &Position) -> Start {
+pub(super) fn start(position: &Position) -> Start {
     let before = position.state.as_ref().map(|state| state.reading);
     // A release that left no state counted as the first reading.
     let before = before.or((position.next > 0).then_some(0));
@@ -283,7 +279,7 @@ impl Live<'_> {
     fn wake(&self, stopped: Option<&Stopped>, now: i64) -> i64 {
         let next = match stopped {
             Some(stopped) => next_try(stopped, self.timetable, now),
-            None => next_time(self.entries, self.timetable, now).unwrap_or(i64::MAX),
+            None => report::next_time(self.entries, self.timetable, now).unwrap_or(i64::MAX),
         };
         next.clamp(now + SHORTEST_WAIT, now + LONGEST_WAIT)
     }
@@ -292,22 +288,14 @@ impl Live<'_> {
     fn publish(&mut self, failed: Option<&Stopped>, now: i64) {
         let next = match failed.filter(|stopped| stopped.is_general) {
             Some(stopped) => Some(next_try(stopped, self.timetable, now)),
-            None => next_time(self.entries, self.timetable, now),
+            None => report::next_time(self.entries, self.timetable, now),
         };
         self.state.next_attempt = next.map(|next| Time(timestamp(next.max(now))));
-        self.state.missing = missing(self.entries, self.timetable, now);
-        let is_due = |entry: &Entry| entry.is_due(self.timetable, now);
+        self.state.missing = report::missing(self.entries, self.timetable, now);
         let reporter = &self.context.reporter;
         reporter.update(|status| {
             self.progress.report(status);
-            // Of a symbol that was not asked for since the start nothing is counted.
-            let known = self.entries.iter().filter(|entry| entry.mark.is_some());
-            let known: Vec<&str> = known.map(|entry| &*entry.symbol).collect();
-            status
-                .symbols
-                .retain(|symbol| symbol.bars > 0 || !known.contains(&symbol.symbol.as_str()));
-            status.backfill_complete = self.entries.iter().all(|entry| entry.is_begun);
-            status.source_complete = status.backfill_complete && !self.entries.iter().any(is_due);
+            report::told(self.entries, self.timetable, now, status);
             status.provider = Some(self.state.clone());
         });
         if let Some(stopped) = failed.filter(|stopped| stopped.is_fault) {
@@ -325,29 +313,4 @@ impl Live<'_> {
 fn next_try(stopped: &Stopped, timetable: &Timetable, now: i64) -> i64 {
     let until = stopped.until.map(jiff::Timestamp::as_millisecond);
     until.unwrap_or_else(|| now.saturating_add(timetable.poll()))
-}
-
-/// When something is due next; `None` when nothing will be.
-fn next_time(entries: &[Entry], timetable: &Timetable, now: i64) -> Option<i64> {
-    let attempts = entries
-        .iter()
-        .filter_map(|entry| entry.next_attempt(timetable, now));
-    attempts.chain(timetable.next_expected(now)).min()
-}
-
-/// Symbols whose newest expected bar is not there, and why.
-fn missing(entries: &[Entry], timetable: &Timetable, now: i64) -> Vec<MissingSymbol> {
-    let newest = timetable
-        .newest_expected(now)
-        .map(|date| timetable.end(date));
-    let is_missing = |entry: &&Entry| entry.mark < newest;
-    let told = entries.iter().filter(is_missing).filter_map(|entry| {
-        let (reason, message) = entry.lack.as_ref()?;
-        Some(MissingSymbol {
-            symbol: entry.symbol.to_string(),
-            reason: presentable(reason, LONGEST_REASON),
-            message: presentable(message, LONGEST_MESSAGE),
-        })
-    });
-    told.take(MOST_MISSING).collect()
 }

@@ -72,7 +72,8 @@ impl Timetable {
 
     /// Whether the bar of this day is wanted, and expected by now.
     pub(crate) fn is_expected(&self, date: Date, now: i64) -> bool {
-        let is_wanted = self.from.is_none_or(|from| date >= from) && self.to.is_none_or(|to| date <= to);
+        let is_wanted =
+            self.from.is_none_or(|from| date >= from) && self.to.is_none_or(|to| date <= to);
         is_wanted && self.end(date).saturating_add(self.delay) <= now
     }
 
@@ -89,7 +90,9 @@ impl Timetable {
     pub(crate) fn next_expected(&self, now: i64) -> Option<i64> {
         let before = |date: Date| date.yesterday().unwrap_or(date);
         // The newest one that is expected may be of yesterday, with one of today to come.
-        let after = self.newest_expected(now).unwrap_or_else(|| before(self.today(now)));
+        let after = self
+            .newest_expected(now)
+            .unwrap_or_else(|| before(self.today(now)));
         let after = self.from.map_or(after, |from| after.max(before(from)));
         if after >= self.calendar.valid_through() {
             return None;

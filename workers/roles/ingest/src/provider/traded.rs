@@ -42,7 +42,11 @@ pub(crate) fn settle(entry: &mut Entry, timetable: &Timetable, now: i64) -> bool
     let apart = traded::join(&mut series.rows, &splits, &dividends, series.currency);
     if !apart.foreign.is_empty() {
         let (symbol, count) = (&*entry.symbol, apart.foreign.len());
-        tracing::warn!(symbol, count, "dividends in another currency than the prices are left out");
+        tracing::warn!(
+            symbol,
+            count,
+            "dividends in another currency than the prices are left out"
+        );
     }
     let mut rows = series.rows;
     rows.retain(|row| row.is_final && timetable.is_expected(row.date, now));

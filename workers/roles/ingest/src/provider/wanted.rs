@@ -105,6 +105,8 @@ fn first_second(entry: &Entry, timetable: &Timetable, now: i64) -> i64 {
     let second = |date| timetable.start(date).div_euclid(1000) - EARLY_STAMPS;
     let from = first.map_or(FIRST_SECOND, second);
     // A day less than the reach, since it is measured when the request arrives.
-    let reach = entry.reach_days.map(|days| now - (i64::from(days) - 1).max(0) * DAY);
+    let reach = entry
+        .reach_days
+        .map(|days| now - (i64::from(days) - 1).max(0) * DAY);
     reach.map_or(from, |reach| from.max(reach))
 }
