@@ -165,8 +165,9 @@ impl Asked {
     async fn seen(&self) -> u64 {
         let secrets = Secrets::at("/nowhere");
         let client = foresail_runtime_http::Client::new(&["127.0.0.0/8".into()], &secrets).unwrap();
-        let seen = client.head(&format!("{}/simulator/seen", self.base), 1 << 16);
-        let seen: serde_json::Value = serde_json::from_slice(&seen.await.unwrap()).unwrap();
+        let address = format!("{}/simulator/seen", self.base);
+        let seen = client.head(&address, 1 << 16).await.unwrap();
+        let seen: serde_json::Value = serde_json::from_slice(&seen).unwrap();
         let answers = seen["answers"].as_object().unwrap().values();
         answers.filter_map(serde_json::Value::as_u64).sum()
     }
@@ -210,9 +211,11 @@ async fn every_bar_comes_through_failures_as_it_was_traded() {
     for name in ["AlphaVantage", "Yahoo"] {
         let asked = Asked::new(name, &scenario, (KEY, 3)).await;
         let met = Mutex::default();
-        let reading = SYMBOLS.map(|symbol| asked.bars(symbol, &met));
-        let [ibm, vod, brk] = reading;
-        let (ibm, vod, brk) = tokio::join!(ibm, vod, brk);
+        let (ibm, vod, brk) = tokio::join!(
+            asked.bars(SYMBOLS[0], &met),
+            asked.bars(SYMBOLS[1], &met),
+            asked.bars(SYMBOLS[2], &met),
+        );
         for (symbol, rows) in SYMBOLS.iter().zip([ibm, vod, brk]) {
             let traded = market.traded(symbol, market.clock);
             assert_eq!(rows.len(), traded.len(), "{name} {symbol}");
