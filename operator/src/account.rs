@@ -2,7 +2,6 @@
 //! its status belongs to the ingest pods that share it; the operator asks no provider. Decisions are pure (`loads`,
 //! `judgement`), writes are thin (`write`).
 
-mod allowed;
 mod judgement;
 mod loads;
 mod write;

@@ -1,12 +1,13 @@
 //! What the condition of an account says: the first of what keeps its Pipelines from their bars. Pure.
 
-use foresail_crds::ProviderAccount;
+use foresail_crds::{ProviderAccount, ProviderName};
+use foresail_providers::{Provider, place};
 use foresail_quota::key::others_with_key;
 use foresail_quota::plan::{Change, Infeasible, Load, feasible, requests_per_day};
 use foresail_quota::{BreakerState, Ledger, Park, ParkReason};
 use jiff::Timestamp;
 
-use super::{allowed, title};
+use super::title;
 
 /// Bursts in a row from which on they are a state: one is over in seconds.
 const TOLD_BURSTS: u32 = 3;
@@ -67,10 +68,15 @@ impl<'a> Seen<'a> {
 }
 
 fn not_allowed(seen: Seen<'_>) -> Option<Verdict> {
-    let endpoint = allowed::refused_endpoint(&seen.account.spec, seen.hosts)?;
+    let spec = &seen.account.spec;
+    let provider = match spec.provider {
+        ProviderName::AlphaVantage => Provider::AlphaVantage,
+        ProviderName::Yahoo => Provider::Yahoo,
+    };
+    // Ingest judges the same again before it connects; here a person is told before anything is asked.
+    let bad = place(provider, spec.endpoint.as_deref(), seen.hosts).err()?;
     let message = format!(
-        "spec.endpoint is {endpoint}, which is no host of the provider; ask the administrator to allow it with the chart \
-         value providers.allowedHosts, or remove it"
+        "spec.endpoint {bad}; ask the administrator to allow it with the chart value providers.allowedHosts, or remove it"
     );
     Some(Verdict::bad("NotAllowed", message))
 }

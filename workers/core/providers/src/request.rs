@@ -31,6 +31,14 @@ impl Provider {
             Self::Yahoo => "query2.finance.yahoo.com",
         }
     }
+
+    /// All hosts of it that answer alike.
+    pub fn hosts(self) -> &'static [&'static str] {
+        match self {
+            Self::AlphaVantage => &["www.alphavantage.co"],
+            Self::Yahoo => &["query2.finance.yahoo.com", "query1.finance.yahoo.com"],
+        }
+    }
 }
 
 /// One question about one symbol. It never holds a key.
