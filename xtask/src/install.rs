@@ -100,7 +100,7 @@ pub fn on_node(node: &Node) -> Result<()> {
             node.name
         );
     };
-    let market = (node.name == Name::Test).then(|| market(&node.paths));
+    let market = (node.name == Name::Test.text()).then(|| market(&node.paths));
     let networks = source_networks(node);
     on(
         &Cluster::of_node(node),

@@ -37,7 +37,8 @@ impl Name {
     /// Every node there can be.
     pub const ALL: [Name; 2] = [Name::Demo, Name::Test];
 
-    fn text(self) -> &'static str {
+    /// As it is written: [`Node::name`].
+    pub fn text(self) -> &'static str {
         match self {
             Name::Demo => "demo",
             Name::Test => "test",
