@@ -200,11 +200,11 @@ fn compare(row: &Row, day: &Traded, provider: foresail_providers::Provider) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_bar_comes_through_failures_as_it_was_traded() {
     let failures = "failures:
-- {kind: Slow, symbol: VOD.L, every: 3}
-- {kind: Torn, every: 4}
-- {kind: WrongSymbol, every: 5}
-- {kind: Redirect, every: 7}
-- {kind: Cut, every: 11}
+- {kind: Slow, symbol: VOD.L, every: 3, until: 2024-06-14T22:00:30Z}
+- {kind: Torn, provider: AlphaVantage, every: 4, until: 2024-06-14T22:00:30Z}
+- {kind: WrongSymbol, provider: AlphaVantage, every: 5, until: 2024-06-14T22:00:30Z}
+- {kind: WrongSymbol, provider: Yahoo, every: 2, until: 2024-06-14T22:00:30Z}
+- {kind: Redirect, provider: AlphaVantage, every: 7, until: 2024-06-14T22:00:30Z}
 ";
     let scenario = format!("{MARKET}{PAID}{failures}");
     let market = Scenario::read(&scenario).unwrap();
