@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Where reasons are chosen before the error is made: the file, and what it chooses from.
-const CHOSEN: [(&str, &[&str]); 2] = [
+const CHOSEN: [(&str, &[&str]); 4] = [
     (
         "workers/roles/train/src/gate.rs",
         &["ChallengerDiverged", "ChampionDiverged", "NotFinite"],
@@ -14,6 +14,22 @@ const CHOSEN: [(&str, &[&str]); 2] = [
     (
         "workers/roles/train/src/run/drift_reference.rs",
         &["NotEnoughRows", "InvalidDrift"],
+    ),
+    (
+        "workers/runtime/providers/src/ask.rs",
+        &["ProviderDown", "ProviderMalformed"],
+    ),
+    (
+        "workers/runtime/providers/src/stopped.rs",
+        &[
+            "ClockWrong",
+            "ProviderBusy",
+            "ProviderDown",
+            "ProviderMidnight",
+            "ProviderRefused",
+            "QuotaExhausted",
+            "QuotaSetAside",
+        ],
     ),
 ];
 

@@ -43,8 +43,8 @@ fn load(pipeline: &Pipeline, account: &str, provider: ProviderName) -> Option<Lo
         per_session: match provider {
             // Splits and dividends.
             ProviderName::AlphaVantage => 2,
-            // Once more, for the splits of the sessions before.
-            ProviderName::Yahoo => 1,
+            // Its rows come with both.
+            ProviderName::Yahoo => 0,
         },
     })
 }
@@ -93,7 +93,7 @@ mod tests {
             v["spec"]["instruments"] = json!([{"symbol": "AAPL"}, {"symbol": "MSFT"}]);
         };
         assert_eq!(requests("AlphaVantage", two), [6]);
-        assert_eq!(requests("Yahoo", two), [4]);
+        assert_eq!(requests("Yahoo", two), [2]);
     }
 
     #[test]
