@@ -14,7 +14,6 @@ mod data;
 mod demo;
 mod deny;
 mod diagnostics;
-mod examples;
 mod external;
 mod features;
 mod generate;

@@ -14,7 +14,7 @@ use crate::cargo_tools::NEXTEST;
 use crate::external::External;
 use crate::images::{self, Profile};
 use crate::junit::Counts;
-use crate::{data, diagnostics, examples, install};
+use crate::{data, diagnostics, install};
 
 /// The suites that drive a cluster; everything else needs a server or two at most.
 const SUITES: &str = "package(foresail-tests) & kind(test)";
@@ -201,10 +201,8 @@ impl Run<'_> {
     /// nextest runs none of these. Together they count as one test.
     fn doc_tests(&self) -> Result<Counts> {
         let mut command = exec::cargo(self.paths);
-        command.args(["test", "--profile", Profile::Ci.name(), "--doc", "--quiet"]);
-        for package in examples::packages(self.paths)? {
-            command.args(["--package", &package]);
-        }
+        command.args(["test", "--profile", Profile::Ci.name()]);
+        command.args(["--workspace", "--doc", "--quiet"]);
         let succeeded = self.finish(&mut command)?;
         let counts = Counts {
             passed: u64::from(succeeded),
