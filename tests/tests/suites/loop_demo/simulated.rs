@@ -14,7 +14,7 @@ use kube::api::ListParams;
 use serde_json::{Value, json};
 
 const FIRST_MODEL: Duration = Duration::from_secs(300);
-const REPLAY: Duration = Duration::from_secs(420);
+const REPLAY: Duration = Duration::from_secs(900);
 const REST: Duration = Duration::from_secs(180);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
