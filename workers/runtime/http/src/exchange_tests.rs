@@ -20,7 +20,9 @@ async fn server(answer: impl Fn(u16) -> String + Send + 'static) -> (u16, Arc<At
             let answer = answer(port);
             tokio::spawn(async move {
                 let mut head = [0; 4096];
-                stream.read(&mut head).await.ok();
+                let Ok(1..) = stream.read(&mut head).await else {
+                    return;
+                };
                 stream.write_all(answer.as_bytes()).await.ok();
                 // An answer without an end is a slow one.
                 if answer.is_empty() {

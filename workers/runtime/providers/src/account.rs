@@ -197,7 +197,7 @@ impl Account {
         let written = written
             .unwrap_or_else(|_| Written::Doubt(format!("no answer within {} s", WRITE.as_secs())));
         if let Written::Done(version) = &written {
-            self.known.see(version.clone(), self.store.now());
+            self.known.see((**version).clone(), self.store.now());
         }
         written
     }

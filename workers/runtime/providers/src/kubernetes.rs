@@ -136,7 +136,10 @@ impl Store for Kubernetes {
         async move {
             match self.patch(ledger, over).await {
                 Ok(answered) => match answered.status {
-                    200 => version(&answered).map_or_else(Written::Doubt, Written::Done),
+                    200 => match version(&answered) {
+                        Ok(version) => Written::Done(Box::new(version)),
+                        Err(cause) => Written::Doubt(cause),
+                    },
                     409 => Written::Conflict,
                     status @ 400..=499 if status != 429 => Written::Refused(self.refused(status)),
                     status => Written::Doubt(format!("HTTP {status}")),

@@ -76,7 +76,7 @@ impl Memory {
         match serde_json::from_str(&text) {
             Ok(ledger) => {
                 self.newest.send_replace((number + 1, ledger));
-                Written::Done(self.version())
+                Written::Done(Box::new(self.version()))
             }
             Err(error) => Written::Doubt(error.to_string()),
         }

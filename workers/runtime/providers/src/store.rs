@@ -32,7 +32,7 @@ impl Version {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Written {
     /// It is the newest version now.
-    Done(Version),
+    Done(Box<Version>),
     /// Somebody else wrote first: nothing was written.
     Conflict,
     /// Nothing was written, and nothing will be until somebody mends this.

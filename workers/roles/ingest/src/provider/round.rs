@@ -101,7 +101,7 @@ impl Round<'_> {
             if self.is_stopped.load(Ordering::Relaxed) {
                 return entry;
             }
-            let purpose = wanted::purpose(&entry);
+            let purpose = wanted::purpose(&request, self.now);
             let verdict = match self.provider.fetch(&request, purpose).await {
                 Ok(verdict) => verdict,
                 Err(stopped) => {

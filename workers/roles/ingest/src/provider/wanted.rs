@@ -26,11 +26,15 @@ pub(crate) struct Source {
     pub level: Level,
 }
 
-/// What the requests of a symbol are for: history until it has a bar.
-pub(crate) fn purpose(entry: &Entry) -> Purpose {
-    match entry.mark {
-        Some(_) => Purpose::Live,
-        None => Purpose::Backfill,
+/// What a request is for. A symbol is asked for when a bar of it is expected, and the answer brings that bar along with
+/// whatever is older; only a window that ends before now is history alone.
+pub(crate) fn purpose(request: &Request, now: i64) -> Purpose {
+    match request.kind {
+        Kind::Chart {
+            window: Window::Period { to, .. },
+            ..
+        } if to <= now.div_euclid(1000) => Purpose::Backfill,
+        _ => Purpose::Live,
     }
 }
 

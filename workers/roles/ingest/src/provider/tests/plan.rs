@@ -2,7 +2,7 @@
 
 use foresail_crds::worker_config::IngestConfig;
 use foresail_domain::Symbol;
-use foresail_providers::request::{Kind, Provider, Size, Window};
+use foresail_providers::request::{ChartInterval, Kind, Provider, Size, Window};
 use foresail_providers::verdict::{Basis, Listed};
 use foresail_providers::{Answer, Drops, Request, Row, Series, Verdict};
 use foresail_quota::{Level, Purpose};
@@ -120,8 +120,24 @@ fn the_first_time_all_is_asked_for_and_later_the_newest_rows() {
     assert_eq!(kind(&entry(Some("2023-06-01")), Level::Unknown, &all), full);
     let recent = timetable(json!({"from": "2024-01-02"}));
     assert_eq!(kind(&new, Level::Unknown, &recent), compact);
-    assert_eq!(wanted::purpose(&new), Purpose::Backfill);
-    assert_eq!(wanted::purpose(&old), Purpose::Live);
+}
+
+/// What is set aside for the new bars of a Pipeline is for its first ones too: they come with the history.
+#[test]
+fn only_a_window_that_ends_before_now_is_history_alone() {
+    let now = ms(FRIDAY);
+    let purpose = |kind| {
+        let symbol = entry(None).symbol;
+        wanted::purpose(&Request { symbol, kind }, now)
+    };
+    let window = |to| Kind::Chart {
+        interval: ChartInterval::Day,
+        window: Window::Period { from: 0, to },
+    };
+    assert_eq!(purpose(Kind::Daily(Size::Full)), Purpose::Live);
+    assert_eq!(purpose(Kind::Splits), Purpose::Live);
+    assert_eq!(purpose(window(now / 1000 + 1)), Purpose::Live);
+    assert_eq!(purpose(window(now / 1000)), Purpose::Backfill);
 }
 
 /// The kinds of requests that are made, with these answers.
