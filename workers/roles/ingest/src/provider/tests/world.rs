@@ -437,5 +437,5 @@ fn the_source_is_complete_while_nothing_is_due_and_the_backfill_once_all_was_sen
     let mut process = lost.start();
     lost.round(&mut process, evening, 0);
     process.entries[0].reopen(None);
-    assert_eq!(told(&process, evening).0, false);
+    assert!(!told(&process, evening).0);
 }
