@@ -4,11 +4,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use foresail_runtime_base::effects::Effects;
+use foresail_runtime_base::metrics::Registry;
 use http::{Method, Request, Response};
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 use tower_test::mock;
+
+use crate::context::{Context, Images};
+use crate::metrics::Metrics;
 
 /// What becomes of a refused request.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +73,21 @@ impl Server {
             }
         });
         (server, Client::new(service, "n"))
+    }
+
+    /// A server, and what reconciles that ask it need.
+    pub fn with_context() -> (Self, Context) {
+        foresail_runtime_base::init("test");
+        let (server, client) = Self::start();
+        let images = Images {
+            worker: "w:1".into(),
+            trainer: "t:1".into(),
+            pull_policy: "IfNotPresent".into(),
+        };
+        let registry = Registry::default();
+        let (effects, metrics) = (Effects::new(&registry, None), Metrics::new(&registry));
+        let context = Context::new(client, images, "test", effects, metrics).unwrap();
+        (server, context)
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

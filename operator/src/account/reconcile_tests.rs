@@ -1,14 +1,10 @@
 //! Reconciles of accounts against a scripted API server.
 
 use foresail_crds::Pipeline;
-use foresail_runtime_base::effects::Effects;
-use foresail_runtime_base::metrics::Registry;
 use kube::runtime::{reflector, watcher};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::context::Images;
-use crate::metrics::Metrics;
 use crate::pipeline::{from_provider, object};
 use crate::scripted_api::Server;
 
@@ -23,16 +19,7 @@ struct World {
 impl World {
     /// A server that holds one account, and one Pipeline that names it.
     fn new(change: impl FnOnce(&mut Value)) -> Self {
-        foresail_runtime_base::init("test");
-        let (server, client) = Server::start();
-        let images = Images {
-            worker: "w:1".into(),
-            trainer: "t:1".into(),
-            pull_policy: "IfNotPresent".into(),
-        };
-        let registry = Registry::default();
-        let (effects, metrics) = (Effects::new(&registry, None), Metrics::new(&registry));
-        let context = Context::new(client, images, "test", effects, metrics).unwrap();
+        let (server, context) = Server::with_context();
         let mut account = json!({
             "apiVersion": "foresail.dev/v1alpha1", "kind": "ProviderAccount",
             "metadata": {"name": "market", "generation": 3},

@@ -6,14 +6,10 @@ mod accounts;
 mod refusals;
 
 use foresail_crds::worker_config::Installation;
-use foresail_runtime_base::effects::Effects;
-use foresail_runtime_base::metrics::Registry;
 use serde_json::{Value, json};
 
 use super::validate::tests::object;
 use super::*;
-use crate::context::Images;
-use crate::metrics::Metrics;
 use crate::scripted_api::{Fault, Server};
 
 /// A stored Pipeline as the operator of these tests sees it.
@@ -30,17 +26,7 @@ struct World {
 impl World {
     /// A server that holds one Pipeline.
     fn new(change: impl FnOnce(&mut Value)) -> Self {
-        foresail_runtime_base::init("test");
-        let (server, client) = Server::start();
-        let images = Images {
-            worker: "w:1".into(),
-            trainer: "t:1".into(),
-            pull_policy: "IfNotPresent".into(),
-        };
-        let registry = Registry::default();
-        let effects = Effects::new(&registry, None);
-        let metrics = Metrics::new(&registry);
-        let context = Context::new(client, images, "test", effects, metrics).unwrap();
+        let (server, context) = Server::with_context();
         server.put("pipelines/p", serde_json::to_value(object(change)).unwrap());
         Self {
             server,

@@ -1,6 +1,7 @@
 //! The worker's side of the Kubernetes API: reporting observations to the Pipeline's status and
 //! following the `-serving` ConfigMap. A worker runs on when the API server is away.
 
+pub mod named;
 pub mod serving;
 mod status;
 

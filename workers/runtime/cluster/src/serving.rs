@@ -7,11 +7,11 @@ use std::time::Duration;
 use foresail_crds::names::PipelineName;
 use foresail_crds::worker_config::{SERVING_DIR, SERVING_FILE, ServingConfig};
 use foresail_runtime_base::spawn;
-use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use kube::runtime::{WatchStreamExt, watcher};
 use tokio::sync::watch;
+
+use crate::named;
 
 /// How often the mounted file is read where there is no API server.
 const FILE_POLL: Duration = Duration::from_secs(2);
@@ -44,22 +44,11 @@ async fn follow(
     sender: &watch::Sender<ServingConfig>,
 ) {
     let api: Api<ConfigMap> = Api::namespaced(client, &pipeline.namespace);
-    let name = pipeline.serving();
-    let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
-    let mut stream = watcher(api, config)
-        .default_backoff()
-        .applied_objects()
-        .boxed();
-    loop {
-        match stream.try_next().await {
-            Ok(Some(map)) => {
-                let text = map.data.unwrap_or_default().remove(SERVING_FILE);
-                publish(text.as_deref().unwrap_or("{}"), sender);
-            }
-            Ok(None) => return,
-            Err(error) => tracing::warn!(%error, "serving configuration not watched, trying again"),
-        }
-    }
+    let publish = |map: ConfigMap| {
+        let text = map.data.unwrap_or_default().remove(SERVING_FILE);
+        publish(text.as_deref().unwrap_or("{}"), sender);
+    };
+    named::watch(api, &pipeline.serving(), publish).await;
 }
 
 async fn poll(file: &Path, sender: &watch::Sender<ServingConfig>) {

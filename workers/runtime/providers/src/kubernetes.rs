@@ -6,14 +6,13 @@ use foresail_crds::ProviderAccount;
 use foresail_providers::Headers;
 use foresail_quota::Ledger;
 use foresail_runtime_base::RoleError;
+use foresail_runtime_cluster::named;
 use futures::future::{BoxFuture, FutureExt};
-use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use kube::Resource;
 use kube::api::{GetParams, Patch, PatchParams};
 use kube::client::Body;
 use kube::core::Request;
-use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
@@ -153,21 +152,9 @@ impl Store for Kubernetes {
     fn watch(&self, seen: Seen) -> BoxFuture<'static, ()> {
         let api: kube::Api<ProviderAccount> =
             kube::Api::namespaced(self.client.clone(), &self.namespace);
-        let config = watcher::Config::default().fields(&format!("metadata.name={}", self.name));
+        let name = self.name.clone();
         async move {
-            let mut stream = watcher(api, config)
-                .default_backoff()
-                .applied_objects()
-                .boxed();
-            loop {
-                match stream.try_next().await {
-                    Ok(Some(account)) => seen(of_account(account, None)),
-                    Ok(None) => return,
-                    Err(error) => {
-                        tracing::warn!(%error, "ProviderAccount not watched, trying again");
-                    }
-                }
-            }
+            named::watch(api, &name, |account| seen(of_account(account, None))).await;
         }
         .boxed()
     }
