@@ -27,8 +27,12 @@ pub mod header {
     pub const MODEL_VERSION: &str = "model_version";
     /// What a served forecast was made from: `pipeline`, or `request` when symbol and time are what a client said.
     pub const ORIGIN: &str = "origin";
-    /// Offset of the bar a feature row was computed from, `<partition>:<offset>`.
+    /// Offset of the bar a feature row was computed from, `<partition>:<offset>`; of a row that is written once more because
+    /// an earlier bar has changed, that of the last bar that changed it. Of two rows of one event time the later one counts.
     pub const SOURCE_OFFSET: &str = "source_offset";
+    /// Present when further rows follow, in another transaction, before all is written that bars up to the source offset
+    /// led to.
+    pub const UNFINISHED: &str = "unfinished";
 }
 
 /// One symbol's feature vector at one bar. Topic `...features` and Redis list

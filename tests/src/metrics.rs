@@ -27,12 +27,13 @@ pub enum Scenario {
     ByHand,
     /// No cluster: thousands of forecasts would have to be served while one is handed over. In `predict`:
     /// `what_does_not_fit_the_log_is_counted`. Providers are asked by no Pipeline of these suites: in `simulate`,
-    /// `a_quota_that_is_used_up_and_a_bad_key_are_not_asked_again`.
+    /// `a_quota_that_is_used_up_and_a_bad_key_are_not_asked_again`. No bar of these suites changes what is not kept any
+    /// more: in `stream`, `bars_that_change_the_past_are_followed_across_kills_and_in_redis`.
     UnitTest,
 }
 
 /// Every metric, and what moves it.
-const METRICS: [(&str, Scenario); 33] = [
+const METRICS: [(&str, Scenario); 34] = [
     ("foresail_cache_damaged_total", Scenario::Corrupt),
     ("foresail_cache_errors_total", Scenario::WithoutRedis),
     ("foresail_cache_repairs_total", Scenario::ByHand),
@@ -67,6 +68,7 @@ const METRICS: [(&str, Scenario); 33] = [
     ("foresail_stream_bars_total", Scenario::Alarm),
     ("foresail_stream_connections_failed_total", Scenario::ByHand),
     ("foresail_stream_last_event_time_seconds", Scenario::Alarm),
+    ("foresail_stream_look_backs_total", Scenario::UnitTest),
     ("foresail_stream_refused_bars_total", Scenario::ByHand),
     ("foresail_stream_rows_total", Scenario::Alarm),
 ];

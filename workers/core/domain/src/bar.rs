@@ -179,6 +179,13 @@ impl Bar {
         }
     }
 
+    /// Whether this one of two bars of a symbol and event time is the one that counts: a higher revision, unless nothing
+    /// can be computed with its numbers and something with those of the other.
+    pub fn counts_before(&self, other: &Self) -> bool {
+        let usable = |bar: &Self| bar.check_numbers().is_ok();
+        (usable(self), self.revision) > (usable(other), other.revision)
+    }
+
     /// Checks the invariants of a bar against the caller's clock `now` (milliseconds UTC).
     ///
     /// # Errors

@@ -8,8 +8,9 @@ use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec};
 use foresail_crds::records::StreamSnapshot;
 use foresail_features::{FeatureError, FeatureSet};
 
-use crate::partition::Partition;
-pub use crate::step::{BarMessage, Output, Step, Totals};
+pub use crate::history::Past;
+use crate::partition::{Partition, ReadBar};
+pub use crate::step::{BarMessage, Lack, Output, Step, Totals};
 
 /// What was recovered of earlier runs.
 #[derive(Clone, Debug, Default)]
@@ -92,11 +93,68 @@ impl StreamEngine {
         self.partitions.entry(partition).or_default().lose(records);
     }
 
-    /// Takes the next message of its partition. Messages handled before, bars of the warm-up
-    /// and repeats of a bar lead to nothing.
-    pub fn push(&mut self, message: &BarMessage) -> Option<Step> {
-        let partition = self.partitions.entry(message.partition).or_default();
-        partition.push(message, &self.template)
+    /// Takes the next message of its partition. Messages handled before, bars of the warm-up and repeats of a bar lead to
+    /// nothing; a bar that changes the past to rows that [`Self::rewrite`] makes, or the next new bar of its symbol.
+    pub(crate) fn push(&mut self, read: &ReadBar<'_>) -> Vec<Step> {
+        let partition = self.partitions.entry(read.message.partition).or_default();
+        partition.push(read, &self.template)
+    }
+
+    /// The symbol whose bars are needed before the message can be taken; without them it is refused.
+    pub(crate) fn lacks<'a>(&self, read: &'a ReadBar<'_>) -> Option<&'a str> {
+        let partition = self.partitions.get(&read.message.partition)?;
+        partition.lacks(read)
+    }
+
+    /// Takes all bars of the message's symbol that lie below it.
+    pub(crate) fn supply(&mut self, read: &ReadBar<'_>, past: Past) {
+        if let Some(partition) = self.partitions.get_mut(&read.message.partition) {
+            partition.supply(read, past, &self.template);
+        }
+    }
+
+    /// Rows that are to be made once more, at most.
+    pub(crate) fn rewrites(&self) -> usize {
+        let partitions = self.partitions.values().flat_map(Partition::rewrites);
+        partitions.map(|(_, _, rows)| rows).sum()
+    }
+
+    /// Makes those of one symbol, that which has waited the longest; empty when there are none.
+    pub(crate) fn rewrite(&mut self) -> Vec<Step> {
+        while let Some((_, number, symbol)) = self.waiting() {
+            let partition = self.partitions.entry(number).or_default();
+            let steps = partition.rewrite(number, &symbol);
+            // There are none while the features of the symbol are not warm.
+            if !steps.is_empty() {
+                return steps;
+            }
+        }
+        Vec::new()
+    }
+
+    fn waiting(&self) -> Option<(i64, i32, String)> {
+        let waiting = self.partitions.iter().flat_map(|(number, partition)| {
+            let of = partition.rewrites();
+            of.map(move |(symbol, rewrite, _)| (rewrite.offset, *number, symbol.to_owned()))
+        });
+        waiting.min()
+    }
+
+    /// As [`Self::trim`], to any length.
+    #[cfg(test)]
+    pub(crate) fn trim_to(&mut self, keep: usize) {
+        let partitions = self.partitions.values_mut();
+        partitions.for_each(|partition| partition.trim_to(keep));
+    }
+
+    /// Bars that are kept to compute from.
+    pub(crate) fn kept(&self) -> usize {
+        self.partitions.values().map(Partition::kept).sum()
+    }
+
+    /// Forgets bars beyond what may be kept.
+    pub(crate) fn trim(&mut self) {
+        self.partitions.values_mut().for_each(Partition::trim);
     }
 
     /// Partitions whose next snapshot is due; with `idle` all that changed since the last one.
@@ -106,7 +164,7 @@ impl StreamEngine {
     }
 
     /// State of one partition: one document per symbol and one for the partition itself (empty
-    /// symbol). Written in one transaction with the outputs of all messages pushed so far.
+    /// symbol). Written in one transaction with the outputs of all messages pushed so far, those made once more included.
     pub fn snapshots(&mut self, number: i32) -> Vec<StreamSnapshot> {
         let partition = self.partitions.entry(number).or_default();
         partition.snapshots(number, self.template.fingerprint())

@@ -7,7 +7,9 @@ use foresail_crds::pipeline::spec::FeatureSetSpec;
 use foresail_features::FeatureError;
 
 use crate::engine::{Recovered, StreamEngine};
-use crate::step::{BarMessage, Output, Step, Totals};
+use crate::history::Past;
+use crate::partition::ReadBar;
+use crate::step::{BarMessage, Lack, Output, Step, Totals};
 
 /// Feature state of all feature sets. A set is known by its place.
 pub struct Engines(Vec<StreamEngine>);
@@ -69,22 +71,80 @@ impl Engines {
         }
     }
 
-    /// Takes the next message of its partition: at most one row per feature set, and one refusal in all.
-    pub fn push(&mut self, message: &BarMessage) -> Vec<Step> {
+    /// Takes the next message of its partition: at most one row per feature set, and one refusal in all. Of a bar that changes
+    /// the past, the rows are what [`Self::rewrite`] makes; those come before the row of the symbol's next new bar.
+    ///
+    /// # Errors
+    /// What is needed first; nothing has changed. [`Self::supply`] it and take the message again.
+    pub fn push(&mut self, message: &BarMessage) -> Result<Vec<Step>, Lack> {
+        let read = ReadBar::of(message);
+        if let Some(lack) = self.lack(&read) {
+            return Err(lack);
+        }
         let mut steps = Vec::new();
         let mut refused = false;
         for (set, engine) in self.0.iter_mut().enumerate() {
-            let Some(mut step) = engine.push(message) else {
-                continue;
-            };
-            step.set = set;
-            if matches!(step.output, Output::Refused(_)) {
-                step.fresh &= !refused;
-                refused |= step.fresh;
+            for mut step in engine.push(&read) {
+                step.set = set;
+                if matches!(step.output, Output::Refused(_)) {
+                    step.fresh &= !refused;
+                    refused |= step.fresh;
+                }
+                steps.push(step);
             }
-            steps.push(step);
         }
-        steps
+        Ok(steps)
+    }
+
+    /// What is needed before a message can be taken.
+    pub fn lacks(&self, message: &BarMessage) -> Option<Lack> {
+        self.lack(&ReadBar::of(message))
+    }
+
+    fn lack(&self, read: &ReadBar<'_>) -> Option<Lack> {
+        let symbol = self.0.iter().find_map(|engine| engine.lacks(read))?;
+        Some(Lack {
+            partition: read.message.partition,
+            symbol: symbol.to_owned(),
+        })
+    }
+
+    /// Takes all bars of the message's symbol in the bars topic that lie below it, where they are needed.
+    pub fn supply(&mut self, message: &BarMessage, past: &Past) {
+        let read = ReadBar::of(message);
+        for engine in &mut self.0 {
+            if engine.lacks(&read).is_some() {
+                engine.supply(&read, past.clone());
+            }
+        }
+    }
+
+    /// Rows that are to be made once more, at most.
+    pub fn rewrites(&self) -> usize {
+        self.0.iter().map(StreamEngine::rewrites).sum()
+    }
+
+    /// Makes those of one symbol and feature set; empty when there are none. Outputs of one transaction with what the
+    /// messages so far led to, and behind it.
+    pub fn rewrite(&mut self) -> Vec<Step> {
+        for (set, engine) in self.0.iter_mut().enumerate() {
+            let mut steps = engine.rewrite();
+            if !steps.is_empty() {
+                steps.iter_mut().for_each(|step| step.set = set);
+                return steps;
+            }
+        }
+        Vec::new()
+    }
+
+    /// Bars that are kept to compute from.
+    pub fn kept(&self) -> usize {
+        self.0.iter().map(StreamEngine::kept).sum()
+    }
+
+    /// Forgets bars beyond what may be kept for long.
+    pub fn trim(&mut self) {
+        self.0.iter_mut().for_each(StreamEngine::trim);
     }
 
     /// What its next snapshot is due of; with `idle` all that changed since the last one.
@@ -95,6 +155,16 @@ impl Engines {
             partitions.map(move |partition| Due { set, partition })
         });
         due.collect()
+    }
+
+    /// All partitions that are known, of each feature set.
+    pub fn partitions(&self) -> Vec<Due> {
+        let engines = self.0.iter().enumerate();
+        let all = engines.flat_map(|(set, engine)| {
+            let partitions = engine.positions().into_keys();
+            partitions.map(move |partition| Due { set, partition })
+        });
+        all.collect()
     }
 
     /// The engine of a feature set.

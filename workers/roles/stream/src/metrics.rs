@@ -6,6 +6,7 @@ pub(crate) struct Metrics {
     pub bars: Counter,
     pub rows: Counter,
     pub refused: Counter,
+    pub look_backs: Counter,
     pub connections_failed: Counter,
     pub last_event_time: Gauge,
     pub repairs: Counter,
@@ -25,6 +26,10 @@ impl Metrics {
             refused: registry.counter(
                 "foresail_stream_refused_bars_total",
                 "Bars the feature set refused, written to quarantine.",
+            ),
+            look_backs: registry.counter(
+                "foresail_stream_look_backs_total",
+                "Readings of a partition from its beginning, for bars that change the past.",
             ),
             connections_failed: registry.counter(
                 "foresail_stream_connections_failed_total",
@@ -55,6 +60,7 @@ mod tests {
             "foresail_stream_bars_total",
             "foresail_stream_connections_failed_total",
             "foresail_stream_last_event_time_seconds",
+            "foresail_stream_look_backs_total",
             "foresail_stream_refused_bars_total",
             "foresail_stream_rows_total",
         ];

@@ -9,8 +9,9 @@ use foresail_domain::Bar;
 use foresail_features::FeatureSet;
 use serde::{Deserialize, Serialize};
 
+use crate::history::Past;
 use crate::step::{BarMessage, Output, Step, Totals};
-use crate::symbol::{Outcome, SymbolState};
+use crate::symbol::{Arrival, Outcome, Rewrite, Rewritten, SymbolState};
 
 /// Bars between two snapshots; more where a partition holds many symbols, so that snapshots
 /// stay a small part of what is written.
@@ -19,6 +20,11 @@ const SNAPSHOT_BARS_PER_SYMBOL: u64 = 20;
 /// Symbols that a partition keeps state of. A Pipeline declares far fewer; what else comes is refused, so that whoever
 /// may write to the topic does not decide how much memory is used.
 const MOST_SYMBOLS: usize = 1_024;
+/// Bars that the symbols of a partition keep together, some 25 MiB: those that change one of them are computed again at
+/// once, and what is older is read from the topic.
+const MOST_KEPT: usize = 1 << 18;
+/// Bars that a symbol keeps at least, and at most.
+const KEPT: (usize, usize) = (64, 4_096);
 
 /// The partition's own part of a snapshot, stored under the empty symbol.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -50,44 +56,104 @@ pub(crate) struct Partition {
 }
 
 impl Partition {
-    /// Takes the next message. `template` is the state of a symbol seen for the first time.
-    pub(crate) fn push(&mut self, message: &BarMessage, template: &FeatureSet) -> Option<Step> {
+    /// Takes the next message, which was read as `read`: rows that wait for it to be made once more, and what it leads to
+    /// itself. `template` is the state of a symbol seen for the first time.
+    pub(crate) fn push(&mut self, read: &ReadBar<'_>, template: &FeatureSet) -> Vec<Step> {
+        let message = read.message;
         let offset = message.offset;
         if offset < self.next_offset {
-            return None;
+            return Vec::new();
         }
         self.next_offset = offset.saturating_add(1);
         self.since_snapshot += 1;
-        let read = read_bar(message).and_then(|bar| self.has_room_for(bar));
+        let read = read.bar.as_ref().map_err(Clone::clone);
+        let read = read.and_then(|bar| self.has_room_for(bar).map(|()| bar));
         let bar = match read {
             Ok(bar) => bar,
-            Err(refusal) => return Some(self.unreadable(message, refusal)),
+            Err(refusal) => return vec![self.unreadable(message, refusal)],
         };
         let entry = self.symbols.entry(bar.symbol.clone());
         let state = entry.or_insert_with(|| SymbolState::new(template));
-        let output = match state.push(&bar, offset) {
-            Outcome::Known | Outcome::WarmUp => return None,
+        let mut steps = Vec::new();
+        if state.is_due_before(bar, offset) {
+            steps = rewritten(state, message.partition, &bar.symbol);
+        }
+        let fresh = offset >= self.written_before;
+        let output = match state.push(Arrival { bar, offset, fresh }) {
+            Outcome::Known | Outcome::NoRow => return steps,
             Outcome::Row(row) => Output::Row(row),
-            Outcome::Refused(refusal) => Output::Refused(quarantine(message, Some(&bar), refusal)),
+            Outcome::Refused(refusal) => Output::Refused(quarantine(message, Some(bar), refusal)),
         };
         let fresh = match output {
-            Output::Row(_) => offset >= self.written_before,
+            Output::Row(_) => fresh,
             Output::Refused(_) => self.refuse(offset),
         };
-        Some(Step {
+        steps.push(Step {
             set: 0,
             partition: message.partition,
             offset,
             timestamp: Some(bar.ingested_at),
-            key: Some(bar.symbol),
+            key: Some(bar.symbol.clone()),
             output,
             fresh,
+        });
+        steps
+    }
+
+    /// The symbol whose bars are needed from the first before the message can be taken.
+    pub(crate) fn lacks<'a>(&self, read: &'a ReadBar<'_>) -> Option<&'a str> {
+        let offset = read.message.offset;
+        let bar = read.bar.as_ref().ok()?;
+        let state = self.symbols.get(&bar.symbol)?;
+        let lacks = offset >= self.next_offset && state.lacks(bar, offset);
+        lacks.then_some(bar.symbol.as_str())
+    }
+
+    /// Takes all bars of the message's symbol that lie below it.
+    pub(crate) fn supply(&mut self, read: &ReadBar<'_>, past: Past, template: &FeatureSet) {
+        let offset = read.message.offset;
+        let Ok(bar) = &read.bar else { return };
+        let fresh = offset >= self.written_before;
+        if let Some(state) = self.symbols.get_mut(&bar.symbol) {
+            state.supply(past, template, Arrival { bar, offset, fresh });
+        }
+    }
+
+    /// The rows that are to be made once more, per symbol that has some: their rewrite, and their number at most.
+    pub(crate) fn rewrites(&self) -> impl Iterator<Item = (&str, Rewrite, usize)> {
+        let symbols = self.symbols.iter();
+        symbols.filter_map(|(symbol, state)| {
+            let (rewrite, rows) = state.rewrites()?;
+            Some((symbol.as_str(), rewrite, rows))
         })
     }
 
-    fn has_room_for(&self, bar: Bar) -> Result<Bar, Refusal> {
+    /// Makes the rows of a symbol that are to be made once more.
+    pub(crate) fn rewrite(&mut self, number: i32, symbol: &str) -> Vec<Step> {
+        let state = self.symbols.get_mut(symbol);
+        state.map_or_else(Vec::new, |state| rewritten(state, number, symbol))
+    }
+
+    /// Bars that are kept.
+    pub(crate) fn kept(&self) -> usize {
+        self.symbols.values().map(SymbolState::kept).sum()
+    }
+
+    /// Forgets bars beyond what the symbols may keep.
+    pub(crate) fn trim(&mut self) {
+        let (least, most) = KEPT;
+        self.trim_to((MOST_KEPT / 2 / self.symbols.len().max(1)).clamp(least, most));
+    }
+
+    pub(crate) fn trim_to(&mut self, keep: usize) {
+        for (symbol, state) in &mut self.symbols {
+            state.trim(keep, symbol);
+        }
+    }
+
+    fn has_room_for(&self, bar: &Bar) -> Result<(), Refusal> {
         if self.symbols.len() < MOST_SYMBOLS || self.symbols.contains_key(&bar.symbol) {
-            return Ok(bar);
+            return Ok(());
         }
         let message = format!("the partition holds bars of {MOST_SYMBOLS} other symbols already");
         Err(Refusal::new("TooManySymbols", message))
@@ -103,7 +169,9 @@ impl Partition {
     pub(crate) fn due(&self, idle: bool) -> bool {
         let symbols = self.symbols.len() as u64;
         let limit = SNAPSHOT_BARS.max(SNAPSHOT_BARS_PER_SYMBOL * symbols);
-        self.since_snapshot >= if idle { 1 } else { limit }
+        // Rows that are still to be made would be missing in it.
+        let settled = self.rewrites().next().is_none();
+        settled && self.since_snapshot >= if idle { 1 } else { limit }
     }
 
     /// All documents of a snapshot.
@@ -191,6 +259,7 @@ impl Partition {
         for state in self.symbols.values() {
             totals.bars += state.bars();
             totals.rows += state.rows();
+            totals.revised += state.revised();
             totals.last_event_time = totals.last_event_time.max(state.last_row_time());
         }
     }
@@ -218,14 +287,41 @@ impl Partition {
     }
 }
 
-fn read_bar(message: &BarMessage) -> Result<Bar, Refusal> {
-    let refuse = |message| Refusal::new("NotABar", message);
-    let bar: Bar = serde_json::from_slice(&message.value)
-        .map_err(|error| refuse(format!("the message is not a bar: {error}")))?;
-    if bar.symbol.is_empty() {
-        return Err(refuse("the bar has no symbol".into()));
+fn rewritten(state: &mut SymbolState, partition: i32, symbol: &str) -> Vec<Step> {
+    let Some(Rewritten { rewrite, rows }) = state.rewritten(symbol) else {
+        return Vec::new();
+    };
+    let step = |(row, fresh)| Step {
+        set: 0,
+        partition,
+        offset: rewrite.offset,
+        timestamp: Some(rewrite.timestamp),
+        key: Some(symbol.to_owned()),
+        output: Output::Row(row),
+        fresh,
+    };
+    rows.into_iter().map(step).collect()
+}
+
+/// A message, and the bar in it.
+pub(crate) struct ReadBar<'a> {
+    pub message: &'a BarMessage,
+    pub bar: Result<Bar, Refusal>,
+}
+
+impl<'a> ReadBar<'a> {
+    pub(crate) fn of(message: &'a BarMessage) -> Self {
+        let refuse = |message| Refusal::new("NotABar", message);
+        let bar = serde_json::from_slice(&message.value)
+            .map_err(|error| refuse(format!("the message is not a bar: {error}")))
+            .and_then(|bar: Bar| {
+                if bar.symbol.is_empty() {
+                    return Err(refuse("the bar has no symbol".into()));
+                }
+                Ok(bar)
+            });
+        Self { message, bar }
     }
-    Ok(bar)
 }
 
 fn quarantine(message: &BarMessage, bar: Option<&Bar>, refusal: Refusal) -> QuarantineRecord {

@@ -78,6 +78,20 @@ pub(crate) fn snapshot_key(snapshot: &StreamSnapshot) -> String {
     format!("{fingerprint}/{partition}/{}", symbol::key(symbol))
 }
 
+/// The same record in a transaction that is not the last one of its position: after it alone, what lies below the source
+/// offset is not all written.
+pub(crate) fn unfinished(mut record: Record) -> Record {
+    record
+        .headers
+        .push((header::UNFINISHED.into(), "true".into()));
+    record
+}
+
+/// Whether everything is written that the bars up to that behind a feature row led to.
+pub(crate) fn is_finished(message: &Message) -> bool {
+    message.header(header::UNFINISHED).is_none()
+}
+
 /// Offset of the bar behind a feature row.
 pub(crate) fn source_offset(message: &Message) -> Option<i64> {
     let (partition, offset) = message.header(header::SOURCE_OFFSET)?.split_once(':')?;

@@ -26,7 +26,8 @@ pub(crate) struct Recovery {
 #[derive(Default)]
 struct Written {
     last_source_offsets: BTreeMap<i32, i64>,
-    rows: Vec<FeatureRecord>,
+    /// With the offset of the newest bar in each.
+    rows: Vec<(FeatureRecord, i64)>,
 }
 
 impl Recovery {
@@ -41,8 +42,8 @@ impl Recovery {
         }
     }
 
-    /// Newest rows of a feature set, oldest first per symbol.
-    pub(crate) fn rows(&mut self, fingerprint: &str) -> Vec<FeatureRecord> {
+    /// Newest rows of a feature set with the offset of the newest bar in each, as they were written.
+    pub(crate) fn rows(&mut self, fingerprint: &str) -> Vec<(FeatureRecord, i64)> {
         let written = self.written.get_mut(fingerprint);
         written
             .map(|written| std::mem::take(&mut written.rows))
@@ -66,7 +67,8 @@ pub(crate) async fn read(
         partitions.insert(message.partition);
         if let Some(set) = set_of(&mut written, &message) {
             set.record_position(&message);
-            set.rows.extend(serde_json::from_slice(&message.value));
+            let row: Option<FeatureRecord> = serde_json::from_slice(&message.value).ok();
+            set.rows.extend(row.zip(records::source_offset(&message)));
         }
     }
     let lacks = |set: &Written| {
@@ -92,7 +94,8 @@ fn set_of<'a>(
 
 impl Written {
     fn record_position(&mut self, message: &Message) {
-        let Some(offset) = records::source_offset(message) else {
+        let finished = records::is_finished(message);
+        let Some(offset) = records::source_offset(message).filter(|_| finished) else {
             return;
         };
         let last = self.last_source_offsets.entry(message.partition);

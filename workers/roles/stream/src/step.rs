@@ -20,6 +20,16 @@ pub struct BarMessage {
     pub source_position: Option<u64>,
 }
 
+/// A bar changes what lies before everything that is known of its symbol: the bars of the symbol in the bars topic, up to
+/// its message, are needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// Partition.
+    pub partition: i32,
+    /// Instrument code.
+    pub symbol: String,
+}
+
 /// Something the worker writes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
@@ -36,7 +46,7 @@ pub struct Step {
     pub set: usize,
     /// Partition of the bar, and of the output.
     pub partition: i32,
-    /// Offset of the bar.
+    /// Offset of the bar; of a row that is made once more, that of the last bar that changed it.
     pub offset: i64,
     /// Time the bar was read from its source, the record timestamp of the output.
     pub timestamp: Option<i64>,
@@ -53,8 +63,10 @@ pub struct Step {
 pub struct Totals {
     /// Bars read, used or refused; repeats are not counted.
     pub bars: u64,
-    /// Feature rows made.
+    /// Event times with a feature row.
     pub rows: u64,
+    /// Bars that took the place of another, or came late.
+    pub revised: u64,
     /// Records that were gone before they were read.
     pub lost: u64,
     /// Event time of the newest feature row, milliseconds UTC.

@@ -1,7 +1,7 @@
 //! The IO loop: connects, recovers, then one transaction per batch of bars, and
 //! Redis after it. Any failure ends the connection; the next one finds its position again.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use foresail_crds::Role;
@@ -12,19 +12,28 @@ use foresail_crds::training_parameters::LARGEST_LOOKBACK;
 use foresail_crds::worker_config::StreamConfig;
 use foresail_runtime_base::{Connecting, RoleContext, RoleError, Supervised, supervise};
 use foresail_runtime_cache::Cache;
-use foresail_runtime_kafka::{Reader, Record, Settings, Start, TransactionalProducer};
+use foresail_runtime_kafka::{Message, Reader, Settings, Start, TransactionalProducer};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::engine::{Output, Step};
-use crate::engines::{Due, Engines};
+use crate::batch::Batch;
+use crate::engine::{BarMessage, Output, Step};
+use crate::engines::Engines;
 use crate::metrics::Metrics;
 use crate::mirror::Mirror;
-use crate::{records, recovery};
+use crate::{past, records, recovery};
 
 /// Most bars in one transaction.
 const BATCH: usize = 500;
 /// Longest wait for bars before the loop does anything else.
 const WAIT: Duration = Duration::from_millis(200);
+/// While bars change the past, their rows wait for further ones this long, and until so many bars are kept or rows are to
+/// be made: a history that is sent again as a whole is computed again once and not with each of its bars.
+const COMPANY: Duration = Duration::from_millis(100);
+const LONGEST_COMPANY: Duration = Duration::from_secs(10);
+const MOST_KEPT: usize = 1_000_000;
+const MOST_REWRITES: usize = 2_000_000;
+/// Most rows in one transaction, those of one symbol aside.
+const LARGEST_TRANSACTION: usize = 50_000;
 /// Quiet time after which state is saved.
 const QUIET: Duration = Duration::from_secs(2);
 /// Most feature rows per partition read back at the start.
@@ -57,7 +66,21 @@ struct Connection {
     engines: Engines,
     /// Of each feature set.
     mirrors: Vec<Mirror>,
+    settings: Settings,
     last_work: Instant,
+}
+
+impl Connection {
+    /// Takes over what Redis is to hold once it is committed.
+    fn remember(&mut self, steps: Vec<Step>) {
+        for step in steps {
+            if let Output::Row(row) = step.output
+                && let Some(mirror) = self.mirrors.get_mut(step.set)
+            {
+                mirror.remember(row, step.offset);
+            }
+        }
+    }
 }
 
 impl Supervised for Worker {
@@ -71,18 +94,15 @@ impl Supervised for Worker {
         loop {
             let messages = connection.reader.next_batch(BATCH, WAIT).await?;
             let empty = messages.is_empty();
-            self.metrics.bars.inc_by(messages.len() as u64);
-            let steps: Vec<Step> = messages
-                .into_iter()
-                .flat_map(|message| connection.engines.push(&records::bar_message(message)))
-                .collect();
+            let mut steps = self.take(&mut connection, messages).await?;
+            self.gather(&mut connection, &mut steps).await?;
             let stop = self.context.shutdown.is_cancelled();
             if !empty {
                 connection.last_work = Instant::now();
             }
             let idle = stop || connection.last_work.elapsed() >= QUIET;
-            self.commit(&mut connection, &steps, idle).await?;
-            self.mirror(&mut connection, steps).await;
+            self.commit(&mut connection, steps, idle).await?;
+            self.mirror(&mut connection).await;
             // Something was written, or there is nothing to write.
             let proves = !proved && (!empty || connection.reader.caught_up());
             if proves {
@@ -155,7 +175,8 @@ impl Worker {
         let mirrors = self.fingerprints.iter().map(|set| {
             let mut mirror = Mirror::new(keep, self.metrics.repairs.clone());
             let rows = recovery.rows(set).into_iter();
-            rows.for_each(|row| mirror.remember(row));
+            rows.for_each(|(row, offset)| mirror.remember(row, offset));
+            mirror.distrust();
             mirror
         });
         let mirrors = mirrors.collect();
@@ -165,46 +186,125 @@ impl Worker {
             reader,
             engines,
             mirrors,
+            settings,
             last_work: Instant::now(),
         })
     }
 
-    /// Writes everything that is new since the last commit, and due snapshots, in one transaction.
+    /// Takes messages, after what they need of the topic before them.
+    async fn take(
+        &self,
+        connection: &mut Connection,
+        messages: Vec<Message>,
+    ) -> Result<Vec<Step>, RoleError> {
+        self.metrics.bars.inc_by(messages.len() as u64);
+        let mut steps = Vec::new();
+        let messages = messages.into_iter().map(records::bar_message);
+        let mut messages: VecDeque<BarMessage> = messages.collect();
+        while let Some(message) = messages.front() {
+            match connection.engines.push(message) {
+                Ok(made) => {
+                    steps.extend(made);
+                    messages.pop_front();
+                }
+                Err(_) => {
+                    let waiting = messages.make_contiguous();
+                    self.look_back(connection, waiting).await?;
+                }
+            }
+        }
+        Ok(steps)
+    }
+
+    /// Reads the bars of symbols again that the first message and those behind it lack.
+    async fn look_back(
+        &self,
+        connection: &mut Connection,
+        waiting: &[BarMessage],
+    ) -> Result<(), RoleError> {
+        let lacking = past::lacking(&connection.engines, waiting);
+        let (settings, topic) = (&connection.settings, &self.topics.bars);
+        let mut pasts = past::read(settings, topic, &lacking).await?;
+        self.metrics.look_backs.inc();
+        for (symbol, message) in &lacking.messages {
+            let past = pasts.remove(symbol).unwrap_or_default();
+            connection.engines.supply(message, &past);
+        }
+        Ok(())
+    }
+
+    /// While rows are to be made once more: takes further messages, as long as some are at hand.
+    async fn gather(
+        &self,
+        connection: &mut Connection,
+        steps: &mut Vec<Step>,
+    ) -> Result<(), RoleError> {
+        let since = Instant::now();
+        let is_open = |connection: &Connection| {
+            let (kept, rows) = (connection.engines.kept(), connection.engines.rewrites());
+            rows > 0
+                && kept < MOST_KEPT
+                && rows < MOST_REWRITES
+                && since.elapsed() < LONGEST_COMPANY
+                && !self.context.shutdown.is_cancelled()
+        };
+        while is_open(connection) {
+            let messages = connection.reader.next_batch(BATCH, COMPANY).await?;
+            if messages.is_empty() {
+                return Ok(());
+            }
+            steps.extend(self.take(connection, messages).await?);
+        }
+        Ok(())
+    }
+
+    /// Writes everything that is new since the last commit, and due snapshots, in one transaction; in several when the
+    /// past has changed so much, of which the last one is the one that counts.
     async fn commit(
         &self,
         connection: &mut Connection,
-        steps: &[Step],
+        steps: Vec<Step>,
         idle: bool,
     ) -> Result<(), RoleError> {
-        let (mut batch, mut rows, mut refused_in) = (Vec::<Record>::new(), 0, BTreeSet::new());
-        for step in steps.iter().filter(|step| step.fresh) {
-            match &step.output {
-                Output::Row(_) => rows += 1,
-                Output::Refused(refused) => {
-                    let (set, partition, offset) = (step.set, step.partition, step.offset);
-                    refused_in.insert(Due { set, partition });
-                    tracing::warn!(partition, offset, reason = refused.reason, "bar refused");
-                }
+        let mut batch = Batch::default();
+        let mut made = steps;
+        loop {
+            made.iter()
+                .for_each(|step| batch.add(step, &self.topics, &self.fingerprints));
+            connection.remember(made);
+            made = connection.engines.rewrite();
+            if made.is_empty() {
+                break;
             }
-            let fingerprint = self.fingerprints.get(step.set);
-            let fingerprint = fingerprint.map_or("", String::as_str);
-            batch.push(records::output(&self.topics, fingerprint, step));
+            if batch.records.len() >= LARGEST_TRANSACTION {
+                let part = std::mem::take(&mut batch.records).into_iter();
+                let part = part.map(records::unfinished).collect();
+                connection.producer.commit(part).await?;
+                // The last part says for every partition that everything is written.
+                batch.noted.extend(connection.engines.partitions());
+            }
         }
-        let refused = batch.len() as u64 - rows;
+        connection.engines.trim();
+        let Batch {
+            mut records,
+            mut noted,
+            rows,
+            refused,
+        } = batch;
         for due in connection.engines.due(idle) {
-            refused_in.remove(&due);
+            noted.remove(&due);
             let engine = connection.engines.of(due.set);
             let snapshots = engine.map(|engine| engine.snapshots(due.partition));
             let snapshots = snapshots.iter().flatten();
-            batch.extend(snapshots.map(|s| records::snapshot(&self.topics, s)));
+            records.extend(snapshots.map(|s| records::snapshot(&self.topics, s)));
         }
-        for due in refused_in {
+        for due in noted {
             let engine = connection.engines.of(due.set);
             let snapshot = engine.map(|engine| engine.partition_snapshot(due.partition));
-            batch.extend(snapshot.map(|s| records::snapshot(&self.topics, &s)));
+            records.extend(snapshot.map(|s| records::snapshot(&self.topics, &s)));
         }
-        if !batch.is_empty() {
-            connection.producer.commit(batch).await?;
+        if !records.is_empty() {
+            connection.producer.commit(records).await?;
             self.metrics.rows.inc_by(rows);
             self.metrics.refused.inc_by(refused);
         }
@@ -212,14 +312,7 @@ impl Worker {
     }
 
     /// Brings Redis up to date with what was committed.
-    async fn mirror(&self, connection: &mut Connection, steps: Vec<Step>) {
-        for step in steps {
-            if let Output::Row(row) = step.output
-                && let Some(mirror) = connection.mirrors.get_mut(step.set)
-            {
-                mirror.remember(row);
-            }
-        }
+    async fn mirror(&self, connection: &mut Connection) {
         let Some(cache) = &self.cache else {
             return;
         };

@@ -82,6 +82,8 @@ struct World {
     producer: TransactionalProducer,
     cache: Cache,
     days: i64,
+    /// Bars that changed the past.
+    revised: BTreeMap<(String, i64), Bar>,
 }
 
 impl World {
@@ -116,6 +118,7 @@ impl World {
             producer,
             cache,
             days: 0,
+            revised: BTreeMap::new(),
         }
     }
 
@@ -147,6 +150,61 @@ impl World {
         self.days += count;
     }
 
+    /// Writes bars that change the past.
+    async fn revise(&mut self, bars: &[Bar]) {
+        let topic = self.config.topics().bars;
+        let records = bars.iter().map(|bar| Record {
+            topic: topic.clone(),
+            partition: None,
+            key: Some(bar.symbol.clone()),
+            value: serde_json::to_vec(bar).unwrap(),
+            headers: vec![],
+            timestamp: None,
+        });
+        self.producer.commit(records.collect()).await.unwrap();
+        for bar in bars {
+            self.revised
+                .insert((bar.symbol.clone(), bar.event_time), bar.clone());
+        }
+    }
+
+    /// The bar of a day that counts.
+    fn bar(&self, symbol: &str, day: i64) -> Bar {
+        let plain = bar(symbol, day);
+        let revised = self.revised.get(&(symbol.to_owned(), plain.event_time));
+        revised.cloned().unwrap_or(plain)
+    }
+
+    /// Waits until the last row of every event time is that of the bars that count.
+    async fn followed(&self) {
+        let expected = self.expected();
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            // Sorted by symbol and event time, and by offset within them.
+            let mut last = Vec::<FeatureRecord>::new();
+            for row in self.rows().await {
+                match last.last_mut() {
+                    Some(before)
+                        if (&before.symbol, before.event_time) == (&row.symbol, row.event_time) =>
+                    {
+                        *before = row;
+                    }
+                    _ => last.push(row),
+                }
+            }
+            if last == expected {
+                return;
+            }
+            assert!(
+                Instant::now() < until,
+                "{} of {} rows",
+                last.len(),
+                expected.len()
+            );
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
     fn start(&self) -> (JoinHandle<()>, Shutdown) {
         let (config, name) = (self.config.clone(), &self.config.pipeline);
         let (context, _) = RoleContext::detached(config, Role::Stream, name, secrets());
@@ -164,7 +222,7 @@ impl World {
         for symbol in SYMBOLS {
             let mut set = FeatureSet::new(features, Adjustment::All).unwrap();
             for day in 1..=self.days {
-                if let Some(row) = set.push(&bar(symbol, day)).unwrap() {
+                if let Some(row) = set.push(&self.bar(symbol, day)).unwrap() {
                     rows.push(FeatureRecord {
                         symbol: symbol.into(),
                         event_time: row.event_time,
@@ -395,6 +453,68 @@ async fn rows_of_a_version_that_serves_go_on_beside_those_that_are_declared() {
         assert_eq!(world.rows_of(features).await, expected);
     }
     world.mirrored().await;
+    let refused = world.read(&world.config.topics().quarantine).await;
+    assert_eq!(refused.len() as i64, world.days / 25, "poison, each once");
+    shutdown.cancel();
+    task.await.unwrap();
+    world.clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bars_that_change_the_past_are_followed_across_kills_and_in_redis() {
+    let Some(config) = config("revised") else {
+        return;
+    };
+    let mut world = World::new(config).await;
+    world.bars(120).await;
+    let (task, shutdown) = world.start();
+    world.settled().await;
+    let revision = |symbol: &str, day: i64, revision: u32| Bar {
+        revision,
+        close: 90.0 + f64::from(revision),
+        ..bar(symbol, day)
+    };
+    // What is kept, and what Redis holds.
+    world
+        .revise(&[revision("IBM", 118, 1), revision("IBM", 117, 1)])
+        .await;
+    world.followed().await;
+    world.mirrored().await;
+    shutdown.cancel();
+    task.await.unwrap();
+    // A late split, of what a new process does not keep: it is killed wherever it is.
+    let split = |symbol: &str| Bar {
+        split_factor: 3.0,
+        revision: 1,
+        ..bar(symbol, 20)
+    };
+    world
+        .revise(&[split("AAPL"), split("GE"), revision("MSFT", 119, 1)])
+        .await;
+    for round in 0..5_u64 {
+        let (task, _) = world.start();
+        world.bars(3).await;
+        world.revise(&[revision("GE", 50, 2 + round as u32)]).await;
+        tokio::time::sleep(Duration::from_millis(150 + round * 250)).await;
+        task.abort();
+        let _ = task.await;
+    }
+    let (context, _) = RoleContext::detached(
+        world.config.clone(),
+        Role::Stream,
+        &world.config.pipeline,
+        secrets(),
+    );
+    let (shutdown, registry) = (context.shutdown.clone(), context.registry.clone());
+    let task = tokio::spawn(async move { foresail_stream::run(context).await.unwrap() });
+    world.revise(&[revision("AAPL", 60, 1)]).await;
+    world.followed().await;
+    world.mirrored().await;
+    let text = registry.encode();
+    let looked_back = text
+        .lines()
+        .find_map(|line| line.strip_prefix("foresail_stream_look_backs_total "));
+    assert!(looked_back.unwrap().parse::<f64>().unwrap() > 0.0, "{text}");
     let refused = world.read(&world.config.topics().quarantine).await;
     assert_eq!(refused.len() as i64, world.days / 25, "poison, each once");
     shutdown.cancel();

@@ -17,24 +17,36 @@ const LIFETIME_SECONDS: u64 = 30 * 24 * 3600;
 /// Digits of the fingerprint in a key.
 const FINGERPRINT_DIGITS: usize = 16;
 
-/// KEYS: lists. ARGV: keep, lifetime, replace (0 or 1), then per list: count, count times
+/// KEYS: lists. ARGV: keep, lifetime, name of the [`Change`], then per list: count, count times
 /// (event time, row). Returns the length of every list.
 static PUSH: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
-local keep, lifetime, replace = tonumber(ARGV[1]), ARGV[2], ARGV[3] == '1'
+local keep, lifetime, change = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+local function newest_of(key)
+  local last = redis.call('LINDEX', key, -1)
+  local newest = last and tonumber(string.match(last, '^(-?%d+) '))
+  if last and not newest then redis.call('DEL', key) end
+  return newest or nil
+end
 local at, lengths = 4, {}
 for k, key in ipairs(KEYS) do
   local kind = redis.call('TYPE', key).ok
   if kind ~= 'list' and kind ~= 'none' then redis.call('DEL', key) end
-  local last = redis.call('LINDEX', key, -1)
-  local newest = last and tonumber(string.match(last, '^(-?%d+) '))
-  if last and not newest then redis.call('DEL', key) end
+  local newest = newest_of(key)
   local count = tonumber(ARGV[at])
   local ours = count > 0 and tonumber(ARGV[at + 2 * count - 1])
-  if replace and ours and not (newest and newest > ours) then
-    redis.call('DEL', key)
-    newest = nil
+  if ours and not (newest and newest > ours) then
+    if change == 'replace' then
+      redis.call('DEL', key)
+      newest = nil
+    elseif change == 'supersede' then
+      local first = tonumber(ARGV[at + 1])
+      while newest and newest >= first do
+        redis.call('RPOP', key)
+        newest = newest_of(key)
+      end
+    end
   end
   for i = 1, count do
     local time = tonumber(ARGV[at + 2 * i - 1])
@@ -52,6 +64,28 @@ return lengths
 ",
     )
 });
+
+/// What becomes of the rows that a list has.
+#[derive(Clone, Copy)]
+enum Change {
+    /// They stay.
+    Append,
+    /// They go.
+    Replace,
+    /// Those from the event time of the first new row on go.
+    Supersede,
+}
+
+impl Change {
+    /// As the script knows it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Replace => "replace",
+            Self::Supersede => "supersede",
+        }
+    }
+}
 
 /// Rows of one symbol, oldest first.
 type PerSymbol<'a> = BTreeMap<&'a str, Vec<&'a FeatureRecord>>;
@@ -72,7 +106,10 @@ impl Cache {
             for row in chunk {
                 grouped.entry(&row.symbol).or_default().push(row);
             }
-            lengths.extend(self.change(fingerprint, &grouped, keep, false).await?);
+            lengths.extend(
+                self.change(fingerprint, &grouped, keep, Change::Append)
+                    .await?,
+            );
         }
         Ok(lengths)
     }
@@ -85,12 +122,35 @@ impl Cache {
         rows: &[FeatureRecord],
         keep: usize,
     ) -> Result<usize, Error> {
+        self.put_rows(fingerprint, rows, keep, Change::Replace)
+            .await
+    }
+
+    /// Puts `rows` (one symbol, oldest first) in place of those stored from the event time of the first one on, unless
+    /// something newer is stored. Returns the length after it.
+    pub async fn supersede_rows(
+        &self,
+        fingerprint: &str,
+        rows: &[FeatureRecord],
+        keep: usize,
+    ) -> Result<usize, Error> {
+        self.put_rows(fingerprint, rows, keep, Change::Supersede)
+            .await
+    }
+
+    async fn put_rows(
+        &self,
+        fingerprint: &str,
+        rows: &[FeatureRecord],
+        keep: usize,
+        change: Change,
+    ) -> Result<usize, Error> {
         let Some(last) = rows.last() else {
             return Ok(0);
         };
         let newest = rows[rows.len().saturating_sub(keep)..].iter().collect();
         let grouped = PerSymbol::from([(last.symbol.as_str(), newest)]);
-        let lengths = self.change(fingerprint, &grouped, keep, true).await?;
+        let lengths = self.change(fingerprint, &grouped, keep, change).await?;
         Ok(lengths.get(&last.symbol).copied().unwrap_or(0))
     }
 
@@ -115,12 +175,12 @@ impl Cache {
         fingerprint: &str,
         grouped: &PerSymbol<'_>,
         keep: usize,
-        replace: bool,
+        change: Change,
     ) -> Result<BTreeMap<String, usize>, Error> {
         let mut call = PUSH.prepare_invoke();
         call.arg(keep.max(1))
             .arg(LIFETIME_SECONDS)
-            .arg(u8::from(replace));
+            .arg(change.name());
         for (symbol, rows) in grouped {
             call.key(self.rows_key(fingerprint, symbol)).arg(rows.len());
             for row in rows {

@@ -128,6 +128,41 @@ async fn rows_are_kept_newest_and_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_made_once_more_take_the_place_of_those_of_their_event_times() {
+    let Some(server) = Server::start(None, &[]) else {
+        return;
+    };
+    let cache = server.cache();
+    let revised = |event_time| FeatureRecord {
+        close: 7.0,
+        ..row("A", event_time)
+    };
+    let stored = async || cache.rows(PRINT, "A").await.unwrap();
+    let rows: Vec<_> = [1, 2, 3, 5].map(|t| row("A", t)).into();
+    cache.push_rows(PRINT, &rows, 5).await.unwrap();
+    let again = [3, 4, 5].map(revised);
+    let length = cache.supersede_rows(PRINT, &again, 5).await.unwrap();
+    let mut expected = rows[..2].to_vec();
+    expected.extend(again);
+    assert_eq!((length, stored().await), (5, expected.clone()));
+    // One that was slower has nothing to say any more, and all of them may go.
+    cache.push_rows(PRINT, &[row("A", 6)], 6).await.unwrap();
+    expected.push(row("A", 6));
+    assert_eq!(
+        cache
+            .supersede_rows(PRINT, &[row("A", 2)], 6)
+            .await
+            .unwrap(),
+        6
+    );
+    assert_eq!(stored().await, expected);
+    let whole: Vec<_> = (-1..=6).map(revised).collect();
+    assert_eq!(cache.supersede_rows(PRINT, &whole, 3).await.unwrap(), 3);
+    assert_eq!(stored().await, whole[5..]);
+    assert_eq!(cache.supersede_rows("none", &whole, 3).await.unwrap(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rows_of_any_symbol_come_back_and_never_those_of_another() {
     let Some(server) = Server::start(None, &[]) else {
         return;

@@ -31,6 +31,8 @@ pub enum Start {
     Offsets(BTreeMap<i32, i64>),
     /// About this many offsets before the end of every partition (control records count).
     Tail(usize),
+    /// The oldest record of this partition; no other one is read.
+    Partition(i32),
 }
 
 /// Offsets by partition.
@@ -321,7 +323,8 @@ fn starts_within(ends: &BTreeMap<i32, (i64, i64)>, start: &Start) -> Result<Star
     let mut starts = Starts::default();
     for (&partition, &(low, high)) in ends {
         let offset = match start {
-            Start::Beginning => low,
+            Start::Partition(only) if *only != partition => continue,
+            Start::Beginning | Start::Partition(_) => low,
             Start::Tail(count) => low.max(high - i64::try_from(*count).unwrap_or(i64::MAX)),
             Start::Offsets(offsets) => {
                 let wanted = offsets.get(&partition).copied().unwrap_or(0);
@@ -375,5 +378,14 @@ mod tests {
         assert_eq!(starts_of(0, 9, at(10)), None, "another topic");
         assert_eq!(starts_of(7, 9, Start::Beginning), Some((7, true, 0)));
         assert_eq!(starts_of(0, 9, Start::Tail(3)), Some((6, true, 0)));
+    }
+
+    #[test]
+    fn one_partition_is_read_alone() {
+        let ends = [(0, (0, 9)), (1, (2, 7))].into();
+        let starts = starts_within(&ends, &Start::Partition(1)).ok().unwrap();
+        assert_eq!(starts.offsets, [(1, 2)].into());
+        assert_eq!(starts.unread, [(1, 7)].into());
+        assert!(starts.removed.is_empty());
     }
 }

@@ -101,7 +101,15 @@ struct Log {
 type Sorted = (Vec<(i32, i64, String, String)>, Vec<(i32, i64, String)>);
 
 impl Log {
-    fn commit(&mut self, engines: &mut Engines, steps: Vec<Step>, idle: bool) {
+    fn commit(&mut self, engines: &mut Engines, mut steps: Vec<Step>, idle: bool) {
+        loop {
+            let again = engines.rewrite();
+            if again.is_empty() {
+                break;
+            }
+            steps.extend(again);
+        }
+        engines.trim();
         let mut refused_in = std::collections::BTreeSet::new();
         for step in steps.into_iter().filter(|s| s.fresh) {
             let (set, partition) = (step.set, step.partition);
@@ -175,6 +183,24 @@ fn recover_all(log: &Log, sets: &[&[FeatureSpec]]) -> Engines {
     Engines::recover(recovered).unwrap()
 }
 
+/// Takes a message of a topic that can be read again.
+fn take(engines: &mut Engines, topic: &[BarMessage], message: &BarMessage) -> Vec<Step> {
+    if let Ok(steps) = engines.push(message) {
+        return steps;
+    }
+    let lack = engines.lacks(message).unwrap();
+    let below = |m: &&BarMessage| m.partition == lack.partition && m.offset < message.offset;
+    let mut past = Past::default();
+    for message in topic.iter().filter(below) {
+        match serde_json::from_slice::<Bar>(&message.value) {
+            Ok(bar) if bar.symbol == lack.symbol => past.take(&bar),
+            _ => {}
+        }
+    }
+    engines.supply(message, &past);
+    engines.push(message).unwrap()
+}
+
 /// Reads what `engine` asks for in batches and commits each; stops before batch `crash`, whose
 /// work is lost.
 fn run(
@@ -198,7 +224,8 @@ fn run_all(
     let wanted = |m: &&BarMessage| m.offset >= from.get(&m.partition).copied().unwrap_or(0);
     let messages: Vec<&BarMessage> = topic.iter().filter(wanted).collect();
     for (number, batch) in messages.chunks(3).enumerate() {
-        let steps = batch.iter().flat_map(|m| engines.push(m)).collect();
+        let take = |m: &&BarMessage| take(&mut engines, topic, m);
+        let steps = batch.iter().flat_map(take).collect();
         if crash == Some(number) {
             return engines;
         }
@@ -207,42 +234,66 @@ fn run_all(
     engines
 }
 
+/// What the trainer makes of the topic: of each event time the highest revision, in order.
+fn folded(topic: &[BarMessage]) -> Vec<FeatureRecord> {
+    let mut bars: BTreeMap<(String, i64), Bar> = BTreeMap::new();
+    for message in topic {
+        let Ok(bar) = serde_json::from_slice::<Bar>(&message.value) else {
+            continue;
+        };
+        let key = (bar.symbol.clone(), bar.event_time);
+        let known = bars.entry(key).or_insert_with(|| bar.clone());
+        if bar.counts_before(known) {
+            *known = bar;
+        }
+    }
+    let mut sets: BTreeMap<String, FeatureSet> = BTreeMap::new();
+    let mut rows = Vec::new();
+    for bar in bars.into_values() {
+        let set = sets
+            .entry(bar.symbol.clone())
+            .or_insert_with(|| FeatureSet::new(&specs(), Adjustment::Splits).unwrap());
+        if let Ok(Some(row)) = set.push(&bar) {
+            rows.push(FeatureRecord {
+                symbol: bar.symbol,
+                event_time: row.event_time,
+                close: row.close,
+                adjustment_factor: row.adjustment_factor,
+                values: row.values,
+            });
+        }
+    }
+    rows
+}
+
+/// The last row of each event time, by symbol and event time.
+fn last_rows(log: &Log) -> Vec<FeatureRecord> {
+    let mut rows = BTreeMap::new();
+    for (_, _, _, text) in &log.rows {
+        let row: FeatureRecord = serde_json::from_str(text).unwrap();
+        rows.insert((row.symbol.clone(), row.event_time), row);
+    }
+    rows.into_values().collect()
+}
+
 #[test]
 fn rows_equal_a_plain_fold_of_the_bars() {
     let topic = bars_topic(40);
     let mut log = Log::default();
     let engine = run(&mut log, &topic, &specs(), None);
-    let mut expected = Vec::new();
-    let mut sets: BTreeMap<String, FeatureSet> = BTreeMap::new();
-    for message in &topic {
-        let Ok(bar) = serde_json::from_slice::<Bar>(&message.value) else {
-            continue;
-        };
-        let set = sets
-            .entry(bar.symbol.clone())
-            .or_insert_with(|| FeatureSet::new(&specs(), Adjustment::Splits).unwrap());
-        if let Ok(Some(row)) = set.push(&bar) {
-            expected.push((bar.symbol, row.event_time, row.values));
-        }
-    }
-    let got: Vec<_> = log
-        .rows
-        .iter()
-        .map(|(_, _, _, text)| {
-            let row: FeatureRecord = serde_json::from_str(text).unwrap();
-            (row.symbol, row.event_time, row.values)
-        })
-        .collect();
+    let expected = folded(&topic);
     assert!(expected.len() > 70);
-    assert_eq!(got, expected);
-    // Six poison messages and three late bars; repeats are neither rows nor refusals.
-    assert_eq!(log.refused.len(), 9);
-    assert!(log.refused.iter().any(|r| r.2.contains("OutOfOrder")));
-    assert!(log.refused.iter().any(|r| r.2.contains("NotABar")));
+    assert_eq!(last_rows(&log), expected);
+    // Six poison messages; repeats are neither rows nor refusals, and late bars are used.
+    assert_eq!(log.refused.len(), 6);
+    assert!(log.refused.iter().all(|r| r.2.contains("NotABar")));
     let totals = engine.totals();
-    assert_eq!(totals.rows as usize, got.len());
+    assert_eq!(totals.rows as usize, expected.len());
+    assert_eq!(totals.revised, 3);
     assert_eq!(totals.bars as usize, topic.len() - 6, "all but the repeats");
     assert_eq!(totals.last_event_time, Some(40 * 86_400_000));
+    // Each row once, and once more those from a late bar on: it was five sessions late.
+    assert!(log.rows.len() <= expected.len() + 3 * 6);
 }
 
 #[test]
@@ -392,7 +443,7 @@ fn snapshots_are_due_by_count_or_when_idle() {
     let mut engine = StreamEngine::new(&specs(), Adjustment::None).unwrap();
     let push = |engine: &mut StreamEngine, n: i64| {
         let value = serde_json::to_vec(&bar("A", n, 10.0)).unwrap();
-        engine.push(&message(3, n, value));
+        engine.push(&ReadBar::of(&message(3, n, value)));
     };
     assert!(engine.due(true).is_empty());
     push(&mut engine, 1);
@@ -411,17 +462,26 @@ fn symbols_that_nobody_declared_do_not_fill_the_memory() {
     let mut engine = recover(&Log::default(), &specs());
     let mut push = |offset: i64, symbol: &str, day: i64| {
         let value = serde_json::to_vec(&bar(symbol, day, 1.0)).unwrap();
-        engine.push(&message(0, offset, value))
+        engine.push(&ReadBar::of(&message(0, offset, value)))
     };
     for symbol in 0..1_024 {
-        assert_eq!(push(symbol, &format!("S{symbol}"), 1), None);
+        assert!(push(symbol, &format!("S{symbol}"), 1).is_empty());
     }
-    let step = push(1_024, "ONE.MORE", 1).unwrap();
-    let Output::Refused(refused) = step.output else {
-        panic!("{step:?}");
+    let steps = push(1_024, "ONE.MORE", 1);
+    let [
+        Step {
+            output: Output::Refused(refused),
+            ..
+        },
+    ] = steps.as_slice()
+    else {
+        panic!("{steps:?}");
     };
     assert_eq!(refused.reason, "TooManySymbols");
-    assert_eq!(push(1_025, "S0", 2), None, "those that are there go on");
+    assert!(
+        push(1_025, "S0", 2).is_empty(),
+        "those that are there go on"
+    );
     assert_eq!(engine.totals().bars, 1_026);
 }
 
@@ -435,3 +495,5 @@ fn records_that_were_gone_are_counted_across_restarts() {
     log.commit(&mut engines, vec![], true);
     assert_eq!(recover(&log, &specs()).totals().lost, 40);
 }
+
+mod revised;
