@@ -22,8 +22,10 @@ pub(crate) async fn forecast(
     let digest = Arc::clone(&champion.digest);
     // Not the version number: a Pipeline that is made again begins with v1, and Redis still knows the old one.
     let symbol = symbol::key(&last.symbol);
-    let name = format!("forecast:{digest}:{}:{symbol}", last.event_time);
-    let key = (last.symbol.clone(), last.event_time, digest);
+    // Nor the bar alone: its rows are others once a bar before it has been corrected.
+    let sum = checksum(rows);
+    let name = format!("forecast:{digest}:{}:{sum:016x}:{symbol}", last.event_time);
+    let key = (last.symbol.clone(), sum, digest);
     let (forecast, origin) = if let Some(known) = state.local.get(&key) {
         (known, Origin::Local)
     } else if let Some(shared) = from_redis(state, &name, last, champion).await {
@@ -39,6 +41,26 @@ pub(crate) async fn forecast(
     state.metrics.cache.with([origin.header()]).inc();
     log(state, last, &forecast);
     Some((forecast, origin))
+}
+
+/// Changes with any bit of the rows, and is the same in every pod.
+pub(crate) fn checksum(rows: &[FeatureRecord]) -> u64 {
+    // FNV-1a, by words instead of bytes: it is asked for with every forecast.
+    let add = |sum: u64, word: u64| {
+        (sum ^ word)
+            .wrapping_mul(0x0000_0100_0000_01b3)
+            .rotate_left(23)
+    };
+    let row = |sum: u64, row: &FeatureRecord| {
+        let time = u64::from_ne_bytes(row.event_time.to_ne_bytes());
+        let numbers = [row.close, row.adjustment_factor];
+        let words = numbers
+            .iter()
+            .chain(&row.values)
+            .map(|number| number.to_bits());
+        words.fold(add(sum, time), add)
+    };
+    rows.iter().fold(0xcbf2_9ce4_8422_2325, row)
 }
 
 fn compute(state: &State, champion: &Loaded, rows: &[FeatureRecord]) -> Option<Forecast> {

@@ -293,16 +293,16 @@ async fn requests_that_are_given_up_make_room_for_others() {
 #[actix_web::test]
 async fn a_full_cache_forgets_the_oldest_and_keeps_the_rest() {
     let state = state();
-    let forecast = |event_time| {
-        let key = ("X".to_string(), event_time, Arc::from("digest"));
+    let forecast = |sum| {
+        let key = ("X".to_string(), sum, Arc::from("digest"));
         (key, Arc::new(crate::forecast::Forecast::default()))
     };
-    for event_time in 0..10_100 {
-        let (key, value) = forecast(event_time);
+    for sum in 0..10_100 {
+        let (key, value) = forecast(sum);
         state.local.insert(key, value);
     }
     state.local.run_pending_tasks();
-    let kept = |event_time| state.local.get(&forecast(event_time).0).is_some();
+    let kept = |sum| state.local.get(&forecast(sum).0).is_some();
     assert!((200..10_100).all(kept));
     assert!(!kept(0));
 }
@@ -369,6 +369,37 @@ async fn the_same_version_number_of_another_pipeline_is_another_forecast() {
         let request = TestRequest::get().uri("/v1/forecasts/X").to_request();
         let body: Value = read_body_json(call_service(&app, request).await).await;
         assert_eq!(body["mean_forecast"][0], json!(close));
+    }
+}
+
+#[actix_web::test]
+async fn a_bar_that_was_corrected_is_forecast_anew() {
+    let state = state();
+    // Repeats the close of two rows ago.
+    state.champion.store(Some(seasonal(1, 2)));
+    let app = app!(state);
+    let at = |day: i64, close: f64| FeatureRecord {
+        close,
+        ..row(1_199_221_200_000 + day * 86_400_000)
+    };
+    put(&state, [at(0, 90.0), at(1, 100.0)]);
+    let steps = [
+        (None, 90.0, "miss"),
+        (None, 90.0, "hit-local"),
+        // The bar of the forecast stays as it is; the one before it does not.
+        (Some(at(0, 80.0)), 80.0, "miss"),
+        (Some(at(0, 90.0)), 90.0, "hit-local"),
+    ];
+    for (corrected, close, cache) in steps {
+        put(&state, corrected);
+        let request = TestRequest::get().uri("/v1/forecasts/X").to_request();
+        let response = call_service(&app, request).await;
+        let origin = response.headers().get("X-Foresail-Cache").cloned().unwrap();
+        let body: Value = read_body_json(response).await;
+        assert_eq!(
+            (&body["mean_forecast"][0], origin.to_str().unwrap()),
+            (&json!(close), cache)
+        );
     }
 }
 

@@ -40,8 +40,8 @@ pub(crate) struct Loaded {
     pub quantiles: Option<ResidualQuantiles>,
 }
 
-/// Key of a forecast: symbol, bar, digest of the version.
-pub(crate) type Key = (String, i64, Arc<str>);
+/// Key of a forecast: symbol, checksum of the rows it is made from, digest of the version.
+pub(crate) type Key = (String, u64, Arc<str>);
 
 /// Shared by all requests.
 pub(crate) struct State {

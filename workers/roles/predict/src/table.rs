@@ -1,5 +1,5 @@
-//! The newest feature rows per symbol, in memory; rows only get newer. As many are kept as any model may look at, so
-//! that a version trained with another `lookback` or `season` finds its rows.
+//! The newest feature rows per symbol, in memory. As many are kept as any model may look at, so that a version trained
+//! with another `lookback` or `season` finds its rows. Of two rows of one event time the later one counts.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{PoisonError, RwLock};
@@ -29,17 +29,26 @@ struct Set {
     filled: bool,
 }
 
-/// Takes a row; an older or equal event time changes nothing.
+/// Takes a row in place of that of its event time, or where it belongs: a bar was corrected, or came late. One that is
+/// older than all changes nothing when there is no room.
 pub(crate) fn push(rows: &mut Rows, row: FeatureRecord) {
     let list = rows.entry(row.symbol.clone()).or_default();
-    let newest = list.back().map(|last| last.event_time);
-    if newest.is_some_and(|time| time >= row.event_time) {
-        return;
+    let newer = list.iter().rev();
+    let newer = newer.take_while(|known| known.event_time > row.event_time);
+    let at = list.len() - newer.count();
+    let before = at.checked_sub(1);
+    let of_time = before.filter(|before| {
+        let known = list.get(*before);
+        known.is_some_and(|known| known.event_time == row.event_time)
+    });
+    if let Some(known) = of_time.and_then(|at| list.get_mut(at)) {
+        *known = row;
+    } else if before.is_some() || list.len() < KEPT {
+        list.insert(at, row);
+        if list.len() > KEPT {
+            list.pop_front();
+        }
     }
-    if list.len() == KEPT {
-        list.pop_front();
-    }
-    list.push_back(row);
 }
 
 impl Table {
@@ -174,17 +183,52 @@ mod tests {
     }
 
     #[test]
-    fn rows_only_get_newer_and_old_ones_leave() {
+    fn rows_are_in_order_and_old_ones_leave() {
         let held = Gauge::default();
         let table = Table::new(held.clone());
         table.want("f");
         table.extend("f", [1, 3, 2, 3, 4].map(row));
-        assert_eq!(times(&table, 3), Some(vec![1, 3, 4]));
-        assert_eq!((times(&table, 4), table.last("f", "Y", 1)), (None, None));
+        assert_eq!(times(&table, 4), Some(vec![1, 2, 3, 4]));
+        assert_eq!((times(&table, 5), table.last("f", "Y", 1)), (None, None));
         table.extend("f", (5..5 + KEPT as i64).map(row));
         assert_eq!(table.longest("f"), KEPT);
         assert_eq!(held.get(), KEPT as i64);
         assert_eq!(times(&table, 1), Some(vec![4 + KEPT as i64]));
+    }
+
+    #[test]
+    fn rows_that_are_made_once_more_come_in_place_of_those_before() {
+        let mut rows = Rows::new();
+        let known = |rows: &Rows| -> Vec<(i64, f64)> {
+            let of_x = rows["X"].iter();
+            of_x.map(|row| (row.event_time, row.close)).collect()
+        };
+        let revised = |event_time| FeatureRecord {
+            close: 2.0,
+            ..row(event_time)
+        };
+        [1, 2, 4]
+            .map(row)
+            .into_iter()
+            .for_each(|row| push(&mut rows, row));
+        [2, 3, 4, 5]
+            .map(revised)
+            .into_iter()
+            .for_each(|row| push(&mut rows, row));
+        let expected = [(1, 1.0), (2, 2.0), (3, 2.0), (4, 2.0), (5, 2.0)];
+        assert_eq!(known(&rows), expected);
+        // Far back there is no place for it, and the newest stay.
+        let many = (6..6 + KEPT as i64).map(row);
+        many.for_each(|row| push(&mut rows, row));
+        [3, 4]
+            .map(revised)
+            .into_iter()
+            .for_each(|row| push(&mut rows, row));
+        let kept = known(&rows);
+        assert_eq!((kept.len(), kept[0]), (KEPT, (6, 1.0)));
+        // A late bar within them takes the place of the oldest.
+        push(&mut rows, revised(6));
+        assert_eq!(known(&rows)[0], (6, 2.0));
     }
 
     #[test]
