@@ -2,6 +2,7 @@
 //!
 //! A leaf without IO, clock or environment; every other crate speaks in these types.
 
+pub mod as_of;
 pub mod bar;
 pub mod calendar;
 pub mod corporate;

@@ -15,6 +15,7 @@ use foresail_runtime_base::{
     role_span,
 };
 use foresail_runtime_cluster::StatusWriter;
+use jiff::Timestamp;
 use tracing::{Instrument, Span};
 
 use local::print;
@@ -52,6 +53,10 @@ enum Command {
         /// Delta version.
         #[arg(long)]
         delta_version: u64,
+        /// Only what was known at this time, RFC 3339, as 2026-03-31T00:00:00Z: of each bar the highest revision
+        /// ingested by then.
+        #[arg(long)]
+        as_of: Option<Timestamp>,
         /// File to write.
         #[arg(long)]
         output: PathBuf,
@@ -65,6 +70,10 @@ enum Command {
         /// Delta version; the newest when left out.
         #[arg(long)]
         delta_version: Option<u64>,
+        /// Only what was known at this time, RFC 3339, as 2026-03-31T00:00:00Z: of each bar the highest revision
+        /// ingested by then. History that was filled in counts as known since its sessions ended.
+        #[arg(long)]
+        as_of: Option<Timestamp>,
         /// Parquet file to write; without it a table is printed.
         #[arg(long)]
         output: Option<PathBuf>,
@@ -118,17 +127,21 @@ async fn run(args: Args) -> Result<(), RoleError> {
         }
         Command::Dump {
             config,
-            delta_version,
+            delta_version: version,
+            as_of,
             output,
         } => {
             let config = config::load::<TrainConfig>(&config)?;
-            let rows = foresail_train::dump(&config, &outside, delta_version, &output).await?;
+            let as_of = as_of.map(Timestamp::as_millisecond);
+            let reading = foresail_train::Reading { version, as_of };
+            let rows = foresail_train::dump(&config, &outside, reading, &output).await?;
             print(&format!("{rows} rows in {}", output.display()));
             Ok(())
         }
         Command::Sql {
             config,
             delta_version,
+            as_of,
             output,
             rows,
             query,
@@ -137,6 +150,7 @@ async fn run(args: Args) -> Result<(), RoleError> {
             let request = foresail_train::Query {
                 text: query,
                 delta_version,
+                as_of: as_of.map(Timestamp::as_millisecond),
                 output,
                 rows,
             };

@@ -1,5 +1,5 @@
 //! Bars of one pinned Delta version, scanned with DataFusion: the files of the version and the columns come from
-//! `foresail-bar-table`, ordered per symbol with the highest revision of each bar.
+//! `foresail-bar-table`, ordered per symbol; of each bar the revision that counts.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use foresail_crds::worker_config::TrainConfig;
 use foresail_domain::Bar;
+use foresail_domain::as_of::bars_known;
 use foresail_runtime_base::{Outside, RoleError};
 use foresail_runtime_store::{S3Uri, object_store};
 use object_store::ObjectStore;
@@ -19,15 +20,35 @@ pub(crate) const MEMORY_BYTES: usize = 512 << 20;
 /// Bars per symbol, oldest first, symbols in order.
 pub(crate) type Bars = Vec<(String, Vec<Bar>)>;
 
-/// Reads all bars of `version`.
+/// What is read of the lake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Delta version.
+    pub version: u64,
+    /// Bars as they were known at this time, milliseconds UTC; as they are known to the version when absent.
+    pub as_of: Option<i64>,
+}
+
+impl From<u64> for Reading {
+    /// Everything that a version holds.
+    fn from(version: u64) -> Self {
+        Self {
+            version,
+            as_of: None,
+        }
+    }
+}
+
+/// Reads the bars that count, one per symbol and event time.
 ///
 /// # Errors
 /// `LakeVersionMissing` when the version is gone, `LakeUnreadable`, S3 failures.
 pub(crate) async fn read(
     config: &TrainConfig,
     outside: &Outside,
-    version: u64,
+    reading: impl Into<Reading>,
 ) -> Result<Bars, RoleError> {
+    let Reading { version, as_of } = reading.into();
     let (uri, store) = bars(config, outside)?;
     let files = foresail_bar_table::files(Arc::clone(&store), &uri, version).await?;
     if files.is_empty() {
@@ -47,6 +68,10 @@ pub(crate) async fn read(
         })?;
         rows.into_iter().for_each(|bar| push(&mut bars, bar));
     }
+    for (_, list) in &mut bars {
+        *list = bars_known(std::mem::take(list), as_of);
+    }
+    bars.retain(|(_, list)| !list.is_empty());
     Ok(bars)
 }
 
@@ -91,13 +116,10 @@ async fn query(
         .await
 }
 
-/// Rows come ordered by symbol, time and revision: a later revision replaces the earlier one.
+/// Rows come ordered by symbol and time.
 fn push(bars: &mut Bars, bar: Bar) {
     match bars.last_mut() {
-        Some((symbol, list)) if *symbol == bar.symbol => match list.last_mut() {
-            Some(last) if last.event_time == bar.event_time => *last = bar,
-            _ => list.push(bar),
-        },
+        Some((symbol, list)) if *symbol == bar.symbol => list.push(bar),
         _ => bars.push((bar.symbol.clone(), vec![bar])),
     }
 }

@@ -21,5 +21,6 @@ mod testing;
 mod tools;
 mod validation;
 
+pub use lake::Reading;
 pub use run::run;
 pub use tools::{Query, Reproduction, dump, reproduce, sql};

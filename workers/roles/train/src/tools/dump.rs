@@ -13,7 +13,7 @@ use foresail_runtime_base::{Outside, RoleError};
 
 use crate::data::dataset::{Dataset, Sample};
 use crate::inputs::{Declared, parameters};
-use crate::lake::{self, Bars};
+use crate::lake::{self, Bars, Reading};
 
 /// Rows encoded at a time.
 const CHUNK: usize = 8_192;
@@ -26,10 +26,10 @@ const CHUNK: usize = 8_192;
 pub async fn dump(
     config: &TrainConfig,
     outside: &Outside,
-    delta_version: u64,
+    reading: Reading,
     output: &Path,
 ) -> Result<u64, RoleError> {
-    let data = rows(config, &lake::read(config, outside, delta_version).await?)?;
+    let data = rows(config, &lake::read(config, outside, reading).await?)?;
     write(&data, output).map_err(|e| {
         let message = format!("writing feature rows to {}: {e}", output.display());
         RoleError::outside("OutputFailed", message)

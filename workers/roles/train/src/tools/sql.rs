@@ -1,5 +1,5 @@
-//! `foresail-trainer sql`: a query over a Pipeline's lake, at one Delta version. Tables: `bars` (as
-//! ingested, newest revision), `adjusted_bars` (what features read), `features` (the declared ones, as
+//! `foresail-trainer sql`: a query over a Pipeline's lake, at one Delta version, as it is known or was known at a time. Tables: `bars` (as
+//! ingested, highest revision), `adjusted_bars` (what features read), `features` (the declared ones, as
 //! `dump` writes them; made only when the query names it). The catalogue is there as window functions.
 //! Reads only; the table is held in memory, and what does not fit into DataFusion's share spills to /tmp.
 
@@ -27,7 +27,7 @@ use foresail_runtime_base::{Outside, RoleError};
 use futures::StreamExt;
 
 use super::dump;
-use crate::lake::{self, Bars};
+use crate::lake::{self, Bars, Reading};
 
 /// Columns of `bars` behind symbol and time, as they are stored.
 const RAW: [&str; 8] = [
@@ -48,6 +48,8 @@ pub struct Query {
     pub text: String,
     /// Delta version, the newest when absent.
     pub delta_version: Option<u64>,
+    /// Bars as they were known at this time, milliseconds UTC; as they are known now when absent.
+    pub as_of: Option<i64>,
     /// Parquet file to write.
     pub output: Option<PathBuf>,
     /// Most rows printed.
@@ -67,7 +69,8 @@ pub async fn sql(
         Some(version) => version,
         None => lake::newest(config, outside).await?,
     };
-    let bars = lake::read(config, outside, version).await?;
+    let as_of = query.as_of;
+    let bars = lake::read(config, outside, Reading { version, as_of }).await?;
     let asked = |e: DataFusionError| {
         let message = format!(
             "{}; the query ran on Delta version {version}",
