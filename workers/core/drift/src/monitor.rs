@@ -141,6 +141,15 @@ impl DriftMonitor {
         self.own_level
     }
 
+    /// Forgets every session: the window is empty, and no alarm was.
+    pub fn clear(&mut self) {
+        self.window.clear();
+        self.alarm_since = None;
+        self.sessions_since_alarm = 0;
+        self.longest_alarm = None;
+        self.quiet = 0;
+    }
+
     /// Adds a session; an observation once the window is full.
     pub fn push(&mut self, session: Session) -> Option<DriftObservation> {
         let event_time = session.event_time;

@@ -51,6 +51,13 @@ impl PerformanceMonitor {
         }
     }
 
+    /// Forgets every date.
+    pub fn clear(&mut self) {
+        self.dates.clear();
+        self.worse_since = None;
+        self.sessions_since_worse = 0;
+    }
+
     /// Adds the mean squared losses of one forecast date, in order of date.
     pub fn push(&mut self, event_time: i64, champion: f64, naive: f64) -> PerformanceObservation {
         self.dates.push_back((event_time, champion, naive));

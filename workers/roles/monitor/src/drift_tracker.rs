@@ -62,6 +62,19 @@ impl DriftTracker {
         })
     }
 
+    /// Fingerprint of the rows that count, and the event time after which they do, milliseconds UTC.
+    pub fn reads(&self) -> (&str, i64) {
+        (&self.fingerprint, self.watermark.starts_after())
+    }
+
+    /// Forgets every row.
+    pub fn forget(&mut self) {
+        self.monitor.clear();
+        self.watermark.forget();
+        self.open.clear();
+        self.latest = None;
+    }
+
     /// Takes a row, whatever feature set it was made with.
     pub fn push(&mut self, fingerprint: &str, row: &FeatureRecord) {
         if fingerprint != self.fingerprint || !self.watermark.seen(&row.symbol, row.event_time) {

@@ -101,9 +101,55 @@ impl ForecastTracker {
         }
     }
 
+    /// Fingerprint of the rows that count, and the event time after which they are forecast from, milliseconds UTC.
+    pub fn reads(&self) -> (&str, i64) {
+        (&self.champion.fingerprint, self.champion.trained_through)
+    }
+
+    /// Rows that the model looks at.
+    pub fn lookback(&self) -> usize {
+        self.champion.forecaster.lookback()
+    }
+
+    /// Forgets every row, and no forecast.
+    pub fn forget(&mut self) {
+        self.watermark.forget();
+        self.maturity.forget();
+        self.performance.clear();
+        self.latest = None;
+        for series in self.series.values_mut() {
+            *series = Series::default();
+        }
+    }
+
     /// Takes a row, whatever feature set it was made with; returns a forecast that is not in
     /// the predictions topic yet.
     pub fn push(&mut self, fingerprint: &str, row: &FeatureRecord) -> Option<PredictionRecord> {
+        self.take(fingerprint, row, Self::forecast)
+    }
+
+    /// Takes a row that was taken before: no forecast is made.
+    pub fn push_again(&mut self, fingerprint: &str, row: &FeatureRecord) {
+        self.take(fingerprint, row, |_, _| None);
+    }
+
+    /// Takes a row in place of that of its event time, or where it belongs, for the forecasts that come.
+    pub fn revise(&mut self, fingerprint: &str, row: &FeatureRecord) {
+        if fingerprint != self.champion.fingerprint {
+            return;
+        }
+        let lookback = self.lookback();
+        if let Some(series) = self.series.get_mut(&row.symbol) {
+            series.revise(row, lookback);
+        }
+    }
+
+    fn take(
+        &mut self,
+        fingerprint: &str,
+        row: &FeatureRecord,
+        forecast: fn(&mut Self, &FeatureRecord) -> Option<PredictionRecord>,
+    ) -> Option<PredictionRecord> {
         if fingerprint != self.champion.fingerprint {
             return None;
         }
@@ -120,14 +166,21 @@ impl ForecastTracker {
         }
         series.rows_since_training += 1;
         let key = (row.symbol.clone(), row.event_time);
-        let (record, fresh) = match self.predicted.champion.remove(&key) {
-            Some(record) => (record, false),
-            None => (self.forecast(row)?, true),
+        let (record, fresh) = match self.predicted.champion.get(&key) {
+            Some(record) => (record.clone(), false),
+            None => (forecast(self, row)?, true),
         };
         if in_time {
-            self.follow(&record);
+            self.follow(&record, row.adjustment_factor);
         }
-        fresh.then_some(record)
+        if !fresh {
+            return None;
+        }
+        let through = self.predicted.through.entry(row.symbol.clone());
+        let through = through.or_insert(row.event_time);
+        *through = row.event_time.max(*through);
+        self.predicted.champion.insert(key, record.clone());
+        Some(record)
     }
 
     /// Judges the dates that are complete.
@@ -195,15 +248,15 @@ impl ForecastTracker {
     }
 
     /// Waits for the labels of a forecast, unless training has seen some of them: the last
-    /// training label reaches `horizon` rows beyond the last training row.
-    fn follow(&mut self, record: &PredictionRecord) {
+    /// training label reaches `horizon` rows beyond the last training row. `factor` is that of the bar as it is known now: a
+    /// split that was told late moves what was forecast, and is no error of the forecast.
+    fn follow(&mut self, record: &PredictionRecord, factor: f64) {
         let Some(series) = self.series.get_mut(&record.symbol) else {
             return;
         };
         if series.rows_since_training < self.champion.forecaster.horizon() {
             return;
         }
-        let factor = record.adjustment_factor;
         series.pending.push_back(Pending {
             event_time: record.event_time,
             base: record.close * factor,
@@ -239,6 +292,22 @@ impl Series {
             };
             maturity.matured(oldest.event_time, &row.symbol, row.event_time, loss);
             self.pending.pop_front();
+        }
+    }
+
+    fn revise(&mut self, row: &FeatureRecord, lookback: usize) {
+        let time = row.event_time;
+        let at = self.rows.partition_point(|known| known.event_time < time);
+        match self.rows.get_mut(at) {
+            Some(known) if known.event_time == time => *known = row.clone(),
+            // A bar that was missing; before the first one it is too old to be looked at.
+            Some(_) if at > 0 => {
+                self.rows.insert(at, row.clone());
+                while self.rows.len() > lookback.max(1) {
+                    self.rows.pop_front();
+                }
+            }
+            _ => {}
         }
     }
 

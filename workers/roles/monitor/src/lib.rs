@@ -10,6 +10,7 @@ mod forecast_tracker;
 mod history;
 mod maturity;
 mod metrics;
+mod past_rows;
 mod session_watermark;
 mod status;
 mod worker;

@@ -48,6 +48,11 @@ impl Maturity {
         }
     }
 
+    /// Forgets every forecast.
+    pub fn forget(&mut self) {
+        self.dates.clear();
+    }
+
     /// A forecast was made.
     pub fn expect(&mut self, event_time: i64, symbol: &str) {
         let date = self.dates.entry(event_time).or_default();

@@ -31,6 +31,7 @@ pub struct SessionWatermark {
     open: BTreeSet<i64>,
     /// Newest distinct sessions seen, at most `LAG_BUSY + 1`.
     recent: BTreeSet<i64>,
+    starts_after: i64,
     closed_through: i64,
 }
 
@@ -41,8 +42,22 @@ impl SessionWatermark {
             newest: symbols.iter().map(|s| (s.clone(), None)).collect(),
             open: BTreeSet::new(),
             recent: BTreeSet::new(),
+            starts_after,
             closed_through: starts_after,
         }
+    }
+
+    /// Sessions up to this one do not count, milliseconds UTC.
+    pub fn starts_after(&self) -> i64 {
+        self.starts_after
+    }
+
+    /// Forgets every row.
+    pub fn forget(&mut self) {
+        self.newest.values_mut().for_each(|newest| *newest = None);
+        self.open.clear();
+        self.recent.clear();
+        self.closed_through = self.starts_after;
     }
 
     /// Records a row; false when it is of no declared symbol, a repeat, or of a closed session

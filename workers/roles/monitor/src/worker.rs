@@ -206,7 +206,7 @@ impl Worker {
         Ok(Connection {
             producer,
             reader,
-            engine: MonitorEngine { forecasts, drift },
+            engine: MonitorEngine::new(forecasts, drift, &symbols),
             reading: Reading::History,
             policy_mismatch: policy_mismatch.map(|error| error.to_worker_error()),
         })

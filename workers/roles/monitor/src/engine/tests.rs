@@ -158,10 +158,9 @@ fn engine(version: u32, strength: f64, log: &Log, manifest: &ModelManifest) -> M
         ..DriftSpec::default()
     }))
     .unwrap();
-    MonitorEngine {
-        forecasts: ForecastTracker::new(champion, predicted, &symbols, WINDOW as usize),
-        drift: Some(DriftTracker::new(1, manifest, policy, &symbols).unwrap()),
-    }
+    let forecasts = ForecastTracker::new(champion, predicted, &symbols, WINDOW as usize);
+    let drift = DriftTracker::new(1, manifest, policy, &symbols).unwrap();
+    MonitorEngine::new(forecasts, Some(drift), &symbols)
 }
 
 /// Pushes rows in batches of five and commits each; stops before batch `crash`, whose work is lost.
@@ -422,10 +421,8 @@ fn a_row_the_model_refuses_is_skipped_and_counted() {
         forecaster: Box::new(Refusing),
     };
     let symbols = SYMBOLS.map(String::from);
-    let mut engine = MonitorEngine {
-        forecasts: ForecastTracker::new(champion, Predicted::default(), &symbols, 5),
-        drift: None,
-    };
+    let forecasts = ForecastTracker::new(champion, Predicted::default(), &symbols, 5);
+    let mut engine = MonitorEngine::new(forecasts, None, &symbols);
     let topic = rows(1, 40, 0.0);
     let made = topic
         .iter()
@@ -439,4 +436,121 @@ fn a_row_the_model_refuses_is_skipped_and_counted() {
     let last_was_refused = topic.last().unwrap().values[0] > 0.0;
     assert_eq!(reason.as_deref(), last_was_refused.then_some("NotFinite"));
     assert!(engine.forecasts.latest().is_some());
+}
+
+/// Rows of a symbol from a session on, as they are made once more: other features, and a close that was corrected.
+fn revised(symbol: usize, from: i64, to: i64) -> Vec<FeatureRecord> {
+    let again = |t| {
+        let mut row = row(symbol, t, 0.0);
+        row.values[0] += 0.5;
+        if t == from {
+            row.close *= 1.05;
+        }
+        row
+    };
+    (from..=to).map(again).collect()
+}
+
+#[test]
+fn a_bar_that_was_corrected_counts_as_it_is_now_and_its_forecast_stays_as_it_was() {
+    let manifest = manifest(TRAINED);
+    let last = TRAINED + 60;
+    let mut topic = rows(TRAINED - 5, last, 0.0);
+    let at = topic.len();
+    topic.extend(revised(0, last - 12, last));
+    topic.extend(rows(last + 1, last + 2, 0.0));
+    let mut log = Log::new();
+    let mut live = engine(1, 0.01, &log, &manifest);
+    run(&mut live, &mut log, &topic[..at], None);
+    live.settle(Reading::Quiet);
+    let before = (log.clone(), seen(&live));
+    run(&mut live, &mut log, &topic[at..at + 13], None);
+    live.settle(Reading::Quiet);
+    assert_eq!(log, before.0, "no bar is forecast twice");
+    let after = seen(&live);
+    assert!(after.0 != before.1.0 && after.1 != before.1.1);
+    run(&mut live, &mut log, &topic[at + 13..], None);
+    live.settle(Reading::Quiet);
+    assert_eq!(log.len(), before.0.len() + 2 * SYMBOLS.len());
+
+    // As if it had been so from the beginning, but for what was forecast then.
+    let now = |row: &FeatureRecord| {
+        let again = revised(0, last - 12, last);
+        let newer = again
+            .iter()
+            .find(|r| (r.event_time, &r.symbol) == (row.event_time, &row.symbol));
+        newer.unwrap_or(row).clone()
+    };
+    let mut plain: Vec<FeatureRecord> = topic[..at].iter().map(now).collect();
+    plain.extend(rows(last + 1, last + 2, 0.0));
+    let mut other = engine(1, 0.01, &log, &manifest);
+    run(&mut other, &mut Log::new(), &plain, None);
+    assert_eq!(seen(&live), seen(&other));
+
+    // A restart anywhere comes to the same.
+    for crash in 0..topic.len().div_ceil(5) {
+        let mut again = Log::new();
+        run(
+            &mut engine(1, 0.01, &again, &manifest),
+            &mut again,
+            &topic,
+            Some(crash),
+        );
+        let mut after = engine(1, 0.01, &again, &manifest);
+        run(&mut after, &mut again, &topic, None);
+        after.settle(Reading::Quiet);
+        assert_eq!(again, log, "crash {crash}");
+        assert_eq!(seen(&after), seen(&live), "crash {crash}");
+    }
+}
+
+/// The scale of a series changes with it, and no forecast was wrong for that.
+#[test]
+fn a_split_that_is_told_late_is_no_error_of_the_forecasts() {
+    let manifest = manifest(TRAINED);
+    let last = TRAINED + 40;
+    let plain = rows(TRAINED - 5, last, 0.0);
+    // B splits at session 330; told late, its prices fall by half there.
+    let untold = |row: &FeatureRecord| FeatureRecord {
+        adjustment_factor: 1.0,
+        ..row.clone()
+    };
+    let mut topic: Vec<FeatureRecord> = plain.iter().map(untold).collect();
+    let of_b = |row: &&FeatureRecord| row.symbol == "B" && row.event_time >= 330_000;
+    topic.extend(plain.iter().filter(of_b).cloned());
+    let (mut told, mut log) = (Log::new(), Log::new());
+    let mut right = engine(1, 0.01, &told, &manifest);
+    run(&mut right, &mut told, &plain, None);
+    let mut late = engine(1, 0.01, &log, &manifest);
+    run(&mut late, &mut log, &topic, None);
+    let wrong = seen(&late);
+    late.settle(Reading::Quiet);
+    right.settle(Reading::Quiet);
+    assert_ne!(wrong.1, seen(&late).1);
+    assert_eq!(seen(&late), seen(&right));
+}
+
+#[test]
+fn while_rows_keep_arriving_a_corrected_past_waits_for_others() {
+    let manifest = manifest(TRAINED);
+    let last = TRAINED + 30;
+    let mut log = Log::new();
+    let mut live = engine(1, 0.01, &log, &manifest);
+    run(&mut live, &mut log, &rows(TRAINED - 5, last, 0.0), None);
+    live.settle(Reading::Quiet);
+    live.settle(Reading::Busy);
+    let before = seen(&live);
+    for row in revised(2, last - 9, last) {
+        live.push("print", &row);
+        live.settle(Reading::Busy);
+    }
+    // The first was computed at once, since nothing had come for a while.
+    live.settle(Reading::Quiet);
+    let after = seen(&live);
+    assert_ne!(after, before);
+    for row in revised(2, last - 9, last) {
+        live.push("print", &row);
+    }
+    live.settle(Reading::Quiet);
+    assert_eq!(seen(&live), after, "a repeat changes nothing");
 }
