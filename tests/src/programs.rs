@@ -67,12 +67,25 @@ pub async fn configuration(space: &Space, pipeline: &str, role: Role) -> Result<
 /// # Errors
 /// What it prints when it fails.
 pub async fn dump(space: &Space, pipeline: &str, delta_version: u64) -> Result<Bytes> {
+    dump_as_of(space, pipeline, delta_version, None).await
+}
+
+/// The same of what was known at a time, RFC 3339.
+///
+/// # Errors
+/// What it prints when it fails.
+pub async fn dump_as_of(
+    space: &Space,
+    pipeline: &str,
+    delta_version: u64,
+    as_of: Option<&str>,
+) -> Result<Bytes> {
     let folder = Folder::new(space, pipeline, "dump").await?;
     let file = folder.0.join("rows.parquet");
     let (version, output) = (delta_version.to_string(), file.display().to_string());
-    folder
-        .trainer(&["dump", "--delta-version", &version, "--output", &output])
-        .await?;
+    let mut arguments = vec!["dump", "--delta-version", &version, "--output", &output];
+    arguments.extend(as_of.iter().flat_map(|time| ["--as-of", *time]));
+    folder.trainer(&arguments).await?;
     let rows = fs::read(&file);
     Ok(rows.context("no file was written")?.into())
 }
@@ -91,8 +104,16 @@ pub async fn reproduce(space: &Space, pipeline: &str, manifest_uri: &str) -> Res
 /// # Errors
 /// What it prints when it fails.
 pub async fn sql(space: &Space, pipeline: &str, query: &str) -> Result<String> {
+    sql_with(space, pipeline, &[query]).await
+}
+
+/// The same with arguments before the query.
+///
+/// # Errors
+/// What it prints when it fails.
+pub async fn sql_with(space: &Space, pipeline: &str, arguments: &[&str]) -> Result<String> {
     let folder = Folder::new(space, pipeline, "sql").await?;
-    folder.trainer(&["sql", query]).await
+    folder.trainer(&[&["sql"], arguments].concat()).await
 }
 
 /// Configuration and secrets as a pod has them; goes with its owner.

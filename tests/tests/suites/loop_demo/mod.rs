@@ -8,4 +8,5 @@ mod features;
 mod networks;
 mod parity;
 mod protocol;
+mod revised;
 mod simulated;
