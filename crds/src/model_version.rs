@@ -103,7 +103,8 @@ pub struct ModelVersionStatus {
     /// Generation this status speaks for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready: the version is usable.
+    /// Ready: the version is usable. DataCurrent: the bars it was trained on are still those of the lake; False with the
+    /// reason DataRevised once some of them were corrected.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -17,6 +17,7 @@ mod pods;
 mod predictors;
 mod quantity;
 mod resources;
+mod revised;
 mod schedule;
 mod status;
 mod undecodable;

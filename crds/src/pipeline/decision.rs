@@ -15,6 +15,8 @@ pub enum Trigger {
     Drift,
     /// The champion is worse than the naive forecast beyond chance.
     Performance,
+    /// Bars that the champion was trained on were revised.
+    DataRevised,
     /// A time of `training.schedule`.
     Schedule,
     /// A new value of the retrain annotation.
@@ -49,6 +51,8 @@ pub enum Reason {
     Drift,
     /// See [`Trigger::Performance`].
     Performance,
+    /// See [`Trigger::DataRevised`].
+    DataRevised,
     /// See [`Trigger::Schedule`].
     Schedule,
     /// The retrain annotation started a run, or `promotion.mode` is Manual.
@@ -83,6 +87,7 @@ impl From<Trigger> for Reason {
             Trigger::Initial => Self::Initial,
             Trigger::Drift => Self::Drift,
             Trigger::Performance => Self::Performance,
+            Trigger::DataRevised => Self::DataRevised,
             Trigger::Schedule => Self::Schedule,
             Trigger::Manual => Self::Manual,
             Trigger::SpecChanged => Self::SpecChanged,
@@ -139,6 +144,7 @@ mod tests {
             Trigger::Initial,
             Trigger::Drift,
             Trigger::Performance,
+            Trigger::DataRevised,
             Trigger::Schedule,
             Trigger::Manual,
             Trigger::SpecChanged,

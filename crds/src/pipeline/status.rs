@@ -431,9 +431,31 @@ pub struct LakeStatus {
     /// Newest bar in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_event_time: Option<Time>,
+    /// Bars that were revised after they were stored, by the table version that holds the revisions, as far as they can
+    /// concern a version: of two entries the later one stands for both when it reaches back as far. At most 8.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["deltaVersion"]))]
+    pub revised: Vec<RevisedBars>,
     /// Error, while there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<WorkerError>,
+}
+
+/// Bars that were revised after they were stored.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct RevisedBars {
+    /// First Delta table version that holds all of these revisions.
+    #[schemars(range(min = 0))]
+    pub delta_version: u64,
+    /// Oldest bar among them.
+    pub first_event_time: Time,
+    /// Revisions, those of the entries this one stands for included.
+    #[schemars(range(min = 0))]
+    pub bars: u64,
+    /// When the newest of them was ingested.
+    pub last_ingested_time: Time,
 }
 
 /// Progress of the stream worker.

@@ -1,3 +1,5 @@
+#[path = "plan_tests/data_revised.rs"]
+mod data_revised;
 #[path = "plan_tests/features.rs"]
 mod features;
 #[path = "plan_tests/recovery.rs"]

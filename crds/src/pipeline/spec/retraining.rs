@@ -62,12 +62,12 @@ pub enum DriftMetric {
 pub struct RetrainingSpec {
     /// Observations that start a run. The annotation `foresail.dev/retrain` (any new value)
     /// works always.
-    #[schemars(length(max = 3))]
+    #[schemars(length(max = 4))]
     pub triggers: Vec<RetrainTrigger>,
-    /// Shortest time between the start of a run and a later one by Drift or Performance; runs asked
+    /// Shortest time between the start of a run and a later one by Drift, Performance or DataRevised; runs asked
     /// for by a person or a schedule start at once. Counted in event time during replay.
     pub cooldown: DurationString,
-    /// Most runs per day before Drift and Performance start no further one, 1 to 100. Counted in
+    /// Most runs per day before Drift, Performance and DataRevised start no further one, 1 to 100. Counted in
     /// event time during replay.
     #[schemars(range(min = 1, max = 100))]
     pub max_per_day: u32,
@@ -96,6 +96,8 @@ pub enum RetrainTrigger {
     Drift,
     /// Realised error worse than naive beyond its confidence bound.
     Performance,
+    /// Bars that the champion was trained on were revised: a corrected close, a split that was told late.
+    DataRevised,
     /// `training.schedule` has passed, and the lake has new bars.
     Schedule,
 }

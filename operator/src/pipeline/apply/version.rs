@@ -13,7 +13,10 @@ use crate::pipeline::decided::Decided;
 use crate::pipeline::error::Error;
 use crate::pipeline::labels;
 use crate::pipeline::plan::types::AssignedRole;
+use crate::pipeline::revised::{DATA_REVISED, superseded};
 
+/// Condition of a version: False once bars it was trained on were revised.
+const DATA_CURRENT: &str = "DataCurrent";
 /// Reason of a version that a predictor has loaded.
 const LOADED: &str = "Loaded";
 
@@ -77,9 +80,31 @@ fn version_status(
     };
     ModelVersionStatus {
         observed_generation: version.metadata.generation,
-        conditions: vec![conditions.claim(usable(at, version))],
+        conditions: vec![
+            conditions.claim(usable(at, version)),
+            conditions.claim(current(at, version)),
+        ],
         role: Some(assigned.role),
         reason: assigned.reason.clone(),
+    }
+}
+
+/// Whether the bars it was trained on are still those of the lake.
+fn current(at: Decided<'_>, version: &ModelVersion) -> Claim<'static> {
+    let superseded = superseded(at.observed.status.lake.as_ref(), &version.spec);
+    let (truth, reason, message) = match superseded {
+        Some(superseded) => (false, DATA_REVISED, superseded.message),
+        None => (
+            true,
+            "AsTrained",
+            "no bar it was trained on was revised since".into(),
+        ),
+    };
+    Claim {
+        type_: DATA_CURRENT,
+        truth,
+        reason,
+        message,
     }
 }
 

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::types::{Plan, Situation, Step};
+use crate::pipeline::revised::superseded;
 
 const DAY_MS: i64 = 86_400_000;
 /// First wait before a failed run is tried again; doubles with each attempt.
@@ -224,7 +225,22 @@ fn triggered(plan: &Plan, at: Situation<'_>) -> Option<Wanted> {
         );
         return Some(Wanted::new(Trigger::Performance, message, false));
     }
+    if enabled(RetrainTrigger::DataRevised)
+        && let Some(message) = revised(plan, at)
+    {
+        return Some(Wanted::new(Trigger::DataRevised, message, false));
+    }
     scheduled(plan, at)
+}
+
+/// Bars that the champion was trained on were revised, and no run has read the revisions: one that has, and whose version
+/// was rejected, is no reason for another one.
+fn revised(plan: &Plan, at: Situation<'_>) -> Option<String> {
+    let champion = at.observed.version(plan.champion()?.version)?;
+    let lake = at.observed.status.lake.as_ref();
+    let superseded = superseded(lake, &champion.spec)?;
+    let read = plan.run.as_ref().map_or(0, |run| run.delta_version);
+    (read < superseded.delta_version && !waits(plan, at)).then_some(superseded.message)
 }
 
 /// Whether the version of the last run waits for a person, or to be judged.

@@ -18,6 +18,7 @@ use crate::pipeline::plan::is_retried;
 use crate::pipeline::plan::types::Plan;
 use crate::pipeline::pods;
 use crate::pipeline::resources::Resources;
+use crate::pipeline::revised::{DATA_REVISED, Superseded, superseded};
 use crate::pipeline::status::account;
 use crate::pipeline::status::freshness;
 use crate::pipeline::status::part::{PartState, thousands};
@@ -213,7 +214,10 @@ fn training(facts: Facts<'_>) -> PartState {
     let Some(run) = run else {
         return PartState::good(type_, "Waiting", "no run was needed yet");
     };
-    let what = format!("run {} ({})", run.id, run.trigger);
+    let mut what = format!("run {} ({})", run.id, run.trigger);
+    if let Some(superseded) = champion_superseded(facts) {
+        what = format!("{what}; {DATA_REVISED}: {}", superseded.message);
+    }
     if run.state == RunState::Succeeded {
         return PartState::good(type_, "Succeeded", what);
     }
@@ -222,6 +226,12 @@ fn training(facts: Facts<'_>) -> PartState {
     } else {
         PartState::good(type_, "Starting", format!("{what}: its pod is starting"))
     }
+}
+
+fn champion_superseded(facts: Facts<'_>) -> Option<Superseded> {
+    let champion = facts.plan.champion()?;
+    let version = facts.observed.version(champion.version)?;
+    superseded(facts.observed.status.lake.as_ref(), &version.spec)
 }
 
 /// Moves of the source may be mistakes. A person must say what they are before they are learnt from.

@@ -3,6 +3,7 @@
 //! and a second writer loses the commit. Run by `foresail-worker lake`.
 
 mod metrics;
+mod revisions;
 mod worker;
 
 pub use worker::run;

@@ -14,6 +14,7 @@ use foresail_runtime_store::{S3Uri, object_store};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::metrics::Metrics;
+use crate::revisions::Revisions;
 
 /// Most bars in one commit.
 const BATCH: usize = 2_000;
@@ -49,6 +50,7 @@ struct Connection {
     newest: Option<i64>,
     /// Records that were gone before they could be stored.
     lost: i64,
+    revisions: Revisions,
 }
 
 /// Bars read and not yet committed.
@@ -59,6 +61,7 @@ struct Pending {
     bytes: usize,
     newest: Option<i64>,
     lost: i64,
+    revisions: Revisions,
     since: Option<Instant>,
     seen: HashSet<BarIdentity>,
 }
@@ -72,11 +75,13 @@ impl Supervised for Worker {
             mut reader,
             newest,
             lost,
+            revisions,
         } = self.open().await?;
         connecting.ready();
         let mut pending = Pending {
             newest,
             lost,
+            revisions,
             ..Pending::default()
         };
         self.publish(&table, &pending);
@@ -111,19 +116,28 @@ impl Worker {
         let reader = Reader::open(&settings, &self.topic, Start::Offsets(positions)).await?;
         let newest = table.newest_event_time().await?;
         let lost = table.lost().await? + reader.removed().values().sum::<i64>();
+        let revisions = Revisions::read(&table).await?;
         Ok(Connection {
             table,
             reader,
             newest,
             lost,
+            revisions,
         })
     }
 
     async fn commit(&self, table: &mut BarTable, pending: &mut Pending) -> Result<(), RoleError> {
+        let next_version = table.version() + 1;
+        let has_revisions = pending.revisions.take(&pending.bars, next_version);
         let progress = Progress {
             next: std::mem::take(&mut pending.next),
             newest: pending.newest.unwrap_or(0),
             lost: pending.lost,
+            notes: if has_revisions {
+                pending.revisions.notes()
+            } else {
+                Vec::new()
+            },
         };
         table.append(&pending.bars, &self.topic, &progress).await?;
         let committed = self.metrics.bars.with(["committed"]);
@@ -142,6 +156,7 @@ impl Worker {
                 .newest
                 .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
             status.last_event_time = newest.map(Time);
+            status.revised = pending.revisions.to_status();
         });
     }
 }

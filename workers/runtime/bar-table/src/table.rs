@@ -21,6 +21,8 @@ use crate::schema::{self, Placed};
 const CHECKPOINT_EVERY: u64 = 50;
 /// Application id whose version is the newest event time in the table.
 const NEWEST: &str = "newest-event-time";
+/// Beginning of the application ids of numbers that the writer keeps with the table.
+const NOTE: &str = "note/";
 /// Application id whose version is how many records were gone before they could be stored.
 const LOST: &str = "lost-records";
 
@@ -41,6 +43,8 @@ pub struct Progress {
     pub newest: i64,
     /// Records that Kafka had removed before they were read, up to now.
     pub lost: i64,
+    /// Numbers by name, kept with the table until they are written again.
+    pub notes: Vec<(String, i64)>,
 }
 
 impl BarTable {
@@ -117,6 +121,14 @@ impl BarTable {
         self.transaction(NEWEST).await
     }
 
+    /// A number that was kept with the table.
+    ///
+    /// # Errors
+    /// Reading the Delta log.
+    pub async fn note(&self, name: &str) -> Result<Option<i64>, RoleError> {
+        self.transaction(&format!("{NOTE}{name}")).await
+    }
+
     /// Next offset per partition of `topic`.
     ///
     /// # Errors
@@ -169,6 +181,9 @@ impl BarTable {
             .collect();
         transactions.push(Transaction::new(NEWEST, progress.newest));
         transactions.push(Transaction::new(LOST, progress.lost));
+        let notes = progress.notes.iter();
+        let notes = notes.map(|(name, number)| Transaction::new(format!("{NOTE}{name}"), *number));
+        transactions.extend(notes);
         let properties = CommitProperties::default()
             .with_application_transactions(transactions)
             // Tables that were made before do not say so themselves.
@@ -268,6 +283,7 @@ mod tests {
             next: [(0, next)].into(),
             newest: next - 1,
             lost,
+            notes: vec![("n".into(), 7 * next)],
         };
         first
             .append(&placed(0, 10), "t", &progress(10, 0))
@@ -297,6 +313,8 @@ mod tests {
         assert_eq!((again.rows(), again.version()), (15, 2));
         let reopened = open().await;
         assert_eq!((reopened.rows(), reopened.lost().await.unwrap()), (15, 3));
+        let notes = (reopened.note("n").await, reopened.note("m").await);
+        assert_eq!((notes.0.unwrap(), notes.1.unwrap()), (Some(105), None));
     }
 
     /// Delta's own rule removes the log of what is older than 30 days whenever it makes a checkpoint.
