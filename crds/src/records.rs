@@ -21,6 +21,9 @@ pub mod header {
     pub const BARS_WRITTEN: &str = "bars_written";
     /// How far ingest is, a [`SourceState`](super::SourceState) in JSON; on the last record of each transaction of ingest.
     pub const SOURCE_STATE: &str = "source_state";
+    /// Event time of the newest bar of its symbol, milliseconds UTC, decimal; on a bar of an older session, or a correction, that
+    /// came after it.
+    pub const NEWEST_EVENT_TIME: &str = "newest_event_time";
     /// Feature-set fingerprint (hex).
     pub const FINGERPRINT: &str = "fingerprint";
     /// Model version number, decimal.
@@ -68,6 +71,12 @@ pub struct SourceState {
     pub rows_quarantined: u64,
     /// Rows of it that an earlier reading had.
     pub rows_unchanged: u64,
+    /// Bars among those sent that correct one of before: revisions.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rows_revised: u64,
+    /// Bars among those sent whose session is older than the newest one of their symbol: they were missing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rows_late: u64,
     /// Bars without an open or a volume.
     pub missing_fields: u64,
     /// End of the first session of which a row was refused because it had not ended, milliseconds UTC. From then on the
@@ -77,9 +86,16 @@ pub struct SourceState {
     /// The record is of an answer of a provider: a history in a file was read before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub asked: bool,
+    /// The last value of the annotation `foresail.dev/refetch` that was followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refetched: Option<String>,
     /// Overrides of the calendar that decided when sessions end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calendar_overrides: Vec<CalendarOverride>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Longest original kept in a quarantine record, in bytes of its JSON: the record must fit a Kafka message, whatever the

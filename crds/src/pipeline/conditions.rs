@@ -23,5 +23,7 @@ pub const STALLED: &str = "Stalled";
 pub const RETRAIN_ANNOTATION: &str = "foresail.dev/retrain";
 /// Any new value puts the previous champion back.
 pub const ROLLBACK_ANNOTATION: &str = "foresail.dev/rollback";
+/// Sessions that are read again from the provider, once for each new value: `AAPL 2024-01-01..2024-03-31`, several by comma.
+pub const REFETCH_ANNOTATION: &str = "foresail.dev/refetch";
 /// Finalizer, present only while `deletionPolicy` asks to remove something outside the cluster.
 pub const CLEANUP_FINALIZER: &str = "foresail.dev/cleanup";

@@ -2,6 +2,7 @@
 
 pub mod conditions;
 pub mod decision;
+pub mod refetch;
 pub mod spec;
 pub mod status;
 

@@ -253,6 +253,12 @@ pub struct IngestStatus {
     /// Rows of sessions up to the newest bar that was sent of their symbol before the source changed: not sent again.
     #[schemars(range(min = 0))]
     pub rows_unchanged: u64,
+    /// Bars among those sent that correct one of before: the same session with a higher revision.
+    #[schemars(range(min = 0))]
+    pub rows_revised: u64,
+    /// Bars among those sent whose session is older than the newest bar of their symbol then: they had been missing.
+    #[schemars(range(min = 0))]
+    pub rows_late: u64,
     /// Why rows of the source are in quarantine, the most frequent reason first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
@@ -345,6 +351,25 @@ pub struct ProviderState {
     /// the rows read.
     #[schemars(range(min = 0))]
     pub entries_without_bar: u64,
+    /// Sessions between the first and the newest bar of a symbol that have no bar and are asked for again, three times, with
+    /// growing pauses.
+    #[schemars(range(min = 0))]
+    pub sessions_asked_again: u64,
+    /// Those that have no bar after that: nobody traded in them, as far as the provider knows.
+    #[schemars(range(min = 0))]
+    pub sessions_without_bar: u64,
+    /// Bars that were sent and that the provider no longer has, as far as its answers since the worker started tell. They stay.
+    #[schemars(range(min = 0))]
+    pub no_longer_sent: u64,
+    /// Symbols whose past bars the provider has multiplied by one factor without a split that explains it, as of its last
+    /// answer. These are not taken for corrections; at most 16 of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 64)))]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    pub restated: Vec<String>,
+    /// What the annotation `foresail.dev/refetch` asks for, while it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refetch: Option<RefetchState>,
     /// When the provider is asked next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_attempt: Option<Time>,
@@ -353,6 +378,18 @@ pub struct ProviderState {
     #[schemars(length(max = 16))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["symbol"]))]
     pub missing: Vec<MissingSymbol>,
+}
+
+/// How far the annotation `foresail.dev/refetch` was followed.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RefetchState {
+    /// Its value.
+    #[schemars(length(max = 1024))]
+    pub asked: String,
+    /// Symbols that are still to be read again; 0 when all were. The annotation may be removed then.
+    #[schemars(range(min = 0))]
+    pub left: u32,
 }
 
 /// A declared symbol whose newest expected bar is not there.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Installation, KafkaAddress, RoleConfig};
 use crate::ProviderAccountSpec;
 use crate::names::PipelineName;
+use crate::pipeline::refetch::Refetch;
 use crate::pipeline::spec::{
     CsvSource, DateRange, Instrument, OnSuspicion, PipelineSpec, ProviderSource, ReplaySpec,
     SimulatorSource, SourceSpec,
@@ -32,6 +33,9 @@ pub struct IngestConfig {
     /// Networks a file may be read from, beside the public internet; empty when no file is read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_networks: Vec<String>,
+    /// What is read again from the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refetch: Option<Refetch>,
     /// Where they go.
     pub kafka: KafkaAddress,
 }
@@ -91,6 +95,13 @@ impl IngestConfig {
         self.account = Some(account.clone());
         self
     }
+
+    /// The same with what is read again.
+    #[must_use]
+    pub fn refetching(mut self, refetch: Option<&Refetch>) -> Self {
+        self.refetch = refetch.cloned();
+        self
+    }
 }
 
 impl RoleConfig for IngestConfig {
@@ -101,6 +112,7 @@ impl RoleConfig for IngestConfig {
             calendar: spec.trading_calendar(),
             source: BarSource::from(&spec.source),
             account: None,
+            refetch: None,
             allowed_provider_hosts: Vec::new(),
             allowed_networks: Vec::new(),
             kafka: KafkaAddress::from(&spec.kafka),

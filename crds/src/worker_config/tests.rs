@@ -160,10 +160,15 @@ fn from_provider(v: &mut Value) {
 #[test]
 fn an_edit_of_a_provider_concerns_ingest_alone() {
     let before = spec(from_provider);
-    for (key, value) in [("account", "another"), ("delay", "1h"), ("poll", "2h")] {
+    for (key, value) in [
+        ("account", json!("another")),
+        ("delay", json!("1h")),
+        ("poll", json!("2h")),
+        ("recheckSessions", json!(0)),
+    ] {
         let after = spec(|v| {
             from_provider(v);
-            v["source"]["provider"][key] = json!(value);
+            v["source"]["provider"][key] = value.clone();
         });
         assert_ne!(before, after, "{key} is no edit");
         assert_eq!(concerned(&before, &after), [Ingest].into(), "{key}");

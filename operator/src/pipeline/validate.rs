@@ -6,7 +6,10 @@ mod rules;
 use std::time::Duration;
 
 use foresail_crds::names::{PipelineName, Places};
-use foresail_crds::pipeline::conditions::{RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION};
+use foresail_crds::pipeline::conditions::{
+    REFETCH_ANNOTATION, RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION,
+};
+use foresail_crds::pipeline::refetch::Refetch;
 use foresail_crds::pipeline::spec::{
     FeatureSetSpec, OnSuspicion, PipelineSpec, PromotionMode, RetrainTrigger, ServingSpec,
 };
@@ -73,6 +76,8 @@ pub struct ValidatedPipeline {
     pub retrain: Option<String>,
     /// Value of the rollback annotation.
     pub rollback: Option<String>,
+    /// What the refetch annotation asks for, or why it is not followed.
+    pub refetch: Option<Result<Refetch, String>>,
 }
 
 /// A source that is expected to go on: neither made up, nor replayed, nor cut off at a date.
@@ -218,6 +223,7 @@ pub fn validate(
         run_hash: train.run_hash(&training_job, spec.promotion.gate_window_sessions),
         retrain: annotation(RETRAIN_ANNOTATION),
         rollback: annotation(ROLLBACK_ANNOTATION),
+        refetch: annotation(REFETCH_ANNOTATION).map(|value| refetch(&value, spec)),
         places: name.places(&spec.lake.uri),
         account: spec.source.provider.as_ref().map(|p| p.account.clone()),
         suspend: spec.suspend,
@@ -241,6 +247,21 @@ pub fn validate(
         on_suspicion: spec.source.on_suspicion,
         retraining,
     })
+}
+
+/// What a value of the annotation asks for. One that cannot be followed stops nothing: it is told.
+fn refetch(value: &str, spec: &PipelineSpec) -> Result<Refetch, String> {
+    let refetch = Refetch::parse(value).map_err(|e| e.to_string())?;
+    if spec.source.provider.is_none() {
+        return Err(
+            "source.provider is not used, and a file is read again when it has changed".into(),
+        );
+    }
+    let is_declared = |symbol: &str| spec.instruments.iter().any(|it| *it.symbol == *symbol);
+    match refetch.stranger(is_declared) {
+        Some(symbol) => Err(format!("{symbol} is not among the instruments")),
+        None => Ok(refetch),
+    }
 }
 
 fn live_source(object: &Pipeline) -> Result<Option<LiveSource>, Invalid> {

@@ -315,6 +315,12 @@ pub struct ProviderSource {
     /// How often a bar that is expected and has not come is asked for again, at least 10s.
     #[serde(default = "default_provider_poll")]
     pub poll: DurationString,
+    /// Newest sessions of each symbol, 0 to 250, that are compared with what was sent of them whenever a new bar is asked for:
+    /// they are in the same answer. A bar that has changed by more than a part in 100000, or has got a split or dividend, is
+    /// sent again with a higher revision; one that was missing is sent late.
+    #[serde(default = "default_recheck")]
+    #[schemars(range(min = 0, max = 250))]
+    pub recheck_sessions: u32,
 }
 
 /// Deterministic market: the same seed gives the same bars, bit for bit.
@@ -415,6 +421,10 @@ fn default_delay() -> DurationString {
 
 fn default_provider_poll() -> DurationString {
     "1h".into()
+}
+
+fn default_recheck() -> u32 {
+    5
 }
 
 fn default_poll() -> DurationString {

@@ -1,6 +1,6 @@
 //! What is said of a source that is read: whether its rows are what the spec describes, and how much of it there is. Pure.
 
-use foresail_crds::pipeline::conditions as names;
+use foresail_crds::pipeline::conditions::{self as names, REFETCH_ANNOTATION};
 use foresail_crds::pipeline::status::{IngestStatus, MissingSymbol, SymbolBars};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType};
@@ -32,7 +32,12 @@ pub(super) fn misfit(pipeline: &ValidatedPipeline, ingest: &IngestStatus) -> Opt
 /// A source that is being read, or has been.
 pub(super) fn read(pipeline: &ValidatedPipeline, ingest: &IngestStatus) -> PartState {
     let type_ = names::SOURCES_READY;
-    let moves = suspicious_moves(ingest);
+    let mut moves = suspicious_moves(ingest);
+    if let Some(Err(why)) = &pipeline.refetch {
+        moves.push_str(&format!(
+            "; the annotation {REFETCH_ANNOTATION} is not followed: {why}"
+        ));
+    }
     if !ingest.source_complete {
         return PartState::good(type_, "Reading", format!("bars arrive{moves}"));
     }
@@ -356,6 +361,47 @@ mod tests {
         for part in [none, refused] {
             assert!(!part.message.contains("csv"), "{}", part.message);
             assert!(!part.message.contains("file"), "{}", part.message);
+        }
+    }
+
+    #[test]
+    fn an_annotation_that_cannot_be_followed_is_told_with_the_source() {
+        type Edit = fn(&mut serde_json::Value);
+        let told = |value: &str, edit: Edit| {
+            let p = pipeline(|v| {
+                edit(v);
+                v["metadata"]["annotations"] = json!({REFETCH_ANNOTATION: value});
+            });
+            let mut seen = ingest();
+            let read = [true, false].map(|complete| {
+                seen.source_complete = complete;
+                read(&p, &seen).message
+            });
+            assert_eq!(
+                read[0].contains("not followed"),
+                read[1].contains("not followed")
+            );
+            read[0].clone()
+        };
+        let good = "X 2024-01-01..2024-03-31";
+        assert!(!told(good, from_provider).contains(REFETCH_ANNOTATION));
+        let cases: [(&str, Edit, &str); 3] = [
+            (
+                "X 2024-01-01",
+                from_provider,
+                "must be a symbol and two days",
+            ),
+            (
+                "NOPE 2024-01-01..2024-03-31",
+                from_provider,
+                "NOPE is not among the instruments",
+            ),
+            (good, |_| {}, "source.provider is not used"),
+        ];
+        for (value, edit, why) in cases {
+            let message = told(value, edit);
+            let said = "; the annotation foresail.dev/refetch is not followed: ";
+            assert!(message.contains(said) && message.contains(why), "{message}");
         }
     }
 

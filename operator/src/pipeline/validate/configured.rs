@@ -30,7 +30,9 @@ impl ValidatedPipeline {
             }
             (Role::Ingest, Some(account)) => {
                 let config = IngestConfig::new(self.name.clone(), &self.spec);
-                let config = config.installed(&self.installation).with_account(account);
+                let refetch = self.refetch.as_ref().and_then(|asked| asked.as_ref().ok());
+                let config = config.installed(&self.installation);
+                let config = config.with_account(account).refetching(refetch);
                 ConfigDocument::new(role.name(), &self.name, &config)
             }
             _ => role.config(&self.name, &self.spec, &self.installation),

@@ -38,7 +38,7 @@ pub fn with_provider() -> Result<Value> {
     source.remove("replay");
     source.insert(
         "provider".into(),
-        json!({"account": "alpha-vantage", "delay": "30m", "poll": "1h"}),
+        json!({"account": "alpha-vantage", "delay": "30m", "poll": "1h", "recheckSessions": 5}),
     );
     Ok(base)
 }

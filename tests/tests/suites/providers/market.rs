@@ -110,6 +110,18 @@ pub async fn clock(cluster: &Cluster, to: &Value) -> Result<()> {
     Ok(())
 }
 
+/// Lists a symbol as it is from now on.
+pub async fn list(cluster: &Cluster, listing: &Value) -> Result<()> {
+    let url = format!("{}/simulator/listing", reached(cluster).await?);
+    http()?
+        .put(url)
+        .json(listing)
+        .send()
+        .await?
+        .error_for_status()?;
+    Ok(())
+}
+
 /// Who has asked how often, by key.
 pub async fn seen(cluster: &Cluster) -> Result<Value> {
     get(cluster, "/simulator/seen").await

@@ -16,12 +16,12 @@ use smol_str::SmolStr;
 
 use crate::lines::LONGEST_ROW;
 use crate::row::{Fields, RawRow, shown};
-use crate::suspicions::{Judge, Level, Move, Suspicion};
+use crate::suspicions::{Judge, Level, Move, Quote, Suspicion};
 
 /// Reason of a bar whose session has not ended: it is one later.
 pub const UNFINISHED: &str = "Unfinished";
 /// First day whose sessions calendars may know; before, exchanges traded on Saturdays as well.
-const CALENDARS_FROM: Date = Date::constant(1960, 1, 1);
+pub const CALENDARS_FROM: Date = Date::constant(1960, 1, 1);
 /// Part of a price within which high and low give way: vendors multiply each price by an adjustment of its own, which
 /// moves them apart in the last bits.
 const LAST_BITS: f64 = 1e-12;
@@ -152,6 +152,31 @@ impl Checker {
     /// Goes on where [`Self::set_aside`] was called.
     pub fn put_back(&mut self, symbol: String, kept: Kept) {
         self.last.insert(symbol, kept.0);
+    }
+
+    /// Checks a row of a session that is not newer than the last one of its symbol: a correction, or a bar that was missing.
+    /// Its move is judged by the close `before` it, which must be of an earlier session; without one it is not judged. What is
+    /// known of the symbol stays as it is, unless the row is of its last session, or of a newer one.
+    pub fn check_beside(&mut self, row: &RawRow, before: Option<Quote>, now: i64) -> RowOutcome {
+        let symbol = row.fields.symbol.as_deref().unwrap_or_default();
+        let kept = self.last.remove(symbol);
+        if let Some(before) = before {
+            let last = Last {
+                date: before.date,
+                adjusted: Adjusted::default(),
+                level: Level::at(before),
+            };
+            self.last.insert(symbol.to_owned(), last);
+        }
+        let outcome = self.check(row, now);
+        let found = self.last.remove(symbol);
+        let is_last = |kept: &Last| found.as_ref().is_some_and(|found| found.date >= kept.date);
+        let is_bar = matches!(outcome, RowOutcome::Bar(..));
+        let replaces = is_bar && kept.as_ref().is_some_and(is_last);
+        if let Some(last) = if replaces { found } else { kept } {
+            self.last.insert(symbol.to_owned(), last);
+        }
+        outcome
     }
 
     fn bar(&mut self, row: &RawRow, now: i64) -> Result<Option<(Bar, Notes)>, Refusal> {

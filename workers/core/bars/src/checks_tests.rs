@@ -454,3 +454,36 @@ fn moves_that_markets_make_are_held_back_where_it_is_declared() {
     );
     assert_eq!(found[5], "PriceJump");
 }
+
+#[test]
+fn a_row_beside_the_order_is_judged_by_the_close_before_it_and_leaves_the_rest_alone() {
+    let mut checker = checker(json!({}));
+    let bar = |outcome| match outcome {
+        RowOutcome::Bar(bar, notes) => (bar.close, notes.suspicion.is_some()),
+        other => panic!("{other:?}"),
+    };
+    for day in ["X,2000-03-01,1,2,1,1.5,10", "X,2000-03-03,1,2,1,1.6,10"] {
+        bar(checker.check(&row(day), NOW));
+    }
+    let before = Some(Quote {
+        date: "2000-03-01".parse().unwrap(),
+        close: 1.5,
+    });
+    let late = row("X,2000-03-02,4,5,4,4.6,10");
+    assert_eq!(bar(checker.check_beside(&late, before, NOW)), (4.6, true));
+    assert_eq!(bar(checker.check_beside(&late, None, NOW)), (4.6, false));
+    let unit = row("X,2000-03-02,150,160,150,155,10");
+    let RowOutcome::Refused(refusal) = checker.check_beside(&unit, before, NOW) else {
+        panic!("another unit is no correction");
+    };
+    assert_eq!(refusal.reason, "SuspectedUnit");
+    // The order goes on where it was, with the newest bar as it was corrected.
+    let newest = row("X,2000-03-03,4,5,4,4.8,10");
+    assert_eq!(bar(checker.check_beside(&newest, before, NOW)), (4.8, true));
+    let next = row("X,2000-03-06,4,5,4,4.9,10");
+    assert_eq!(bar(checker.check(&next, NOW)), (4.9, false));
+    assert!(matches!(
+        checker.check(&late, NOW),
+        RowOutcome::Refused(refusal) if refusal.reason == "OutOfOrder"
+    ));
+}

@@ -168,10 +168,14 @@ struct Run {
 impl Level {
     /// The level of a symbol's first bar.
     pub(crate) fn new(bar: &Bar, date: Date) -> Self {
-        let last = Quote {
+        Self::at(Quote {
             date,
             close: bar.close,
-        };
+        })
+    }
+
+    /// The level of a close.
+    pub(crate) fn at(last: Quote) -> Self {
         Self { last, run: None }
     }
 

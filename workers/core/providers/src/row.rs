@@ -61,6 +61,12 @@ impl Row {
         }
     }
 
+    /// Whether another row has the same numbers, within the tolerance of [`same`](crate::same::same). Of which session they
+    /// are is not asked.
+    pub fn says_as(&self, other: &Self) -> bool {
+        crate::same::same(&self.unplaced(), &other.unplaced())
+    }
+
     /// A bar of these numbers, of no symbol and no time.
     fn unplaced(&self) -> Bar {
         Bar {
@@ -148,7 +154,7 @@ impl Sieve {
                 continue;
             };
             let others_count = others.len() as u64;
-            if repeated == Repeated::Last || others.iter().all(|row| equal(row, last)) {
+            if repeated == Repeated::Last || others.iter().all(|row| row.says_as(last)) {
                 self.dropped.add_many("Duplicate", others_count);
                 settled.push(*last);
             } else {
@@ -157,8 +163,4 @@ impl Sieve {
         }
         self.rows = settled;
     }
-}
-
-fn equal(a: &Row, b: &Row) -> bool {
-    crate::same::same(&a.unplaced(), &b.unplaced())
 }

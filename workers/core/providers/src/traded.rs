@@ -28,6 +28,20 @@ pub fn undo_splits(rows: &mut [Row], splits: &[Split]) {
     }
 }
 
+/// How far two volumes of a day that were undone by [`undo_splits`] may lie apart though they are one, in shares: restated
+/// volumes are rounded to whole shares, and after a reverse split one share stands for many. It holds whichever of the splits
+/// after the day were known for either of them.
+pub fn rounding_of_volume(date: Date, splits: &[Split]) -> f64 {
+    let mut later: Vec<&Split> = splits.iter().filter(|split| split.date > date).collect();
+    later.sort_by_key(|split| split.date);
+    let (mut product, mut least) = (1.0, 1.0_f64);
+    for split in later {
+        product *= split.ratio;
+        least = least.min(product);
+    }
+    1.0 / least
+}
+
 /// Undoes the restatement of dividends, as [`undo_splits`] does for rows: an amount is multiplied by the ratios of all
 /// splits after its day.
 pub fn undo_splits_of_dividends(dividends: &mut [Dividend], splits: &[Split]) {

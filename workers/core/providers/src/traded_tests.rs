@@ -136,3 +136,25 @@ fn actions_go_to_their_rows_and_what_is_declared_stays_apart() {
     let apart = join(&mut rows, &[], &dividends, None);
     assert!(apart.foreign.is_empty() && rows[3].dividend == 9.0);
 }
+
+#[test]
+fn a_volume_is_rounded_by_the_shares_that_one_stands_for() {
+    let split = |day: i8, ratio: f64| Split {
+        date: date(2024, 3, day),
+        ratio,
+    };
+    let rounding = |splits: &[Split]| rounding_of_volume(date(2024, 3, 10), splits);
+    assert_eq!(rounding(&[]), 1.0);
+    assert_eq!(
+        rounding(&[split(10, 0.1), split(9, 0.1)]),
+        1.0,
+        "not after it"
+    );
+    assert_eq!(rounding(&[split(11, 4.0)]), 1.0);
+    assert!((rounding(&[split(11, 0.1)]) - 10.0).abs() < 1e-9);
+    let both = [split(14, 4.0), split(11, 0.1)];
+    assert!(
+        (rounding(&both) - 10.0).abs() < 1e-9,
+        "the later one was not known"
+    );
+}

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::scenario::{Listing, Scenario, Split};
+use crate::scenario::{Hole, Listing, Scenario, Split};
 
 /// Numbers of a session, as traded, in the major unit of the currency.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,11 +63,11 @@ pub(crate) fn days(scenario: &Scenario, listing: &Listing, now: Timestamp) -> Ve
 }
 
 fn hidden(listing: &Listing, date: Date, now: Timestamp) -> bool {
-    let open = |until: Option<Timestamp>| until.is_none_or(|until| until > now);
-    listing
-        .holes
-        .iter()
-        .any(|hole| hole.date == date && open(hole.until))
+    let is_now = |hole: &Hole| {
+        hole.from.is_none_or(|from| from <= now) && hole.until.is_none_or(|until| until > now)
+    };
+    let mut holes = listing.holes.iter();
+    holes.any(|hole| hole.date == date && is_now(hole))
 }
 
 /// A day of which only a part is over.
@@ -253,8 +253,10 @@ mod tests {
     fn mistakes_are_corrected_and_holes_filled_when_their_time_has_come() {
         let scenario = scenario(
             "mistakes: [{date: 2024-01-10, factor: 1.5, until: 2024-02-01T00:00:00Z}], \
-             holes: [{date: 2024-01-11, until: 2024-02-01T00:00:00Z}]",
+             holes: [{date: 2024-01-11, until: 2024-02-01T00:00:00Z}, {date: 2024-01-12, from: 2024-02-02T00:00:00Z}]",
         );
+        let gone = known(&scenario, "2024-02-01T23:00:00Z").len();
+        assert_eq!(known(&scenario, "2024-02-02T00:00:00Z").len(), gone - 1);
         let wrong = known(&scenario, "2024-01-31T23:00:00Z");
         let right = known(&scenario, "2024-02-01T00:00:00Z");
         assert_eq!(right.len(), wrong.len() + 1);

@@ -121,6 +121,9 @@ pub struct Mistake {
 pub struct Hole {
     /// Session of the bar.
     pub date: Date,
+    /// When it goes missing; it never was there when absent.
+    #[serde(default)]
+    pub from: Option<Timestamp>,
     /// When it is there after all; never when absent.
     #[serde(default)]
     pub until: Option<Timestamp>,
@@ -239,7 +242,7 @@ impl Scenario {
         Ok(scenario)
     }
 
-    fn check(&self) -> Result<(), BadScenario> {
+    pub(crate) fn check(&self) -> Result<(), BadScenario> {
         let bad = |what: String| Err(BadScenario(what));
         if self.symbols.is_empty() || self.symbols.len() > MOST_LISTINGS {
             return bad(format!("symbols must be 1 to {MOST_LISTINGS}"));

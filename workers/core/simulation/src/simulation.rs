@@ -7,7 +7,7 @@ use crate::answer::Answer;
 use crate::door::{Limit, Seen};
 use crate::failures::{self, Failures};
 use crate::request::Request;
-use crate::scenario::{FailureKind, Key, Listing, Provider, Scenario};
+use crate::scenario::{BadScenario, FailureKind, Key, Listing, Provider, Scenario};
 use crate::yahoo;
 
 /// A scenario that is being played.
@@ -36,6 +36,21 @@ impl Simulation {
             },
             scenario,
         }
+    }
+
+    /// Lists a symbol from now on, instead of what was listed under its code.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn list(&mut self, listing: Listing) -> Result<(), BadScenario> {
+        let mut changed = self.scenario.clone();
+        changed
+            .symbols
+            .retain(|known| known.symbol != listing.symbol);
+        changed.symbols.push(listing);
+        changed.check()?;
+        self.scenario = changed;
+        Ok(())
     }
 
     /// What has been asked and answered so far.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use foresail_bars::{Checker, Coverage, RawRow, RowOutcome, UNFINISHED};
+use foresail_bars::{Checker, Coverage, Quote, RawRow, RowOutcome, UNFINISHED};
 use foresail_crds::names::Topics;
 use foresail_crds::pipeline::status::IngestStatus;
 use foresail_crds::records::{Refusal, SourceState};
@@ -52,6 +52,19 @@ pub(crate) enum Taken {
     Unchanged,
     /// Not part of the Pipeline.
     OutOfScope,
+}
+
+/// A row of a session that is not newer than the newest bar of its symbol.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beside {
+    /// Revision of its bar: 0 when nothing was sent of the session.
+    pub revision: u32,
+    /// A close of an earlier session, by which its move is judged.
+    pub before: Option<Quote>,
+    /// Event time of the newest bar of the symbol.
+    pub newest: Option<i64>,
+    /// What cannot be a bar went to the quarantine before this process began.
+    pub was_judged: bool,
 }
 
 /// Rows of one transaction.
@@ -211,6 +224,59 @@ impl Progress {
         self.state.rows_unchanged += 1;
     }
 
+    /// Checks a row beside the order of sessions: a correction, or a bar that was missing. `now` is wall time in milliseconds
+    /// UTC.
+    ///
+    /// # Errors
+    /// Internal error `Encoding`.
+    pub(crate) fn beside(
+        &mut self,
+        (row, beside): (&RawRow, &Beside),
+        batch: &mut Batch,
+        (topics, written): (&Topics, i64),
+        now: i64,
+    ) -> Result<Taken, RoleError> {
+        self.trail.push(row);
+        batch.rows += 1;
+        let mut outcome = self.checker.check_beside(row, beside.before, now);
+        if matches!(outcome, RowOutcome::OutOfScope) {
+            batch.out_of_scope += 1;
+            return Ok(Taken::OutOfScope);
+        }
+        let is_known = beside.was_judged && matches!(outcome, RowOutcome::Refused(_));
+        self.count(&outcome, is_known);
+        if is_known {
+            batch.unchanged += 1;
+            return Ok(Taken::Refused);
+        }
+        if beside.revision == 0 {
+            self.coverage.add(row, &outcome);
+        }
+        let target = Target { topics, written };
+        let (mut record, taken) = match &mut outcome {
+            RowOutcome::Bar(bar, notes) => {
+                bar.revision = beside.revision;
+                self.told.add(notes, true);
+                let corrects = beside.revision > 0;
+                self.state.rows_revised += u64::from(corrects);
+                self.state.rows_late += u64::from(!corrects);
+                (records::bar(&target, row, bar)?, Taken::Sent)
+            }
+            RowOutcome::Refused(refusal) => {
+                self.refusals.add(row, refusal, None);
+                let refusal = refusal.clone();
+                let record = records::refused(&target, row, refusal, self.provider, now)?;
+                (record, Taken::Refused)
+            }
+            RowOutcome::OutOfScope => return Ok(Taken::OutOfScope),
+        };
+        if let (Taken::Sent, Some(newest)) = (taken, beside.newest) {
+            records::beside(&mut record, newest);
+        }
+        self.enter_record(record, batch, now);
+        Ok(taken)
+    }
+
     /// Sends what is no row at all to the quarantine; `now` is wall time in milliseconds UTC.
     ///
     /// # Errors
@@ -261,6 +327,8 @@ impl Progress {
         status.rows_sent = self.state.rows_sent;
         status.rows_quarantined = self.state.rows_quarantined;
         status.rows_unchanged = self.state.rows_unchanged;
+        status.rows_revised = self.state.rows_revised;
+        status.rows_late = self.state.rows_late;
         status.missing_fields = self.state.missing_fields;
         status.refusals = self.refusals.list();
         self.told.report(status);
@@ -273,6 +341,11 @@ impl Progress {
     /// Whether a row was refused because its session had not ended, and it has by now, in milliseconds UTC.
     pub(crate) fn has_ended(&self, now: i64) -> bool {
         self.state.unfinished.is_some_and(|end| end <= now)
+    }
+
+    /// What a person wanted to be read again has been.
+    pub(crate) fn refetched(&mut self, asked: &str) {
+        self.state.refetched = Some(asked.to_owned());
     }
 
     /// Rows read so far.

@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use foresail_crds::records::header;
+use foresail_runtime_kafka::Message;
+
 /// The newest bar sent of each symbol, milliseconds UTC. Empty in the first reading, where positions say all.
 #[derive(Debug, Default)]
 pub(crate) struct Marks(pub HashMap<String, i64>);
@@ -21,6 +24,16 @@ impl Marks {
             }
         }
     }
+}
+
+/// The event time of a bar, as its record says.
+pub(crate) fn event_time(message: &Message) -> Option<i64> {
+    message.header(header::EVENT_TIME)?.parse().ok()
+}
+
+/// The newest bar of its symbol, when a bar came after it: one that was missing, or a correction.
+pub(crate) fn newest(message: &Message) -> Option<i64> {
+    message.header(header::NEWEST_EVENT_TIME)?.parse().ok()
 }
 
 #[cfg(test)]

@@ -5,13 +5,17 @@
 //! transaction says in which reading of the source it was made.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use foresail_crds::names::Topics;
 use foresail_crds::records::{SourceState, header};
 use foresail_runtime_base::RoleError;
-use foresail_runtime_kafka::{Message, Settings, end_offset_sum, open_tail, read_tail, recreated};
+use foresail_runtime_kafka::{
+    Message, Reader, Settings, Start, end_offset_sum, open_tail, read_tail, recreated,
+};
 
-use crate::marks::Marks;
+use crate::marks::{self, Marks};
+use crate::provider::{Recent, Survey, Wanted};
 
 /// Newest records read per quarantine partition.
 const QUARANTINE_TAIL: usize = 64;
@@ -60,8 +64,7 @@ pub(crate) async fn marks(
 ) -> Result<Marks, RoleError> {
     let records = symbols.len().saturating_mul(4);
     let take = |marks: &mut Marks, message: Message| {
-        let time = message.header(header::EVENT_TIME);
-        let time = time.and_then(|time| time.parse().ok());
+        let time = marks::event_time(&message).max(marks::newest(&message));
         if let Some((symbol, time)) = message.key.as_deref().zip(time)
             && symbols.iter().any(|declared| declared == symbol)
         {
@@ -71,6 +74,39 @@ pub(crate) async fn marks(
     let enough = |marks: &Marks, _: &_| marks.0.len() == symbols.len();
     let (_, marks) = open_tail(settings, &topics.bars, records, take, enough).await?;
     Ok(marks)
+}
+
+/// The newest bars of each symbol. One that has fewer costs a pass over the whole topic.
+///
+/// # Errors
+/// Those of reading Kafka.
+pub(crate) async fn recent(
+    settings: &Settings,
+    topics: &Topics,
+    wanted: &Wanted<'_>,
+) -> Result<Recent, RoleError> {
+    let take = |recent: &mut Recent, message: Message| wanted.take(recent, &message);
+    let enough = |recent: &Recent, _: &_| wanted.is_enough(recent);
+    let (_, recent) = open_tail(settings, &topics.bars, wanted.records(), take, enough).await?;
+    Ok(recent)
+}
+
+/// Reads the whole bars topic once.
+///
+/// # Errors
+/// Those of reading Kafka.
+pub(crate) async fn survey(
+    settings: &Settings,
+    topics: &Topics,
+    survey: &mut Survey<'_>,
+) -> Result<(), RoleError> {
+    let mut reader = Reader::open(settings, &topics.bars, Start::Beginning).await?;
+    while !reader.caught_up() {
+        for message in reader.next_batch(1_000, Duration::from_millis(500)).await? {
+            survey.take(&message);
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a bars topic that has given out fewer offsets than it once had: its bars are gone, and to

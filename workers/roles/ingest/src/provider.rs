@@ -6,15 +6,22 @@
 //! these are pure. `round` asks for all symbols that are due, `run` sends what came and waits for the next time.
 
 mod entry;
+mod gaps;
 mod harvest;
+mod memory;
+mod recent;
 mod report;
+mod review;
 mod round;
 mod run;
+mod survey;
 mod timetable;
 mod traded;
 mod wanted;
 
+pub(crate) use recent::{Recent, Wanted};
 pub(crate) use run::Polling;
+pub(crate) use survey::Survey;
 
 #[cfg(test)]
 mod tests;

@@ -54,6 +54,14 @@ pub(crate) fn refused(
     })
 }
 
+/// Says in the record of a bar which one of its symbol is the newest, since it is not this one.
+pub(crate) fn beside(record: &mut Record, newest: i64) {
+    let newest = newest.to_string();
+    record
+        .headers
+        .push((header::NEWEST_EVENT_TIME.into(), newest));
+}
+
 /// Writes into a record how far ingest is at it.
 pub(crate) fn remember(record: &mut Record, state: &SourceState) -> Result<(), RoleError> {
     let text = serde_json::to_string(state);

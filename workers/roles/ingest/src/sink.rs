@@ -13,6 +13,7 @@ use crate::batch::Batch;
 use crate::marks::Marks;
 use crate::metrics::Metrics;
 use crate::position::{self, Position};
+use crate::provider::{Recent, Survey, Wanted};
 
 /// How often it is made sure that the topic is still the same one.
 pub(crate) const CHECK_TOPIC_EVERY: Duration = Duration::from_secs(30);
@@ -61,6 +62,22 @@ impl Sink {
     /// Those of reading Kafka.
     pub(crate) async fn marks(&self, symbols: &[String]) -> Result<Marks, RoleError> {
         position::marks(&self.settings, &self.topics, symbols).await
+    }
+
+    /// The newest bars of each symbol.
+    ///
+    /// # Errors
+    /// Those of reading Kafka.
+    pub(crate) async fn recent(&self, wanted: &Wanted<'_>) -> Result<Recent, RoleError> {
+        position::recent(&self.settings, &self.topics, wanted).await
+    }
+
+    /// Reads the whole bars topic once.
+    ///
+    /// # Errors
+    /// Those of reading Kafka.
+    pub(crate) async fn survey(&self, survey: &mut Survey<'_>) -> Result<(), RoleError> {
+        position::survey(&self.settings, &self.topics, survey).await
     }
 
     /// What records are made for.

@@ -1,8 +1,8 @@
 //! `foresail-worker simulate`: providers of market data behind a port, for demos and tests without keys and network. What
 //! they answer is in `foresail-simulation`; here are the port, the clock, and the ways in which a body can be sent badly.
 //!
-//! Beside the routes of the providers there are two of the simulator itself: `GET /simulator/seen` tells who has asked how
-//! often, and `PUT /simulator/clock` moves the clock of the market.
+//! Beside the routes of the providers there are three of the simulator itself: `GET /simulator/seen` tells who has asked how
+//! often, `PUT /simulator/clock` moves the clock of the market, and `PUT /simulator/listing` changes what is traded.
 
 mod bodies;
 mod clock;
@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use foresail_runtime_base::{RoleError, Shutdown, spawn};
-use foresail_simulation::{Request, Scenario, Simulation};
+use foresail_simulation::{Listing, Request, Scenario, Simulation};
 use percent_encoding::percent_decode_str;
 
 use crate::clock::{Clock, Moved};
@@ -80,6 +80,7 @@ fn routes(app: &mut web::ServiceConfig, state: web::Data<State>) {
         .route("/simulator/seen", web::get().to(seen))
         .route("/simulator/clock", web::get().to(clock))
         .route("/simulator/clock", web::put().to(move_clock))
+        .route("/simulator/listing", web::put().to(list))
         .default_service(web::get().to(answer));
 }
 
@@ -135,6 +136,17 @@ async fn move_clock(state: web::Data<State>, moved: web::Json<Moved>) -> HttpRes
     match clock.move_to(&moved) {
         Ok(()) => HttpResponse::Ok().json(clock.told()),
         Err(why) => HttpResponse::BadRequest().body(why),
+    }
+}
+
+async fn list(state: web::Data<State>, listing: web::Json<Listing>) -> HttpResponse {
+    let mut simulation = state
+        .simulation
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    match simulation.list(listing.into_inner()) {
+        Ok(()) => HttpResponse::NoContent().finish(),
+        Err(why) => HttpResponse::BadRequest().body(why.to_string()),
     }
 }
 

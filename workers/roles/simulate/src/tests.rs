@@ -80,3 +80,33 @@ async fn a_bomb_is_small_and_a_cut_body_ends_in_an_error() {
     let body = actix_web::body::to_bytes(cut.into_body()).await;
     assert!(body.is_err());
 }
+
+#[actix_web::test]
+async fn what_is_traded_is_changed_while_it_is_asked_for() {
+    let state = state("");
+    let app = init_service(App::new().configure(|app| routes(app, state.clone()))).await;
+    let put = |body: &'static str| {
+        let request = TestRequest::put().uri("/simulator/listing");
+        request
+            .insert_header(("content-type", "application/json"))
+            .set_payload(body)
+            .to_request()
+    };
+    let closes = async || {
+        let uri = "/v8/finance/chart/NEW?range=1mo&interval=1d";
+        let answer = call_service(&app, TestRequest::get().uri(uri).to_request()).await;
+        let body: serde_json::Value = serde_json::from_slice(&read_body(answer).await).unwrap();
+        body["chart"]["result"][0]["indicators"]["quote"][0]["close"].clone()
+    };
+    assert!(closes().await.is_null());
+    let plain = r#"{"symbol":"NEW"}"#;
+    assert_eq!(call_service(&app, put(plain)).await.status(), 204);
+    let before = closes().await;
+    let wrong = r#"{"symbol":"NEW","mistakes":[{"date":"2023-12-05","factor":2}]}"#;
+    assert_eq!(call_service(&app, put(wrong)).await.status(), 204);
+    let after = closes().await;
+    assert!(before.is_array() && before != after, "{before} {after}");
+    let bad = r#"{"symbol":"NEW","price":-1}"#;
+    assert_eq!(call_service(&app, put(bad)).await.status(), 400);
+    assert_eq!(closes().await, after);
+}

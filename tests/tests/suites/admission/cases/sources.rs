@@ -111,6 +111,8 @@ pub fn provider_rows() -> Vec<Row> {
         ("a provider without an account", vec![("/spec/source/provider/account", json!(GONE))], "spec.source.provider.account: Required value"),
         ("an account of another namespace", vec![("/spec/source/provider/namespace", json!("other"))], "unknown field \"spec.source.provider.namespace\""),
         ("a key in the object", vec![("/spec/source/provider/apiKey", json!("ABC"))], "unknown field \"spec.source.provider.apiKey\""),
+        ("sessions before there were any", vec![("/spec/source/provider/recheckSessions", json!(-1))], "greater than or equal to 0"),
+        ("a year and more that is compared each day", vec![("/spec/source/provider/recheckSessions", json!(251))], "less than or equal to 250"),
         ("a delay in words", vec![("/spec/source/provider/delay", json!("soon"))], "spec.source.provider.delay"),
     ]
 }

@@ -1,15 +1,25 @@
 //! What is known of one symbol: how far its bars were sent, what was answered, and what came of its rows. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use foresail_bars::Quote;
 use foresail_domain::Symbol;
-use foresail_providers::action::{Dividend, Split};
-use foresail_providers::request::Window;
-use foresail_providers::{Answer, Request, Row, Series, Verdict};
+use foresail_providers::{Request, Row, Verdict};
 use jiff::civil::Date;
 
+use super::gaps::Gaps;
+use super::memory::{self, Found, Memory, Sent};
+use super::review::Review;
 use super::timetable::Timetable;
 use crate::batch::Taken;
+
+mod again;
+mod parts;
+
+pub(crate) use parts::Parts;
+
+/// A split or dividend: its day, and the ratio or amount.
+type Action = (Date, f64);
 
 /// How long a symbol that the provider does not know is left alone.
 const REST: i64 = 24 * 60 * 60 * 1000;
@@ -36,24 +46,36 @@ pub(crate) struct Entry {
     pub reach_days: Option<u32>,
     /// Days of the widest window.
     pub widest_days: Option<u32>,
+    /// What was sent of its newest sessions.
+    pub memory: Memory,
+    /// Days of bars that were sent and that the provider no longer has.
+    pub left_out: BTreeSet<Date>,
+    /// The factor by which the provider has restated its past bars.
+    pub restated: Option<f64>,
+    /// Sessions without a bar.
+    pub gaps: Gaps,
+    /// What is read again now.
+    pub review: Option<Review>,
+    /// Days that a person wants to be read again.
+    pub refetch: Option<(Date, Date)>,
+    /// How often rows of it were sent since the topic was read.
+    pub harvests: u32,
     /// It is left alone until then.
     rests_until: Option<i64>,
+    /// Nothing of it is read again until then.
+    review_after: Option<i64>,
+    /// The session with whose bar its history was read again last.
+    turn: Option<Date>,
+    /// Splits and dividends as the provider listed them last.
+    actions: Option<Vec<Action>>,
+    /// Those of its past have changed since its history was read.
+    is_outdated: bool,
     /// The newest session that the checker has had.
     looked: Option<Date>,
-    /// Rows behind the mark that went to the quarantine.
+    /// Rows that went to the quarantine: those behind the mark, and those of sessions that are compared.
     refused: BTreeMap<Date, Row>,
     /// The answer of no known kind that went to the quarantine last.
     unknown: Option<String>,
-}
-
-/// What was answered about one symbol.
-#[derive(Debug, Default)]
-pub(crate) struct Parts {
-    pub series: Option<Series>,
-    /// First second that was not asked for yet, where windows are asked one by one.
-    pub asked_to: Option<i64>,
-    pub splits: Option<Vec<Split>>,
-    pub dividends: Option<Vec<Dividend>>,
 }
 
 /// What an answer leads to.
@@ -68,8 +90,11 @@ pub(crate) enum Step {
 /// What is to be done with a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// It goes through the checker.
+    /// It goes through the checker, in the order of its sessions.
     Check,
+    /// It goes through the checker by itself: a session that was sent before, or is older than the newest one that was. Its
+    /// bar has this revision.
+    Beside(u32),
     /// It was checked before.
     Repeat,
 }
@@ -87,7 +112,18 @@ impl Entry {
             is_compact: false,
             reach_days: None,
             widest_days: None,
+            memory: Memory::empty(0),
+            left_out: BTreeSet::new(),
+            restated: None,
+            gaps: Gaps::default(),
+            review: None,
+            refetch: None,
+            harvests: 0,
             rests_until: None,
+            review_after: None,
+            turn: None,
+            actions: None,
+            is_outdated: false,
             looked: None,
             refused: BTreeMap::new(),
             unknown: None,
@@ -95,10 +131,12 @@ impl Entry {
     }
 
     /// A new connection: what was sent is what the topic holds, and the checker knows nothing.
-    pub(crate) fn reopen(&mut self, mark: Option<i64>) {
+    pub(crate) fn reopen(&mut self, mark: Option<i64>, memory: Memory) {
         // What the topic does not hold was lost with its transaction.
         self.is_begun &= self.mark == mark;
         self.mark = mark;
+        self.memory = memory;
+        self.harvests = 0;
         self.looked = None;
         self.refused.clear();
         self.unknown = None;
@@ -192,23 +230,73 @@ impl Entry {
 
     /// What is to be done with a row.
     pub(crate) fn fate(&self, row: &Row, timetable: &Timetable) -> Fate {
-        let is_sent = self
-            .mark
-            .is_some_and(|mark| timetable.end(row.date) <= mark);
-        let is_old = match is_sent {
-            true => self.looked.is_some_and(|looked| row.date <= looked),
-            false => self.refused.get(&row.date) == Some(row),
-        };
-        if is_old { Fate::Repeat } else { Fate::Check }
+        let end = timetable.end(row.date);
+        let was_refused = self.refused.get(&row.date) == Some(row);
+        if self.mark.is_none_or(|mark| end > mark) {
+            return if was_refused {
+                Fate::Repeat
+            } else {
+                Fate::Check
+            };
+        }
+        match self.memory.compare(end, row) {
+            Found::Known if !self.memory.covers(end) && self.gaps.contains(row.date) => {
+                if was_refused {
+                    Fate::Repeat
+                } else {
+                    Fate::Beside(0)
+                }
+            }
+            Found::Known if self.looked.is_some_and(|looked| row.date <= looked) => Fate::Repeat,
+            Found::Known => Fate::Check,
+            Found::Missing | Found::Changed(_) if was_refused => Fate::Repeat,
+            Found::Missing => Fate::Beside(0),
+            Found::Changed(_) if self.is_restated(end, row) => Fate::Repeat,
+            Found::Changed(revision) => Fate::Beside(revision),
+        }
+    }
+
+    /// Whether a row is one of those that the provider has restated.
+    fn is_restated(&self, end: i64, row: &Row) -> bool {
+        let both = self.restated.zip(self.memory.factor(end, row));
+        both.is_some_and(|(restated, factor)| memory::is_one(factor / restated))
+    }
+
+    /// The close before a session, as it was sent.
+    pub(crate) fn before(&self, date: Date, timetable: &Timetable) -> Option<Quote> {
+        self.memory.before(timetable.end(date))
+    }
+
+    /// Takes note of how an answer fits what was sent.
+    pub(crate) fn compare(&mut self, rows: &[Row], timetable: &Timetable) {
+        self.restated = self.memory.restated(rows, |date| timetable.end(date));
+        if let Some((first, last)) = rows.first().zip(rows.last()) {
+            let asked = first.date..=last.date;
+            self.left_out.retain(|date| !asked.contains(date));
+            self.left_out.extend(self.memory.left_out(rows));
+        }
     }
 
     /// Takes note of what became of a row that was checked.
-    pub(crate) fn took(&mut self, row: &Row, taken: Taken, timetable: &Timetable) {
+    pub(crate) fn took(&mut self, row: &Row, (fate, taken): (Fate, Taken), timetable: &Timetable) {
         match taken {
             Taken::Sent => {
-                self.mark = self.mark.max(Some(timetable.end(row.date)));
+                let end = timetable.end(row.date);
+                let newest = self.mark.map(|mark| timetable.session(mark));
+                self.gaps.see(row.date, newest, timetable);
+                self.mark = self.mark.max(Some(end));
                 self.looked = self.looked.max(Some(row.date));
-                self.refused.retain(|date, _| *date > row.date);
+                let revision = match fate {
+                    Fate::Beside(revision) => revision,
+                    Fate::Check | Fate::Repeat => 0,
+                };
+                let row = Some(*row);
+                self.memory.add(end, Sent { row, revision });
+                let (mark, memory, gaps) = (self.mark, &self.memory, &self.gaps);
+                self.refused.retain(|date, _| {
+                    let end = timetable.end(*date);
+                    Some(end) > mark || memory.covers(end) || gaps.contains(*date)
+                });
             }
             Taken::Unchanged => self.looked = self.looked.max(Some(row.date)),
             Taken::Refused => {
@@ -236,45 +324,4 @@ fn next_step(reason: &str) -> &'static str {
         "Unknown" => "the answer is of no known kind and is in the quarantine; it is asked again",
         _ => "the provider has no rows for this time; it is asked again",
     }
-}
-
-impl Parts {
-    fn take(&mut self, request: &Request, answer: Answer) {
-        match answer {
-            Answer::Series(series) => {
-                self.skip(request);
-                match &mut self.series {
-                    Some(known) => append(known, series),
-                    None => self.series = Some(series),
-                }
-            }
-            Answer::Splits(splits) => self.splits = Some(splits.items),
-            Answer::Dividends(dividends) => self.dividends = Some(dividends.items),
-        }
-    }
-
-    /// The window of a request is asked for; true when it had one.
-    fn skip(&mut self, request: &Request) -> bool {
-        let foresail_providers::request::Kind::Chart {
-            window: Window::Period { to, .. },
-            ..
-        } = request.kind
-        else {
-            return false;
-        };
-        self.asked_to = Some(to);
-        true
-    }
-}
-
-/// The rows of a window that begins where another one ends.
-fn append(known: &mut Series, next: Series) {
-    let behind = known.rows.last().map(|row| row.date);
-    let rows = next.rows.into_iter();
-    known
-        .rows
-        .extend(rows.filter(|row| Some(row.date) > behind));
-    known.splits.items.extend(next.splits.items);
-    known.dividends.items.extend(next.dividends.items);
-    known.capital_gains.items.extend(next.capital_gains.items);
 }

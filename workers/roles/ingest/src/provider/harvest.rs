@@ -1,8 +1,8 @@
 //! Sends the rows of a round through the one checker, session by session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use foresail_bars::RawRow;
+use foresail_bars::{Quote, RawRow};
 use foresail_crds::names::Topics;
 use foresail_crds::records::Refusal;
 use foresail_providers::Row;
@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use super::entry::{Entry, Fate};
 use super::timetable::Timetable;
 use super::traded;
-use crate::batch::{Batch, Progress};
+use crate::batch::{Batch, Beside, Progress};
 
 /// Rows of all symbols on their way to batches.
 pub(crate) struct Harvest {
@@ -20,6 +20,8 @@ pub(crate) struct Harvest {
     rows: std::vec::IntoIter<(usize, Row)>,
     /// Answers of no known kind, with the index of their symbol.
     unknown: std::vec::IntoIter<(usize, String)>,
+    /// The last row of each symbol that went by.
+    passed: HashMap<usize, Quote>,
 }
 
 impl Harvest {
@@ -27,7 +29,9 @@ impl Harvest {
     pub(crate) fn new(entries: &mut [Entry], unknown: Vec<(usize, String)>) -> Self {
         let mut sessions: BTreeMap<(Date, usize), Row> = BTreeMap::new();
         for (index, entry) in entries.iter_mut().enumerate() {
-            let rows = std::mem::take(&mut entry.ready).into_iter();
+            let rows = std::mem::take(&mut entry.ready);
+            entry.harvests += u32::from(!rows.is_empty());
+            let rows = rows.into_iter();
             sessions.extend(rows.map(|row| ((row.date, index), row)));
         }
         let rows: Vec<_> = sessions
@@ -37,6 +41,7 @@ impl Harvest {
         Self {
             rows: rows.into_iter(),
             unknown: unknown.into_iter(),
+            passed: HashMap::new(),
         }
     }
 
@@ -71,14 +76,32 @@ impl Harvest {
             let Some(entry) = entries.get_mut(index) else {
                 continue;
             };
-            match entry.fate(&row, timetable) {
-                Fate::Repeat => progress.repeat(&mut batch),
-                Fate::Check => {
-                    let raw = numbered(next, |position| traded::raw(&entry.symbol, &row, position));
-                    let taken = progress.take(&raw, &mut batch, target, now)?;
-                    entry.took(&row, taken, timetable);
+            let fate = entry.fate(&row, timetable);
+            let raw = |next: &mut u64| {
+                numbered(next, |position| traded::raw(&entry.symbol, &row, position))
+            };
+            let taken = match fate {
+                Fate::Repeat => {
+                    progress.repeat(&mut batch);
+                    None
                 }
+                Fate::Check => Some(progress.take(&raw(next), &mut batch, target, now)?),
+                Fate::Beside(revision) => {
+                    let passed = self.passed.get(&index).copied();
+                    let beside = Beside {
+                        revision,
+                        before: entry.before(row.date, timetable).or(passed),
+                        newest: entry.mark,
+                        was_judged: entry.harvests <= 1,
+                    };
+                    Some(progress.beside((&raw(next), &beside), &mut batch, target, now)?)
+                }
+            };
+            if let Some(taken) = taken {
+                entry.took(&row, (fate, taken), timetable);
             }
+            let (date, close) = (row.date, row.close);
+            self.passed.insert(index, Quote { date, close });
             if batch.is_full() {
                 return Ok((batch, true));
             }

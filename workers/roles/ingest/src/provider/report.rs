@@ -1,6 +1,6 @@
 //! What is told of the symbols of a provider. Pure.
 
-use foresail_crds::pipeline::status::{IngestStatus, MissingSymbol};
+use foresail_crds::pipeline::status::{IngestStatus, MissingSymbol, ProviderState, RefetchState};
 use foresail_crds::role_error::presentable;
 
 use super::entry::Entry;
@@ -31,7 +31,35 @@ pub(crate) fn next_time(entries: &[Entry], timetable: &Timetable, now: i64) -> O
     let attempts = entries
         .iter()
         .filter_map(|entry| entry.next_attempt(timetable, now));
-    attempts.chain(timetable.next_expected(now)).min()
+    let reviews = entries
+        .iter()
+        .filter_map(|entry| entry.next_review(timetable, now));
+    let reviews = reviews.map(|(at, _)| at);
+    attempts
+        .chain(reviews)
+        .chain(timetable.next_expected(now))
+        .min()
+}
+
+/// Bars that were sent and are no longer there, and the symbols that the provider has restated.
+pub(crate) fn compared(entries: &[Entry], state: &mut ProviderState) {
+    let left_out: usize = entries.iter().map(|entry| entry.left_out.len()).sum();
+    let gaps = entries.iter().map(|entry| entry.gaps.counts());
+    let add = |(a, b): (u64, u64), (open, closed): (u64, u64)| (a + open, b + closed);
+    (state.sessions_asked_again, state.sessions_without_bar) = gaps.fold((0, 0), add);
+    state.no_longer_sent = u64::try_from(left_out).unwrap_or(u64::MAX);
+    let restated = entries.iter().filter(|entry| entry.restated.is_some());
+    let restated = restated.map(|entry| entry.symbol.to_string());
+    state.restated = restated.take(MOST_MISSING).collect();
+}
+
+/// How far what a person wants to be read again is.
+pub(crate) fn refetched(entries: &[Entry], asked: &str) -> RefetchState {
+    let left = entries.iter().filter(|entry| entry.refetch.is_some());
+    RefetchState {
+        asked: asked.to_owned(),
+        left: u32::try_from(left.count()).unwrap_or(u32::MAX),
+    }
 }
 
 /// Symbols whose newest expected bar is not there, and why.

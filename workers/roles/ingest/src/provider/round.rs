@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use foresail_providers::{Answer, Verdict};
+use foresail_quota::Purpose;
 use foresail_runtime_providers::{Provider, Stopped};
 use futures::{StreamExt, stream};
 
@@ -101,7 +102,10 @@ impl Round<'_> {
             if self.is_stopped.load(Ordering::Relaxed) {
                 return entry;
             }
-            let purpose = wanted::purpose(&request, self.now);
+            let purpose = match entry.review {
+                Some(_) => Purpose::Repair,
+                None => wanted::purpose(&request, self.now),
+            };
             let verdict = match self.provider.fetch(&request, purpose).await {
                 Ok(verdict) => verdict,
                 Err(stopped) => {
@@ -126,13 +130,22 @@ impl Round<'_> {
                 break;
             }
         }
-        entry.attempted(self.now);
+        self.asked(&mut entry);
         entry
+    }
+
+    /// All that was to be asked of a symbol was asked.
+    fn asked(&self, entry: &mut Entry) {
+        match entry.review {
+            Some(_) => entry.reviewed(self.timetable, self.now),
+            None => entry.attempted(self.now),
+        }
     }
 
     /// All that can be had of a symbol is there.
     fn settle(&self, entry: &mut Entry) {
         match traded::settle(entry, self.timetable, self.now) {
+            _ if entry.review.is_some() => {}
             true => entry.lack = None,
             false => entry.lacks(
                 "NotYet",
@@ -140,17 +153,21 @@ impl Round<'_> {
             ),
         }
         self.held.fetch_add(entry.ready.len(), Ordering::Relaxed);
-        entry.attempted(self.now);
+        self.asked(entry);
     }
 
     fn stop(&self, entry: &mut Entry, stopped: Stopped) {
+        let is_review = entry.review.is_some();
+        entry.postpone(self.now);
         if stopped.is_general {
             self.is_stopped.store(true, Ordering::Relaxed);
             self.note(|outcome| outcome.stopped = outcome.stopped.take().or(Some(stopped)));
             return;
         }
-        entry.lacks(&stopped.error.reason, stopped.error.message.clone());
-        entry.attempted(self.now);
+        if !is_review {
+            entry.lacks(&stopped.error.reason, stopped.error.message.clone());
+            entry.attempted(self.now);
+        }
         self.note(|outcome| outcome.failed = Some(stopped));
     }
 }

@@ -18,17 +18,19 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::entry::Entry;
 use super::harvest::Harvest;
+use super::recent::{Recent, Wanted};
 use super::report;
-use super::round;
+use super::round::{self, Outcome};
 use super::timetable::{Timetable, timestamp};
 use super::wanted::Source;
 use crate::batch::Progress;
-use crate::marks::Marks;
 use crate::metrics::Metrics;
 use crate::position::Position;
 use crate::reading::{Start, Trail};
 use crate::sessions;
 use crate::sink::{CHECK_TOPIC_EVERY, Sink};
+
+mod again;
 
 type Context = RoleContext<IngestConfig, IngestStatus>;
 
@@ -54,6 +56,9 @@ struct Live<'a> {
     provider: &'a Provider,
     timetable: &'a Timetable,
     entries: &'a mut Vec<Entry>,
+    symbols: &'a [String],
+    /// It is known which sessions have no bar.
+    is_surveyed: bool,
     sink: Sink,
     progress: Progress,
     /// Position of the next row in this reading.
@@ -87,11 +92,23 @@ impl Polling {
         let provider = self.provider.get_or_try_init(open).await?;
         let symbols = config.symbols();
         let (sink, position) = Sink::open(config, &context.outside, metrics).await?;
-        let marks = sink.marks(&symbols).await?;
+        let name = provider.kind().name();
+        let wanted = Wanted {
+            symbols: &symbols,
+            keep: timetable.recheck(),
+            provider: name,
+            timetable: &timetable,
+        };
+        let recent = sink.recent(&wanted).await?;
+        let marks = recent.marks();
         sessions::check(position.state.as_ref(), &marks, &config.calendar)?;
         let mut entries = self.entries.lock().await;
-        reopen(&mut entries, &symbols, &marks)?;
-        let name = provider.kind().name();
+        let is_new = entries.is_empty();
+        reopen(&mut entries, &symbols, recent, &timetable)?;
+        let followed = position.state.as_ref().and_then(|s| s.refetched.as_ref());
+        if is_new {
+            again::refetch(&mut entries, config.refetch.as_ref(), followed);
+        }
         let start = start(&position);
         tracing::info!(
             reading = start.reading,
@@ -100,6 +117,7 @@ impl Polling {
             "source open"
         );
         let checker = Checker::new(config, name)?;
+        let is_surveyed = marks.0.is_empty();
         let progress = Progress::new(checker, Trail::new(config), (start, marks), name);
         connecting.ready();
         let mut live = Live {
@@ -107,6 +125,8 @@ impl Polling {
             provider,
             timetable: &timetable,
             entries: &mut entries,
+            symbols: &symbols,
+            is_surveyed,
             sink,
             progress,
             next: 0,
@@ -116,6 +136,7 @@ impl Polling {
             let stopped = live.round().await?;
             if stopped.is_none() {
                 connecting.succeeded();
+                live.review().await?;
             }
             live.rest(stopped.as_ref()).await?;
         }
@@ -162,7 +183,12 @@ pub(super) fn start(position: &Position) -> Start {
     }
 }
 
-fn reopen(entries: &mut Vec<Entry>, symbols: &[String], marks: &Marks) -> Result<(), RoleError> {
+fn reopen(
+    entries: &mut Vec<Entry>,
+    symbols: &[String],
+    mut recent: Recent,
+    timetable: &Timetable,
+) -> Result<(), RoleError> {
     if entries.is_empty() {
         for symbol in symbols {
             let symbol = Symbol::new(symbol.as_str());
@@ -170,8 +196,10 @@ fn reopen(entries: &mut Vec<Entry>, symbols: &[String], marks: &Marks) -> Result
             entries.push(Entry::new(symbol));
         }
     }
+    let marks = recent.marks();
     for entry in entries {
-        entry.reopen(marks.0.get(&*entry.symbol).copied());
+        let memory = recent.memory(&entry.symbol, timetable.recheck());
+        entry.reopen(marks.0.get(&*entry.symbol).copied(), memory);
     }
     Ok(())
 }
@@ -187,6 +215,14 @@ impl Live<'_> {
         }
         // New bars first, and of those who wait the one that waits longest.
         due.sort_by_key(|(_, entry)| (entry.mark.is_none(), entry.attempted));
+        let outcome = self.ask(due, now).await?;
+        let failed = outcome.stopped.as_ref().or(outcome.failed.as_ref());
+        self.publish(failed, clock::now_ms());
+        Ok(outcome.stopped)
+    }
+
+    /// Asks for these symbols, puts them back to their places, and sends what came.
+    async fn ask(&mut self, due: Vec<(usize, Entry)>, now: i64) -> Result<Outcome, RoleError> {
         let (places, due): (Vec<usize>, Vec<Entry>) = due.into_iter().unzip();
         let (due, outcome) = match self.provider.level().await {
             Ok(level) => {
@@ -195,23 +231,22 @@ impl Live<'_> {
                 round::ask(due, self.provider, source, self.timetable, now).await
             }
             Err(stopped) => {
-                let outcome = round::Outcome {
+                let outcome = Outcome {
                     stopped: Some(stopped),
-                    ..round::Outcome::default()
+                    ..Outcome::default()
                 };
                 (due, outcome)
             }
         };
-        let unknown = outcome.unknown.into_iter();
-        let unknown = unknown.filter_map(|(index, text)| Some((*places.get(index)?, text)));
+        let unknown = outcome.unknown.iter();
+        let unknown =
+            unknown.filter_map(|(index, text)| Some((*places.get(*index)?, text.clone())));
         let unknown = unknown.collect();
         self.put_back(places, due);
         self.state.answers += outcome.answers;
         self.state.entries_without_bar += outcome.without_bar;
         self.send(unknown).await?;
-        let failed = outcome.stopped.as_ref().or(outcome.failed.as_ref());
-        self.publish(failed, clock::now_ms());
-        Ok(outcome.stopped)
+        Ok(outcome)
     }
 
     /// The symbols that are to be asked for now, out of their places.
@@ -292,6 +327,14 @@ impl Live<'_> {
         };
         self.state.next_attempt = next.map(|next| Time(timestamp(next.max(now))));
         self.state.missing = report::missing(self.entries, self.timetable, now);
+        report::compared(self.entries, &mut self.state);
+        if let Some(wanted) = &self.context.config.refetch {
+            let refetch = report::refetched(self.entries, &wanted.asked);
+            if refetch.left == 0 {
+                self.progress.refetched(&wanted.asked);
+            }
+            self.state.refetch = Some(refetch);
+        }
         let reporter = &self.context.reporter;
         reporter.update(|status| {
             self.progress.report(status);

@@ -1,5 +1,7 @@
 //! What is asked, what becomes of the answers, and what is left of it when a process dies. The market is that of the simulator,
 //! without a port between.
 
+mod corrected;
 mod plan;
+mod reviewed;
 mod world;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use foresail_bars::date_of;
+use foresail_bars::{CALENDARS_FROM, date_of};
 use foresail_crds::duration::DurationString;
 use foresail_crds::pipeline::spec::ProviderSource;
 use foresail_crds::worker_config::IngestConfig;
@@ -20,6 +20,7 @@ pub(crate) struct Timetable {
     calendar: Calendar,
     delay: i64,
     poll: i64,
+    recheck: usize,
     from: Option<Date>,
     to: Option<Date>,
 }
@@ -35,6 +36,7 @@ impl Timetable {
             calendar: config.calendar.clone(),
             delay: millis(&source.delay, Duration::ZERO),
             poll: millis(&source.poll, Duration::from_secs(600)),
+            recheck: usize::try_from(source.recheck_sessions).unwrap_or(usize::MAX),
             from: date_of(backfill.from.as_deref(), "source.backfill.from")?,
             to: date_of(backfill.to.as_deref(), "source.backfill.to")?,
         })
@@ -43,6 +45,11 @@ impl Timetable {
     /// Time between two attempts at a bar that has not come.
     pub(crate) fn poll(&self) -> i64 {
         self.poll
+    }
+
+    /// Newest sessions of a symbol that are compared with what was sent of them.
+    pub(crate) fn recheck(&self) -> usize {
+        self.recheck
     }
 
     /// First day that is wanted.
@@ -84,6 +91,13 @@ impl Timetable {
         let first = last.saturating_sub(Span::new().days(LONGEST_CLOSURE));
         let sessions = self.calendar.sessions(first, last);
         sessions.filter(|date| self.is_expected(*date, now)).last()
+    }
+
+    /// Sessions of these days, both included, as far as the calendar knows them.
+    pub(crate) fn sessions(&self, from: Date, to: Date) -> impl Iterator<Item = Date> {
+        let known = CALENDARS_FROM.max(self.calendar.valid_from());
+        let through = self.calendar.valid_through();
+        self.calendar.sessions(from.max(known), to.min(through))
     }
 
     /// When the next bar is expected; `None` when there will be none.

@@ -2,10 +2,11 @@
 
 use foresail_bars::{Fields, RawRow};
 use foresail_providers::verdict::Basis;
-use foresail_providers::{Row, traded};
+use foresail_providers::{Row, Series, traded};
 use serde::Serialize;
 
-use super::entry::Entry;
+use super::entry::{Entry, Fate};
+use super::review::Review;
 use super::timetable::Timetable;
 use super::wanted;
 
@@ -17,12 +18,14 @@ pub(crate) fn settle(entry: &mut Entry, timetable: &Timetable, now: i64) -> bool
         return false;
     };
     let is_news = match series.basis {
+        _ if entry.review.is_some() => true,
         Basis::AsTraded => wanted::has_news(entry, &series, timetable, now),
         Basis::SplitAdjusted => true,
     };
     if !is_news {
         return false;
     }
+    let unread = unread(entry, &series);
     let (mut splits, mut dividends) = (parts.splits, parts.dividends);
     if series.basis == Basis::SplitAdjusted {
         // What is declared for a later day has not changed a price.
@@ -33,13 +36,24 @@ pub(crate) fn settle(entry: &mut Entry, timetable: &Timetable, now: i64) -> bool
         paid.extend(series.capital_gains.items);
         traded::undo_splits(&mut series.rows, &happened);
         traded::undo_splits_of_dividends(&mut paid, &happened);
+        entry.memory.round_volumes(
+            &mut series.rows,
+            |date| timetable.end(date),
+            |date| traded::rounding_of_volume(date, &happened),
+        );
         (splits, dividends) = (Some(happened), Some(paid));
     }
     // A bar without its split would be a wrong one for ever.
     let (Some(splits), Some(dividends)) = (splits, dividends) else {
         return false;
     };
+    if series.basis == Basis::AsTraded {
+        entry.note_actions(&splits, &dividends);
+    }
+    let count = unread.len();
+    series.rows.splice(0..0, unread);
     let apart = traded::join(&mut series.rows, &splits, &dividends, series.currency);
+    let unread: Vec<Row> = series.rows.drain(..count).collect();
     if !apart.foreign.is_empty() {
         let (symbol, count) = (&*entry.symbol, apart.foreign.len());
         tracing::warn!(
@@ -51,8 +65,56 @@ pub(crate) fn settle(entry: &mut Entry, timetable: &Timetable, now: i64) -> bool
     let mut rows = series.rows;
     rows.retain(|row| row.is_final && timetable.is_expected(row.date, now));
     let is_news = rows.iter().any(|row| entry.wants(row, timetable, now));
+    entry.compare(&rows, timetable);
+    if let Some(review) = entry.review {
+        rows = reviewed(entry, rows, review);
+        // That something is listed no more is nothing to believe without its row.
+        let has_changed = |row: &Row| {
+            let has_action = row.split_factor != 1.0 || row.dividend != 0.0;
+            has_action && matches!(entry.fate(row, timetable), Fate::Beside(1..))
+        };
+        let changed = unread.into_iter().filter(has_changed);
+        rows.splice(
+            0..0,
+            changed
+                .filter(|row| review.contains(row.date))
+                .collect::<Vec<_>>(),
+        );
+    }
     entry.ready = rows;
     is_news
+}
+
+/// Bars of before the first row of an answer, when prices are as they were traded: a split or dividend of their day that was
+/// told late concerns them, and a key that reads the newest rows alone shows them no more.
+fn unread(entry: &Entry, series: &Series) -> Vec<Row> {
+    let first = series
+        .rows
+        .first()
+        .filter(|_| series.basis == Basis::AsTraded);
+    match first.filter(|_| entry.review.is_some()) {
+        Some(first) => entry.memory.rows_before(first.date),
+        None => Vec::new(),
+    }
+}
+
+/// The rows of an answer that a review is about. Each bar that was missing has the row before it with it, by which its move
+/// is judged.
+fn reviewed(entry: &Entry, mut rows: Vec<Row>, review: Review) -> Vec<Row> {
+    rows.retain(|row| review.contains(row.date));
+    if review.compares() {
+        return rows;
+    }
+    let is_missing = |row: &Row| entry.gaps.contains(row.date);
+    let wanted: Vec<bool> = rows
+        .iter()
+        .enumerate()
+        .map(|(index, row)| is_missing(row) || rows.get(index + 1).is_some_and(is_missing))
+        .collect();
+    let both = rows.into_iter().zip(wanted);
+    both.filter(|(_, wanted)| *wanted)
+        .map(|(row, _)| row)
+        .collect()
 }
 
 /// A row as it is kept where it is refused.

@@ -10,12 +10,14 @@ use super::timetable::Timetable;
 
 /// Rows of a compact answer, less some for days that the calendar does not know of.
 const COMPACT: usize = 95;
-/// Sessions before the newest bar that are read again: a window that begins at it may be empty.
+/// Least sessions before the newest bar that are read again: a window that begins at it may be empty.
 const OVERLAP: usize = 5;
 /// Rows of a session are stamped some hours before its start by a fault of the provider.
 const EARLY_STAMPS: i64 = 3 * 3600;
 /// No provider has rows before this second: 1950-01-01.
 const FIRST_SECOND: i64 = -631_152_000;
+/// Its day.
+pub(crate) const FIRST_DAY: Date = Date::constant(1950, 1, 1);
 const DAY: i64 = 86_400;
 
 /// What is known of the provider.
@@ -49,7 +51,7 @@ pub(crate) fn request(
         (Provider::AlphaVantage, None) => Kind::Daily(size(entry, source.level, timetable, now)),
         // What happened to the shares is asked once there is a bar that it may have happened to.
         (Provider::AlphaVantage, Some(series)) => {
-            let is_news = has_news(entry, series, timetable, now);
+            let is_news = entry.review.is_some() || has_news(entry, series, timetable, now);
             let missing = match (&entry.parts.splits, &entry.parts.dividends) {
                 (None, _) => Kind::Splits,
                 (_, None) => Kind::Dividends,
@@ -74,7 +76,10 @@ pub(crate) fn has_news(entry: &Entry, series: &Series, timetable: &Timetable, no
 /// All rows where the last ones do not reach back far enough, if the key may read them.
 fn size(entry: &Entry, level: Level, timetable: &Timetable, now: i64) -> Size {
     let before = |date: Date| timetable.end(date.yesterday().unwrap_or(date));
-    let since = entry.mark.or_else(|| timetable.from().map(before));
+    let again = entry.review.map(|review| before(review.from));
+    let since = again
+        .or(entry.mark)
+        .or_else(|| timetable.from().map(before));
     let reaches = since.is_some_and(|since| timetable.sessions_since(since, now) <= COMPACT);
     if reaches || entry.is_compact || level == Level::Compact {
         Size::Compact
@@ -103,7 +108,11 @@ fn chart(entry: &Entry, timetable: &Timetable, now: i64) -> Option<Kind> {
 
 fn first_second(entry: &Entry, timetable: &Timetable, now: i64) -> i64 {
     let first = match (entry.mark, timetable.from()) {
-        (Some(mark), _) => Some(timetable.back(timetable.session(mark), OVERLAP)),
+        _ if entry.review.is_some() => entry.review.map(|review| review.from),
+        (Some(mark), _) => {
+            let overlap = timetable.recheck().max(OVERLAP);
+            Some(timetable.back(timetable.session(mark), overlap))
+        }
         (None, from) => from,
     };
     let second = |date| timetable.start(date).div_euclid(1000) - EARLY_STAMPS;

@@ -11,6 +11,7 @@ use jiff::civil::{Date, date};
 use serde_json::json;
 
 use crate::provider::entry::{Entry, Step};
+use crate::provider::memory::Memory;
 use crate::provider::timetable::Timetable;
 use crate::provider::wanted::{self, Source};
 
@@ -42,7 +43,8 @@ fn timetable(backfill: serde_json::Value) -> Timetable {
 fn entry(mark: Option<&str>) -> Entry {
     let mut entry = Entry::new(Symbol::new("IBM").unwrap());
     let timetable = timetable(json!({}));
-    entry.reopen(mark.map(|date| timetable.end(date.parse().unwrap())));
+    let mark = mark.map(|date| timetable.end(date.parse().unwrap()));
+    entry.reopen(mark, Memory::empty(0));
     entry
 }
 

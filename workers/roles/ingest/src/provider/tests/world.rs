@@ -1,10 +1,9 @@
 //! Processes that read a simulated market, and die.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use foresail_bars::{Checker, RowOutcome};
 use foresail_crds::pipeline::status::IngestStatus;
-use foresail_crds::records::header;
 use foresail_crds::worker_config::IngestConfig;
 use foresail_domain::{Bar, Calendar, CalendarOverride, Symbol, TradingCalendar};
 use foresail_providers::request::Provider;
@@ -15,12 +14,15 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::batch::Progress;
-use crate::marks::Marks;
 use crate::position::{Position, after, newest_time};
 use crate::provider::entry::{Entry, Step};
 use crate::provider::harvest::Harvest;
+use crate::provider::memory::Memory;
+use crate::provider::recent::{Recent, Wanted};
 use crate::provider::report;
+use crate::provider::review::Review;
 use crate::provider::run::start;
+use crate::provider::survey::Survey;
 use crate::provider::timetable::Timetable;
 use crate::provider::traded::{raw, settle};
 use crate::provider::wanted::{self, Source};
@@ -28,7 +30,7 @@ use crate::reading::Trail;
 use crate::testing::{ALL, World};
 
 const KEY: &str = "CANARYKEY0000001";
-const MARKET: &str = "
+pub(super) const MARKET: &str = "
 seed: 5
 start: 2023-01-03
 clock: 2024-02-01T22:00:00Z
@@ -40,34 +42,34 @@ symbols:
 - {symbol: BRK-B, volatility: 0.01}
 keys: [{key: CANARYKEY0000001, premium: true}]
 ";
-const SYMBOLS: [&str; 3] = ["IBM", "VOD.L", "BRK-B"];
-const PROVIDERS: [Provider; 2] = [Provider::AlphaVantage, Provider::Yahoo];
+pub(super) const SYMBOLS: [&str; 3] = ["IBM", "VOD.L", "BRK-B"];
+pub(super) const PROVIDERS: [Provider; 2] = [Provider::AlphaVantage, Provider::Yahoo];
 
 /// A market, and who reads it.
-struct Reader {
-    config: IngestConfig,
-    source: Source,
+pub(super) struct Reader {
+    pub config: IngestConfig,
+    pub source: Source,
     scenario: Scenario,
     simulation: Simulation,
-    kafka: World,
+    pub kafka: World,
     /// Requests so far.
-    asked: Vec<Request>,
+    pub asked: Vec<Request>,
 }
 
 /// One process.
-struct Process {
-    timetable: Timetable,
-    entries: Vec<Entry>,
+pub(super) struct Process {
+    pub timetable: Timetable,
+    pub entries: Vec<Entry>,
     progress: Progress,
     next: u64,
 }
 
-fn at(text: &str) -> Timestamp {
+pub(super) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
 impl Reader {
-    fn new(provider: Provider, symbols: &[&str], market: &str) -> Self {
+    pub(super) fn new(provider: Provider, symbols: &[&str], market: &str) -> Self {
         let scenario = Scenario::read(market).unwrap();
         let instruments = symbols.iter().map(|symbol| json!({"symbol": symbol}));
         let config = json!({
@@ -91,7 +93,7 @@ impl Reader {
     }
 
     /// A process that starts with what Kafka holds.
-    fn start(&self) -> Process {
+    pub(super) fn start(&self) -> Process {
         let messages = self.kafka.messages();
         let (next, state) = after(&messages);
         let position = Position {
@@ -100,25 +102,39 @@ impl Reader {
             written: 0,
             last_news: newest_time(&messages),
         };
-        let mut marks = Marks::default();
-        for message in &messages {
-            let time = message.header(header::EVENT_TIME);
-            if let Some(time) = time.and_then(|time| time.parse().ok()) {
-                marks.add(message.key.as_deref().unwrap(), time);
+        let name = self.source.provider.name();
+        let provider = self.config.source.provider.as_ref().unwrap();
+        let timetable = Timetable::new(&self.config, provider).unwrap();
+        let symbols = self.config.symbols();
+        let wanted = Wanted {
+            symbols: &symbols,
+            keep: timetable.recheck(),
+            provider: name,
+            timetable: &timetable,
+        };
+        // As the tail is read: from further and further back.
+        let mut recent = Recent::default();
+        for from in (0..=messages.len()).rev().step_by(7).chain([0]) {
+            recent = Recent::default();
+            for message in &messages[from..] {
+                wanted.take(&mut recent, message);
+            }
+            if wanted.is_enough(&recent) {
+                break;
             }
         }
-        let entry = |symbol: String| {
-            let mut entry = Entry::new(Symbol::new(symbol).unwrap());
-            entry.reopen(marks.0.get(&*entry.symbol).copied());
-            entry
-        };
-        let entries = self.config.symbols().into_iter().map(entry).collect();
-        let name = self.source.provider.name();
+        let marks = recent.marks();
+        let mut entries = Vec::new();
+        for symbol in &symbols {
+            let mut entry = Entry::new(Symbol::new(symbol.as_str()).unwrap());
+            let memory = recent.memory(symbol, timetable.recheck());
+            entry.reopen(marks.0.get(symbol).copied(), memory);
+            entries.push(entry);
+        }
         let checker = Checker::new(&self.config, name).unwrap();
         let started = (start(&position), marks);
-        let provider = self.config.source.provider.as_ref().unwrap();
         Process {
-            timetable: Timetable::new(&self.config, provider).unwrap(),
+            timetable,
             entries,
             progress: Progress::new(checker, Trail::new(&self.config), started, name),
             next: 0,
@@ -142,7 +158,12 @@ impl Reader {
     }
 
     /// A round as the worker makes one; the process dies after so many transactions.
-    fn round(&mut self, process: &mut Process, now: &str, transactions: usize) -> IngestStatus {
+    pub(super) fn round(
+        &mut self,
+        process: &mut Process,
+        now: &str,
+        transactions: usize,
+    ) -> IngestStatus {
         let now = at(now);
         let ms = now.as_millisecond();
         let mut unknown = Vec::new();
@@ -179,6 +200,69 @@ impl Reader {
         status
     }
 
+    /// Reads again what is to be read again, as the worker does. Says how many requests that took.
+    pub(super) fn review(&mut self, process: &mut Process, now: &str) -> usize {
+        let (now, asked) = (at(now), self.asked.len());
+        let ms = now.as_millisecond();
+        let mut bars = HashMap::new();
+        for entry in &mut process.entries {
+            entry.review = entry.due_review(&process.timetable, ms);
+            if let Some(review) = entry.review.filter(Review::compares) {
+                bars.insert(entry.symbol.to_string(), process.timetable.end(review.from));
+            }
+        }
+        self.survey(process, bars);
+        for entry in &mut process.entries {
+            entry.gaps.wait(ms);
+            while entry.review.is_some() {
+                let wanted = wanted::request(entry, &self.source, &process.timetable, ms);
+                let step = match wanted {
+                    Some(request) => {
+                        let verdict = self.ask(&request, now);
+                        entry.take(&request, verdict, ms)
+                    }
+                    None => {
+                        settle(entry, &process.timetable, ms);
+                        Step::Over
+                    }
+                };
+                if step == Step::Over {
+                    entry.reviewed(&process.timetable, ms);
+                }
+            }
+        }
+        self.send(process, Vec::new(), (ms, ALL));
+        for entry in &mut process.entries {
+            entry.memory.narrow();
+        }
+        self.asked.len() - asked
+    }
+
+    /// Reads all that was sent, as the worker does.
+    pub(super) fn survey(&self, process: &mut Process, bars: HashMap<String, i64>) {
+        let symbols = self.config.symbols();
+        let wanted = Wanted {
+            symbols: &symbols,
+            keep: process.timetable.recheck(),
+            provider: self.source.provider.name(),
+            timetable: &process.timetable,
+        };
+        let mut survey = Survey::new(wanted, bars.clone());
+        for message in self.kafka.messages() {
+            survey.take(&message);
+        }
+        let mut found = survey.found();
+        for entry in &mut process.entries {
+            let Some(found) = found.get_mut(&*entry.symbol) else {
+                continue;
+            };
+            entry.gaps.found(std::mem::take(&mut found.gaps));
+            if let Some(from) = bars.get(&*entry.symbol) {
+                found.widen(&mut entry.memory, *from);
+            }
+        }
+    }
+
     fn send(
         &mut self,
         process: &mut Process,
@@ -205,18 +289,39 @@ impl Reader {
         }
     }
 
-    fn bars(&self, symbol: &str) -> Vec<Bar> {
+    pub(super) fn bars(&self, symbol: &str) -> Vec<Bar> {
         let records = self.kafka.records.iter();
         let records = records.filter(|record| record.topic == self.kafka.topics.bars);
         let bars = records.map(|record| serde_json::from_slice::<Bar>(&record.value).unwrap());
         bars.filter(|bar| bar.symbol == symbol).collect()
     }
 
+    /// The bar of each session as it was sent last.
+    pub(super) fn latest(&self, symbol: &str) -> Vec<Bar> {
+        let mut latest = BTreeMap::new();
+        for bar in self.bars(symbol) {
+            let known = latest.get(&bar.event_time);
+            let before = known.map(|known: &Bar| known.revision);
+            let next = before.map_or(0, |revision| revision + 1);
+            assert_eq!(bar.revision, next, "{bar:?}");
+            latest.insert(bar.event_time, bar);
+        }
+        latest.into_values().collect()
+    }
+
     /// Every bar of the market until a time was sent, once, as it was traded.
     fn compare(&self, until: &str) {
+        for symbol in self.config.symbols() {
+            assert!(self.bars(&symbol).iter().all(|bar| bar.revision == 0));
+        }
+        self.compare_latest(until);
+    }
+
+    /// What was sent last of each bar is what the market knows at a time.
+    pub(super) fn compare_latest(&self, until: &str) {
         let until = at(until);
         for symbol in self.config.symbols() {
-            let bars = self.bars(&symbol);
+            let bars = self.latest(&symbol);
             let mut traded = self.scenario.traded(&symbol, until);
             traded.retain(|day| day.end <= until.as_millisecond());
             assert_eq!(bars.len(), traded.len(), "{symbol}");
@@ -436,6 +541,6 @@ fn the_source_is_complete_while_nothing_is_due_and_the_backfill_once_all_was_sen
     let mut lost = Reader::new(Provider::Yahoo, &["IBM"], MARKET);
     let mut process = lost.start();
     lost.round(&mut process, evening, 0);
-    process.entries[0].reopen(None);
+    process.entries[0].reopen(None, Memory::empty(5));
     assert!(!told(&process, evening).0);
 }
