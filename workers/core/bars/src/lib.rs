@@ -16,6 +16,7 @@ mod packed;
 mod row;
 mod simulator;
 mod split;
+mod stamp;
 mod suspicions;
 
 pub use checks::{Checker, Kept, Notes, RowOutcome, UNFINISHED, date_of, is_off_session};

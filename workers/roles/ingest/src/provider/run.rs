@@ -88,7 +88,7 @@ impl Polling {
         let symbols = config.symbols();
         let (sink, position) = Sink::open(config, &context.outside, metrics).await?;
         let marks = sink.marks(&symbols).await?;
-        sessions::check(position.state.as_ref(), &marks, &config.calendar)?;
+        sessions::check(position.state.as_ref(), &marks, &config.bar_grid())?;
         let mut entries = self.entries.lock().await;
         reopen(&mut entries, &symbols, &marks)?;
         let name = provider.kind().name();
