@@ -38,7 +38,7 @@ pub struct ModelManifest {
     pub warm_up: u32,
     /// What is predicted.
     pub target: Target,
-    /// Steps 1..=horizon, in trading sessions.
+    /// Steps 1..=horizon, in bars.
     pub horizon: u32,
     /// Feature rows one prediction looks at (1 for kinds that see the last row only).
     pub lookback: u32,
@@ -53,7 +53,7 @@ pub struct ModelManifest {
     /// Rows a recurrent network looks at; 0 for the other kinds.
     #[serde(default)]
     pub sequence: u32,
-    /// Sessions in a season of SeasonalNaive; 0 for the other kinds.
+    /// Bars in a season of SeasonalNaive; 0 for the other kinds.
     #[serde(default)]
     pub season: u32,
     /// Instructions the recurrent kernels were trained with: other ones round differently.
@@ -82,7 +82,7 @@ pub struct ModelManifest {
     pub report: Option<ArtifactFile>,
     /// Challenger against champion on the gate window; absent for a first version, and where `unseenSessions` is there.
     pub gate: Option<GateResult>,
-    /// Sessions of the gate window that the champion had not seen in training, when they were too few to compare on.
+    /// Bars, in time, of the gate window that the champion had not seen in training, when they were too few to compare on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen_sessions: Option<u32>,
     /// What the monitor compares live features with.
@@ -95,7 +95,7 @@ pub struct ModelManifest {
 pub struct Recipe {
     /// What it depended on in `spec.training` of that time.
     pub training: TrainingRecipe,
-    /// Newest sessions kept for the gate; 0 for a first version.
+    /// Newest bars, in time, kept for the gate; 0 for a first version.
     pub gate_sessions: u32,
 }
 
@@ -317,14 +317,14 @@ impl TryFrom<GateMeasurement> for GateResult {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DriftReference {
-    /// Sessions in one current window.
+    /// Bars, in time, in one current window.
     pub window_sessions: u32,
     /// One entry per feature of the model.
     pub features: Vec<FeatureReference>,
-    /// Sessions of the trading calendar in a year; 0 in versions older than this field.
+    /// Bars of the trading calendar in a year; 0 in versions older than this field.
     #[serde(default)]
     pub sessions_per_year: f64,
-    /// Windows that end on consecutive sessions and share one number in `psiScores` and `ksScores`, their largest; 0 in
+    /// Windows that end on consecutive bars and share one number in `psiScores` and `ksScores`, their largest; 0 in
     /// versions older than this field.
     #[serde(default)]
     pub windows_per_score: u32,

@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use foresail_domain::CalendarOverride;
+use foresail_domain::{CalendarOverride, Interval};
 use serde::{Deserialize, Serialize};
 
 /// Kafka header names.
@@ -92,6 +92,9 @@ pub struct SourceState {
     /// Overrides of the calendar that decided when sessions end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calendar_overrides: Vec<CalendarOverride>,
+    /// Length of the bars.
+    #[serde(default, skip_serializing_if = "Interval::is_default")]
+    pub interval: Interval,
 }
 
 fn is_zero(count: &u64) -> bool {

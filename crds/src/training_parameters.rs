@@ -5,6 +5,8 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
+use foresail_domain::BarGrid;
+
 use crate::Decimal;
 use crate::pipeline::spec::{ModelKind, ModelSpec, Target, TrainingSpec};
 use crate::worker_config::TrainingRecipe;
@@ -22,7 +24,7 @@ pub struct TrainingParameters {
     pub model: ModelParameters,
     /// What the model learns.
     pub target: Target,
-    /// Sessions ahead; every step 1..=horizon is forecast.
+    /// Bars ahead; every step 1..=horizon is forecast.
     pub horizon: usize,
     /// Feature rows a recurrent network looks at.
     pub lookback: usize,
@@ -30,9 +32,11 @@ pub struct TrainingParameters {
     pub validation_fraction: f64,
     /// Parts of the validation dates.
     pub validation_folds: usize,
-    /// Newest sessions trained on; everything when `None`.
+    /// Newest bars, in time, trained on; everything when `None`. A parsed spec has sessions here, until
+    /// [`Self::counted_in`].
     pub max_sessions: Option<usize>,
-    /// Most sessions that may be missing between two bars of one row; any number when `None`.
+    /// Most bars that may be missing between two bars of one row; any number when `None`. A parsed spec has sessions here,
+    /// until [`Self::counted_in`].
     pub max_gap_sessions: Option<usize>,
     /// Random seed.
     pub seed: u64,
@@ -71,7 +75,7 @@ pub struct ModelParameters {
     pub max_depth: usize,
     /// Weight of each tree.
     pub shrinkage: f64,
-    /// Sessions in a season.
+    /// Bars in a season.
     pub season: usize,
     /// Kinds an Ensemble averages; never Ensemble itself.
     pub members: Vec<ModelKind>,
@@ -87,6 +91,18 @@ pub struct InvalidParameter {
     pub message: String,
 }
 
+impl TrainingParameters {
+    /// The same with what a spec counts in sessions counted in bars.
+    #[must_use]
+    pub fn counted_in(mut self, grid: &BarGrid) -> Self {
+        let each = usize::try_from(grid.bars_per_session()).unwrap_or(1);
+        let bars = |sessions: usize| sessions.saturating_mul(each);
+        self.max_sessions = self.max_sessions.map(bars);
+        self.max_gap_sessions = self.max_gap_sessions.map(bars);
+        self
+    }
+}
+
 impl TryFrom<&TrainingSpec> for TrainingParameters {
     type Error = InvalidParameter;
 
@@ -100,7 +116,7 @@ impl TryFrom<&TrainingRecipe> for TrainingParameters {
 
     fn try_from(spec: &TrainingRecipe) -> Result<Self, InvalidParameter> {
         let most = spec.max_sessions;
-        let max_sessions = most.map(|n| count("spec.training.maxSessions", n, 50..=100_000));
+        let max_sessions = most.map(|n| count("spec.training.maxSessions", n, 1..=100_000));
         let gap = spec.max_gap_sessions;
         let max_gap = gap.map(|n| count("spec.training.maxGapSessions", n, 0..=250));
         if spec.seed > LARGEST_SEED {

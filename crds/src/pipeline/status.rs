@@ -250,7 +250,7 @@ pub struct IngestStatus {
     /// Rows in quarantine.
     #[schemars(range(min = 0))]
     pub rows_quarantined: u64,
-    /// Rows of sessions up to the newest bar that was sent of their symbol before the source changed: not sent again.
+    /// Rows of bars up to the newest bar that was sent of their symbol before the source changed: not sent again.
     #[schemars(range(min = 0))]
     pub rows_unchanged: u64,
     /// Bars among those sent that correct one of before: the same session with a higher revision.
@@ -588,7 +588,7 @@ pub struct TrainingResult {
     /// Comparison with the champion; absent for a first version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateResult>,
-    /// Sessions of the gate window that the champion had not seen in training, when they were too few to compare on.
+    /// Bars, in time, of the gate window that the champion had not seen in training, when they were too few to compare on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub unseen_sessions: Option<u32>,
@@ -620,7 +620,7 @@ pub struct DriftStatus {
     /// First window end of the present alarm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alarm_since: Option<Time>,
-    /// Sessions since the alarm was first raised.
+    /// Bars, in time, since the alarm was first raised.
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub sessions_since_alarm: u32,
@@ -660,7 +660,7 @@ pub struct FeatureDrift {
 pub struct AlarmEpisode {
     /// First window end above the level.
     pub since: Time,
-    /// Sessions after that while the alarm held.
+    /// Bars, in time, after that while the alarm held.
     #[schemars(range(min = 0))]
     pub sessions: u32,
 }
@@ -689,7 +689,7 @@ pub struct PerformanceStatus {
     /// First time it was worse, while it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worse_since: Option<Time>,
-    /// Sessions since then.
+    /// Bars, in time, since then.
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub sessions_since_worse: u32,

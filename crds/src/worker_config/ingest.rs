@@ -1,6 +1,6 @@
 //! What ingest reads.
 
-use foresail_domain::Calendar;
+use foresail_domain::{BarGrid, Calendar, Interval};
 use serde::{Deserialize, Serialize};
 
 use super::{Installation, KafkaAddress, RoleConfig};
@@ -44,10 +44,13 @@ pub struct IngestConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BarSource {
-    /// Daily bars in a CSV file.
+    /// Length of a bar.
+    #[serde(default, skip_serializing_if = "Interval::is_default")]
+    pub interval: Interval,
+    /// Bars in a CSV file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub csv: Option<CsvSource>,
-    /// Daily bars from a provider of market data.
+    /// Bars from a provider of market data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<ProviderSource>,
     /// Deterministic market simulator.
@@ -67,6 +70,7 @@ pub struct BarSource {
 impl From<&SourceSpec> for BarSource {
     fn from(spec: &SourceSpec) -> Self {
         let SourceSpec {
+            interval,
             csv,
             provider,
             simulator,
@@ -78,6 +82,7 @@ impl From<&SourceSpec> for BarSource {
             on_suspicion,
         } = spec.clone();
         Self {
+            interval,
             csv,
             provider,
             simulator,
@@ -89,6 +94,11 @@ impl From<&SourceSpec> for BarSource {
 }
 
 impl IngestConfig {
+    /// Where bars begin and end.
+    pub fn bar_grid(&self) -> BarGrid {
+        BarGrid::new(self.calendar.clone(), self.source.interval)
+    }
+
     /// The same with the account that `source.provider` names.
     #[must_use]
     pub fn with_account(mut self, account: &ProviderAccountSpec) -> Self {

@@ -1,6 +1,6 @@
 //! What a predictor reads.
 
-use foresail_domain::Calendar;
+use foresail_domain::{BarGrid, Calendar, Interval};
 use serde::{Deserialize, Serialize};
 
 use super::{KafkaAddress, RoleConfig};
@@ -15,8 +15,11 @@ pub struct PredictConfig {
     pub pipeline: PipelineName,
     /// Symbols that are forecast.
     pub instruments: Vec<Instrument>,
-    /// Trading calendar: dates of the forecast sessions.
+    /// Trading calendar: dates and times of the bars that are forecast.
     pub calendar: Calendar,
+    /// Length of a bar: a step of a forecast.
+    #[serde(default, skip_serializing_if = "Interval::is_default")]
+    pub interval: Interval,
     /// Where feature rows come from and served forecasts go.
     pub kafka: KafkaAddress,
     /// Where models are.
@@ -27,6 +30,13 @@ pub struct PredictConfig {
     pub cache_ttl_seconds: u64,
 }
 
+impl PredictConfig {
+    /// Where bars begin and end.
+    pub fn bar_grid(&self) -> BarGrid {
+        BarGrid::new(self.calendar.clone(), self.interval)
+    }
+}
+
 impl RoleConfig for PredictConfig {
     fn new(pipeline: PipelineName, spec: &PipelineSpec) -> Self {
         let cache = &spec.serving.cache;
@@ -34,6 +44,7 @@ impl RoleConfig for PredictConfig {
             pipeline,
             instruments: spec.instruments.clone(),
             calendar: spec.trading_calendar(),
+            interval: spec.source.interval,
             kafka: KafkaAddress::from(&spec.kafka),
             lake: spec.lake.clone(),
             redis: cache.redis.clone(),

@@ -80,6 +80,21 @@ fn edits() -> Vec<(&'static str, Value, &'static [Role])> {
         ),
         ("/source/csv/poll", json!("1h"), &[Ingest]),
         ("/source/csv/zeroOpenIsMissing", json!(false), &[Ingest]),
+        (
+            "/source/csv/columns",
+            json!({"time": "clock"}),
+            &[Prepare, Ingest],
+        ),
+        (
+            "/source/csv/dialect",
+            json!({"stamp": "End"}),
+            &[Prepare, Ingest],
+        ),
+        (
+            "/source/interval",
+            json!("5m"),
+            &[Ingest, Train, Predict, Monitor],
+        ),
         ("/source/onSuspicion", json!("Warn"), &[Ingest]),
         ("/source/adjustment", json!("None"), FEATURES),
         ("/source/backfill/to", json!("2007-07-31"), &[Ingest]),
@@ -270,6 +285,38 @@ fn a_model_depends_on_what_it_is_made_from_and_a_run_on_how_it_is_run_too() {
     assert!(secret.0 == base.0 && secret.1 != base.1);
     let threshold = hashes(|v| v["drift"]["threshold"] = json!("0.3"));
     assert_eq!(threshold, base);
+}
+
+/// Documents and hashes of before intervals were declared are those of `1d`.
+#[test]
+fn bars_of_sessions_are_configured_as_before_and_parts_of_them_are_counted() {
+    let of = |interval: &str| spec(|v| v["source"]["interval"] = json!(interval));
+    let (undeclared, daily, minutes) = (spec(|_| {}), of("1d"), of("1m"));
+    assert_eq!(undeclared, daily);
+    let pipeline = PipelineName::new("n", "p");
+    for role in Role::ALL {
+        let config = |spec| role.config(&pipeline, spec, &Installation::default());
+        let json = config(&daily).json;
+        for word in ["interval", "barsPerSession", "stamp", "\"time\""] {
+            assert!(!json.contains(word), "{}: {word} in {json}", role.name());
+        }
+    }
+    let train = |spec| TrainConfig::new(pipeline.clone(), spec).model;
+    assert_ne!(train(&daily).hash(), train(&minutes).hash());
+    let monitor = MonitorConfig::new(pipeline.clone(), &minutes);
+    assert_eq!(monitor.bars_per_session, 390);
+    assert_eq!(monitor.drift.window_sessions, 60 * 390);
+    let daily = MonitorConfig::new(pipeline.clone(), &daily);
+    assert_eq!(
+        (daily.bars_per_session, daily.drift.window_sessions),
+        (1, 60)
+    );
+    let spec = spec(|v| v["training"]["maxSessions"] = json!(50));
+    let declared = crate::TrainingParameters::try_from(&spec.training).unwrap();
+    let counted = declared.counted_in(&minutes.bar_grid());
+    assert_eq!(counted.max_sessions, Some(50 * 390));
+    assert_eq!(counted.max_gap_sessions, Some(10 * 390));
+    assert_eq!(counted.horizon, 5);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the trainer reads.
 
-use foresail_domain::Calendar;
+use foresail_domain::{BarGrid, Calendar, Interval};
 use serde::{Deserialize, Serialize};
 
 use super::{RoleConfig, TrainingJob, TrainingRecipe};
@@ -29,13 +29,16 @@ pub struct ModelInputs {
     pub instruments: Vec<Instrument>,
     /// Trading calendar.
     pub calendar: Calendar,
+    /// Length of a bar.
+    #[serde(default, skip_serializing_if = "Interval::is_default")]
+    pub interval: Interval,
     /// How corporate actions enter features and labels.
     pub adjustment: Adjustment,
     /// Feature set.
     pub features: Vec<FeatureSpec>,
     /// Model, target, split and seed.
     pub training: TrainingRecipe,
-    /// Sessions in the monitor's window, which the drift reference is made for.
+    /// Sessions in the monitor's window, each of the bars of a usual one, which the drift reference is made for.
     pub drift_window_sessions: u32,
 }
 
@@ -51,7 +54,17 @@ impl ModelInputs {
             HashedTraining::from(&self.training),
             self.drift_window_sessions,
         );
-        hash8(&serde_json::to_vec(&parts).expect("plain data always serialises"))
+        let interval = Some(self.interval).filter(|interval| !interval.is_default());
+        let json = match interval {
+            None => serde_json::to_vec(&parts),
+            Some(interval) => serde_json::to_vec(&(parts, interval)),
+        };
+        hash8(&json.expect("plain data always serialises"))
+    }
+
+    /// Where bars begin and end.
+    pub fn bar_grid(&self) -> BarGrid {
+        BarGrid::new(self.calendar.clone(), self.interval)
     }
 }
 
@@ -85,9 +98,9 @@ impl From<&TrainingRecipe> for HashedTraining {
 impl TrainConfig {
     /// Identity of everything that may decide whether a run succeeds: an edit of any of it is worth
     /// another try after a failure.
-    /// The sessions of the gate are among it: a run may have too few rows for them.
-    pub fn run_hash(&self, job: &TrainingJob, gate_sessions: u32) -> String {
-        let all = (self, job, gate_sessions);
+    /// The bars of the gate are among it: a run may have too few rows for them.
+    pub fn run_hash(&self, job: &TrainingJob, gate_bars: u32) -> String {
+        let all = (self, job, gate_bars);
         hash8(&serde_json::to_vec(&all).expect("plain data always serialises"))
     }
 }
@@ -100,6 +113,7 @@ impl RoleConfig for TrainConfig {
             model: ModelInputs {
                 instruments: spec.instruments.clone(),
                 calendar: spec.trading_calendar(),
+                interval: spec.source.interval,
                 adjustment: spec.source.adjustment,
                 features: spec.features.clone(),
                 training: TrainingRecipe::from(&spec.training),

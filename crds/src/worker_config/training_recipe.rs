@@ -15,7 +15,7 @@ pub struct TrainingRecipe {
     pub model: ModelSpec,
     /// What the model learns.
     pub target: Target,
-    /// Sessions ahead.
+    /// Bars ahead.
     pub horizon: u32,
     /// Feature rows a recurrent kind looks at.
     pub lookback: u32,
@@ -23,10 +23,10 @@ pub struct TrainingRecipe {
     pub validation_fraction: Decimal,
     /// Parts of the validation dates.
     pub validation_folds: u32,
-    /// Newest sessions that are trained on; everything when absent.
+    /// Newest sessions, each of the bars of a usual one, that are trained on; everything when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_sessions: Option<u32>,
-    /// Most sessions that may be missing within a row; absent from manifests of a time without a limit.
+    /// Most sessions, each of the bars of a usual one, that may be missing within a row; absent from manifests of a time without a limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_gap_sessions: Option<u32>,
     /// Random seed.

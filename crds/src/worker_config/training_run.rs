@@ -17,7 +17,7 @@ pub struct TrainingRun {
     pub delta_version: u64,
     /// Champion to judge against; absent for a first version.
     pub champion: Option<ServedVersion>,
-    /// Newest sessions kept out of training to judge challenger and champion on. It comes with the run
+    /// Newest bars, in time, kept out of training to judge challenger and champion on. It comes with the run
     /// and not with the configuration: a champion does not change what a model depends on.
     pub gate_sessions: u32,
 }

@@ -47,7 +47,7 @@ pub fn plan(pipeline: &ValidatedPipeline, observed: &Observed, now: Timestamp) -
         trigger: run.trigger,
         delta_version: run.delta_version,
         champion: plan.champion().cloned(),
-        gate_sessions: pipeline.promotion.gate_sessions,
+        gate_sessions: pipeline.promotion.gate_bars,
     });
     plan.serves = plan.champion().is_some() || observed.has_predictors();
     plan.roles = roles::roles(&plan, observed);
@@ -114,7 +114,7 @@ fn alarm(plan: &Plan, at: Situation<'_>) -> Option<NewAlarm> {
     let announced = plan.alarm_announced.as_ref();
     let since = match &drift.alarm_since {
         Some(since) if drift.alarm => Some(since.clone()).filter(|since| announced != Some(since)),
-        _ => trigger::settled(drift, at.pipeline.retraining.settle_sessions, announced),
+        _ => trigger::settled(drift, at.pipeline.retraining.settle_bars, announced),
     }?;
     let message = format!(
         "alarm since {} against v{}: score now {}, level {}",

@@ -17,7 +17,7 @@ use foresail_crds::worker_config::{
     DriftWatch, Installation, RoleConfig, TrainConfig, TrainingJob,
 };
 use foresail_crds::{Pipeline, Role, TrainingParameters};
-use foresail_domain::Calendar;
+use foresail_domain::{BarGrid, Calendar};
 use foresail_drift::DriftPolicy;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -60,8 +60,8 @@ pub struct ValidatedPipeline {
     pub replay_speed: Option<f64>,
     /// The source, when its newest bar is judged by the clock.
     pub live_source: Option<LiveSource>,
-    /// Sessions.
-    calendar: Calendar,
+    /// Where bars begin and end.
+    grid: BarGrid,
     /// What becomes of moves that may be mistakes of the source.
     pub on_suspicion: Option<OnSuspicion>,
     /// When runs start.
@@ -100,8 +100,8 @@ pub struct Retraining {
     pub cooldown: Duration,
     /// Most within a day.
     pub max_per_day: usize,
-    /// Sessions to wait after an alarm.
-    pub settle_sessions: u32,
+    /// Bars, in time, to wait after an alarm.
+    pub settle_bars: u32,
     /// Times at which one starts.
     pub schedule: Option<Schedule>,
 }
@@ -115,36 +115,36 @@ pub struct Promotion {
     pub minimum_effect: f64,
     /// Pinned version.
     pub champion_version: Option<u32>,
-    /// Newest sessions kept to compare challenger and champion on.
-    pub gate_sessions: u32,
+    /// Newest bars, in time, kept to compare challenger and champion on.
+    pub gate_bars: u32,
 }
 
 impl ValidatedPipeline {
-    /// End of the session `count` sessions after the one that ended at `time`.
-    pub fn after_sessions(&self, time: &Time, count: u32) -> Time {
-        let calendar = self.calendar();
-        let mut date = calendar.session_date(time.0.as_millisecond());
-        for _ in 0..count {
-            date = calendar.next_session(date);
-        }
-        let end = Timestamp::from_millisecond(calendar.session_end(date));
-        end.map_or_else(|_| time.clone(), Time)
+    /// End of the bar `count` bars after the one that ended at `time`.
+    pub fn after_bars(&self, time: &Time, count: u32) -> Time {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let end = self.grid.after(time.0.as_millisecond(), count);
+        Timestamp::from_millisecond(end).map_or_else(|_| time.clone(), Time)
     }
 
-    /// Sessions that have ended after `from` and until `to`.
-    pub fn sessions_between(&self, from: &Timestamp, to: &Timestamp) -> usize {
-        let ended = (from.as_millisecond(), to.as_millisecond());
-        self.calendar.sessions_ended(ended.0, ended.1)
+    /// Bars that have ended after `from` and until `to`.
+    pub fn bars_between(&self, from: &Timestamp, to: &Timestamp) -> usize {
+        self.grid.ended(from.as_millisecond(), to.as_millisecond())
+    }
+
+    /// Where bars begin and end.
+    pub fn grid(&self) -> &BarGrid {
+        &self.grid
     }
 
     /// The trading calendar.
     pub fn calendar(&self) -> &Calendar {
-        &self.calendar
+        self.grid.calendar()
     }
 
-    /// Date of the session that ended at `time`.
+    /// Date of the session that a bar which ended at `time` is of.
     pub fn session_date(&self, time: &Timestamp) -> Date {
-        self.calendar.session_date(time.as_millisecond())
+        self.calendar().session_date(time.as_millisecond())
     }
 
     /// What it declares to make rows of.
@@ -204,7 +204,10 @@ pub fn validate(
     rules::check(spec)?;
     let calendar = Calendar::new(spec.calendar, &spec.calendar_overrides)
         .map_err(|e| invalid("spec.calendarOverrides", e.to_string()))?;
-    let retraining = retraining(spec, &calendar)?;
+    let grid = BarGrid::new(calendar, spec.source.interval);
+    rules::window(spec, &grid)?;
+    let retraining = retraining(spec, &grid)?;
+    let gate_bars = grid.bars(spec.promotion.gate_window_sessions);
     let replay_speed = spec
         .source
         .replay
@@ -220,7 +223,7 @@ pub fn validate(
     Ok(ValidatedPipeline {
         prepare_config: Role::Prepare.config(&name, spec, installation).name,
         model_hash: train.model.hash(),
-        run_hash: train.run_hash(&training_job, spec.promotion.gate_window_sessions),
+        run_hash: train.run_hash(&training_job, gate_bars),
         retrain: annotation(RETRAIN_ANNOTATION),
         rollback: annotation(ROLLBACK_ANNOTATION),
         refetch: annotation(REFETCH_ANNOTATION).map(|value| refetch(&value, spec)),
@@ -232,7 +235,7 @@ pub fn validate(
             mode: spec.promotion.mode,
             minimum_effect,
             champion_version: spec.promotion.champion_version,
-            gate_sessions: spec.promotion.gate_window_sessions,
+            gate_bars,
         },
         training_job,
         serving: spec.serving.clone(),
@@ -241,7 +244,7 @@ pub fn validate(
         name,
         owner,
         fingerprint,
-        calendar,
+        grid,
         replay_speed,
         live_source: live_source(object)?,
         on_suspicion: spec.source.on_suspicion,
@@ -282,7 +285,7 @@ fn live_source(object: &Pipeline) -> Result<Option<LiveSource>, Invalid> {
     }))
 }
 
-fn retraining(spec: &PipelineSpec, calendar: &Calendar) -> Result<Retraining, Invalid> {
+fn retraining(spec: &PipelineSpec, grid: &BarGrid) -> Result<Retraining, Invalid> {
     let declared = &spec.retraining;
     let cooldown = declared.cooldown.as_duration().ok_or_else(|| {
         let message = "must be a duration such as 12h or 5d";
@@ -292,8 +295,8 @@ fn retraining(spec: &PipelineSpec, calendar: &Calendar) -> Result<Retraining, In
         triggers: declared.triggers.clone(),
         cooldown,
         max_per_day: usize::try_from(declared.max_per_day).unwrap_or(usize::MAX),
-        settle_sessions: declared.settle_sessions,
-        schedule: schedule(spec, calendar)?,
+        settle_bars: grid.bars(declared.settle_sessions),
+        schedule: schedule(spec, grid.calendar())?,
     })
 }
 

@@ -34,7 +34,7 @@ pub struct FeatureSpec {
     pub name: String,
     /// What is computed.
     pub function: FeatureFunction,
-    /// Window in sessions, 1 to 512.
+    /// Window in bars, 1 to 512.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = LONGEST_WINDOW))]
     pub window: Option<u32>,

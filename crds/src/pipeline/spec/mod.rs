@@ -20,13 +20,13 @@ pub use serving::{CacheSpec, RedisSpec, ScaleMetric, ServingSpec};
 pub use source::{
     Adjustment, CsvColumns, CsvDialect, CsvEncoding, CsvLayout, CsvSource, DateOrder, DateRange,
     DecimalSign, Delimiter, OnSuspicion, ProviderSource, ReplaySpec, SimulatorBreak,
-    SimulatorSource, SourceSpec,
+    SimulatorSource, SourceSpec, Stamp,
 };
 pub(crate) use training::default_max_gap;
 pub use training::{ModelKind, ModelSpec, Target, TrainingSpec};
 pub use workers::{WorkerSpec, WorkersSpec};
 
-use foresail_domain::{Calendar, CalendarOverride, Symbol, TradingCalendar};
+use foresail_domain::{BarGrid, Calendar, CalendarOverride, Symbol, TradingCalendar};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,9 @@ use super::status::PipelineStatus;
     validation = Rule::new("!(self.training.model.kind in ['Naive', 'SeasonalNaive']) || self.retraining.triggers.size() == 0 || !self.retraining.triggers.exists(t, t == 'Drift' || t == 'Performance')").message("retraining.triggers must not hold Drift or Performance when training.model.kind is Naive or SeasonalNaive: a naive forecast cannot be retrained"),
     validation = Rule::new("!has(self.drift.features) || self.drift.features.all(d, self.features.exists(f, f.name == d))").message("drift.features must only name entries of features"),
     validation = Rule::new("!self.retraining.triggers.exists(t, t == 'Schedule') || has(self.training.schedule)").message("training.schedule must be set when retraining.triggers holds Schedule"),
+    validation = Rule::new("self.source.interval != '1d' || !has(self.drift.windowSessions) || self.drift.windowSessions >= 10").message("drift.windowSessions must be at least 10 when source.interval is 1d"),
+    validation = Rule::new("self.source.interval != '1d' || !has(self.promotion.gateWindowSessions) || self.promotion.gateWindowSessions >= 5").message("promotion.gateWindowSessions must be at least 5 when source.interval is 1d"),
+    validation = Rule::new("self.source.interval != '1d' || !has(self.training.maxSessions) || self.training.maxSessions >= 50").message("training.maxSessions must be at least 50 when source.interval is 1d"),
     validation = Rule::new("!has(self.source.simulator) || self.instruments.size() <= 64").message("instruments must hold at most 64 entries when source.simulator is used")
 )]
 pub struct PipelineSpec {
@@ -126,6 +129,11 @@ impl PipelineSpec {
     /// The calendar with its overrides; without them where one of them cannot be read, which the operator refuses.
     pub fn trading_calendar(&self) -> Calendar {
         Calendar::lenient(self.calendar, &self.calendar_overrides)
+    }
+
+    /// The bars of that calendar at the interval of the source.
+    pub fn bar_grid(&self) -> BarGrid {
+        BarGrid::new(self.trading_calendar(), self.source.interval)
     }
 }
 

@@ -24,8 +24,9 @@ pub struct DriftSpec {
     /// another alarm level without a new version.
     #[schemars(extend("x-kubernetes-validations" = [{"rule": "double(self) >= 0.01 && double(self) <= 50.0", "message": "drift.falseAlarmsPerYear must be between 0.01 and 50"}]))]
     pub false_alarms_per_year: Decimal,
-    /// Sessions in the current window, 10 to 1000.
-    #[schemars(range(min = 10, max = 1000))]
+    /// Sessions in the current window, 1 to 1000, each of the bars of a usual one; at least 10 where a bar is a session. The
+    /// monitor holds its window in memory: bars of parts of sessions allow fewer of them.
+    #[schemars(range(min = 1, max = 1000))]
     pub window_sessions: u32,
     /// Features to watch, by name; all when empty.
     #[schemars(length(max = 64), inner(length(max = 48)))]
@@ -71,7 +72,7 @@ pub struct RetrainingSpec {
     /// event time during replay.
     #[schemars(range(min = 1, max = 100))]
     pub max_per_day: u32,
-    /// Sessions to collect after an alarm before the run starts, 0 to 1000, so that the
+    /// Sessions to collect after an alarm before the run starts, 0 to 1000, each of the bars of a usual one, so that the
     /// challenger has seen the new market. An alarm that lasted as long is answered once, also
     /// when it has ended meanwhile, for instance while the cooldown held the run back.
     #[schemars(range(min = 0, max = 1000))]
@@ -109,8 +110,8 @@ pub struct PromotionSpec {
     /// Automatic, or Manual: wait for `championVersion`.
     pub mode: PromotionMode,
     /// Newest sessions kept out of the challenger's training and used to compare it with the
-    /// champion, 5 to 1000.
-    #[schemars(range(min = 5, max = 1000))]
+    /// champion, 1 to 1000, each of the bars of a usual one; at least 5 where a bar is a session.
+    #[schemars(range(min = 1, max = 1000))]
     pub gate_window_sessions: u32,
     /// Smallest relative RMSE improvement over the champion that promotes, for example `"0.01"` for 1 %.
     #[schemars(extend("x-kubernetes-validations" = [{"rule": "double(self) >= -1.0 && double(self) <= 1.0", "message": "promotion.minimumEffect must be between -1 and 1"}]))]

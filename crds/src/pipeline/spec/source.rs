@@ -1,6 +1,6 @@
 //! `spec.source`: CSV files, providers of market data and the market simulator, backfill and replay.
 
-use foresail_domain::Symbol;
+use foresail_domain::{Interval, Symbol};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,16 +13,24 @@ use crate::duration::DurationString;
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("[has(self.csv), has(self.provider), has(self.simulator)].filter(s, s).size() == 1 || (has(self.csv) && has(self.provider) && !has(self.simulator))").message("source must have exactly one of csv, provider and simulator; csv may stand beside provider as its history"),
+    validation = Rule::new("!has(self.provider) || self.interval == '1d'").message("source.interval must be 1d when source.provider is used"),
     validation = Rule::new("!has(self.provider) || !has(self.replay)").message("source.replay must not be set when source.provider is used: its bars arrive live"),
     validation = Rule::new("!has(self.backfill.from) || !has(self.backfill.to) || self.backfill.from <= self.backfill.to").message("source.backfill.from must not be after source.backfill.to"),
     validation = Rule::new("!has(self.replay) || has(self.backfill.to)").message("source.backfill.to must be set when source.replay is used: replay starts on the next session")
 )]
 pub struct SourceSpec {
-    /// Daily bars in a CSV file on S3 or HTTP. Beside `provider` it is the history: it is read first, once, and the provider is
+    /// Length of a bar: `1m`, `5m`, `15m`, `30m`, `1h`, or `1d` for a session. The event time of a bar is its end. `horizon`,
+    /// `lookback`, windows of features and `season` count bars; fields whose names end in `Sessions` count sessions of the
+    /// calendar, each of as many bars as a usual session has. Bars are counted from the open of a session and anew after its
+    /// break; the last one before a break or the close may be shorter. Once bars are stored, another interval is refused as
+    /// `IntervalConflict`.
+    #[serde(default)]
+    pub interval: Interval,
+    /// Bars in a CSV file on S3 or HTTP. Beside `provider` it is the history: it is read first, once, and the provider is
     /// asked for what is newer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub csv: Option<CsvSource>,
-    /// Daily bars from a provider of market data, asked symbol by symbol. A free key of Alpha Vantage reaches back 100 sessions:
+    /// Bars from a provider of market data, asked symbol by symbol. A free key of Alpha Vantage reaches back 100 sessions:
     /// name a file with the years before in `csv`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<ProviderSource>,
@@ -76,7 +84,7 @@ impl OnSuspicion {
                               them back";
 }
 
-/// Daily bars in a CSV file.
+/// Bars in a CSV file.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -149,9 +157,15 @@ pub struct CsvColumns {
     /// Instrument code; ignored when `symbol` is set on the source.
     #[schemars(length(min = 1, max = 64))]
     pub symbol: String,
-    /// Session date, `YYYY-MM-DD`.
+    /// Session date, `YYYY-MM-DD`; with an interval below `1d` the date and the time of day of a bar, or its date alone where
+    /// `time` is a column of its own.
     #[schemars(length(min = 1, max = 64))]
     pub date: String,
+    /// Time of day, where it is apart from the date; looked for with an interval below `1d` alone.
+    // What was read before this field is still the same reading.
+    #[serde(skip_serializing_if = "is_usual_time")]
+    #[schemars(length(min = 1, max = 64))]
+    pub time: String,
     /// First price.
     #[schemars(length(min = 1, max = 64))]
     pub open: String,
@@ -178,11 +192,16 @@ pub struct CsvColumns {
     pub dividend: String,
 }
 
+fn is_usual_time(name: &str) -> bool {
+    name == "time"
+}
+
 impl Default for CsvColumns {
     fn default() -> Self {
         Self {
             symbol: "symbol".into(),
             date: "date".into(),
+            time: "time".into(),
             open: "open".into(),
             high: "high".into(),
             low: "low".into(),
@@ -212,6 +231,9 @@ pub struct CsvDialect {
     /// month, need none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date_order: Option<DateOrder>,
+    /// Which moment of a bar its time is, with an interval below `1d`. Without it `Start`, as nearly all vendors write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stamp: Option<Stamp>,
     /// Lines before the header, 0 to 10000.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 10_000))]
@@ -286,6 +308,16 @@ pub enum DateOrder {
     YearMonthDay,
 }
 
+/// Which moment of a bar the time in its row is.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stamp {
+    /// Its first one: 09:30 is the bar from 09:30 on.
+    #[default]
+    Start,
+    /// The moment after its last one: 09:30 is the bar until 09:30.
+    End,
+}
+
 /// What the columns of a file are: those of one bar (`RowPerBar`), of bars of several symbols under header lines of
 /// fields and of symbols (`StackedHeader`), or a date and closes of one symbol each (`ColumnPerSymbol`).
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
@@ -298,7 +330,7 @@ pub enum CsvLayout {
     ColumnPerSymbol,
 }
 
-/// Daily bars from a provider of market data.
+/// Bars from a provider of market data.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -330,16 +362,16 @@ pub struct SimulatorSource {
     /// Seed of the generator.
     #[schemars(range(min = 0, max = 9007199254740991i64))]
     pub seed: u64,
-    /// First session, `YYYY-MM-DD`.
+    /// First session, `YYYY-MM-DD`; all of its bars are made.
     #[schemars(length(equal = 10), regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
     pub start: String,
     /// Number of sessions to generate, 1 to 100000.
     #[schemars(range(min = 1, max = 100_000))]
     pub sessions: u32,
-    /// Annualised volatility of daily log returns in the calm regime.
+    /// Annualised volatility of log returns from bar to bar in the calm regime.
     #[serde(default = "default_volatility")]
     pub annual_volatility: Decimal,
-    /// Strength of volatility clustering, 0 (none) to 0.98 (weight of yesterday's variance and shock).
+    /// Strength of volatility clustering, 0 (none) to 0.98 (weight of the last bar's variance and shock).
     #[serde(default = "default_clustering")]
     pub volatility_clustering: Decimal,
     /// First-order autocorrelation of log returns, -0.9 to 0.9: what a model can learn.
@@ -353,7 +385,7 @@ pub struct SimulatorSource {
     #[serde(default)]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub bad_row_every: u32,
-    /// One in this many sessions of a symbol is missing; 0 for none.
+    /// One in this many sessions of a symbol is missing, with all its bars; 0 for none.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub gap_every_sessions: u32,
@@ -410,7 +442,7 @@ pub struct ReplaySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(equal = 10), regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
     pub to: Option<String>,
-    /// Speed: sessions per second of wall time, up to 10000. Replay starts when the first
+    /// Speed: sessions per second of wall time, up to 10000, whatever the interval: all bars of a session come together. Replay starts when the first
     /// champion serves.
     pub sessions_per_second: Decimal,
 }

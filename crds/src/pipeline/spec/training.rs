@@ -17,7 +17,7 @@ pub struct TrainingSpec {
     /// What the model learns. Forecasts are served as closes either way.
     #[serde(default)]
     pub target: Target,
-    /// Sessions ahead, 1 to 60; every step 1..=horizon is forecast.
+    /// Bars ahead, 1 to 60; every step 1..=horizon is forecast.
     #[serde(default = "default_horizon")]
     #[schemars(range(min = 1, max = 60))]
     pub horizon: u32,
@@ -35,12 +35,13 @@ pub struct TrainingSpec {
     #[serde(default = "default_folds")]
     #[schemars(range(min = 1, max = 20))]
     pub validation_folds: u32,
-    /// Train on at most this many newest sessions; everything when absent.
+    /// Train on at most this many newest sessions, each of the bars of a usual one; everything when absent. At least
+    /// 50 where a bar is a session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 50, max = 100_000))]
+    #[schemars(range(min = 1, max = 100_000))]
     pub max_sessions: Option<u32>,
-    /// Most sessions that may be missing between two bars, 0 to 250. A row whose features or labels reach over a longer gap
-    /// is left out of training and evaluation, and counted: returns and windows over it are of no single session.
+    /// Most sessions, each of the bars of a usual one, that may be missing between two bars, 0 to 250. A row whose features or labels reach over a longer gap
+    /// is left out of training and evaluation, and counted: returns and windows over it are of no single bar.
     #[serde(default = "default_max_gap")]
     #[schemars(range(min = 0, max = 250))]
     pub max_gap_sessions: u32,
@@ -138,7 +139,7 @@ pub struct ModelSpec {
     #[serde(default = "default_shrinkage")]
     #[x_kube(validation = Rule::new("double(self) > 0.0 && double(self) <= 1.0").message("training.model.shrinkage must be above 0 and at most 1"))]
     pub shrinkage: Decimal,
-    /// Sessions in a season of SeasonalNaive, 1 to 256.
+    /// Bars in a season of SeasonalNaive, 1 to 256.
     #[serde(default = "default_season")]
     #[schemars(range(min = 1, max = 256))]
     pub season: u32,

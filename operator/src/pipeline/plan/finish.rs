@@ -206,17 +206,17 @@ fn cannot_stay(
 
 /// On rows that the champion was trained on it would win whatever it is worth.
 fn not_judged(at: Situation<'_>, (number, champion): (u32, u32), unseen: u32) -> Verdict {
-    let needed = at.pipeline.promotion.gate_sessions;
+    let needed = at.pipeline.promotion.gate_bars;
     let lake = at.observed.status.lake.as_ref();
     let newest = lake.and_then(|lake| lake.last_event_time.as_ref());
     let missing = needed.saturating_sub(unseen);
     let by_gate = at.pipeline.promotion.mode == PromotionMode::Automatic;
     let until = newest.filter(|_| by_gate);
-    let until = until.map(|newest| at.pipeline.after_sessions(newest, missing));
+    let until = until.map(|newest| at.pipeline.after_bars(newest, missing));
     let next = until.as_ref().map(|until| until.0.strftime("%Y-%m-%d"));
     let next = next.map(|date| format!("a run on about {date} makes one that can be, and "));
     let message = format!(
-        "v{number} is not judged: {unseen} of {needed} sessions are unseen by v{champion}; {}\
+        "v{number} is not judged: {unseen} of {needed} bars are unseen by v{champion}; {}\
          promotion.championVersion: {number} serves this one at once",
         next.unwrap_or_default()
     );

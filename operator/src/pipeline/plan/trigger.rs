@@ -180,7 +180,7 @@ fn comparable(plan: &Plan, at: Situation<'_>) -> Option<Wanted> {
     let run = plan.run.as_ref()?;
     let from = run.comparable_from.as_ref()?;
     let newest = at.observed.status.lake.as_ref()?.last_event_time.as_ref()?;
-    let message = "enough sessions have come that neither version has seen".into();
+    let message = "enough bars have come that neither version has seen".into();
     (newest.0 >= from.0).then(|| Wanted::new(run.trigger, message, true))
 }
 
@@ -196,7 +196,7 @@ fn triggered(plan: &Plan, at: Situation<'_>) -> Option<Wanted> {
     if enabled(RetrainTrigger::Drift)
         && let Some(drift) = &status.drift
         && drift.model_version == reference.version
-        && let Some(alarm) = settled(drift, retraining.settle_sessions, answered(plan))
+        && let Some(alarm) = settled(drift, retraining.settle_bars, answered(plan))
     {
         // The score of the newest window may be below the level while the alarm still holds.
         let message = format!(
@@ -214,7 +214,7 @@ fn triggered(plan: &Plan, at: Situation<'_>) -> Option<Wanted> {
         && let Some(performance) = &status.performance
         && performance.worse_than_naive
         && performance.model_version == champion.version
-        && performance.sessions_since_worse >= retraining.settle_sessions
+        && performance.sessions_since_worse >= retraining.settle_bars
         // A challenger trained on the same weakness was just rejected, or waits for a decision.
         && rebased.is_none()
         && !waits(plan, at)

@@ -139,9 +139,7 @@ fn a_version_that_cannot_be_judged_waits_and_a_run_follows_once_one_can() {
         (Action::ModelWaiting, Reason::TooFewUnseen)
     );
     assert!(
-        decision
-            .message
-            .contains("10 of 40 sessions are unseen by v1"),
+        decision.message.contains("10 of 40 bars are unseen by v1"),
         "{}",
         decision.message
     );

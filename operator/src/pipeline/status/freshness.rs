@@ -1,4 +1,4 @@
-//! `DataFresh`: lake and features against ingest, and ingest against the clock, in sessions of the calendar. Pure.
+//! `DataFresh`: lake and features against ingest, and ingest against the clock, in bars of the calendar. Pure.
 
 use super::part::PartState;
 use crate::pipeline::validate::{LiveSource, ValidatedPipeline};
@@ -9,8 +9,10 @@ use jiff::Timestamp;
 
 const KEEPS_UP: &str = "lake and features keep up with ingest";
 
-/// Sessions that lake and features may be behind, so that a bar on its way is no fault.
-const STAGE_SESSIONS: f64 = 3.0;
+/// Bars that lake and features may be behind, so that a bar on its way is no fault.
+const STAGE_BARS: f64 = 3.0;
+/// Beside them, the bars of so many milliseconds: a lake is written less often than each minute.
+const STAGE_MS: i64 = 15 * 60_000;
 /// In a replay, the seconds of it that they may be behind as well, so that the condition does not flap.
 const REPLAY_SECONDS: f64 = 20.0;
 /// Sessions that may end without a bar when `source.staleAfterSessions` is not set: vendors are a day late, and
@@ -40,17 +42,25 @@ pub(super) fn fresh(
     if pipeline.suspend {
         return PartState::good(type_, "Suspended", "ingest is suspended");
     }
-    let replayed = pipeline.replay_speed.unwrap_or(0.0) * REPLAY_SECONDS;
-    let allowed = STAGE_SESSIONS + replayed.ceil();
-    let behind = pipeline.sessions_between(&stored.0.min(featured.0), &sent.0);
+    let grid = pipeline.grid();
+    let sessions = (pipeline.replay_speed.unwrap_or(0.0) * REPLAY_SECONDS).ceil();
+    let replayed = sessions * f64::from(grid.bars_per_session());
+    let short = grid
+        .interval()
+        .length_ms()
+        .map_or(0, |length| STAGE_MS / length);
+    let allowed = STAGE_BARS + short as f64 + replayed;
+    let behind = pipeline.bars_between(&stored.0.min(featured.0), &sent.0);
     if behind as f64 > allowed {
         let who = if stored.0 < featured.0 {
             Role::Lake
         } else {
             Role::Stream
         };
-        let message =
-            format!("{who} is {behind} sessions behind ingest, of which {allowed:.0} are allowed");
+        let message = format!(
+            "{who} is {behind} {} behind ingest, of which {allowed:.0} are allowed",
+            unit(pipeline)
+        );
         return PartState::waiting(type_, "Behind", message);
     }
     let keeps_up = PartState::good(type_, "KeepingUp", KEEPS_UP);
@@ -63,6 +73,14 @@ pub(super) fn fresh(
     }
 }
 
+/// What its bars are called.
+fn unit(pipeline: &ValidatedPipeline) -> &'static str {
+    match pipeline.grid().interval().is_intraday() {
+        true => "bars",
+        false => "sessions",
+    }
+}
+
 /// A source whose bars stop coming, told by the calendar: a weekend, a holiday and an early close are no faults.
 fn against_the_clock(
     pipeline: &ValidatedPipeline,
@@ -72,7 +90,8 @@ fn against_the_clock(
     let type_ = names::DATA_FRESH;
     let newest = pipeline.session_date(sent);
     let allowed = live.stale_after_sessions.unwrap_or(SOURCE_SESSIONS);
-    let is_late = |at: &Timestamp| pipeline.sessions_between(sent, at) > allowed as usize;
+    let allowed = pipeline.grid().bars(allowed) as usize;
+    let is_late = |at: &Timestamp| pipeline.bars_between(sent, at) > allowed;
     // Whoever applies a file of the past wants to learn from it. Only one that was up to date can stop.
     // A provider is asked for what is new, so its past is none of that kind.
     let may_be_past = live.stale_after_sessions.is_none() && pipeline.account.is_none();
@@ -83,8 +102,8 @@ fn against_the_clock(
     }
     // A bar is missed once it was due.
     let due = now.checked_sub(live.delay).unwrap_or(now);
-    let missing = pipeline.sessions_between(sent, &due);
-    if missing <= allowed as usize {
+    let missing = pipeline.bars_between(sent, &due);
+    if missing <= allowed {
         return None;
     }
     let next = match &pipeline.account {
@@ -96,8 +115,9 @@ fn against_the_clock(
         None => "looking: check who writes the source".to_string(),
     };
     let message = format!(
-        "the newest bar is of {newest}, and {missing} sessions have ended since, of which {allowed} are allowed \
-         (source.staleAfterSessions); ingest goes on {next}"
+        "the newest bar is of {newest}, and {missing} {} have ended since, of which {allowed} are allowed \
+         (source.staleAfterSessions); ingest goes on {next}",
+        unit(pipeline)
     );
     Some(PartState::waiting(type_, "SourceStale", message))
 }
@@ -181,6 +201,28 @@ mod tests {
         let first = reason(&p, &newest, "2026-11-30T20:59:59Z");
         let second = reason(&p, &newest, "2026-11-30T21:00:00Z");
         assert_eq!((first.0, second.0), (true, false));
+    }
+
+    #[test]
+    fn minutes_are_counted_against_the_minutes_of_sessions() {
+        let p = live(|v| {
+            v["spec"]["source"]["interval"] = json!("1m");
+            v["spec"]["source"]["staleAfterSessions"] = json!(1);
+        });
+        // Noon in New York: 390 minutes are allowed, of which 240 are of that day.
+        let newest = at_bar("2026-11-23T17:00:00Z");
+        assert!(reason(&p, &newest, "2026-11-24T17:00:00Z").0);
+        let part = fresh(&p, &newest, at("2026-11-24T17:01:00Z"));
+        assert_eq!((part.truth, part.reason.as_str()), (false, "SourceStale"));
+        assert!(part.message.contains("391 bars"), "{}", part.message);
+        // A lake that is written every some minutes is not behind.
+        let now = "2026-11-23T17:00:30Z";
+        let behind = |stored: &str| {
+            let status = seen("2026-11-23T17:00:00Z", stored, "2026-11-23T17:00:00Z");
+            reason(&p, &status, now)
+        };
+        assert!(behind("2026-11-23T16:42:00Z").0);
+        assert_eq!(behind("2026-11-23T16:41:00Z"), (false, "Behind".into()));
     }
 
     #[test]

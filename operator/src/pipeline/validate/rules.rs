@@ -4,11 +4,36 @@
 use foresail_crds::Decimal;
 use foresail_crds::Role;
 use foresail_crds::pipeline::spec::{PipelineSpec, SimulatorSource};
+use foresail_domain::BarGrid;
 use jiff::civil::Date;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
 use super::{Invalid, invalid};
 use crate::pipeline::quantity;
+
+/// Most values in the window of the monitor, each of two bytes: half of the memory of its pod.
+const LARGEST_WINDOW: u64 = 48 << 20;
+
+/// Whether the monitor can hold its window: bars of parts of sessions are many.
+pub(super) fn window(spec: &PipelineSpec, grid: &BarGrid) -> Result<(), Invalid> {
+    let watched = match spec.drift.features.len() {
+        0 => spec.features.len(),
+        some => some,
+    };
+    let bars = u64::from(grid.bars(spec.drift.window_sessions));
+    let each = (spec.instruments.len() * watched) as u64;
+    if bars.saturating_mul(each) <= LARGEST_WINDOW {
+        return Ok(());
+    }
+    let (sessions, interval) = (spec.drift.window_sessions, grid.interval());
+    let fits = LARGEST_WINDOW / each.max(1) / u64::from(grid.bars_per_session());
+    let message = format!(
+        "is {sessions}, which is {bars} bars of {interval} of {} instruments and {watched} features, more than the monitor \
+         can hold; it must be at most {fits}, or name fewer features in spec.drift.features",
+        spec.instruments.len()
+    );
+    Err(invalid("spec.drift.windowSessions", message))
+}
 
 /// The first rule that is broken.
 pub(super) fn check(spec: &PipelineSpec) -> Result<(), Invalid> {

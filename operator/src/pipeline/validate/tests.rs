@@ -100,6 +100,46 @@ fn the_hash_of_a_spec_is_the_same_in_every_release() {
 }
 
 #[test]
+fn sessions_of_a_spec_are_bars_of_its_interval() {
+    let of = |interval: &str| {
+        pipeline(|v| {
+            v["spec"]["source"]["interval"] = json!(interval);
+            v["spec"]["retraining"] = json!({"settleSessions": 3});
+        })
+    };
+    let counted = |p: &ValidatedPipeline| (p.promotion.gate_bars, p.retraining.settle_bars);
+    assert_eq!(counted(&of("1d")), (40, 3));
+    assert_eq!(counted(&of("1h")), (40 * 7, 3 * 7));
+    assert_eq!(of("1d").model_hash, pipeline(|_| {}).model_hash);
+    assert_ne!(of("1h").model_hash, of("30m").model_hash);
+    // The bar after the last one of a Friday, and the one of an hour later.
+    let friday = Time("2026-11-20T21:00:00Z".parse().unwrap());
+    let after = |interval: &str, bars| of(interval).after_bars(&friday, bars).0.to_string();
+    assert_eq!(after("1d", 2), "2026-11-24T21:00:00Z");
+    assert_eq!(after("1h", 2), "2026-11-23T16:30:00Z");
+}
+
+#[test]
+fn a_window_that_the_monitor_cannot_hold_names_one_that_fits() {
+    let with = |sessions: u32| {
+        validate(
+            &object(|v| {
+                let symbols = (0..256).map(|i| json!({"symbol": format!("S{i}")}));
+                v["spec"]["instruments"] = symbols.collect();
+                v["spec"]["source"]["interval"] = json!("1m");
+                v["spec"]["drift"] = json!({"windowSessions": sessions});
+            }),
+            &Installation::default(),
+        )
+    };
+    let refused = with(1000).unwrap_err();
+    assert_eq!(refused.field, "spec.drift.windowSessions");
+    let words: Vec<&str> = refused.message.split("at most ").collect();
+    let fits: u32 = words[1].split(',').next().unwrap().parse().unwrap();
+    assert!(with(fits).is_ok() && with(fits + 1).is_err(), "{refused}");
+}
+
+#[test]
 fn a_provider_goes_on_until_the_backfill_ends() {
     let live = pipeline(from_provider).live_source.unwrap();
     assert_eq!(live.delay, Duration::from_secs(30 * 60));

@@ -56,6 +56,9 @@ pub fn with_simulator() -> Result<Value> {
             "volatilityClustering": "0.5", "autocorrelation": "0", "splitEverySessions": 0, "badRowEvery": 0,
             "gapEverySessions": 0, "break": {"atSession": 1500, "annualVolatility": "0.4", "autocorrelation": "-0.4"}}),
     );
+    base["spec"]["source"]["interval"] = json!("5m");
+    base["spec"]["drift"]["windowSessions"] = json!(1);
+    base["spec"]["promotion"]["gateWindowSessions"] = json!(1);
     base["spec"]["calendarOverrides"] = json!([{"date": "2027-01-23", "open": true}]);
     // Parameters that no other function may carry.
     base["spec"]["features"][0] = json!({"name": "return_1d", "function": "RollingQuantile", "window": 20,

@@ -5,6 +5,7 @@ mod codes;
 mod demo;
 mod disturbed;
 mod features;
+mod minutes;
 mod networks;
 mod parity;
 mod protocol;

@@ -8,7 +8,7 @@ use foresail_crds::pipeline::spec::{CsvEncoding, CsvSource, OnSuspicion};
 use foresail_crds::records::Refusal;
 use foresail_crds::worker_config::IngestConfig;
 use foresail_domain::corporate::{self, Action, AdjustedRow, Rounding};
-use foresail_domain::{Bar, Calendar, Interval};
+use foresail_domain::{Bar, BarGrid, Calendar, Interval, Span};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
@@ -16,9 +16,10 @@ use smol_str::SmolStr;
 
 use crate::lines::LONGEST_ROW;
 use crate::row::{Fields, RawRow, shown};
+use crate::stamp;
 use crate::suspicions::{Judge, Level, Move, Quote, Suspicion};
 
-/// Reason of a bar whose session has not ended: it is one later.
+/// Reason of a bar that has not ended: it is one later.
 pub const UNFINISHED: &str = "Unfinished";
 /// First day whose sessions calendars may know; before, exchanges traded on Saturdays as well.
 pub const CALENDARS_FROM: Date = Date::constant(1960, 1, 1);
@@ -60,7 +61,7 @@ pub struct Notes {
 
 /// State over the rows seen so far.
 pub struct Checker {
-    calendar: Calendar,
+    grid: BarGrid,
     symbols: HashSet<String>,
     from: Option<Date>,
     to: Option<Date>,
@@ -72,9 +73,21 @@ pub struct Checker {
     last: HashMap<String, Last>,
 }
 
+/// The bar that a row speaks of.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Its session.
+    date: Date,
+    /// `None` where no bar of the day has its moment.
+    span: Option<Span>,
+    /// The moment that is written, or the end of the session.
+    moment: i64,
+}
+
 /// The last good row of a symbol.
 struct Last {
-    date: Date,
+    /// When its bar ended, milliseconds UTC.
+    end: i64,
     adjusted: Adjusted,
     level: Level,
 }
@@ -102,7 +115,7 @@ impl Checker {
             (None, to) => to.as_deref(),
         };
         Ok(Self {
-            calendar: config.calendar.clone(),
+            grid: config.bar_grid(),
             symbols: config.symbols().into_iter().collect(),
             from: date_of(source.backfill.from.as_deref(), "source.backfill.from")?,
             to: date_of(last, "the end of backfill or replay")?,
@@ -119,7 +132,12 @@ impl Checker {
 
     /// Sessions that bars are of.
     pub fn calendar(&self) -> &Calendar {
-        &self.calendar
+        self.grid.calendar()
+    }
+
+    /// Where bars begin and end.
+    pub fn grid(&self) -> &BarGrid {
+        &self.grid
     }
 
     /// Checks the next row; `now` is wall time in milliseconds UTC.
@@ -131,11 +149,41 @@ impl Checker {
         }
     }
 
-    /// When the session that a row names has ended (milliseconds UTC), and its symbol; `None` when it names none.
+    /// When the bar that a row names has ended (milliseconds UTC), and its symbol; `None` when it names none.
     pub fn place<'a>(&self, row: &'a RawRow) -> Option<(&'a str, i64)> {
-        let date = read_date(row.fields.date.as_deref()?)?;
+        let place = self.located(row.fields.date.as_deref()?)?;
         let symbol = row.fields.symbol.as_deref()?;
-        Some((symbol, self.calendar.session_end(date)))
+        Some((symbol, place.span?.end))
+    }
+
+    /// The bar that the normal text of a date speaks of; `None` for what is no date, or has no time where bars need one.
+    fn located(&self, text: &str) -> Option<Place> {
+        let calendar = self.calendar();
+        if self.grid.interval() == Interval::Session {
+            let date = read_date(text)?;
+            let (start, end) = (calendar.session_open(date), calendar.session_end(date));
+            return Some(Place {
+                date,
+                span: Some(Span { start, end }),
+                moment: end,
+            });
+        }
+        let moment = stamp::read(text)?;
+        // The first or the last moment of a bar, and no other.
+        let stamps = |span: &Span| span.start == moment || span.end - 1 == moment;
+        Some(Place {
+            date: calendar.session_date(moment + 1),
+            span: self.grid.bar_at(moment).filter(stamps),
+            moment,
+        })
+    }
+
+    /// A bar for a message: its session, or its end where it is a part of one.
+    fn named(&self, end: i64) -> String {
+        match self.grid.interval() {
+            Interval::Session => self.calendar().session_date(end).to_string(),
+            _ => moment(end),
+        }
     }
 
     /// Symbols that are part of the Pipeline.
@@ -161,8 +209,12 @@ impl Checker {
         let symbol = row.fields.symbol.as_deref().unwrap_or_default();
         let kept = self.last.remove(symbol);
         if let Some(before) = before {
+            let end = before.time.map_or_else(
+                || self.calendar().session_end(before.date),
+                |time| time.as_millisecond(),
+            );
             let last = Last {
-                date: before.date,
+                end,
                 adjusted: Adjusted::default(),
                 level: Level::at(before),
             };
@@ -170,7 +222,7 @@ impl Checker {
         }
         let outcome = self.check(row, now);
         let found = self.last.remove(symbol);
-        let is_last = |kept: &Last| found.as_ref().is_some_and(|found| found.date >= kept.date);
+        let is_last = |kept: &Last| found.as_ref().is_some_and(|found| found.end >= kept.end);
         let is_bar = matches!(outcome, RowOutcome::Bar(..));
         let replaces = is_bar && kept.as_ref().is_some_and(is_last);
         if let Some(last) = if replaces { found } else { kept } {
@@ -180,16 +232,16 @@ impl Checker {
     }
 
     fn bar(&mut self, row: &RawRow, now: i64) -> Result<Option<(Bar, Notes)>, Refusal> {
-        let Some((symbol, date)) = self.identity(row, now)? else {
+        let Some((symbol, date, end)) = self.identity(row, now)? else {
             return Ok(None);
         };
         let fields = &row.fields;
         if row.superseded {
-            let message =
-                format!("a later row has {symbol} of {date} too, and the last one counts");
+            let bar = self.named(end);
+            let message = format!("a later row has {symbol} of {bar} too, and the last one counts");
             return Err(Refusal::new("Superseded", message));
         }
-        let last = self.in_order(symbol, date)?;
+        let last = self.in_order(symbol, end)?;
         let close = number(fields.close.as_deref(), "close")?
             .ok_or_else(|| Refusal::new("MissingClose", "close is empty"))?;
         let adjusted = adjusted(row, last, close)?;
@@ -198,8 +250,8 @@ impl Checker {
         let range = self.range(fields, close)?;
         let bar = Bar {
             symbol: symbol.to_owned(),
-            interval: Interval::Daily,
-            event_time: self.calendar.session_end(date),
+            interval: self.grid.interval(),
+            event_time: end,
             open: range.open,
             high: range.high,
             low: range.low,
@@ -247,8 +299,12 @@ impl Checker {
         })
     }
 
-    /// Symbol and date of a row; `None` when it is not part of this Pipeline.
-    fn identity<'a>(&self, row: &'a RawRow, now: i64) -> Result<Option<(&'a str, Date)>, Refusal> {
+    /// Symbol and date of a row, and the end of its bar; `None` when it is not part of this Pipeline.
+    fn identity<'a>(
+        &self,
+        row: &'a RawRow,
+        now: i64,
+    ) -> Result<Option<(&'a str, Date, i64)>, Refusal> {
         let fields = &row.fields;
         if *fields == Fields::default() {
             return Err(unreadable(row, self.utf8));
@@ -261,42 +317,91 @@ impl Checker {
             .date
             .as_deref()
             .ok_or_else(|| Refusal::new("MissingDate", "date is empty"))?;
-        let date = read_date(text).ok_or_else(|| {
-            let message = format!("date `{}` must be YYYY-MM-DD", shown(text));
+        let place = self.located(text).ok_or_else(|| {
+            let form = match self.grid.interval() {
+                Interval::Session => "YYYY-MM-DD",
+                _ => "YYYY-MM-DD with a time of day behind it",
+            };
+            let message = format!("date `{}` must be {form}", shown(text));
             Refusal::new("BadDate", message)
         })?;
-        self.check_session(date, now)?;
+        let end = self.check_place(&place, now)?;
+        let date = place.date;
         let outside = self.from.is_some_and(|f| date < f) || self.to.is_some_and(|t| date > t);
         let declared = !outside && self.symbols.contains(symbol);
-        Ok(declared.then_some((symbol, date)))
+        Ok(declared.then_some((symbol, date, end)))
     }
 
-    /// A bar is of a session of the calendar, and one that has ended.
-    fn check_session(&self, date: Date, now: i64) -> Result<(), Refusal> {
-        let end = self.calendar.session_end(date);
-        let now = Timestamp::from_millisecond(now).unwrap_or(Timestamp::MAX);
-        let is_ahead = end > now.as_millisecond();
-        if is_ahead && date > self.calendar.date_at(now, Offset::UTC) {
-            let message = format!("session {date} ends after now");
+    /// A bar is of a session of the calendar, and one that has ended: its end.
+    fn check_place(&self, place: &Place, now: i64) -> Result<i64, Refusal> {
+        let calendar = self.calendar();
+        let date = place.date;
+        let is_session = self.grid.interval() == Interval::Session;
+        let end = place.span.map_or(place.moment, |span| span.end);
+        let today = Timestamp::from_millisecond(now).unwrap_or(Timestamp::MAX);
+        let is_ahead = end > now;
+        let is_to_come = match place.span.filter(|_| !is_session) {
+            Some(span) => span.start > now,
+            None => date > calendar.date_at(today, Offset::UTC),
+        };
+        if is_ahead && is_to_come {
+            let message = match is_session {
+                true => format!("session {date} ends after now"),
+                false => format!("the bar until {} begins after now", moment(end)),
+            };
             return Err(Refusal::new("InTheFuture", message));
         }
-        if date > self.calendar.valid_through() {
-            let (calendar, through) = (self.calendar.name(), self.calendar.valid_through());
+        if date > calendar.valid_through() {
+            let (calendar, through) = (calendar.name(), calendar.valid_through());
             let message = format!(
                 "{date} is behind the end of the calendar {calendar} ({through}); a newer release knows more of it"
             );
             return Err(Refusal::new("CalendarExpired", message));
         }
-        if is_off_session(&self.calendar, date) {
-            let calendar = self.calendar.name();
+        if is_off_session(calendar, date) {
+            let calendar = calendar.name();
             let message = format!("{date} is no session of the calendar {calendar}");
             return Err(Refusal::new("OffSession", message));
         }
-        if is_ahead {
-            let message = format!("session {date} has not ended; its bar is taken once it has");
-            return Err(Refusal::new(UNFINISHED, message));
+        if place.span.is_none() {
+            return Err(self.off_grid(place));
         }
-        Ok(())
+        if is_ahead {
+            let what = match is_session {
+                true => format!("session {date} has not ended; its bar is taken"),
+                false => format!("the bar until {} has not ended; it is taken", moment(end)),
+            };
+            return Err(Refusal::new(UNFINISHED, format!("{what} once it has")));
+        }
+        Ok(end)
+    }
+
+    /// Why no bar of a session has a moment.
+    fn off_grid(&self, place: &Place) -> Refusal {
+        let (interval, written) = (self.grid.interval(), place.moment);
+        match self.grid.bar_at(written) {
+            Some(span) => {
+                let (start, end) = (moment(span.start), moment(span.end));
+                let message = format!(
+                    "{} is neither the start nor the end of a bar of {interval}: it lies in that from {start} to {end}",
+                    moment(written)
+                );
+                Refusal::new("OffGrid", message)
+            }
+            None => {
+                let calendar = self.calendar();
+                let (open, close) = (
+                    moment(calendar.session_open(place.date)),
+                    moment(calendar.session_end(place.date)),
+                );
+                let message = format!(
+                    "{} lies outside of the session of {} from {open} to {close}, or in its break",
+                    moment(written),
+                    calendar.name()
+                );
+                Refusal::new("OffHours", message)
+            }
+        }
     }
 
     /// Takes a bar for the last one of its symbol, unless its move is held back.
@@ -309,7 +414,7 @@ impl Checker {
         let Some(last) = self.last.get_mut(&bar.symbol) else {
             let level = Level::new(bar, date);
             let first = Last {
-                date,
+                end: bar.event_time,
                 adjusted,
                 level,
             };
@@ -321,25 +426,31 @@ impl Checker {
             Move::Told(told) => Some(told),
             Move::Usual => None,
         };
-        (last.date, last.adjusted) = (date, adjusted);
+        (last.end, last.adjusted) = (bar.event_time, adjusted);
         Ok(suspicion)
     }
 
-    /// The symbol's last good row, when this date comes after it.
-    fn in_order(&self, symbol: &str, date: Date) -> Result<Option<&Last>, Refusal> {
+    /// The symbol's last good row, when a bar that ends then comes after it.
+    fn in_order(&self, symbol: &str, end: i64) -> Result<Option<&Last>, Refusal> {
         match self.last.get(symbol) {
-            Some(last) if last.date == date => Err(Refusal::new(
-                "Duplicate",
-                format!("{symbol} already has a bar of {date}"),
-            )),
-            Some(last) if last.date > date => {
-                let last = last.date;
-                let message = format!("{symbol} of {date} comes after its bar of {last}");
+            Some(last) if last.end == end => {
+                let message = format!("{symbol} already has a bar of {}", self.named(end));
+                Err(Refusal::new("Duplicate", message))
+            }
+            Some(last) if last.end > end => {
+                let (bar, last) = (self.named(end), self.named(last.end));
+                let message = format!("{symbol} of {bar} comes after its bar of {last}");
                 Err(Refusal::new("OutOfOrder", message))
             }
             last => Ok(last),
         }
     }
+}
+
+/// A moment for a message: that behind the last millisecond of a bar is its end.
+fn moment(ms: i64) -> String {
+    let ms = ms + ms.rem_euclid(2);
+    Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |at| at.to_string())
 }
 
 fn is_utf8(csv: &CsvSource) -> bool {

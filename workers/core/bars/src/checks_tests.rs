@@ -467,6 +467,7 @@ fn a_row_beside_the_order_is_judged_by_the_close_before_it_and_leaves_the_rest_a
     }
     let before = Some(Quote {
         date: "2000-03-01".parse().unwrap(),
+        time: None,
         close: 1.5,
     });
     let late = row("X,2000-03-02,4,5,4,4.6,10");

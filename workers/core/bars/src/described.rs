@@ -1,8 +1,8 @@
 //! What a Pipeline says of a file.
 
-use foresail_crds::pipeline::spec::{CsvLayout, CsvSource};
+use foresail_crds::pipeline::spec::{CsvLayout, CsvSource, Stamp};
 use foresail_crds::worker_config::IngestConfig;
-use foresail_domain::TradingCalendar;
+use foresail_domain::{Interval, TradingCalendar};
 
 /// A file as it is described: what its columns are called, and what tells one reading from another.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub struct Described {
     pub symbols: Vec<String>,
     /// Whose days sessions are.
     pub calendar: TradingCalendar,
+    /// Length of the bars that are read.
+    pub interval: Interval,
 }
 
 impl Described {
@@ -22,6 +24,7 @@ impl Described {
             csv,
             symbols: config.symbols().into_iter().collect(),
             calendar: config.calendar.exchange(),
+            interval: config.source.interval,
         }
     }
 
@@ -31,6 +34,7 @@ impl Described {
             csv,
             symbols: Vec::new(),
             calendar: TradingCalendar::default(),
+            interval: Interval::default(),
         }
     }
 
@@ -41,6 +45,14 @@ impl Described {
             (dialect.encoding, dialect.delimiter, dialect.skip_lines) = (None, None, None);
         }
         self
+    }
+
+    /// Which moment of a bar its row names; `None` where it names its session.
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        let declared = self.csv.dialect.as_ref().and_then(|dialect| dialect.stamp);
+        self.interval
+            .is_intraday()
+            .then(|| declared.unwrap_or_default())
     }
 
     pub(crate) fn layout(&self) -> Option<CsvLayout> {

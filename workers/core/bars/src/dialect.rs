@@ -9,6 +9,7 @@ mod numbers;
 pub(crate) mod text;
 mod words;
 
+use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 
 use foresail_crds::RoleError;
@@ -71,6 +72,7 @@ impl Dialect {
             decimal: DecimalSign::Point,
             dates: dates::Form {
                 calendar: of.calendar,
+                stamp: of.stamp(),
                 ..dates::Form::default()
             },
             nothing: words.map(|word| word.trim().to_lowercase()).collect(),
@@ -121,8 +123,8 @@ impl Dialect {
             let Some(row) = row.filter(|row| columns.fit(row)) else {
                 continue;
             };
-            if let Some(text) = self.text(&row, Some(columns.date)) {
-                dates.add(text);
+            if let Some(text) = self.when(&row) {
+                dates.add(&text);
             }
             for bar in &columns.bars {
                 for text in bar
@@ -172,7 +174,17 @@ impl Dialect {
         Some(text)
     }
 
-    /// The bars of a row, each in one form: dates as `YYYY-MM-DD`, numbers as programs write them. What is in no form that
+    /// Date of a row as it is written, with the time of day where that is apart.
+    fn when<'a>(&self, row: &'a Row<'_>) -> Option<Cow<'a, str>> {
+        let columns = &self.layout.columns;
+        let date = self.text(row, Some(columns.date))?;
+        Some(match self.text(row, columns.time) {
+            Some(time) => format!("{date} {time}").into(),
+            None => date.into(),
+        })
+    }
+
+    /// The bars of a row, each in one form: dates as `YYYY-MM-DD` or as moments, numbers as programs write them. What is in no form that
     /// is known stays as it is, so that it is refused by its words. Of symbols beside each other, those of which the row
     /// says nothing have no bar there. `None` when it is no row of these columns.
     pub(crate) fn fields(&self, row: &Row<'_>) -> Option<RowFields> {
@@ -180,12 +192,11 @@ impl Dialect {
         if !columns.fit(row) {
             return None;
         }
-        let date = self.text(row, Some(columns.date));
-        let date = date.map(|text| {
-            if dates::is_normal(text) {
+        let date = self.when(row).map(|text| {
+            if dates::is_normal(&text) {
                 return text.into();
             }
-            let normal = dates::normal(text, &self.dates);
+            let normal = dates::normal(&text, &self.dates);
             normal.map_or_else(|| text.into(), SmolStr::from)
         });
         let mut bars = columns.bars.iter();
@@ -210,8 +221,8 @@ impl Dialect {
     /// The date of a row that is one of these columns and has a date that can be read.
     pub(crate) fn date(&self, row: &Row<'_>) -> Option<String> {
         let columns = &self.layout.columns;
-        let text = self.text(row, Some(columns.date))?;
-        dates::normal(text, &self.dates).filter(|_| columns.fit(row))
+        let text = self.when(row)?;
+        dates::normal(&text, &self.dates).filter(|_| columns.fit(row))
     }
 
     fn bar(&self, row: &Row<'_>, columns: &BarColumns, date: Option<SmolStr>) -> Fields {
@@ -258,6 +269,9 @@ impl Display for Dialect {
         }
         if let Some(unit) = self.dates.unit {
             write!(f, ", dates in {unit:?} since 1970")?;
+        }
+        if let Some(stamp) = self.dates.stamp {
+            write!(f, ", stamped with the {stamp:?} of bars")?;
         }
         if *skip > 0 {
             write!(f, ", {skip} lines before the header")?;

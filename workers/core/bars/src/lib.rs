@@ -16,6 +16,7 @@ mod packed;
 mod row;
 mod simulator;
 mod split;
+mod stamp;
 mod suspicions;
 
 pub use checks::{

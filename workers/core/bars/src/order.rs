@@ -5,13 +5,12 @@
 mod holes;
 mod latest;
 mod sorted;
+mod steps;
 
 use std::collections::HashMap;
 use std::io::{self, Read};
 
 use foresail_crds::RoleError;
-use foresail_crds::pipeline::spec::CsvSource;
-use foresail_crds::role_error::shown_address;
 use smol_str::SmolStr;
 
 use crate::csv_source::CsvRows;
@@ -20,6 +19,7 @@ use crate::row::RawRow;
 use holes::Holes;
 use latest::Latest;
 use sorted::sorted;
+use steps::Steps;
 
 pub use latest::Rows;
 pub use sorted::Scratch;
@@ -56,7 +56,7 @@ pub fn in_order_seen<'a, R: Read + Send + 'a, S: Scratch>(
     scratch: fn() -> io::Result<S>,
     seen: &mut dyn FnMut(&RawRow),
 ) -> Result<Rows<'a>, RoleError> {
-    let order = Order::of(CsvRows::new(open()?, of)?, &of.csv, seen)?;
+    let order = Order::of(CsvRows::new(open()?, of)?, of, seen)?;
     let rows = CsvRows::new(open()?, of)?;
     let derives_actions = rows.dialect().derives_actions();
     let rows: Rows<'a> = match order {
@@ -93,11 +93,12 @@ enum Order {
 impl Order {
     fn of(
         rows: CsvRows<'_>,
-        spec: &CsvSource,
+        of: &Described,
         seen: &mut dyn FnMut(&RawRow),
     ) -> Result<Self, RoleError> {
         let mut last: HashMap<Option<SmolStr>, SmolStr> = HashMap::new();
         let (mut rises, mut falls, mut stays) = (0u64, 0u64, 0u64);
+        let mut steps = Steps::default();
         for row in rows {
             let row = row?;
             seen(&row);
@@ -110,6 +111,9 @@ impl Order {
                     rises += u64::from(date > *before);
                     falls += u64::from(date < *before);
                     stays += u64::from(date == *before);
+                    if of.interval.is_intraday() {
+                        steps.add(before, &date);
+                    }
                     *before = date;
                 }
                 None if full => {}
@@ -120,25 +124,15 @@ impl Order {
         }
         let moves = rises + falls + stays;
         if moves >= FEW && stays * 3 > moves {
-            return Err(several_rows(stays, rises + falls, spec));
+            return Err(steps::several_rows(stays, rises + falls, of));
         }
+        steps.check(of)?;
         Ok(match (rises, falls) {
             (rises, falls) if falls * STRAYS_IN <= rises => Self::Rising,
             (rises, falls) if falls > rises => Self::Falling,
             _ => Self::None,
         })
     }
-}
-
-/// The file holds parts of sessions: taking the last of them for the day would be a day without its morning.
-fn several_rows(stays: u64, moves: u64, spec: &CsvSource) -> RoleError {
-    let uri = shown_address(&spec.uri);
-    let each = 1 + stays / moves.max(1);
-    let message = format!(
-        "{uri} has about {each} rows of each symbol and session, and daily bars are read: make one row of each session, \
-         or use the daily file"
-    );
-    RoleError::user("IntervalDoesNotFit", message)
 }
 
 #[cfg(test)]

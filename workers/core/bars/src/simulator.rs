@@ -4,7 +4,7 @@
 
 use foresail_crds::RoleError;
 use foresail_crds::pipeline::spec::{SimulatorBreak, SimulatorSource};
-use foresail_domain::Calendar;
+use foresail_domain::{BarGrid, Span};
 use jiff::civil::Date;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -12,15 +12,16 @@ use smol_str::SmolStr;
 
 use crate::checks::date_of;
 use crate::row::{Fields, RawRow};
+use crate::stamp;
 
-/// Share of the clustering that comes from yesterday's shock; the rest from yesterday's variance.
+/// Share of the clustering that comes from the last bar's shock; the rest from its variance.
 const SHOCK_SHARE: f64 = 0.2;
 /// First price.
 const FIRST_CLOSE: f64 = 100.0;
 /// Above this price a due split happens, so that prices stay in a usual range.
 const SPLIT_ABOVE: f64 = 20.0;
 
-/// Parameters of one regime, per session.
+/// Parameters of one regime, per bar.
 #[derive(Clone, Copy, Debug)]
 struct Regime {
     /// Variance of a return.
@@ -37,17 +38,24 @@ struct Instrument {
     previous_return: f64,
     /// Variance of the shock relative to the regime's.
     level: f64,
+    /// The session is missing.
+    gap: bool,
 }
 
-/// Iterator over the rows of the simulated market, session by session.
+/// Iterator over the rows of the simulated market, bar by bar and within a bar symbol by symbol.
 pub struct Simulator {
+    grid: BarGrid,
     dates: Vec<Date>,
+    /// Bars of the session.
+    spans: Vec<Span>,
     instruments: Vec<Instrument>,
     calm: Regime,
     broken: Option<(usize, Regime)>,
     clustering: f64,
     spec: SimulatorSource,
     session: usize,
+    /// Of the session.
+    bar: usize,
     instrument: usize,
     position: u64,
     /// Good rows made so far; decides where a damaged one goes.
@@ -64,16 +72,16 @@ impl Simulator {
     pub fn new(
         spec: &SimulatorSource,
         symbols: &[String],
-        calendar: &Calendar,
+        grid: &BarGrid,
     ) -> Result<Self, RoleError> {
         let start = date_of(Some(&spec.start), "source.simulator.start")?.unwrap_or(Date::MIN);
         let first = std::iter::successors(Some(start), |d| d.tomorrow().ok());
         let sessions = usize::try_from(spec.sessions).unwrap_or(0);
-        let dates = first
-            .filter(|d| calendar.is_session(*d))
+        let dates: Vec<Date> = first
+            .filter(|d| grid.calendar().is_session(*d))
             .take(sessions)
             .collect();
-        let year = calendar.sessions_per_year();
+        let year = grid.bars_per_year();
         let regime = |volatility: &foresail_crds::Decimal,
                       autocorrelation: &foresail_crds::Decimal| {
             let volatility = number(volatility, "annualVolatility", 1e-6, 10.0)?;
@@ -96,8 +104,12 @@ impl Simulator {
             close: FIRST_CLOSE,
             previous_return: 0.0,
             level: 1.0,
+            gap: false,
         };
+        let spans = dates.first().map(|date| grid.session(*date).collect());
         Ok(Self {
+            grid: grid.clone(),
+            spans: spans.unwrap_or_default(),
             dates,
             instruments: symbols.iter().enumerate().map(instrument).collect(),
             calm: regime(&spec.annual_volatility, &spec.autocorrelation)?,
@@ -110,6 +122,7 @@ impl Simulator {
             )?,
             spec: spec.clone(),
             session: 0,
+            bar: 0,
             instrument: 0,
             position: 0,
             made: 0,
@@ -124,17 +137,43 @@ impl Simulator {
         }
     }
 
-    /// The next instrument's bar of this session; `None` at a gap.
-    fn bar(&mut self) -> Option<Fields> {
-        let (regime, clustering, spec) = (self.regime(), self.clustering, self.spec.clone());
-        let date = self.dates.get(self.session)?.to_string();
+    /// The next instrument's bar; `None` at a gap.
+    fn fields(&mut self) -> Option<Fields> {
+        let (regime, clustering) = (self.regime(), self.clustering);
+        let is_first = self.bar == 0;
+        let (splits, gaps) = (
+            self.spec.split_every_sessions,
+            u64::from(self.spec.gap_every_sessions),
+        );
+        let shares = f64::from(self.grid.bars_per_session());
+        let date = match self.grid.interval().is_intraday() {
+            true => stamp::text(self.spans.get(self.bar)?.start)?,
+            false => self.dates.get(self.session)?.to_string(),
+        };
         let instrument = self.instruments.get_mut(self.instrument)?;
-        let bar = instrument.session(regime, clustering, spec.split_every_sessions);
-        let every = u64::from(spec.gap_every_sessions);
-        let gap = every > 0 && instrument.random.random_range(0..every) == 0;
-        // A split must not vanish in a gap.
-        let gap = gap && bar.split_factor == 1.0;
-        (!gap).then(|| bar.fields(&instrument.symbol, &date))
+        let mut bar = instrument.bar(regime, clustering, if is_first { splits } else { 0 });
+        bar.volume = (bar.volume / shares).round();
+        if is_first {
+            let gap = gaps > 0 && instrument.random.random_range(0..gaps) == 0;
+            // A split must not vanish in a gap.
+            instrument.gap = gap && bar.split_factor == 1.0;
+        }
+        (!instrument.gap).then(|| bar.fields(&instrument.symbol, &date))
+    }
+
+    /// Goes on to the next instrument, bar or session.
+    fn step(&mut self) {
+        self.instrument += 1;
+        if self.instrument < self.instruments.len() {
+            return;
+        }
+        (self.instrument, self.bar) = (0, self.bar + 1);
+        if self.bar < self.spans.len() {
+            return;
+        }
+        (self.bar, self.session) = (0, self.session + 1);
+        let date = self.dates.get(self.session);
+        self.spans = date.map_or_else(Vec::new, |date| self.grid.session(*date).collect());
     }
 
     fn row(&mut self, fields: Fields) -> RawRow {
@@ -175,11 +214,8 @@ impl Iterator for Simulator {
             return Some(self.row(fields));
         }
         while self.session < self.dates.len() {
-            let fields = self.bar();
-            self.instrument += 1;
-            if self.instrument >= self.instruments.len() {
-                (self.instrument, self.session) = (0, self.session + 1);
-            }
+            let fields = self.fields();
+            self.step();
             let Some(fields) = fields else { continue };
             self.made += 1;
             let every = u64::from(self.spec.bad_row_every);
@@ -194,8 +230,8 @@ impl Iterator for Simulator {
     }
 }
 
-/// Numbers of one simulated session.
-struct Session {
+/// Numbers of one simulated bar.
+struct Made {
     open: f64,
     high: f64,
     low: f64,
@@ -205,7 +241,7 @@ struct Session {
 }
 
 impl Instrument {
-    fn session(&mut self, regime: Regime, clustering: f64, split_every: u32) -> Session {
+    fn bar(&mut self, regime: Regime, clustering: f64, split_every: u32) -> Made {
         let phi = regime.autocorrelation;
         let shock_variance = regime.variance * (1.0 - phi * phi);
         let shock = (shock_variance * self.level).sqrt() * self.normal();
@@ -227,7 +263,7 @@ impl Instrument {
         let high = top * (0.5 * spread * self.normal().abs()).exp();
         let low = bottom * (-0.5 * spread * self.normal().abs()).exp();
         let volume = (1e6 * (0.3 * self.normal()).exp() * (0.5 + relative.min(9.0) / 2.0)).round();
-        Session {
+        Made {
             open,
             high,
             low,
@@ -244,7 +280,7 @@ impl Instrument {
     }
 }
 
-impl Session {
+impl Made {
     fn fields(&self, symbol: &str, date: &str) -> Fields {
         let price = |value: f64| Some(format!("{value:.6}").into());
         Fields {
@@ -294,7 +330,7 @@ fn number(
 
 #[cfg(test)]
 mod tests {
-    use foresail_domain::TradingCalendar;
+    use foresail_domain::{Interval, TradingCalendar};
 
     use super::*;
 
@@ -307,9 +343,13 @@ mod tests {
         serde_json::from_value(value).unwrap()
     }
 
+    fn weekdays(interval: Interval) -> BarGrid {
+        BarGrid::new(TradingCalendar::Weekdays, interval)
+    }
+
     fn rows(extra: serde_json::Value) -> Vec<RawRow> {
         let symbols = ["A".to_string(), "B".to_string()];
-        Simulator::new(&spec(extra), &symbols, &TradingCalendar::Weekdays.into())
+        Simulator::new(&spec(extra), &symbols, &weekdays(Interval::Session))
             .unwrap()
             .collect()
     }
@@ -363,9 +403,33 @@ mod tests {
     }
 
     #[test]
+    fn parts_of_sessions_make_the_volatility_of_a_year_and_go_whole_when_a_session_is_missing() {
+        let spec = spec(serde_json::json!({"sessions": 60, "gapEverySessions": 6}));
+        let grid = BarGrid::new(TradingCalendar::Xnys, Interval::OneMinute);
+        let rows: Vec<RawRow> = Simulator::new(&spec, &["A".into()], &grid)
+            .unwrap()
+            .collect();
+        let mut days: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+        for row in &rows {
+            *days
+                .entry(&row.fields.date.as_deref().unwrap()[..10])
+                .or_default() += 1;
+        }
+        assert!(days.len() < 60 && days.len() > 40, "{}", days.len());
+        assert!(days.values().all(|bars| *bars == 390));
+        let closes: Vec<f64> = rows
+            .iter()
+            .map(|r| r.fields.close.as_ref().unwrap().parse().unwrap())
+            .collect();
+        let squares: f64 = closes.windows(2).map(|w| (w[1] / w[0]).ln().powi(2)).sum();
+        let annual = (squares / (closes.len() - 1) as f64 * grid.bars_per_year()).sqrt();
+        assert!((annual - 0.2).abs() < 0.02, "{annual}");
+    }
+
+    #[test]
     fn numbers_out_of_range_are_named() {
         let bad = spec(serde_json::json!({"autocorrelation": "1.5"}));
-        let error = Simulator::new(&bad, &["A".into()], &TradingCalendar::Weekdays.into())
+        let error = Simulator::new(&bad, &["A".into()], &weekdays(Interval::Session))
             .err()
             .unwrap();
         assert!(error.message.contains("autocorrelation"), "{error}");

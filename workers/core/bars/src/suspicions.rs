@@ -14,6 +14,7 @@
 use std::fmt;
 
 use foresail_domain::{Bar, Calendar};
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 /// Least factor of another unit. The largest moves of a session at listed markets are some ten times: a bar that is 100 times
@@ -44,11 +45,13 @@ pub enum SuspicionKind {
     Jump,
 }
 
-/// The close of a session.
+/// The close of a bar.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quote {
     /// Session.
     pub date: Date,
+    /// End of the bar, where it is a part of the session.
+    pub time: Option<Timestamp>,
     /// As traded.
     pub close: f64,
 }
@@ -68,6 +71,23 @@ pub struct Suspicion {
     pub declared: f64,
     /// Bars before this one that are on the new level and were held back: they are in quarantine.
     pub held: u32,
+}
+
+impl Quote {
+    fn new(bar: &Bar, date: Date) -> Self {
+        let end = Timestamp::from_millisecond(bar.event_time).ok();
+        Self {
+            date,
+            time: end.filter(|_| bar.interval.is_intraday()),
+            close: bar.close,
+        }
+    }
+
+    /// The session, or the end of a part of it.
+    fn when(&self) -> String {
+        self.time
+            .map_or_else(|| self.date.to_string(), |time| time.to_string())
+    }
 }
 
 impl Suspicion {
@@ -98,6 +118,9 @@ impl Suspicion {
             SuspicionKind::Unit => {
                 format!("all prices {factor:.4} times those before, as in another unit")
             }
+            SuspicionKind::Jump if after.time.is_some() => {
+                format!("{factor:.4} times as much in a bar")
+            }
             SuspicionKind::Jump => format!("{factor:.4} times as much in a session"),
         };
         let held = match self.held {
@@ -109,7 +132,10 @@ impl Suspicion {
         };
         format!(
             "{} closes at {} and {} at {}, {what}{held}",
-            before.date, before.close, after.date, after.close
+            before.when(),
+            before.close,
+            after.when(),
+            after.close
         )
     }
 }
@@ -161,17 +187,15 @@ pub(crate) struct Level {
 struct Run {
     kind: SuspicionKind,
     close: f64,
-    date: Date,
+    /// End of the last of them, milliseconds UTC.
+    end: i64,
     bars: u32,
 }
 
 impl Level {
     /// The level of a symbol's first bar.
     pub(crate) fn new(bar: &Bar, date: Date) -> Self {
-        Self::at(Quote {
-            date,
-            close: bar.close,
-        })
+        Self::at(Quote::new(bar, date))
     }
 
     /// The level of a close.
@@ -197,10 +221,7 @@ impl Level {
             kind,
             symbol: bar.symbol.clone(),
             before,
-            after: Quote {
-                date,
-                close: bar.close,
-            },
+            after: Quote::new(bar, date),
             declared: bar.split_factor,
             held,
         };
@@ -211,7 +232,7 @@ impl Level {
         }
         let bars = match &self.run {
             // A row that comes twice says nothing new.
-            Some(run) if run.date >= date => return Move::Held(told(0)),
+            Some(run) if run.end >= bar.event_time => return Move::Held(told(0)),
             Some(run) if suspected(run.close, bar).is_none() => run.bars + 1,
             _ => 1,
         };
@@ -220,7 +241,7 @@ impl Level {
             self.run = Some(Run {
                 kind,
                 close: bar.close,
-                date,
+                end: bar.event_time,
                 bars,
             });
             return Move::Held(held);

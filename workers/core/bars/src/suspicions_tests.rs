@@ -144,10 +144,12 @@ fn a_suspicion_names_symbol_dates_and_both_prices() {
         symbol: "ACME".into(),
         before: Quote {
             date: jiff::civil::date(2020, 1, 2),
+            time: None,
             close: 100.5,
         },
         after: Quote {
             date: jiff::civil::date(2020, 1, 3),
+            time: None,
             close: 25.25,
         },
         declared: 1.0,

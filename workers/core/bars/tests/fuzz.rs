@@ -103,7 +103,11 @@ fn said(random: &mut ChaCha8Rng) -> Described {
             ..CsvDialect::default()
         });
     }
-    Described::new(&config(), csv)
+    let mut described = Described::new(&config(), csv);
+    if random.random_ratio(1, 3) {
+        described.interval = foresail_domain::Interval::FiveMinutes;
+    }
+    described
 }
 
 #[test]

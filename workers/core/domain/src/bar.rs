@@ -1,29 +1,11 @@
-//! A daily bar as traded, its identity, and the checks every bar passes before it is believed.
+//! A bar as traded, its identity, and the checks every bar passes before it is believed.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Length of a bar.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
-)]
-pub enum Interval {
-    /// One trading session.
-    #[default]
-    #[serde(rename = "1d")]
-    Daily,
-}
+use crate::Interval;
 
-impl Interval {
-    /// The name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Daily => "1d",
-        }
-    }
-}
-
-/// One session of one instrument, raw prices as traded. The value on the bars topic (JSON).
+/// One bar of one instrument: a session, or a part of it. Raw prices as traded. The value on the bars topic (JSON).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Bar {
@@ -43,15 +25,15 @@ pub struct Bar {
     pub close: f64,
     /// Traded volume, when known.
     pub volume: Option<f64>,
-    /// Shares after / shares before a split effective this session; 1 without one.
+    /// Shares after / shares before a split effective from this bar on; 1 without one.
     pub split_factor: f64,
-    /// Cash dividend per share going ex this session; 0 without one.
+    /// Cash dividend per share going ex with this bar; 0 without one.
     pub dividend: f64,
     /// When the row was read, milliseconds since the Unix epoch, UTC.
     pub ingested_at: i64,
     /// Where it came from.
     pub provider: String,
-    /// 0 for the first report of a session, higher for corrections.
+    /// 0 for the first report of a bar, higher for corrections.
     pub revision: u32,
 }
 

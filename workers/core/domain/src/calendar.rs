@@ -187,8 +187,20 @@ impl TradingCalendar {
         counting::ended(self, from, to)
     }
 
-    /// A time of a date on the clock of the exchange, UTC where there is none, in milliseconds since the Unix epoch.
-    fn instant(self, date: Date, time: Time) -> Option<i64> {
+    /// Lengths of the parts of a usual session as the calendar has it last, in milliseconds: one, or two around a break.
+    pub fn usual_parts(self) -> [i64; 2] {
+        const HOUR: i64 = 3_600_000;
+        match self {
+            Self::AlwaysOpen => [24 * HOUR, 0],
+            Self::Weekdays => [21 * HOUR, 0],
+            // Of a calendar that could not be read nothing is known; a session is still one bar or more.
+            _ => self.exchange().map_or([HOUR, 0], Exchange::usual_parts),
+        }
+    }
+
+    /// A time of a date on the clock of the exchange, UTC where there is none, in milliseconds since the Unix epoch; `None`
+    /// for what cannot be counted so.
+    pub fn instant(self, date: Date, time: Time) -> Option<i64> {
         let zone = self.exchange().map_or(TimeZone::UTC, Exchange::zone);
         let zoned = date.to_datetime(time).to_zoned(zone).ok()?;
         Some(zoned.timestamp().as_millisecond())

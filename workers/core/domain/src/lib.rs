@@ -4,10 +4,14 @@
 
 pub mod as_of;
 pub mod bar;
+pub mod bar_grid;
 pub mod calendar;
 pub mod corporate;
+pub mod interval;
 pub mod symbol;
 
-pub use bar::{Bar, BarError, BarIdentity, Interval};
+pub use bar::{Bar, BarError, BarIdentity};
+pub use bar_grid::{BarGrid, Span};
 pub use calendar::{Calendar, CalendarOverride, TradingCalendar};
+pub use interval::Interval;
 pub use symbol::Symbol;

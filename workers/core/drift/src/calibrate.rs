@@ -15,15 +15,15 @@ pub(crate) struct FeatureScores {
 /// Largest scaled score of the watched features, in order of time.
 struct Combined(Vec<f64>);
 
-/// Scores every window of `window` sessions against the reference without the window and half a
-/// window on both sides, using prefix sums of bin counts per session.
+/// Scores every window of `window` bars, in time, against the reference without the window and half a window on both sides.
+/// Counts slide with the window: the memory does not grow with the bars.
 pub(crate) fn sub_windows(
     feature: &FeatureReference,
     sessions: &[Vec<f64>],
     window: usize,
 ) -> FeatureScores {
-    let coarse = Prefix::new(&feature.edges, sessions);
-    let fine = Prefix::new(&distinct(&feature.quantiles), sessions);
+    let mut coarse = Sliding::new(feature.edges.clone(), sessions);
+    let mut fine = Sliding::new(distinct(&feature.quantiles), sessions);
     let ends = window..=sessions.len();
     let (mut psi, mut ks) = (Vec::with_capacity(ends.clone().count()), Vec::new());
     for end in ends {
@@ -32,9 +32,10 @@ pub(crate) fn sub_windows(
             start.saturating_sub(window / 2),
             (end + window / 2).min(sessions.len()),
         );
-        let counts = coarse.counts(start, end);
-        psi.push(score::psi(&coarse.shares_without(block), &counts));
-        ks.push(gap(&fine.shares_without(block), &fine.counts(start, end)));
+        coarse.slide((start, end), block);
+        fine.slide((start, end), block);
+        psi.push(score::psi(&coarse.shares_without(), &coarse.window.counts));
+        ks.push(gap(&fine.shares_without(), &fine.window.counts));
     }
     FeatureScores { psi, ks }
 }
@@ -60,40 +61,60 @@ fn gap(reference: &[f64], counts: &[u32]) -> f64 {
     largest
 }
 
-/// Cumulative bin counts: `sums[s]` holds the counts of sessions before `s`.
-struct Prefix {
-    sums: Vec<Vec<u32>>,
+/// Counts by bin over bars from `start` to before `end`, which both only go forward.
+#[derive(Default)]
+struct Counts {
+    start: usize,
+    end: usize,
+    counts: Vec<u32>,
 }
 
-impl Prefix {
-    fn new(edges: &[f64], sessions: &[Vec<f64>]) -> Self {
-        let mut current = vec![0u32; edges.len() + 1];
-        let mut sums = Vec::with_capacity(sessions.len() + 1);
-        sums.push(current.clone());
-        for session in sessions {
-            for value in session {
-                current[score::bin(edges, *value)] += 1;
-            }
-            sums.push(current.clone());
+/// Counts of all bars, of a window and of the block around it.
+struct Sliding<'a> {
+    edges: Vec<f64>,
+    bars: &'a [Vec<f64>],
+    all: Vec<u32>,
+    window: Counts,
+    block: Counts,
+}
+
+impl Counts {
+    fn slide(&mut self, edges: &[f64], bars: &[Vec<f64>], (start, end): (usize, usize)) {
+        for value in bars.get(self.end..end).into_iter().flatten().flatten() {
+            self.counts[score::bin(edges, *value)] += 1;
         }
-        Self { sums }
+        for value in bars.get(self.start..start).into_iter().flatten().flatten() {
+            self.counts[score::bin(edges, *value)] -= 1;
+        }
+        (self.start, self.end) = (start, end);
+    }
+}
+
+impl<'a> Sliding<'a> {
+    fn new(edges: Vec<f64>, bars: &'a [Vec<f64>]) -> Self {
+        let none = || Counts {
+            counts: vec![0; edges.len() + 1],
+            ..Counts::default()
+        };
+        let mut all = none();
+        all.slide(&edges, bars, (0, bars.len()));
+        Self {
+            all: all.counts,
+            window: none(),
+            block: none(),
+            edges,
+            bars,
+        }
     }
 
-    fn counts(&self, start: usize, end: usize) -> Vec<u32> {
-        self.sums[end]
-            .iter()
-            .zip(&self.sums[start])
-            .map(|(a, b)| a - b)
-            .collect()
+    fn slide(&mut self, window: (usize, usize), block: (usize, usize)) {
+        self.window.slide(&self.edges, self.bars, window);
+        self.block.slide(&self.edges, self.bars, block);
     }
 
-    fn shares_without(&self, (start, end): (usize, usize)) -> Vec<f64> {
-        let all = self.counts(0, self.sums.len() - 1);
-        let kept: Vec<u32> = all
-            .iter()
-            .zip(self.counts(start, end))
-            .map(|(a, block)| a - block)
-            .collect();
+    fn shares_without(&self) -> Vec<f64> {
+        let both = self.all.iter().zip(&self.block.counts);
+        let kept: Vec<u32> = both.map(|(all, block)| all - block).collect();
         let total: f64 = kept.iter().map(|c| f64::from(*c)).sum::<f64>().max(1.0);
         kept.iter().map(|c| f64::from(*c) / total).collect()
     }
@@ -123,12 +144,16 @@ pub(crate) fn stored(scores: &[f64], scale: f64, together: usize) -> Vec<u64> {
 
 /// Most scores stored with a model, but for very short windows: some 2 MB of JSON.
 const MOST_STORED: usize = 400_000;
+/// Most scores of one feature: a level is looked for among all of them, and each is counted over all.
+const MOST_OF_FEATURE: usize = 25_000;
 
 /// Windows that share a stored score, so that many features over many years take a bounded place. An episode ends
 /// after half a window, which must stay more than one score.
 pub(crate) fn windows_per_score(features: usize, windows: usize, window: usize) -> usize {
     let all = 2 * features * windows;
-    all.div_ceil(MOST_STORED).clamp(1, (window / 4).max(1))
+    let shared = all.div_ceil(MOST_STORED);
+    let shared = shared.max(windows.div_ceil(MOST_OF_FEATURE));
+    shared.clamp(1, (window / 4).max(1))
 }
 
 /// The level of the features in `watched` (places in the reference) for `false_alarms_per_year`; `None` where the
@@ -263,6 +288,8 @@ mod tests {
         assert_eq!(windows_per_score(8, 6_500, 60), 1);
         assert_eq!(windows_per_score(64, 6_500, 60), 3);
         assert_eq!(windows_per_score(64, 6_500, 10), 2);
+        // Two years of minutes.
+        assert_eq!(windows_per_score(1, 196_000, 23_400), 8);
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod performance;
 mod policy;
 mod reference;
 pub mod score;
+mod window;
 
 use thiserror::Error;
 

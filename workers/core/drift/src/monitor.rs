@@ -1,11 +1,10 @@
 //! The live side: a rolling window of sessions scored against a reference.
 
-use std::collections::VecDeque;
-
 use foresail_crds::model_manifest::DriftReference;
 use foresail_crds::pipeline::spec::DriftMetric;
 
 use crate::policy::{DriftPolicy, Threshold};
+use crate::window::Window;
 use crate::{DriftError, Session, calibrate, score};
 
 /// Rolling comparison of the newest sessions with the reference of one model version. The window is
@@ -14,11 +13,9 @@ use crate::{DriftError, Session, calibrate, score};
 pub struct DriftMonitor {
     reference: DriftReference,
     policy: DriftPolicy,
-    /// Columns watched, by index into the reference.
-    watched: Vec<usize>,
     threshold: f64,
     own_level: bool,
-    window: VecDeque<Session>,
+    window: Window,
     alarm_since: Option<i64>,
     sessions_since_alarm: u32,
     longest_alarm: Option<Episode>,
@@ -112,6 +109,8 @@ impl DriftMonitor {
                 .collect::<Result<_, _>>()?
         };
         let (threshold, own_level) = level(&reference, &policy, &watched)?;
+        let size = usize::try_from(reference.window_sessions).unwrap_or(usize::MAX);
+        let window = Window::new(size, &watched, &reference.features);
         for feature in &mut reference.features {
             feature.psi_scores = Vec::new();
             feature.ks_scores = Vec::new();
@@ -119,10 +118,9 @@ impl DriftMonitor {
         Ok(Self {
             reference,
             policy,
-            watched,
             threshold,
             own_level,
-            window: VecDeque::new(),
+            window,
             alarm_since: None,
             sessions_since_alarm: 0,
             longest_alarm: None,
@@ -153,14 +151,10 @@ impl DriftMonitor {
     /// Adds a session; an observation once the window is full.
     pub fn push(&mut self, session: Session) -> Option<DriftObservation> {
         let event_time = session.event_time;
-        self.window.push_back(session);
-        let size = usize::try_from(self.reference.window_sessions).unwrap_or(usize::MAX);
-        if self.window.len() > size {
-            self.window.pop_front();
-        }
-        if self.window.len() < size {
+        if !self.window.push(&session) {
             return None;
         }
+        let size = usize::try_from(self.reference.window_sessions).unwrap_or(usize::MAX);
         let mut features = self.scores();
         features.sort_by(|a, b| b.score.total_cmp(&a.score));
         let score = features.first().map_or(0.0, |f| f.score);
@@ -180,12 +174,8 @@ impl DriftMonitor {
 
     fn scores(&self) -> Vec<FeatureScore> {
         let metric = self.policy.metric;
-        let one = |column: &usize| {
-            let feature = self.reference.features.get(*column)?;
-            let rows = self.window.iter().flat_map(|s| &s.rows);
-            let mut values: Vec<f64> = rows.filter_map(|r| r.get(*column).copied()).collect();
-            let psi = score::raw(DriftMetric::Psi, feature, &mut values);
-            let ks = score::raw(DriftMetric::Ks, feature, &mut values);
+        let one = |(column, [psi, ks]): (usize, [f64; 2])| {
+            let feature = self.reference.features.get(column)?;
             let raw = match metric {
                 DriftMetric::Psi => psi,
                 DriftMetric::Ks => ks,
@@ -201,7 +191,8 @@ impl DriftMonitor {
                 ks,
             })
         };
-        self.watched.iter().filter_map(one).collect()
+        let scores = self.window.scores(&self.reference.features);
+        scores.into_iter().filter_map(one).collect()
     }
 
     fn keep_longest(&mut self) {

@@ -61,20 +61,32 @@ pub fn ks(quantiles: &[f64], current: &mut [f64]) -> f64 {
     largest
 }
 
-/// Raw score of one feature's current values.
-pub fn raw(metric: DriftMetric, reference: &FeatureReference, values: &mut [f64]) -> f64 {
-    match metric {
-        DriftMetric::Ks => ks(&reference.quantiles, values),
-        DriftMetric::Psi => {
-            let mut counts = vec![0u32; reference.shares.len()];
-            for value in values.iter() {
-                if let Some(count) = counts.get_mut(bin(&reference.edges, *value)) {
-                    *count += 1;
-                }
-            }
-            psi(&reference.shares, &counts)
-        }
+/// The same score as [`ks`] of values that are counted: `below` the smallest quantile, and by distinct quantile the values
+/// above the one before and not above it (of the smallest: equal to it), and those above all of them last.
+pub(crate) fn ks_of_counts(quantiles: &[f64], below: u32, counts: &[u32]) -> f64 {
+    let total: u64 = counts.iter().map(|count| u64::from(*count)).sum();
+    let total = total + u64::from(below);
+    if total == 0 || quantiles.len() < 2 {
+        return 0.0;
     }
+    let n = total as f64;
+    let last = (quantiles.len() - 1) as f64;
+    let (mut largest, mut upto) = (0.0f64, u64::from(below));
+    let mut counts = counts.iter();
+    for (i, x) in quantiles.iter().enumerate() {
+        // Of equal quantiles only the highest probability is the CDF at that value.
+        if quantiles.get(i + 1) == Some(x) {
+            continue;
+        }
+        upto += counts.next().map_or(0, |count| u64::from(*count));
+        // The smallest reference value itself has an unknown small share: compare strictly below it.
+        let (known, reference) = match i {
+            0 => (u64::from(below), 0.0),
+            _ => (upto, i as f64 / last),
+        };
+        largest = largest.max((known as f64 / n - reference).abs());
+    }
+    largest
 }
 
 /// Scale of a feature for the combined score.
@@ -108,6 +120,36 @@ mod tests {
         let mut outside = vec![1e9; 10];
         assert!(ks(&quantiles, &mut outside) > 0.99);
         assert_eq!(ks(&[1.0; 201], &mut [1.0, 1.0]), 0.0);
+    }
+
+    #[test]
+    fn counted_values_have_the_score_of_the_values_bit_for_bit() {
+        let mut state = 1u64;
+        let mut next = |choices: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 33) % choices
+        };
+        for round in 0..50 {
+            // Few distinct quantiles in some rounds, also equal ones at both ends.
+            let choices = [3, 10, 1_000][round % 3];
+            let mut quantiles: Vec<f64> = (0..=200).map(|_| next(choices) as f64).collect();
+            quantiles.sort_by(f64::total_cmp);
+            let mut values: Vec<f64> = (0..next(400))
+                .map(|_| next(choices + 4) as f64 - 2.0)
+                .collect();
+            let mut edges = quantiles.clone();
+            edges.dedup();
+            let mut counts = vec![0; edges.len() + 1];
+            let below = values.iter().filter(|v| **v < edges[0]).count() as u32;
+            for value in values.iter().filter(|v| **v >= edges[0]) {
+                counts[bin(&edges, *value)] += 1;
+            }
+            let counted = ks_of_counts(&quantiles, below, &counts);
+            let sorted = ks(&quantiles, &mut values);
+            assert_eq!(counted.to_bits(), sorted.to_bits(), "{round}");
+        }
     }
 
     #[test]

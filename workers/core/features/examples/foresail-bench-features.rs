@@ -93,7 +93,7 @@ fn features(only: Option<usize>) -> Result<FeatureSet> {
 fn empty(symbol: &str) -> Bar {
     Bar {
         symbol: symbol.into(),
-        interval: Interval::Daily,
+        interval: Interval::Session,
         event_time: 0,
         open: None,
         high: None,

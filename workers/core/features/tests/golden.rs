@@ -26,7 +26,7 @@ const BARS: [Line; 10] = [
 fn bar(index: usize, (close, high, low, volume, split_factor, dividend): Line) -> Bar {
     Bar {
         symbol: "X".into(),
-        interval: Interval::Daily,
+        interval: Interval::Session,
         event_time: index as i64,
         open: None,
         high,

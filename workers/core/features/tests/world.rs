@@ -63,7 +63,7 @@ impl World {
 fn bar(index: usize, [open, high, low, close, volume]: [f64; 5]) -> Bar {
     Bar {
         symbol: "X".into(),
-        interval: Interval::Daily,
+        interval: Interval::Session,
         event_time: 86_400_000 * (index as i64 + 1),
         open: Some(open),
         high: Some(high),

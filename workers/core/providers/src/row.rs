@@ -71,7 +71,7 @@ impl Row {
     fn unplaced(&self) -> Bar {
         Bar {
             symbol: String::new(),
-            interval: Interval::Daily,
+            interval: Interval::Session,
             event_time: 0,
             open: Some(self.open),
             high: Some(self.high),

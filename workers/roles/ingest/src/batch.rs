@@ -114,6 +114,7 @@ impl Progress {
             reading: start.reading,
             digest: String::new(),
             calendar_overrides: checker.calendar().overrides().to_vec(),
+            interval: checker.grid().interval(),
             ..counted
         };
         let coverage = Coverage::new(checker.symbols());

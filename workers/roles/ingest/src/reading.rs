@@ -40,7 +40,10 @@ impl Trail {
         );
         let seed = serde_json::to_vec(&decides).expect("plain data always serialises");
         let mut digest = Sha256::new_with_prefix(seed);
-        // Not among the others: digests of before know nothing of it.
+        // Not among the others: digests of before know nothing of these.
+        if source.interval.is_intraday() {
+            digest.update(source.interval.as_str());
+        }
         if source.on_suspicion == Some(OnSuspicion::Quarantine) {
             digest.update("holds back");
         }

@@ -1,33 +1,41 @@
-//! Whether the calendar still says of stored bars what it said when they were stored. The end of its session is the identity of
-//! a bar: after a change of the past the same session would be another bar beside it.
+//! Whether calendar and interval still say of stored bars what they said when these were stored. Its end is the identity of a
+//! bar: after a change of the past the same bar would be another one beside it.
 
 use foresail_crds::records::SourceState;
-use foresail_domain::{Calendar, CalendarOverride};
+use foresail_domain::{BarGrid, CalendarOverride, Interval};
 use foresail_runtime_base::RoleError;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::marks::Marks;
 
-/// Refuses a calendar that moves sessions of which bars are stored: another exchange, or overrides of days up to the newest
-/// bar that were not there, or were others, when the last bar was stored.
+/// Refuses an interval that is not that of the stored bars, and a calendar that moves bars that are stored: another exchange,
+/// or overrides of days up to the newest bar that were not there, or were others, when the last bar was stored.
 ///
 /// # Errors
-/// User error `CalendarConflict`.
+/// User errors `IntervalConflict` and `CalendarConflict`.
 pub(crate) fn check(
     stored: Option<&SourceState>,
     marks: &Marks,
-    calendar: &Calendar,
+    grid: &BarGrid,
 ) -> Result<(), RoleError> {
+    if let Some(stored) = stored.filter(|_| !marks.0.is_empty()) {
+        same_interval(stored.interval, grid.interval())?;
+    }
+    let calendar = grid.calendar();
     for (symbol, time) in &marks.0 {
-        let date = calendar.session_date(*time);
-        let end = calendar.session_end(date);
-        if end != *time {
+        let is_end = match grid.interval() {
+            Interval::Session => calendar.session_end(calendar.session_date(*time)) == *time,
+            _ => grid.ending(*time).is_some(),
+        };
+        if !is_end {
+            let date = calendar.session_date(*time);
             let what = format!(
-                "the newest bar of {symbol} is stored with the end of its session at {}, and the calendar {} now says {}",
+                "the newest bar of {symbol} is stored with its end at {}, and by the calendar {} no bar ends then, but the \
+                 session at {}",
                 utc(*time),
                 calendar.name(),
-                utc(end)
+                utc(calendar.session_end(date))
             );
             return Err(conflict(&what));
         }
@@ -47,6 +55,17 @@ pub(crate) fn check(
         ))),
         None => Ok(()),
     }
+}
+
+fn same_interval(stored: Interval, declared: Interval) -> Result<(), RoleError> {
+    if stored == declared {
+        return Ok(());
+    }
+    let message = format!(
+        "bars of {stored} are stored, and source.interval is {declared} now; take the change back, or make another Pipeline \
+         for bars of {declared}"
+    );
+    Err(RoleError::user("IntervalConflict", message))
 }
 
 /// Days that one of these has and the other has not, or has otherwise.
@@ -70,7 +89,7 @@ fn utc(ms: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use foresail_domain::TradingCalendar;
+    use foresail_domain::{Calendar, TradingCalendar};
 
     use super::*;
 
@@ -94,6 +113,10 @@ mod tests {
         Calendar::new(TradingCalendar::Xnys, overrides).unwrap()
     }
 
+    fn daily(calendar: &Calendar) -> BarGrid {
+        BarGrid::new(calendar.clone(), Interval::Session)
+    }
+
     /// Bars up to a day, stored with a calendar, which becomes another one.
     fn becomes(day: &str, before: &Calendar, after: &Calendar) -> Result<(), RoleError> {
         let mut marks = Marks::default();
@@ -102,7 +125,7 @@ mod tests {
             calendar_overrides: before.overrides().to_vec(),
             ..SourceState::default()
         };
-        check(Some(&stored), &marks, after)
+        check(Some(&stored), &marks, &daily(after))
     }
 
     #[test]
@@ -131,8 +154,31 @@ mod tests {
     fn another_exchange_is_a_conflict_whoever_stored_the_bars() {
         let mut marks = Marks::default();
         marks.add("X", with(&[]).session_end("2024-03-04".parse().unwrap()));
-        let london = TradingCalendar::Xlon.into();
+        let london = daily(&TradingCalendar::Xlon.into());
         assert!(check(None, &marks, &london).is_err());
         assert_eq!(check(None, &Marks::default(), &london), Ok(()));
+    }
+
+    #[test]
+    fn another_interval_is_a_conflict_once_bars_are_stored() {
+        let minutes = BarGrid::new(with(&[]), Interval::OneMinute);
+        // The last bar of a session ends with it, whatever the interval.
+        let mut marks = Marks::default();
+        marks.add("X", with(&[]).session_end("2024-03-04".parse().unwrap()));
+        let stored = SourceState::default();
+        let refused = check(Some(&stored), &marks, &minutes).unwrap_err();
+        assert_eq!(refused.reason, "IntervalConflict", "{refused}");
+        assert_eq!(check(Some(&stored), &Marks::default(), &minutes), Ok(()));
+        let stored = SourceState {
+            interval: Interval::OneMinute,
+            ..stored
+        };
+        assert_eq!(check(Some(&stored), &marks, &minutes), Ok(()));
+        marks.add(
+            "X",
+            with(&[]).session_end("2024-03-05".parse().unwrap()) - 30_000,
+        );
+        let refused = check(Some(&stored), &marks, &minutes).unwrap_err();
+        assert_eq!(refused.reason, "CalendarConflict", "{refused}");
     }
 }

@@ -163,7 +163,7 @@ impl Source {
             }
             (Self::Folder(folder), _) => Rows::of_folder(folder.rows(config)),
             (Self::Simulator, Some(spec)) => {
-                let simulator = Simulator::new(spec, &config.symbols(), &config.calendar)?;
+                let simulator = Simulator::new(spec, &config.symbols(), &config.bar_grid())?;
                 Rows::new(simulator.map(Ok))
             }
             (Self::Simulator, None) => Err(no_source()),

@@ -123,7 +123,7 @@ impl World {
             }
         }
         let state = position.state.as_ref();
-        crate::sessions::check(state, &marks, &config.calendar).unwrap();
+        crate::sessions::check(state, &marks, &config.bar_grid()).unwrap();
         let checker = Checker::new(config, "csv").unwrap();
         let mut progress = Progress::new(checker, Trail::new(config), (start, marks), "csv");
         let (mut rows, mut batch, mut committed) = (open(), Batch::default(), 0);

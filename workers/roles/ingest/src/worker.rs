@@ -171,7 +171,7 @@ impl Worker {
             0 => Marks::default(),
             _ => sink.marks(&config.symbols()).await?,
         };
-        sessions::check(state.as_ref(), &marks, &config.calendar)?;
+        sessions::check(state.as_ref(), &marks, &config.bar_grid())?;
         let provider = source.provider();
         tracing::info!(reading, next, written, provider, "source open");
         let checker = Checker::new(config, provider)?;

@@ -75,6 +75,13 @@ impl DriftTracker {
         self.latest = None;
     }
 
+    /// The same where a session of the calendar has so many bars.
+    #[must_use]
+    pub fn of_bars(mut self, each: u32) -> Self {
+        self.watermark = self.watermark.of_bars(each);
+        self
+    }
+
     /// Takes a row, whatever feature set it was made with.
     pub fn push(&mut self, fingerprint: &str, row: &FeatureRecord) {
         if fingerprint != self.fingerprint || !self.watermark.seen(&row.symbol, row.event_time) {

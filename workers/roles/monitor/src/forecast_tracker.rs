@@ -122,6 +122,14 @@ impl ForecastTracker {
         }
     }
 
+    /// The same where a session of the calendar has so many bars.
+    #[must_use]
+    pub fn of_bars(mut self, each: u32) -> Self {
+        self.watermark = self.watermark.of_bars(each);
+        self.maturity = self.maturity.of_bars(each);
+        self
+    }
+
     /// Takes a row, whatever feature set it was made with; returns a forecast that is not in
     /// the predictions topic yet.
     pub fn push(&mut self, fingerprint: &str, row: &FeatureRecord) -> Option<PredictionRecord> {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-/// Sessions a date waits for a symbol that has stopped trading, beyond the horizon.
+/// Sessions of the calendar that a date waits for a symbol that has stopped trading, beyond the horizon.
 const PATIENCE: u32 = 5;
 
 /// Mean squared relative errors of one forecast over its steps.
@@ -36,14 +36,17 @@ struct Date {
 #[derive(Clone, Debug)]
 pub struct Maturity {
     horizon: u32,
+    /// Bars that a date waits beyond the horizon.
+    patience: u32,
     dates: BTreeMap<i64, Date>,
 }
 
 impl Maturity {
-    /// Expects no forecast yet; labels reach `horizon` sessions ahead.
+    /// Expects no forecast yet; labels reach `horizon` bars ahead.
     pub fn new(horizon: u32) -> Self {
         Self {
             horizon,
+            patience: PATIENCE,
             dates: BTreeMap::new(),
         }
     }
@@ -51,6 +54,13 @@ impl Maturity {
     /// Forgets every forecast.
     pub fn forget(&mut self) {
         self.dates.clear();
+    }
+
+    /// The same where a session of the calendar has so many bars.
+    #[must_use]
+    pub fn of_bars(mut self, each: u32) -> Self {
+        self.patience = PATIENCE.saturating_mul(each.max(1));
+        self
     }
 
     /// A forecast was made.
@@ -89,7 +99,7 @@ impl Maturity {
             let event_time = *event_time;
             let by_now = |known: &Option<(i64, Loss)>| known.filter(|(at, _)| *at <= now);
             let known = date.forecasts.values().all(|k| by_now(k).is_some());
-            let waited = date.sessions_since >= self.horizon.saturating_add(PATIENCE);
+            let waited = date.sessions_since >= self.horizon.saturating_add(self.patience);
             if !(date.closed && (known || waited)) {
                 return None;
             }

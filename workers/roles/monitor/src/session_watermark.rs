@@ -1,13 +1,14 @@
-//! When a session is complete. Rows of one session arrive over several partitions in any
+//! When a bar is complete over all symbols. A session is called here what is a bar in time: the rows of all symbols with one
+//! event time. Rows of one session arrive over several partitions in any
 //! interleaving; a session closes once every symbol has reached it, so that what is computed
 //! per session does not depend on the interleaving. A symbol that has stopped trading is left
 //! out, but never while rows are known to be outstanding. Used by both trackers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Sessions a symbol may lag when the topic is read to its end and quiet.
+/// Sessions of the calendar that a symbol may lag when the topic is read to its end and quiet.
 const LAG_QUIET: usize = 5;
-/// Sessions a symbol may lag while rows keep arriving: partitions are read one after the other,
+/// Sessions of the calendar that a symbol may lag while rows keep arriving: partitions are read one after the other,
 /// so a small lag means nothing then.
 const LAG_BUSY: usize = 250;
 
@@ -29,9 +30,11 @@ pub struct SessionWatermark {
     newest: BTreeMap<String, Option<i64>>,
     /// Sessions not closed yet.
     open: BTreeSet<i64>,
-    /// Newest distinct sessions seen, at most `LAG_BUSY + 1`.
+    /// Newest distinct sessions seen, at most those of `LAG_BUSY` and one more.
     recent: BTreeSet<i64>,
     starts_after: i64,
+    /// Bars of a session of the calendar.
+    each: usize,
     closed_through: i64,
 }
 
@@ -43,6 +46,7 @@ impl SessionWatermark {
             open: BTreeSet::new(),
             recent: BTreeSet::new(),
             starts_after,
+            each: 1,
             closed_through: starts_after,
         }
     }
@@ -60,6 +64,13 @@ impl SessionWatermark {
         self.closed_through = self.starts_after;
     }
 
+    /// The same where a session of the calendar has so many bars.
+    #[must_use]
+    pub fn of_bars(mut self, each: u32) -> Self {
+        self.each = usize::try_from(each).unwrap_or(1).max(1);
+        self
+    }
+
     /// Records a row; false when it is of no declared symbol, a repeat, or of a closed session
     /// (or one before the start).
     pub fn seen(&mut self, symbol: &str, event_time: i64) -> bool {
@@ -71,7 +82,7 @@ impl SessionWatermark {
         }
         *newest = Some(event_time);
         self.recent.insert(event_time);
-        if self.recent.len() > LAG_BUSY + 1 {
+        if self.recent.len() > LAG_BUSY * self.each + 1 {
             self.recent.pop_first();
         }
         let counts = event_time > self.closed_through;
@@ -99,8 +110,8 @@ impl SessionWatermark {
     fn watermark(&self, reading: Reading) -> Option<i64> {
         let lag = match reading {
             Reading::History => return self.newest.values().copied().min().flatten(),
-            Reading::Busy => LAG_BUSY,
-            Reading::Quiet => LAG_QUIET,
+            Reading::Busy => LAG_BUSY * self.each,
+            Reading::Quiet => LAG_QUIET * self.each,
         };
         let oldest = self.recent.iter().rev().nth(lag).or(self.recent.first());
         let counted = self.newest.values().flatten();
@@ -111,6 +122,21 @@ impl SessionWatermark {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_symbol_that_lags_by_bars_of_a_session_is_waited_for() {
+        let quiet = |each, bars| {
+            let mut watermark = two_symbols().of_bars(each);
+            watermark.seen("B", 1);
+            for bar in 1..=bars {
+                watermark.seen("A", bar);
+            }
+            watermark.close(Reading::Quiet).last().copied()
+        };
+        assert_eq!(quiet(1, 20), Some(20), "B is left out");
+        assert_eq!(quiet(7, 20), Some(1), "B is waited for");
+        assert_eq!(quiet(7, 40), Some(40));
+    }
 
     fn two_symbols() -> SessionWatermark {
         SessionWatermark::new(&["A".into(), "B".into()], 0)

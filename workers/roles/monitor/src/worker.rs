@@ -162,6 +162,7 @@ impl Worker {
         };
         let champion = champion::champion(target.champion.version, loaded);
         let symbols = self.context.config.symbols();
+        let each = self.context.config.bars_per_session;
         let drift = DriftTracker::new(
             target.reference.version,
             &reference,
@@ -169,7 +170,7 @@ impl Worker {
             &symbols,
         );
         let (drift, policy_mismatch) = match drift {
-            Ok(tracker) => (Some(tracker), None),
+            Ok(tracker) => (Some(tracker.of_bars(each)), None),
             Err(error) => {
                 let message = format!("drift is not watched: {error}");
                 (None, Some(RoleError::user("DriftPolicyMismatch", message)))
@@ -194,7 +195,7 @@ impl Worker {
         ];
         let predicted = history::read(&settings, &self.topics.predictions, version).await?;
         let window = self.policy.window_sessions;
-        let forecasts = ForecastTracker::new(champion, predicted, &symbols, window);
+        let forecasts = ForecastTracker::new(champion, predicted, &symbols, window).of_bars(each);
         let features = &self.topics.features;
         let start = beginning::find(&settings, features, &symbols, &pasts).await?;
         let reader = Reader::open(&settings, features, start).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foresail_crds::records::{FeatureRecord, PredictionRecord};
-use foresail_domain::symbol;
+use foresail_domain::{Interval, symbol};
 use foresail_model::{Row, quantiles};
 
 use crate::forecast::{Forecast, Origin};
@@ -84,13 +84,15 @@ fn compute(state: &State, champion: &Loaded, rows: &[FeatureRecord]) -> Option<F
     })
 }
 
-/// The next `count` session dates after the bar.
+/// The next `count` bars after a bar: dates of their sessions, or their ends where they are parts of sessions.
 pub(crate) fn dates(state: &State, event_time: i64, count: usize) -> Vec<String> {
-    let first = state.calendar.session_date(event_time);
-    let next = |date: &jiff::civil::Date| Some(state.calendar.next_session(*date));
-    std::iter::successors(next(&first), next)
+    let next = |end: &i64| Some(state.grid.after(*end, 1));
+    std::iter::successors(next(&event_time), next)
         .take(count)
-        .map(|d| d.to_string())
+        .map(|end| match state.grid.interval() {
+            Interval::Session => state.grid.calendar().session_date(end).to_string(),
+            _ => rfc3339(end),
+        })
         .collect()
 }
 

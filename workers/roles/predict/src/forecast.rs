@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Forecast closes of the next sessions of one symbol.
+/// Forecast closes of the next bars of one symbol.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Forecast {
     /// Instrument code.
@@ -19,7 +19,7 @@ pub(crate) struct Forecast {
     pub close: f64,
     /// Steps forecast.
     pub horizon: u32,
-    /// Session dates forecast, one per step.
+    /// Bars forecast, one per step: dates of sessions, or ends of bars (RFC 3339) where bars are parts of sessions.
     pub dates: Vec<String>,
     /// Forecast closes, raw prices as of `as_of`.
     pub mean_forecast: Vec<f64>,

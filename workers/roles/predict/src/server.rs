@@ -96,7 +96,7 @@ pub(crate) fn open(config: PredictConfig, outside: Outside, registry: &Registry)
         .inspect_err(|e| tracing::warn!(reason = e.reason, "served forecasts are not logged"))
         .ok();
     State {
-        calendar: config.calendar.clone(),
+        grid: config.bar_grid(),
         champion: Default::default(),
         previous: Default::default(),
         table: Table::new(metrics.table_rows.clone()),

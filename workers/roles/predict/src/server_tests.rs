@@ -12,7 +12,9 @@ use foresail_crds::pipeline::spec::Target;
 use foresail_crds::records::{FeatureRecord, PredictionRecord};
 
 use crate::served::Origin;
-use crate::testing::{app, changing, logging, model, put, reading, row, seasonal, state};
+use foresail_domain::Interval;
+
+use crate::testing::{app, changing, logging, model, put, reading, row, seasonal, state, state_of};
 
 #[actix_web::test]
 async fn a_forecast_has_its_version_dates_and_closes() {
@@ -37,6 +39,57 @@ async fn a_forecast_has_its_version_dates_and_closes() {
         again.headers().get("X-Foresail-Cache").unwrap(),
         "hit-local"
     );
+}
+
+#[actix_web::test]
+async fn steps_of_parts_of_sessions_are_their_ends() {
+    let state = state_of(Interval::ThirtyMinutes);
+    state.champion.store(Some(model(3)));
+    // The last bar but one of a half day.
+    let end = "2024-11-29T17:30:00Z".parse::<jiff::Timestamp>().unwrap();
+    put(&state, [row(end.as_millisecond())]);
+    let app = app!(state);
+    let response = call_service(&app, TestRequest::get().uri("/v1/forecasts/X").to_request()).await;
+    let body: Value = read_body_json(response).await;
+    let ends = json!(["2024-11-29T18:00:00Z", "2024-12-02T15:00:00Z"]);
+    assert_eq!(
+        (&body["as_of"], &body["dates"]),
+        (&json!(end.to_string()), &ends)
+    );
+    let post = |uri: &str, body: Value| TestRequest::post().uri(uri).set_json(body).to_request();
+    let asked = |frequency: &str, start: &str| {
+        let series = json!({"type": "univariate_time_series", "series": [1.0, 2.0, 4.0],
+            "frequency": frequency, "start_timestamp": start});
+        post("/v1/timeseries/forecast", json!({"inputs": [series]}))
+    };
+    let good = call_service(&app, asked("30m", "2024-11-29T17:00:00Z")).await;
+    let body: Value = read_body_json(good).await;
+    let content = &body["outputs"][0]["content"][0];
+    assert_eq!(content["frequency"], json!("30m"), "{body}");
+    assert_eq!(content["start_timestamp"], json!("2024-12-02T15:00:00Z"));
+    for (frequency, start, field) in [
+        ("day", "2024-11-29T17:00:00Z", "inputs[0].frequency"),
+        ("30min", "2024-11-29T17:10:00Z", "inputs[0].start_timestamp"),
+        ("30m", "2024-11-29", "inputs[0].start_timestamp"),
+    ] {
+        let refused = call_service(&app, asked(frequency, start)).await;
+        assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+        let body: Value = read_body_json(refused).await;
+        assert_eq!(body["error"]["param"], json!(field), "{body}");
+    }
+    let bar = |interval: &str| {
+        let bars = [1.0, 2.0].map(|close| {
+            json!({"symbol": "X", "event_time": end.as_millisecond(), "close": close, "interval": interval})
+        });
+        post("/v1/features", json!({"bars": bars[..1].to_vec()}))
+    };
+    let same = call_service(&app, bar("30m")).await;
+    assert_eq!(same.status(), StatusCode::OK);
+    let other = call_service(&app, bar("1d")).await;
+    assert_eq!(other.status(), StatusCode::BAD_REQUEST);
+    let body: Value = read_body_json(other).await;
+    let message = body["error"]["message"].as_str().unwrap();
+    assert!(message.contains("bars of 30m"), "{message}");
 }
 
 #[actix_web::test]

@@ -8,7 +8,7 @@ use arc_swap::ArcSwapOption;
 use foresail_crds::model_manifest::ResidualQuantiles;
 use foresail_crds::pipeline::spec::FeatureSetSpec;
 use foresail_crds::worker_config::{PredictConfig, ServedVersion};
-use foresail_domain::Calendar;
+use foresail_domain::BarGrid;
 use foresail_model::Predictor;
 use foresail_runtime_base::{Health, Outside, RoleError};
 use foresail_runtime_cache::Cache;
@@ -50,7 +50,8 @@ pub(crate) struct State {
     pub metrics: Metrics,
     /// Names the role in every log line, also in those of the threads that answer requests.
     pub span: Span,
-    pub calendar: Calendar,
+    /// Where bars begin and end.
+    pub grid: BarGrid,
     pub champion: ArcSwapOption<Loaded>,
     /// Kept loaded for instant rollback.
     pub previous: ArcSwapOption<Loaded>,

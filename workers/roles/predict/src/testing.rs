@@ -7,6 +7,7 @@ use foresail_crds::names::PipelineName;
 use foresail_crds::pipeline::spec::{Adjustment, FeatureSetSpec, Target};
 use foresail_crds::records::FeatureRecord;
 use foresail_crds::worker_config::{PredictConfig, RoleConfig, ServedVersion};
+use foresail_domain::Interval;
 use foresail_model::linear::Linear;
 use foresail_model::{Predictor, SingleModel, Sizes};
 use foresail_runtime_base::metrics::Registry;
@@ -130,11 +131,25 @@ pub(crate) fn state() -> Arc<State> {
     Arc::new(state)
 }
 
+/// A state of a Pipeline of bars of this interval.
+pub(crate) fn state_of(interval: Interval) -> Arc<State> {
+    let mut state = opened(PredictConfig {
+        interval,
+        ..config()
+    });
+    state.log = None;
+    Arc::new(state)
+}
+
 /// A state with a log that nobody takes.
 pub(crate) fn logging() -> State {
+    opened(config())
+}
+
+fn opened(config: PredictConfig) -> State {
     let registry = Registry::default();
     let outside = Outside::new(Secrets::at("/none"), &registry, None);
-    open(config(), outside, &registry)
+    open(config, outside, &registry)
 }
 
 pub(crate) fn returns() -> Value {

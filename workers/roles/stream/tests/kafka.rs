@@ -56,7 +56,7 @@ fn bar(symbol: &str, day: i64) -> Bar {
     let phase = symbol.len() as f64 + f64::from(symbol.as_bytes()[0]);
     Bar {
         symbol: symbol.into(),
-        interval: Interval::Daily,
+        interval: Interval::Session,
         event_time: day * 86_400_000,
         open: None,
         high: None,

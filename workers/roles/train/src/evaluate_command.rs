@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use foresail_crds::TrainingParameters;
 use foresail_crds::pipeline::spec::ModelKind;
+use foresail_domain::BarGrid;
 use foresail_evaluation::walk_forward::Blocks;
 use foresail_runtime_base::RoleError;
 use jiff::civil::Date;
@@ -18,7 +19,6 @@ use jiff::civil::Date;
 pub use report::{Report, Rows, Score};
 
 use self::drawn::Drawn;
-use self::input::Input;
 use crate::data::dataset::Sample;
 use crate::data::split::sessions;
 use crate::inputs::{Declared, parameters};
@@ -29,13 +29,13 @@ use crate::validation::walk_forward::walk_forward;
 /// What to evaluate.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// File of daily bars; its columns are named by `spec.source.csv` of the Pipeline.
+    /// File of bars; its columns are named by `spec.source.csv` of the Pipeline.
     pub csv: PathBuf,
     /// Pipeline as YAML.
     pub pipeline: PathBuf,
     /// First forecast date; that of the last fifth of the sessions when left out.
     pub test_from: Option<Date>,
-    /// Sessions between two refits; none: one fit on everything before `test_from`.
+    /// Sessions, each of the bars of a usual one, between two refits; none: one fit on everything before `test_from`.
     pub refit_every: Option<usize>,
     /// Kinds beside the declared one and the naive forecast.
     pub kinds: Vec<ModelKind>,
@@ -53,7 +53,8 @@ pub struct Request {
 pub fn evaluate(request: &Request, on_progress: &dyn Fn(&str)) -> Result<Report, RoleError> {
     let input = input::read(request)?;
     on_progress(&input.rows.counts());
-    let parameters = parameters(&input.config.model.training)?;
+    let grid = input.config.model.bar_grid();
+    let parameters = parameters(&input.config.model.training, &grid)?;
     let mut kinds = vec![ModelKind::Naive, ModelKind::SeasonalNaive];
     kinds.extend(&request.kinds);
     kinds.push(parameters.model.kind);
@@ -62,17 +63,17 @@ pub fn evaluate(request: &Request, on_progress: &dyn Fn(&str)) -> Result<Report,
     let declared = Declared {
         features: &input.config.model.features,
         adjustment: input.config.model.adjustment,
-        calendar: &input.config.model.calendar,
+        grid: &grid,
         parameters: &parameters,
     };
     let data = declared.feature_rows(&input.rows.bars, &kinds)?;
     if data.over_gaps > 0 {
         on_progress(&format!(
-            "{} rows reach over more missing sessions than training.maxGapSessions and are left out",
+            "{} rows reach over more missing bars than training.maxGapSessions allows and are left out",
             data.over_gaps
         ));
     }
-    let folds = cut(&data.known(), &input, &parameters, request)?;
+    let folds = cut(&data.known(), &grid, &parameters, request)?;
     let guards = leak_guard::verdicts(declared, &input.rows.bars, folds.overlap.clone())?;
     let mut results = Vec::new();
     for kind in kinds {
@@ -102,15 +103,15 @@ const TRAINED: [usize; 2] = [4, 5];
 /// User error `NotEnoughRows`.
 fn cut<'a>(
     known: &[&'a Sample],
-    input: &Input,
+    grid: &BarGrid,
     parameters: &TrainingParameters,
     request: &Request,
 ) -> Result<Folds<'a>, RoleError> {
-    let (sessions, calendar) = (sessions(known), &input.config.model.calendar);
+    let (sessions, calendar) = (sessions(known), grid.calendar());
     let before = match request.test_from {
         Some(date) => {
-            let from = calendar.session_end(date);
-            sessions.partition_point(|time| *time < from)
+            let from = calendar.session_open(date);
+            sessions.partition_point(|time| *time <= from)
         }
         None => sessions.len() * TRAINED[0] / TRAINED[1],
     };
@@ -123,13 +124,16 @@ fn cut<'a>(
         RoleError::user("NotEnoughRows", format!("cannot test{from}: {cause}"))
     };
     if before <= 2 * parameters.horizon {
-        return Err(too_few(format!("{before} sessions lie before it")));
+        return Err(too_few(format!("{before} bars lie before it")));
     }
     let cut = Cut {
         horizon: parameters.horizon,
         tested: sessions.len() - before,
         blocks: match request.refit_every {
-            Some(sessions) => Blocks::Sessions(sessions),
+            Some(sessions) => {
+                let each = usize::try_from(grid.bars_per_session()).unwrap_or(1);
+                Blocks::Sessions(sessions.saturating_mul(each))
+            }
             None => Blocks::Count(1),
         },
         newest: parameters.max_sessions,

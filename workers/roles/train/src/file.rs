@@ -17,7 +17,7 @@ use foresail_crds::Pipeline;
 use foresail_crds::names::PipelineName;
 use foresail_crds::pipeline::spec::{CsvSource, DateRange, OnSuspicion};
 use foresail_crds::worker_config::{IngestConfig, RoleConfig};
-use foresail_domain::Calendar;
+use foresail_domain::{BarGrid, Calendar, Interval};
 use foresail_runtime_base::{RoleError, clock};
 use jiff::civil::Date;
 use serde_json::json;
@@ -69,6 +69,16 @@ impl Description {
         self.config.source.on_suspicion
     }
 
+    /// The same for bars of another length.
+    pub(crate) fn set_interval(&mut self, interval: Interval) {
+        self.config.source.interval = interval;
+    }
+
+    /// Where bars begin and end.
+    pub(crate) fn grid(&self) -> BarGrid {
+        self.config.bar_grid()
+    }
+
     /// Calendar of the sessions.
     pub(crate) fn calendar(&self) -> &Calendar {
         &self.config.calendar
@@ -92,12 +102,19 @@ pub(crate) fn read(path: &Path, how: &Description) -> Result<Rows, RoleError> {
 /// Those of [`read`].
 pub(crate) fn read_undescribed(path: &Path, how: &mut Description) -> Result<Rows, RoleError> {
     let mut survey = Survey::default();
-    let described = described(path, Described::alone(at(path, &how.csv)))?;
-    let rows = in_order_seen(|| text(path), &described, tempfile::tempfile, &mut |row| {
+    let mut alone = Described::alone(at(path, &how.csv));
+    alone.interval = how.config.source.interval;
+    let mut described = described(path, alone)?;
+    let mut rows = in_order_seen(|| text(path), &described, tempfile::tempfile, &mut |row| {
         survey.see(row, &how.config.calendar)
     })?;
     if let Some((_, calendar)) = survey.days.many_off() {
         how.config.calendar = calendar.into();
+        if described.interval.is_intraday() {
+            // Times are on another clock then.
+            described.calendar = calendar;
+            rows = in_order_seen(|| text(path), &described, tempfile::tempfile, &mut |_| {})?;
+        }
     }
     let symbols = survey.symbols.into_iter();
     // Codes that no Pipeline may have are looked at as well; what is wrong with them is said of the Pipeline.
@@ -155,7 +172,8 @@ impl Survey {
         {
             self.symbols.insert(symbol.to_owned());
         }
-        let day: Option<Date> = row.fields.date.as_ref().and_then(|text| text.parse().ok());
+        let date = row.fields.date.as_deref();
+        let day: Option<Date> = date.and_then(|text| text.get(..10).unwrap_or(text).parse().ok());
         let is_off = day.is_some_and(|day| is_off_session(calendar, day));
         self.days.add(|| day, is_off);
     }

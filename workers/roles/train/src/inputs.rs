@@ -4,7 +4,7 @@
 use foresail_crds::TrainingParameters;
 use foresail_crds::pipeline::spec::{Adjustment, FeatureSpec, ModelKind};
 use foresail_crds::worker_config::TrainingRecipe;
-use foresail_domain::Calendar;
+use foresail_domain::BarGrid;
 use foresail_runtime_base::RoleError;
 
 use crate::data::dataset::{self, Dataset, DatasetSpec};
@@ -17,16 +17,20 @@ use crate::lake::Bars;
 pub(crate) struct Declared<'a> {
     pub features: &'a [FeatureSpec],
     pub adjustment: Adjustment,
-    pub calendar: &'a Calendar,
+    pub grid: &'a BarGrid,
     pub parameters: &'a TrainingParameters,
 }
 
-/// The numbers of `spec.training`.
+/// The numbers of `spec.training`, what is declared in sessions in bars of the grid.
 ///
 /// # Errors
 /// User error `InvalidTraining` that names the field.
-pub(crate) fn parameters(spec: &TrainingRecipe) -> Result<TrainingParameters, RoleError> {
+pub(crate) fn parameters(
+    spec: &TrainingRecipe,
+    grid: &BarGrid,
+) -> Result<TrainingParameters, RoleError> {
     TrainingParameters::try_from(spec)
+        .map(|parameters| parameters.counted_in(grid))
         .map_err(|e| RoleError::user("InvalidTraining", format!("{e}; correct the spec")))
 }
 
@@ -48,7 +52,7 @@ impl Declared<'_> {
             horizon: self.parameters.horizon,
             target: self.parameters.target,
             gaps: self.parameters.max_gap_sessions.map(|most| Gaps {
-                calendar: self.calendar,
+                grid: self.grid,
                 most,
             }),
         };

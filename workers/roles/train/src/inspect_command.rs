@@ -37,5 +37,5 @@ pub fn inspect(request: &Request) -> Result<Inspection, RoleError> {
         .map_err(|what| file::bad_pipeline(pipeline, what))?;
     let dialect = file::dialect(path, &how)?;
     let rows = file::read(path, &how)?;
-    Ok(Inspection::new(path, dialect, how.calendar(), rows))
+    Ok(Inspection::new(path, dialect, how.grid(), rows))
 }

@@ -133,7 +133,7 @@ pub(crate) fn forecasts(
         |value: &dyn Fn(&Record) -> f64| own.iter().map(|r| value(r)).collect::<Vec<f64>>();
     let name = symbols.get(symbol).map_or("", String::as_str);
     charts::lines(&Lines {
-        title: format!("{name}, {horizon} sessions ahead"),
+        title: format!("{name}, {horizon} bars ahead"),
         dates: own.iter().map(|r| tables::date(r.event_time)).collect(),
         actual: series(&|r| r.actual),
         forecast: series(&|r| r.forecast),

@@ -68,7 +68,8 @@ async fn train(
     run: &TrainingRun,
     progress: &Arc<Progress>,
 ) -> Result<Stored, RoleError> {
-    let parameters = parameters(&config.model.training)?;
+    let grid = config.model.bar_grid();
+    let parameters = parameters(&config.model.training, &grid)?;
     let store = Store::of_lake(&config.lake, outside)?;
     let folder = S3Uri::parse(&config.places().run(&run.run_id))?;
     if let Some(stored) = foresail_artifacts::find(&store, &folder).await? {
@@ -83,6 +84,7 @@ async fn train(
     };
     let inputs = Inputs {
         config: config.clone(),
+        grid,
         run: run.clone(),
         parameters,
         bars,
@@ -234,8 +236,10 @@ mod tests {
         });
         let spec: PipelineSpec = serde_json::from_value(spec).unwrap();
         let config = TrainConfig::new(PipelineName::new("n", "p"), &spec);
+        let grid = config.model.bar_grid();
         Inputs {
-            parameters: parameters(&config.model.training).unwrap(),
+            parameters: parameters(&config.model.training, &grid).unwrap(),
+            grid,
             config,
             run: TrainingRun {
                 run_id: "r1".into(),

@@ -15,7 +15,7 @@ pub(crate) fn parameters(spec: Value) -> TrainingParameters {
 pub(crate) fn bar(symbol: &str, session: i64) -> Bar {
     Bar {
         symbol: symbol.into(),
-        interval: Interval::Daily,
+        interval: Interval::Session,
         event_time: session * 86_400_000,
         open: None,
         high: None,

@@ -107,6 +107,58 @@ fn naive_errors_are_those_of_the_file_and_what_repeats_is_found() {
     );
 }
 
+/// The same market in half hours of some days: a horizon is five half hours, and a refit comes after so many days.
+#[test]
+fn parts_of_sessions_are_forecast_by_parts() {
+    const A_DAY: usize = 42;
+    let folder = Folder::new("half-hours");
+    let closes: Vec<f64> = market().into_iter().map(|(_, close)| close).collect();
+    let mut date = jiff::civil::date(2024, 1, 1);
+    let mut text = "Datetime,Close\n".to_owned();
+    let mut days = Vec::new();
+    for day in closes.chunks(A_DAY) {
+        while date.weekday().to_monday_zero_offset() > 4 {
+            date = date.tomorrow().unwrap();
+        }
+        for (place, close) in (0..).zip(day) {
+            let time = date.at(0, 0, 0, 0) + jiff::Span::new().minutes(30 * place);
+            text.push_str(&format!("{},{close}\n", time.strftime("%Y-%m-%d %H:%M")));
+        }
+        days.push(date);
+        date = date.tomorrow().unwrap();
+    }
+    let with = |pipeline: &str| Request {
+        pipeline: folder.file("parts.yaml", pipeline),
+        test_from: Some(days[20]),
+        ..folder.request(&text, RETURN)
+    };
+    let half_hours = yaml(RETURN).replace("source: {csv", "source: {interval: 30m, csv");
+    let report = run(&with(&half_hours));
+    // Every half hour from the twentieth day on of which the file holds the outcome.
+    assert_eq!(report.naive.count, closes.len() - 20 * A_DAY - HORIZON);
+    assert_eq!(report.rows.bars, closes.len());
+    assert!(report.rows.refused.is_empty(), "{:?}", report.rows.refused);
+    assert!(report.model.rmse_ratio.unwrap() < 0.9, "{report}");
+    let refitted = Request {
+        refit_every: Some(4),
+        ..with(&half_hours)
+    };
+    assert_eq!(
+        run(&refitted).folds,
+        (closes.len() - 20 * A_DAY - HORIZON).div_ceil(4 * A_DAY)
+    );
+    let error = evaluate(&with(&yaml(RETURN)), &|_| {}).unwrap_err();
+    assert_eq!(error.reason, "IntervalDoesNotFit", "{error}");
+    let found =
+        foresail_train::inspect_command::inspect(&foresail_train::inspect_command::Request {
+            file: folder.file("x.csv", &text),
+            pipeline: None,
+        })
+        .unwrap();
+    let pipeline = found.pipeline().unwrap();
+    assert!(pipeline.contains("interval: 30m"), "{pipeline}");
+}
+
 /// Errors say it of every forecast at once: those of a walk-forward are the errors of one fit per block, each made on a
 /// file that ends where the last outcome of its block is known. A refit that saw less than that, or anything that came
 /// later, would forecast something else.

@@ -165,7 +165,7 @@ fn what_inspect_finds_can_be_evaluated_and_shown() {
         format!("{:.4}", report.naive.mae),
         report.test[0].clone(),
         "acme on ".into(),
-        "ACME, 5 sessions ahead".into(),
+        "ACME, 5 bars ahead".into(),
         "The leak guard found nothing.".into(),
     ] {
         assert!(page.contains(&part), "{part}");

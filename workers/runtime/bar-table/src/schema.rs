@@ -41,9 +41,10 @@ const COLUMNS: &[(&str, PrimitiveType, bool)] = &[
     ("kafka_offset", PrimitiveType::Long, false),
 ];
 
-/// Columns of a bar that are read back, in the order of the table. The interval is daily in every table.
-pub const READ: [&str; 12] = [
+/// Columns of a bar that are read back, in the order of the table.
+pub const READ: [&str; 13] = [
     "symbol",
+    "interval",
     "event_time",
     "open",
     "high",
@@ -157,6 +158,7 @@ pub fn bars(batch: &RecordBatch) -> Result<Vec<Bar>, ArrowError> {
         Ok(array.as_primitive::<Float64Type>().clone())
     };
     let (symbols, providers) = (text("symbol")?, text("provider")?);
+    let intervals = intervals(&text("interval")?)?;
     let (times, ingested) = (long("event_time")?, long("ingested_at")?);
     let revisions = column("revision", ArrowType::Int32)?;
     let revisions = revisions.as_primitive::<Int32Type>();
@@ -167,7 +169,7 @@ pub fn bars(batch: &RecordBatch) -> Result<Vec<Bar>, ArrowError> {
         let number = |array: &Float64Array| array.is_valid(i).then(|| array.value(i));
         Bar {
             symbol: symbols.value(i).to_string(),
-            interval: Interval::Daily,
+            interval: intervals[i],
             event_time: times.value(i),
             open: number(&open),
             high: number(&high),
@@ -184,6 +186,18 @@ pub fn bars(batch: &RecordBatch) -> Result<Vec<Bar>, ArrowError> {
     Ok((0..batch.num_rows()).map(bar).collect())
 }
 
+/// The interval of each row.
+fn intervals(names: &StringArray) -> Result<Vec<Interval>, ArrowError> {
+    let read = |name: &str| {
+        let unknown = || ArrowError::SchemaError(format!("column interval holds `{name}`"));
+        Interval::named(name).ok_or_else(unknown)
+    };
+    names
+        .iter()
+        .map(|name| read(name.unwrap_or_default()))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -195,7 +209,7 @@ mod tests {
     fn bar(event_time: i64) -> Bar {
         Bar {
             symbol: "X".into(),
-            interval: Interval::Daily,
+            interval: Interval::Session,
             event_time,
             open: None,
             high: Some(2.0),
@@ -222,7 +236,11 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let all = [bar(1), bar(2)];
+        let minute = Bar {
+            interval: Interval::OneMinute,
+            ..bar(2)
+        };
+        let all = [bar(1), minute];
         let placed: Vec<Placed> = all
             .iter()
             .zip(0..)
@@ -249,7 +267,6 @@ mod tests {
             let error = bars(&without(&batch, name)).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");
         }
-        assert_eq!(bars(&without(&batch, "interval")).unwrap(), [bar(1)]);
     }
 
     #[test]
@@ -260,6 +277,7 @@ mod tests {
             ("event_time", vec![None]),
             ("dividend", vec![None]),
             ("symbol", vec![None]),
+            ("interval", vec![Some("2m")]),
         ] {
             let schema = batch.schema();
             let columns = schema.fields().iter().zip(batch.columns());

@@ -235,7 +235,7 @@ mod tests {
     fn bar(symbol: &str, event_time: i64) -> Bar {
         Bar {
             symbol: symbol.into(),
-            interval: Interval::Daily,
+            interval: Interval::Session,
             event_time,
             open: None,
             high: Some(2.0),

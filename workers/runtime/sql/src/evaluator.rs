@@ -94,7 +94,7 @@ fn unadjusted() -> Adjuster {
 fn flat(close: f64) -> Bar {
     Bar {
         symbol: String::new(),
-        interval: Interval::Daily,
+        interval: Interval::default(),
         event_time: 0,
         open: None,
         high: None,

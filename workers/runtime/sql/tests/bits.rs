@@ -33,7 +33,7 @@ fn bars(symbol: &str) -> Vec<Bar> {
             let spread = 1.0 + 0.02 * uniform();
             Bar {
                 symbol: symbol.into(),
-                interval: Interval::Daily,
+                interval: Interval::Session,
                 event_time: 86_400_000 * (i as i64 + 1),
                 open: (i % 5 != 0).then_some(close * (1.0 + 0.01 * (uniform() - 0.5))),
                 high: (i % 7 != 0).then_some(close * spread),

@@ -1,6 +1,6 @@
 //! What the catalogue says of one function.
 
-/// Most sessions of a window.
+/// Most bars of a window.
 pub const LONGEST_WINDOW: u32 = 512;
 
 /// One function of the catalogue.
@@ -45,7 +45,7 @@ pub enum Reads {
 /// A field of the spec that a function must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Argument {
-    /// Sessions looked at.
+    /// Bars looked at.
     Window {
         /// Fewest that give a value.
         least: u32,
@@ -64,7 +64,7 @@ pub enum Argument {
     Expression,
 }
 
-/// A window of at least `least` sessions.
+/// A window of at least `least` bars.
 pub(super) const fn window(least: u32) -> Argument {
     Argument::Window { least }
 }

@@ -47,11 +47,11 @@ macro_rules! catalogue {
 catalogue! {
     /// ln(close / previous close); no window.
     LogReturn => Close, [], Bars(2), Windowed;
-    /// ln(close / close `window` sessions ago).
+    /// ln(close / close `window` bars ago).
     LogReturnOver => Close, [window(1)], Window(1), Windowed;
-    /// close / close `window` sessions ago - 1.
+    /// close / close `window` bars ago - 1.
     RateOfChange => Close, [window(1)], Window(1), Windowed;
-    /// Mean close of the last `window` sessions divided by close, minus 1.
+    /// Mean close of the last `window` bars divided by close, minus 1.
     SmaRatio => Close, [window(1)], Window(0), Windowed;
     /// Exponential mean of close (alpha = 2/(window+1)) divided by close, minus 1.
     EmaRatio => Close, [window(1)], Window(0), Recursive;
@@ -82,7 +82,7 @@ catalogue! {
     RangeMean => Bar, [window(1)], Window(0), Windowed;
     /// close / previous close - 1; no window.
     SimpleReturn => Close, [], Bars(2), Windowed;
-    /// Log return of the bar `window` sessions ago.
+    /// Log return of the bar `window` bars ago.
     ReturnLag => Close, [window(1)], Window(2), Windowed;
     /// Mean of the last `window` log returns.
     ReturnMean => Close, [window(1)], Window(1), Windowed;
@@ -104,7 +104,7 @@ catalogue! {
     OvernightReturn => Bar, [], Bars(2), Windowed;
     /// ln(close / open); from the previous close when the open is missing; no window.
     IntradayReturn => Bar, [], Bars(2), Windowed;
-    /// Linearly weighted mean close of the last `window` sessions divided by close, minus 1; the newest
+    /// Linearly weighted mean close of the last `window` bars divided by close, minus 1; the newest
     /// weighs most.
     WmaRatio => Close, [window(1)], Window(0), Windowed;
     /// Lowest of the last `window` closes divided by close, minus 1.
@@ -122,7 +122,7 @@ catalogue! {
     /// Average directional index (Wilder) over `window`, 0 to 100; 0 when nothing moved.
     Adx => Bar, [window(1)], TwoWindows, Recursive;
     /// Stochastic %K: place of the close between the lowest low and the highest high of `window`
-    /// sessions, 0 to 100; 50 when they are equal.
+    /// bars, 0 to 100; 50 when they are equal.
     StochasticK => Bar, [window(1)], Window(0), Windowed;
     /// Mean of the last `signal` values of StochasticK.
     StochasticD => Bar, [window(1), Signal], WindowAndSignal, Windowed;
@@ -131,12 +131,12 @@ catalogue! {
     /// Commodity channel index over `window`: (typical price - mean) / (0.015 * mean deviation); 0 when
     /// constant.
     Cci => Bar, [window(1)], Window(0), Windowed;
-    /// On-balance volume of the last `window` sessions divided by their volume, -1 to 1; 0 without
+    /// On-balance volume of the last `window` bars divided by their volume, -1 to 1; 0 without
     /// volume.
     ObvRatio => Bar, [window(1)], Window(1), Windowed;
     /// Money flow index over `window`, 0 to 100; 50 without flow.
     MoneyFlow => Bar, [window(1)], Window(1), Windowed;
-    /// Volume-weighted typical price of the last `window` sessions divided by close, minus 1; 0 without
+    /// Volume-weighted typical price of the last `window` bars divided by close, minus 1; 0 without
     /// volume.
     VwapRatio => Bar, [window(1)], Window(0), Windowed;
     /// Volume divided by the mean of the last `window` volumes; 1 when that is 0.
@@ -152,9 +152,9 @@ catalogue! {
     GarmanKlass => Bar, [window(1)], Window(1), Windowed;
     /// Volatility per session after Yang and Zhang (2000) over `window` (2 or more), with overnight gaps.
     YangZhang => Bar, [window(2)], Window(1), Windowed;
-    /// Sessions since the highest high of the last `window`, 0 to `window` - 1; the newest of equal ones.
+    /// Bars since the highest high of the last `window`, 0 to `window` - 1; the newest of equal ones.
     BarsSinceHigh => Bar, [window(1)], Window(0), Windowed;
-    /// Sessions since the lowest low of the last `window`, 0 to `window` - 1; the newest of equal ones.
+    /// Bars since the lowest low of the last `window`, 0 to `window` - 1; the newest of equal ones.
     BarsSinceLow => Bar, [window(1)], Window(0), Windowed;
     /// Day of the week of the session, 0 (Monday) to 6; no window.
     DayOfWeek => Date, [], Bars(1), Windowed;

@@ -56,6 +56,10 @@ fn csv_rows() -> Vec<Row> {
         ("a speed as a number", vec![("/spec/source/replay/sessionsPerSecond", json!(5))], "sessionsPerSecond"),
         ("replay without speed", vec![("/spec/source/replay", json!({}))], "sessionsPerSecond: Required value"),
         ("an unknown adjustment", vec![("/spec/source/adjustment", json!("Dividends"))], "supported values"),
+        ("bars of two minutes", vec![("/spec/source/interval", json!("2m"))], "supported values: \"1m\", \"5m\", \"15m\", \"30m\", \"1h\", \"1d\""),
+        ("an interval as a number", vec![("/spec/source/interval", json!(60))], "must be of type string"),
+        ("an empty name for the time", vec![("/spec/source/csv/columns/time", json!(""))], "spec.source.csv.columns.time"),
+        ("a stamp in the middle", vec![("/spec/source/csv/dialect/stamp", json!("Middle"))], "supported values: \"Start\", \"End\""),
         ("an FTP source", vec![("/spec/source/csv/uri", json!("ftp://host/file.csv"))], "spec.source.csv.uri"),
         ("a bucket without a key", vec![("/spec/source/csv/uri", json!("s3://bucket"))], "spec.source.csv.uri"),
         ("S3 without an endpoint", vec![("/spec/source/csv/endpoint", json!(GONE)), ("/spec/source/csv/uri", json!("s3://bucket/key"))], "source.csv.endpoint must be set when source.csv.uri starts with s3://"),
@@ -113,6 +117,7 @@ pub fn provider_rows() -> Vec<Row> {
         ("a key in the object", vec![("/spec/source/provider/apiKey", json!("ABC"))], "unknown field \"spec.source.provider.apiKey\""),
         ("sessions before there were any", vec![("/spec/source/provider/recheckSessions", json!(-1))], "greater than or equal to 0"),
         ("a year and more that is compared each day", vec![("/spec/source/provider/recheckSessions", json!(251))], "less than or equal to 250"),
+        ("minutes of a provider", vec![("/spec/source/interval", json!("1m"))], "source.interval must be 1d when source.provider is used"),
         ("a delay in words", vec![("/spec/source/provider/delay", json!("soon"))], "spec.source.provider.delay"),
     ]
 }

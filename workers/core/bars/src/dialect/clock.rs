@@ -13,6 +13,8 @@ pub(crate) struct Clock {
     time: Time,
     /// Of the zone that is written; `None` when there is none.
     offset: Option<Offset>,
+    /// Whether there is a time at all.
+    said: bool,
 }
 
 impl Clock {
@@ -30,7 +32,23 @@ impl Clock {
             "" => None,
             zone => Some(offset(zone)?),
         };
-        Some(Self { time, offset })
+        Some(Self {
+            time,
+            offset,
+            said: true,
+        })
+    }
+
+    /// The moment of a date with this time of day, on the clock of the exchange where no zone is written; `None` without a
+    /// time.
+    pub(crate) fn moment(self, date: Date, calendar: TradingCalendar) -> Option<Timestamp> {
+        if !self.said {
+            return None;
+        }
+        match self.offset {
+            Some(offset) => offset.to_timestamp(date.to_datetime(self.time)).ok(),
+            None => Timestamp::from_millisecond(calendar.instant(date, self.time)?).ok(),
+        }
     }
 
     /// The session of a date with this time of day: of a midnight, and of a time without a zone, the date that is
@@ -206,7 +224,9 @@ mod tests {
             (" 16:00 UTC+9", at(16, 0, 0), hours(9)),
         ] {
             let clock = Clock::parse(text);
-            assert_eq!(clock, Some(Clock { time, offset }), "{text}");
+            let said = !text.is_empty();
+            let expected = Clock { time, offset, said };
+            assert_eq!(clock, Some(expected), "{text}");
         }
         for text in [
             "x",

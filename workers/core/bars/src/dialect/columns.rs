@@ -11,6 +11,8 @@ use crate::split::Row;
 pub(crate) struct Columns {
     pub symbol: Option<usize>,
     pub date: usize,
+    /// Times of day, where they are apart from dates.
+    pub time: Option<usize>,
     /// Columns up to the last one with a name.
     pub count: usize,
     /// The bars of a row; one, or one for each symbol that stands beside the others.
@@ -47,6 +49,7 @@ const DATE: &[&str] = &[
     "opentime",
     "unix",
 ];
+const TIME: &[&str] = &["time", "bartime", "timeofday", "hour"];
 const SYMBOL: &[&str] = &["symbol", "ticker", "instrument", "code"];
 const OPEN: &[&str] = &["open", "openprice", "openingprice"];
 const HIGH: &[&str] = &["high", "highprice", "max"];
@@ -83,12 +86,23 @@ impl Columns {
                 Some(found.ok_or(names.symbol.as_str())?)
             }
         };
+        let date = date(&named, spec).ok_or(names.date.as_str())?;
         Ok(Self {
             symbol,
-            date: date(&named, spec).ok_or(names.date.as_str())?,
+            date,
+            time: None,
             bars: vec![BarColumns::new(&named, spec).ok_or(names.close.as_str())?],
             count: count(header),
         })
+    }
+
+    /// With the column of times of day beside that of dates, where there is one.
+    pub(crate) fn timed(mut self, header: &[Cow<'_, str>], spec: &CsvSource) -> Self {
+        let named: Vec<Named> = header.iter().map(AsRef::as_ref).enumerate().collect();
+        let usual = CsvColumns::default().time;
+        let found = find(&named, &spec.columns.time, &usual, TIME);
+        self.time = found.filter(|time| *time != self.date);
+        self
     }
 
     /// Whether a row has these columns: all of them, and nothing behind them. One that is cut off may be cut within a

@@ -3,13 +3,14 @@
 
 use std::ops::Range;
 
-use foresail_crds::pipeline::spec::DateOrder;
+use foresail_crds::pipeline::spec::{DateOrder, Stamp};
 use foresail_domain::TradingCalendar;
 use jiff::civil::Date;
 use jiff::tz::Offset;
 
 use super::clock::{Clock, Unit};
 use super::words;
+use crate::stamp;
 
 /// The orders of a date that is three numbers.
 const ORDERS: [DateOrder; 3] = [
@@ -41,6 +42,8 @@ pub(crate) struct Form {
     /// What numbers count since 1970; `None` when they are dates.
     pub unit: Option<Unit>,
     pub calendar: TradingCalendar,
+    /// Which moment of a bar a row names; `None` where it names a session.
+    pub stamp: Option<Stamp>,
 }
 
 /// What the dates of a file say about their form.
@@ -164,13 +167,17 @@ fn in_order(text: &str, order: DateOrder) -> Option<String> {
 }
 
 /// The session of a date as `YYYY-MM-DD`; `None` when it is none in this form. A midnight is of its own date, whatever its
-/// zone; another time with a zone is of the date that the exchange has then.
+/// zone; another time with a zone is of the date that the exchange has then. Of rows that are parts of sessions it is their
+/// moment, and what has no time is none.
 pub(crate) fn normal(text: &str, form: &Form) -> Option<String> {
     let (date, clock) = match written(text)? {
         (Written::Certain(date), clock) => (date, clock),
         (Written::Number(number, date), clock) => match form.unit {
             Some(unit) => {
                 let at = unit.instant(number)?;
+                if let Some(stamp) = form.stamp {
+                    return stamp::normal(at, stamp);
+                }
                 let midnight = Offset::UTC.to_datetime(at);
                 let date = midnight.date();
                 let is_midnight = midnight.time() == jiff::civil::Time::midnight();
@@ -193,7 +200,10 @@ pub(crate) fn normal(text: &str, form: &Form) -> Option<String> {
             (date, clock)
         }
     };
-    Some(clock.session(date, form.calendar)?.to_string())
+    match form.stamp {
+        Some(stamp) => stamp::normal(clock.moment(date, form.calendar)?, stamp),
+        None => Some(clock.session(date, form.calendar)?.to_string()),
+    }
 }
 
 /// The date at the beginning of a text, and the time of day behind it.

@@ -132,12 +132,17 @@ impl Search<'_> {
         let texts = self.texts(found.skip, found.delimiter);
         let header = texts.first().filter(|_| found.height == 1)?;
         let Columns {
-            symbol, date, bars, ..
+            symbol,
+            date,
+            time,
+            bars,
+            ..
         } = &found.columns;
         let read = bars
             .iter()
             .flat_map(BarColumns::all)
             .chain(*symbol)
+            .chain(*time)
             .chain([*date]);
         let name = |column: usize| Some(header.get(column)?.trim());
         let mut read = read.filter_map(name);
@@ -202,7 +207,12 @@ fn two_columns(name: &str, spec: &CsvSource) -> RoleError {
 
 /// A row is one bar.
 fn rows(lines: &[Texts], of: &Described) -> Option<(usize, Columns)> {
-    let columns = Columns::new(lines.first()?, &of.csv).ok()?;
+    let header = lines.first()?;
+    let columns = Columns::new(header, &of.csv).ok()?;
+    let columns = match of.interval.is_intraday() {
+        true => columns.timed(header, &of.csv),
+        false => columns,
+    };
     Some((1, columns))
 }
 
@@ -364,6 +374,7 @@ fn beside_each_other(
     let columns = Columns {
         symbol: None,
         date,
+        time: None,
         count,
         bars,
     };

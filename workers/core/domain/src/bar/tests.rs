@@ -5,7 +5,7 @@ use super::*;
 fn bar() -> Bar {
     Bar {
         symbol: "AAPL".into(),
-        interval: Interval::Daily,
+        interval: Interval::Session,
         event_time: 1_000,
         open: Some(10.0),
         high: Some(12.0),

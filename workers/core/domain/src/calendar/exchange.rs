@@ -81,6 +81,18 @@ impl Exchange {
         (self.file.from, self.file.through)
     }
 
+    /// Lengths of the parts of its usual session at the end of its range, in milliseconds.
+    pub fn usual_parts(&self) -> [i64; 2] {
+        let Hours { open, close, pause } = self.file.era(self.file.through).hours;
+        let length = |from: Time, to: Time| {
+            i64::try_from(to.duration_since(from).as_millis()).unwrap_or_default()
+        };
+        match pause {
+            Some((start, resumed)) => [length(open, start), length(resumed, close)],
+            None => [length(open, close), 0],
+        }
+    }
+
     /// Where its clock hangs.
     pub fn zone(&self) -> TimeZone {
         self.file.zone.clone()

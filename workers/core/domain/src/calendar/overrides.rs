@@ -269,6 +269,11 @@ impl Calendar {
         self.exchange.sessions_per_year()
     }
 
+    /// As [`TradingCalendar::usual_parts`].
+    pub fn usual_parts(&self) -> [i64; 2] {
+        self.exchange.usual_parts()
+    }
+
     fn change(&self, date: Date) -> Option<Change> {
         let place = self.changes.binary_search_by_key(&date, |(date, _)| *date);
         place.ok().map(|place| self.changes[place].1)

@@ -27,7 +27,7 @@ pub fn bars(count: usize, seed: u64) -> Vec<Bar> {
             let spread = 1.0 + 0.02 * noise.uniform();
             Bar {
                 symbol: "X".into(),
-                interval: Interval::Daily,
+                interval: Interval::Session,
                 event_time: 86_400_000 * (i as i64 + 1),
                 open: (i % 5 != 0).then_some(close * (1.0 + 0.01 * (noise.uniform() - 0.5))),
                 high: (i % 7 != 0).then_some(close * spread),

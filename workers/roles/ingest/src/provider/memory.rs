@@ -178,6 +178,7 @@ impl Memory {
         let row = earlier.find_map(|(_, sent)| sent.row)?;
         Some(Quote {
             date: row.date,
+            time: None,
             close: row.close,
         })
     }

@@ -101,7 +101,7 @@ impl Polling {
         };
         let recent = sink.recent(&wanted).await?;
         let marks = recent.marks();
-        sessions::check(position.state.as_ref(), &marks, &config.calendar)?;
+        sessions::check(position.state.as_ref(), &marks, &config.bar_grid())?;
         let mut entries = self.entries.lock().await;
         let is_new = entries.is_empty();
         reopen(&mut entries, &symbols, recent, &timetable)?;

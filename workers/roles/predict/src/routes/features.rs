@@ -42,16 +42,16 @@ struct BarInput {
     close: f64,
     /// Shares traded, where known.
     volume: Option<f64>,
-    /// Shares after / shares before a split effective this session.
+    /// Shares after / shares before a split effective from this bar on.
     #[serde(default = "no_split")]
     split_factor: f64,
-    /// Cash per share going ex this session.
+    /// Cash per share going ex with this bar.
     #[serde(default)]
     dividend: f64,
-    /// Length of the bar: `1d`.
+    /// Length of the bar: that of the Pipeline, which it is when absent.
     #[serde(default)]
-    #[schema(value_type = String)]
-    interval: Interval,
+    #[schema(value_type = Option<String>)]
+    interval: Option<Interval>,
     /// When the row was read, milliseconds since the Unix epoch, UTC.
     #[serde(default)]
     ingested_at: i64,
@@ -59,7 +59,7 @@ struct BarInput {
     #[serde(default = "unnamed")]
     #[schema(value_type = String, max_length = 64)]
     provider: Text,
-    /// 0 for the first report of a session, higher for corrections.
+    /// 0 for the first report of a bar, higher for corrections.
     #[serde(default)]
     revision: u32,
 }
@@ -72,23 +72,27 @@ fn unnamed() -> Text {
     Text(String::new())
 }
 
-impl From<BarInput> for Bar {
-    fn from(input: BarInput) -> Self {
-        Self {
-            symbol: input.symbol.0,
-            interval: input.interval,
-            event_time: input.event_time,
-            open: input.open,
-            high: input.high,
-            low: input.low,
-            close: input.close,
-            volume: input.volume,
-            split_factor: input.split_factor,
-            dividend: input.dividend,
-            ingested_at: input.ingested_at,
-            provider: input.provider.0,
-            revision: input.revision,
+impl BarInput {
+    /// The bar, in a Pipeline of bars of `interval`; the interval of the bar where that is another one.
+    fn into_bar(self, interval: Interval) -> Result<Bar, Interval> {
+        if let Some(other) = self.interval.filter(|other| *other != interval) {
+            return Err(other);
         }
+        Ok(Bar {
+            symbol: self.symbol.0,
+            interval,
+            event_time: self.event_time,
+            open: self.open,
+            high: self.high,
+            low: self.low,
+            close: self.close,
+            volume: self.volume,
+            split_factor: self.split_factor,
+            dividend: self.dividend,
+            ingested_at: self.ingested_at,
+            provider: self.provider.0,
+            revision: self.revision,
+        })
     }
 }
 
@@ -143,17 +147,27 @@ pub(crate) async fn compute(state: web::Data<Arc<State>>, body: Bytes) -> HttpRe
     let Some(champion) = state.champion.load_full() else {
         return unavailable("no version is loaded yet");
     };
-    let work = move |request: FeaturesRequest| rows(&champion, request);
+    let interval = state.grid.interval();
+    let work = move |request: FeaturesRequest| rows(&champion, interval, request);
     answers::answer(&state.limits, body, work).await
 }
 
-fn rows(champion: &Loaded, request: FeaturesRequest) -> Result<Features, BadParameter> {
+fn rows(
+    champion: &Loaded,
+    interval: Interval,
+    request: FeaturesRequest,
+) -> Result<Features, BadParameter> {
     let declared = &champion.feature_set;
     let mut set = FeatureSet::new(&declared.features, declared.adjustment)
         .map_err(|error| BadParameter::new("features", error.to_string()))?;
     let mut rows = Vec::new();
-    for (index, bar) in request.bars.0.into_iter().map(Bar::from).enumerate() {
+    for (index, bar) in request.bars.0.into_iter().enumerate() {
         let refuse = |message| BadParameter::new(format!("bars[{index}]"), message);
+        let bar = bar.into_bar(interval).map_err(|other| {
+            refuse(format!(
+                "interval is {other}; the Pipeline has bars of {interval}"
+            ))
+        })?;
         bar.check(i64::MAX).map_err(|e| refuse(e.to_string()))?;
         let row = set.push(&bar).map_err(|e| refuse(e.to_string()))?;
         rows.extend(row.map(|row| Row {

@@ -10,7 +10,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::HeaderName;
 use actix_web::web::{self, Bytes};
 use foresail_crds::records::PredictionRecord;
-use foresail_domain::Bar;
+use foresail_domain::{Bar, Interval};
 use foresail_features::{FeatureRow, FeatureSet};
 use foresail_model::Row;
 use foresail_model::quantiles::QuantileError;
@@ -136,12 +136,13 @@ fn forecast_series(
     asked: &Asked<'_>,
 ) -> Result<SeriesForecast, BadParameter> {
     let frequency = series.input.frequency.as_ref();
-    if let Some(Text(other)) = frequency.filter(|f| !["day", "D"].contains(&f.0.as_str())) {
-        let message = format!("`{other}` is not served; the model forecasts days");
+    let served = frequencies(state.grid.interval());
+    if let Some(Text(other)) = frequency.filter(|f| !served.contains(&f.0.as_str())) {
+        let message = format!("`{other}` is not served; the model forecasts {}", served[0]);
         return Err(series.refuse("frequency", message));
     }
     let declared = &champion.feature_set;
-    let bars = series.bars(&state.calendar, &declared.features)?;
+    let bars = series.bars(&state.grid, &declared.features)?;
     let mut set = FeatureSet::new(&declared.features, declared.adjustment)
         .map_err(|e| BadParameter::new("features", e.to_string()))?;
     let lookback = champion.predictor.lookback();
@@ -175,8 +176,7 @@ fn forecast_series(
         .map_err(|e| series.refuse("series", e.to_string()))?;
     let whole = closes.clone();
     closes.truncate(usize::try_from(asked.horizon).unwrap_or(usize::MAX));
-    let last_session = state.calendar.session_date(last.event_time);
-    let start = state.calendar.next_session(last_session);
+    let start = state.grid.after(last.event_time, 1);
     let quantiles = quantiles(champion, last.close, &closes, asked.levels)?;
     if let Some(row) = rows.back() {
         log(state, champion, (last, row), whole);
@@ -186,10 +186,22 @@ fn forecast_series(
         name: series.input.name.clone().map(|name| name.0),
         quantiles,
         mean_forecast: closes,
-        frequency: "day",
-        start_timestamp: rfc3339(state.calendar.session_end(start)),
+        frequency: served[0],
+        start_timestamp: rfc3339(start),
         model_version: champion.served.version,
     })
+}
+
+/// Names of an interval in the protocol, that of answers first; where it has none, those of pandas.
+fn frequencies(interval: Interval) -> &'static [&'static str] {
+    match interval {
+        Interval::OneMinute => &["minute", "T", "min", "1m"],
+        Interval::FiveMinutes => &["5m", "5T", "5min"],
+        Interval::FifteenMinutes => &["15m", "15T", "15min"],
+        Interval::ThirtyMinutes => &["30m", "30T", "30min"],
+        Interval::OneHour => &["hour", "H", "1h"],
+        Interval::Session => &["day", "D", "1d"],
+    }
 }
 
 /// All steps, however many were asked for.

@@ -29,7 +29,7 @@ fn specs() -> Vec<FeatureSpec> {
 fn bar(symbol: &str, day: i64, close: f64) -> Bar {
     Bar {
         symbol: symbol.into(),
-        interval: Interval::Daily,
+        interval: Interval::Session,
         event_time: day * 86_400_000,
         open: None,
         high: None,

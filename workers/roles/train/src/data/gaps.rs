@@ -1,29 +1,30 @@
-//! Sessions that are missing between bars. What reaches over many of them is of no single session: a return of a year that is
-//! taken for one of a day is worth less than no row.
+//! Bars that are missing between bars. What reaches over many of them is of no single bar: a return of a year that is taken
+//! for one of a day is worth less than no row.
 
 use std::ops::RangeInclusive;
 
-use foresail_domain::Calendar;
+use foresail_domain::BarGrid;
 
 const DAY_MS: i64 = 86_400_000;
 
 /// Which gaps count.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Gaps<'a> {
-    pub calendar: &'a Calendar,
-    /// Most sessions that may be missing between two bars.
+    pub grid: &'a BarGrid,
+    /// Most bars that may be missing between two bars.
     pub most: usize,
 }
 
 impl Gaps<'_> {
-    /// Whether more sessions are missing between two bars than may be; times are bar ends, milliseconds UTC.
+    /// Whether more bars are missing between two bars than may be; times are bar ends, milliseconds UTC.
     fn is_long(self, before: i64, after: i64) -> bool {
-        // Nearly all bars: there is no more than one session a day.
-        let days = i64::try_from(self.most).unwrap_or(i64::MAX);
-        if after - before <= days.saturating_add(1).saturating_mul(DAY_MS) {
+        // Nearly all bars: there is no more than one session a day, and a bar that is cut short has a pause behind it.
+        let length = self.grid.interval().length_ms().unwrap_or(DAY_MS);
+        let most = i64::try_from(self.most).unwrap_or(i64::MAX);
+        if after - before <= most.saturating_add(1).saturating_mul(length) {
             return false;
         }
-        let missing = self.calendar.sessions_ended(before, after);
+        let missing = self.grid.ended(before, after);
         missing.saturating_sub(1) > self.most
     }
 }
@@ -79,25 +80,41 @@ impl<'a> LongGaps<'a> {
 
 #[cfg(test)]
 mod tests {
-    use foresail_domain::TradingCalendar;
+    use foresail_domain::{Interval, TradingCalendar};
 
     use super::*;
 
-    fn weekdays() -> Calendar {
-        TradingCalendar::Weekdays.into()
+    fn weekdays() -> BarGrid {
+        BarGrid::new(TradingCalendar::Weekdays, Interval::Session)
     }
 
     fn end(text: &str) -> i64 {
-        weekdays().session_end(text.parse().unwrap())
+        weekdays().calendar().session_end(text.parse().unwrap())
+    }
+
+    #[test]
+    fn bars_of_parts_of_sessions_are_counted_over_nights_breaks_and_half_days() {
+        let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_millisecond();
+        // The last bar of a half day, and the first and third of the Monday after it.
+        let hours = BarGrid::new(TradingCalendar::Xnys, Interval::OneHour);
+        let last = at("2024-11-29T18:00:00Z");
+        let gaps = |grid, most| Gaps { grid, most };
+        assert!(!gaps(&hours, 0).is_long(last, at("2024-12-02T15:30:00Z")));
+        assert!(gaps(&hours, 0).is_long(last, at("2024-12-02T16:30:00Z")));
+        assert!(!gaps(&hours, 1).is_long(last, at("2024-12-02T16:30:00Z")));
+        // The shorter last bar of a day, and the shorter one before the break in Tokyo.
+        let afternoon = at("2024-12-02T19:30:00Z");
+        assert!(!gaps(&hours, 0).is_long(afternoon, at("2024-12-02T20:30:00Z")));
+        assert!(gaps(&hours, 0).is_long(afternoon, at("2024-12-02T21:00:00Z")));
+        let tokyo = BarGrid::new(TradingCalendar::Xtks, Interval::OneHour);
+        assert!(!gaps(&tokyo, 0).is_long(at("2024-12-02T02:30:00Z"), at("2024-12-02T04:30:00Z")));
+        assert!(gaps(&tokyo, 0).is_long(at("2024-12-02T02:00:00Z"), at("2024-12-02T04:30:00Z")));
     }
 
     #[test]
     fn weekends_are_no_gaps_and_sessions_are_counted() {
-        let calendar = weekdays();
-        let gaps = |most| Gaps {
-            calendar: &calendar,
-            most,
-        };
+        let grid = weekdays();
+        let gaps = |most| Gaps { grid: &grid, most };
         let friday = end("2020-01-03");
         for (date, long) in [
             ("2020-01-06", false),
@@ -114,9 +131,9 @@ mod tests {
     #[test]
     fn a_row_reaches_from_the_first_bar_of_its_features_to_the_last_of_its_labels() {
         // Three bars for a row; the gap lies before the bar of number 5.
-        let calendar = weekdays();
+        let grid = weekdays();
         let most = Gaps {
-            calendar: &calendar,
+            grid: &grid,
             most: 2,
         };
         let mut gaps = LongGaps::new(Some(most), 3);

@@ -37,7 +37,7 @@ impl Drawn {
         parameters: &TrainingParameters,
     ) -> Self {
         let model = &input.config.model;
-        let rules = card::rules(parameters.horizon, model.calendar.sessions_per_year());
+        let rules = card::rules(parameters.horizon, model.bar_grid().bars_per_year());
         let few = symbols.get(..SIMULATED).unwrap_or(symbols);
         Self {
             title: format!("{} on {}", input.config.pipeline.name, input.file),

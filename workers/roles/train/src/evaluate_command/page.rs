@@ -25,7 +25,7 @@ impl Report {
         let shown = &self.drawn;
         let [from, to] = &self.test;
         let scores = format!(
-            "Forecast dates {from} to {to}, {} fit(s) per kind. RMSE and MAE are of the close {} sessions ahead, in units of \
+            "Forecast dates {from} to {to}, {} fit(s) per kind. RMSE and MAE are of the close {} bars ahead, in units of \
              the price; MASE and p of all steps. Bold: declared in the Pipeline. Ratio: RMSE over that of the naive forecast, \
              which is the last close.",
             self.folds, self.horizon
@@ -154,7 +154,7 @@ impl Report {
             @if !rows.without_bars.is_empty() { p.bad { "No bar of " (rows.without_bars.join(", ")) } }
             @if rows.clamped > 0 { p { (rows.clamped) " bars with high or low moved in the last bits" } }
             @if rows.over_gaps > 0 {
-                p { (rows.over_gaps) " rows reach over more missing sessions than training.maxGapSessions and are left out" }
+                p { (rows.over_gaps) " rows reach over more missing bars than training.maxGapSessions allows and are left out" }
             }
             @for suspicion in rows.suspicions.iter().take(SUSPICIONS) { p.bad { (suspicion) } }
             @if more > 0 { p.bad { "and " (more) " more suspicious moves" } }

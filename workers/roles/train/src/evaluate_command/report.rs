@@ -30,7 +30,7 @@ pub struct Report {
     pub naive: Score,
     /// Every kind that was evaluated, by name.
     pub kinds: BTreeMap<String, Score>,
-    /// Sessions ahead of the last step.
+    /// Bars ahead of the last step.
     pub horizon: usize,
     /// First and last forecast date, `YYYY-MM-DD`.
     pub test: [String; 2],
@@ -64,7 +64,7 @@ pub struct Rows {
     pub suspicions: Vec<String>,
     /// Bars of which high or low gave way to open or close in the last bits.
     pub clamped: u64,
-    /// Feature rows that reach over more missing sessions than `training.maxGapSessions`, and were left out.
+    /// Feature rows that reach over more missing bars than `training.maxGapSessions` allows, and were left out.
     pub over_gaps: u64,
 }
 
@@ -200,7 +200,7 @@ impl fmt::Display for Report {
         let [from, to] = &self.test;
         writeln!(
             f,
-            "close {0} sessions ahead, forecast dates {from} to {to}, {1} fit(s) per kind; MASE and p: steps 1 to {0}",
+            "close {0} bars ahead, forecast dates {from} to {to}, {1} fit(s) per kind; MASE and p: steps 1 to {0}",
             self.horizon, self.folds
         )?;
         writeln!(

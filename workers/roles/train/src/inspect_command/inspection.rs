@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use foresail_domain::{Bar, Calendar};
-use jiff::civil::Date;
+use foresail_domain::{Bar, BarGrid, Interval};
 
 use crate::file::Rows;
 
@@ -15,7 +14,7 @@ pub struct Inspection {
     pub(super) file: String,
     /// How it is written.
     pub(super) dialect: String,
-    pub(super) calendar: Calendar,
+    pub(super) grid: BarGrid,
     pub(super) rows: Rows,
     /// What is said of each symbol with bars, in the order of `rows.bars`.
     pub(super) symbols: Vec<Symbol>,
@@ -27,26 +26,26 @@ pub struct Inspection {
 /// What is said of one symbol beside its bars.
 #[derive(Debug)]
 pub(super) struct Symbol {
-    /// Sessions between its first and its last bar that have none.
-    pub missing: Vec<Date>,
+    /// Bars between its first and its last one that are not there, by their session or their end.
+    pub missing: Vec<String>,
     /// What looks wrong, in words.
     pub suspicions: Vec<String>,
 }
 
 impl Inspection {
-    pub(super) fn new(path: &Path, dialect: String, calendar: &Calendar, rows: Rows) -> Self {
+    pub(super) fn new(path: &Path, dialect: String, grid: BarGrid, rows: Rows) -> Self {
         let mut suspicions = suspicions(&rows);
         let symbols = rows.bars.iter().map(|(name, bars)| Symbol {
-            missing: missing(bars, calendar),
+            missing: missing(bars, &grid),
             suspicions: suspicions.remove(name.as_str()).unwrap_or_default(),
         });
         let symbols = symbols.collect();
         Self {
             file: path.display().to_string(),
             dialect,
-            calendar: calendar.clone(),
             symbols,
             rows,
+            grid,
             spec: None,
             pipeline: None,
         }
@@ -73,12 +72,36 @@ impl Inspection {
             .map(|((name, bars), symbol)| (name.as_str(), bars.as_slice(), symbol))
     }
 
-    /// Session of a bar.
-    pub(super) fn date(&self, bar: &Bar) -> Date {
-        self.calendar.session_date(bar.event_time)
+    /// Session of a bar, or its end where it is a part of one.
+    pub(super) fn date(&self, bar: &Bar) -> String {
+        named(bar.event_time, &self.grid)
     }
 
-    /// Sessions without a bar, of all symbols; rows off the sessions; rows of a session that has a bar.
+    /// What bars are called.
+    pub(super) fn unit(&self) -> &'static str {
+        match self.grid.interval() {
+            Interval::Session => "sessions",
+            _ => "bars",
+        }
+    }
+
+    /// What is said of those that are missing.
+    pub(super) fn lacking(&self) -> &'static str {
+        match self.grid.interval() {
+            Interval::Session => "have no bar",
+            _ => "are not there",
+        }
+    }
+
+    /// The head of a column that tells bars apart.
+    pub(super) fn head(&self) -> &'static str {
+        match self.grid.interval() {
+            Interval::Session => "session",
+            _ => "end",
+        }
+    }
+
+    /// Bars that are missing, of all symbols; rows off the bars; rows of a bar that is there already.
     pub(super) fn sessions(&self) -> [(u64, &'static str); 3] {
         let missing: usize = self.symbols.iter().map(|symbol| symbol.missing.len()).sum();
         let refused = |reasons: &[&str]| -> u64 {
@@ -87,23 +110,39 @@ impl Inspection {
         };
         [
             (missing as u64, "missing"),
-            (refused(&["OffSession"]), "off the calendar"),
+            (
+                refused(&["OffSession", "OffHours", "OffGrid"]),
+                "off the calendar",
+            ),
             (refused(&["Superseded", "Duplicate"]), "doubled"),
         ]
     }
 }
 
-fn missing(bars: &[Bar], calendar: &Calendar) -> Vec<Date> {
+fn named(end: i64, grid: &BarGrid) -> String {
+    match grid.interval() {
+        Interval::Session => grid.calendar().session_date(end).to_string(),
+        _ => jiff::Timestamp::from_millisecond(end)
+            .map_or_else(|_| end.to_string(), |at| at.to_string()),
+    }
+}
+
+fn missing(bars: &[Bar], grid: &BarGrid) -> Vec<String> {
     let (Some(first), Some(last)) = (bars.first(), bars.last()) else {
         return Vec::new();
     };
-    let date = |bar: &Bar| calendar.session_date(bar.event_time);
+    let calendar = grid.calendar();
+    let (first, last) = (first.event_time, last.event_time);
     calendar
-        .sessions(date(first), date(last))
-        .filter(|day| {
-            bars.binary_search_by_key(&calendar.session_end(*day), |bar| bar.event_time)
+        .sessions(calendar.session_date(first), calendar.session_date(last))
+        .flat_map(|day| grid.session(day))
+        .map(|span| span.end)
+        .filter(|end| (first..=last).contains(end))
+        .filter(|end| {
+            bars.binary_search_by_key(end, |bar| bar.event_time)
                 .is_err()
         })
+        .map(|end| named(end, grid))
         .collect()
 }
 

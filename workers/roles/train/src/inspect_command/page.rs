@@ -66,8 +66,8 @@ impl Inspection {
                     rows.all_refused()
                 ),
             ),
-            ("calendar", self.calendar.name().to_owned()),
-            ("sessions", format!("{missing}, {off}, {doubled}")),
+            ("calendar", self.grid.calendar().name().to_owned()),
+            (self.unit(), format!("{missing}, {off}, {doubled}")),
         ];
         let fact = |(name, value)| Row::plain(vec![words(name), words(value)]);
         html! {
@@ -95,8 +95,7 @@ impl Inspection {
 
     fn list(&self) -> Markup {
         let rows = self.each().take(LISTED).map(|(name, bars, symbol)| {
-            let date =
-                |bar: Option<&Bar>| bar.map_or_else(String::new, |bar| self.date(bar).to_string());
+            let date = |bar: Option<&Bar>| bar.map_or_else(String::new, |bar| self.date(bar));
             Row::plain(vec![
                 words(name),
                 cell(bars.len().to_string()),
@@ -106,12 +105,13 @@ impl Inspection {
                 cell(symbol.suspicions.len().to_string()),
             ])
         });
+        let missing = format!("{} missing", self.unit());
         let heads = [
             "symbol",
             "bars",
             "first",
             "last",
-            "sessions missing",
+            missing.as_str(),
             "suspicious",
         ];
         let more = self.symbols.len().saturating_sub(LISTED);
@@ -123,24 +123,24 @@ impl Inspection {
     }
 
     fn symbol(&self, (name, bars, symbol): (&str, &[Bar], &Symbol)) -> Result<Markup, ChartError> {
-        let dates: Vec<String> = bars.iter().map(|bar| self.date(bar).to_string()).collect();
+        let dates: Vec<String> = bars.iter().map(|bar| self.date(bar)).collect();
         let closes: Vec<f64> = bars.iter().map(|bar| bar.close).collect();
         let chart = closes::closes(name, &dates, &closes)?;
         let (first, last) = ends(bars);
         let row = |bar: &Bar| {
-            let mut cells = vec![words(self.date(bar).to_string())];
+            let mut cells = vec![words(self.date(bar))];
             cells.extend(numbers(bar).map(cell));
             cells.push(cell(action(bar).trim()));
             Row::plain(cells)
         };
-        let heads = ["session", "open", "high", "low", "close", "volume", ""];
+        let heads = [self.head(), "open", "high", "low", "close", "volume", ""];
         let more = symbol.suspicions.len().saturating_sub(SUSPICIONS);
         let missing = &symbol.missing;
         Ok(html! {
             (chart)
             (table(&heads, first.iter().chain(last).map(row)))
             @if !missing.is_empty() {
-                p { (missing.len()) " sessions have no bar: " (some(missing)) }
+                p { (missing.len()) " " (self.unit()) " " (self.lacking()) ": " (some(missing)) }
             }
             @for suspicion in symbol.suspicions.iter().take(SUSPICIONS) { p.bad { (suspicion) } }
             @if more > 0 { p.bad { "and " (more) " more of them" } }

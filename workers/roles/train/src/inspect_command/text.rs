@@ -3,7 +3,6 @@
 use std::fmt::{self, Write};
 
 use foresail_domain::Bar;
-use jiff::civil::Date;
 
 use super::inspection::{Inspection, Symbol};
 
@@ -37,8 +36,8 @@ impl Inspection {
         let sessions = self.sessions();
         if sessions.iter().any(|(count, _)| *count > 0) {
             let words = sessions.map(|(count, what)| format!("{count} {what}"));
-            let name = self.calendar.name();
-            writeln!(text, "  sessions of {name}: {}", words.join(", "))?;
+            let (unit, name) = (self.unit(), self.grid.calendar().name());
+            writeln!(text, "  {unit} of {name}: {}", words.join(", "))?;
         }
         for (name, bars, symbol) in self.each().take(SYMBOLS) {
             self.describe(text, (name, bars, symbol), columns)?;
@@ -89,9 +88,11 @@ impl Inspection {
         if !symbol.missing.is_empty() {
             writeln!(
                 text,
-                "  {} sessions of {} have no bar: {}",
+                "  {} {} of {} {}: {}",
                 symbol.missing.len(),
-                self.calendar.name(),
+                self.unit(),
+                self.grid.calendar().name(),
+                self.lacking(),
                 some(&symbol.missing)
             )?;
         }
@@ -113,7 +114,7 @@ impl Inspection {
         for bar in first.iter().chain(last) {
             let action = if wide { action(bar) } else { String::new() };
             let cells = cells(&numbers(bar), wide);
-            writeln!(text, "  {:<10}{cells}{action}", self.date(bar).to_string())?;
+            writeln!(text, "  {:<10}{cells}{action}", self.date(bar))?;
         }
         Ok(())
     }
@@ -158,8 +159,8 @@ fn cells([open, high, low, close, volume]: &[String; 5], wide: bool) -> String {
 }
 
 /// The first of many dates.
-pub(super) fn some(dates: &[Date]) -> String {
-    let mut named: Vec<String> = dates.iter().take(NAMED).map(Date::to_string).collect();
+pub(super) fn some(dates: &[String]) -> String {
+    let mut named: Vec<String> = dates.iter().take(NAMED).cloned().collect();
     if dates.len() > NAMED {
         named.push("...".into());
     }

@@ -3,18 +3,21 @@
 use std::path::Path;
 
 use foresail_crds::pipeline::spec::CsvSource;
+use foresail_domain::Interval;
 use foresail_domain::symbol::LONGEST;
 use foresail_runtime_base::RoleError;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::inspection::Inspection;
-use crate::file::{self, Description};
+use crate::file::{self, Description, Rows};
 
 /// Longest name of a Pipeline.
 const LONGEST_NAME: usize = 40;
 /// What is wrong with the Pipeline, at most.
 const REFUSALS: usize = 3;
+/// Reason of rows that are no bars of an interval.
+const DOES_NOT_FIT: &str = "IntervalDoesNotFit";
 
 /// Reads the file with a column of symbols, or, where it has none, as the one symbol that it is named after.
 pub(super) fn inspect(path: &Path) -> Result<Inspection, RoleError> {
@@ -24,19 +27,39 @@ pub(super) fn inspect(path: &Path) -> Result<Inspection, RoleError> {
         Description::new(&parsed(pipeline(path, &spec))?, "inspected").map_err(internal)?;
     let dialect = file::dialect_undescribed(path, how.csv())?;
     let default = how.calendar().clone();
-    let rows = file::read_undescribed(path, &mut how)?;
+    let rows = read(path, &mut how)?;
+    if !how.grid().interval().is_default() {
+        spec["source"]["interval"] = json!(how.grid().interval());
+    }
     let symbols = how.symbols().into_iter();
     spec["instruments"] = symbols.map(|symbol| json!({"symbol": symbol})).collect();
     if *how.calendar() != default {
         spec["calendar"] = json!(how.calendar());
     }
-    let found = Inspection::new(path, dialect, how.calendar(), rows);
+    let found = Inspection::new(path, dialect, how.grid(), rows);
     let whole = pipeline(path, &spec);
     let mut part = yaml(&spec)?;
     for refusal in foresail_admission::judge(&whole).iter().take(REFUSALS) {
         part.push_str(&format!("# The API server would refuse it: {refusal}\n"));
     }
     Ok(found.declaring(part, yaml(&whole)?))
+}
+
+/// The rows as daily bars, or as those of the first interval that they are apart.
+fn read(path: &Path, how: &mut Description) -> Result<Rows, RoleError> {
+    let daily = match file::read_undescribed(path, how) {
+        Err(error) if error.reason == DOES_NOT_FIT => error,
+        read => return read,
+    };
+    let parts = Interval::ALL.into_iter().filter(|one| one.is_intraday());
+    for interval in parts {
+        how.set_interval(interval);
+        match file::read_undescribed(path, how) {
+            Err(error) if error.reason == DOES_NOT_FIT => {}
+            read => return read,
+        }
+    }
+    Err(daily)
 }
 
 /// `spec.source.csv`.
@@ -76,6 +99,12 @@ fn pipeline(path: &Path, part: &Value) -> Value {
     spec["training"] = json!({
         "model": {"kind": "Linear", "ridge": "0.1"}, "horizon": 5, "lookback": 30, "maxSessions": 5000,
     });
+    if spec["source"]["interval"].is_string() {
+        // Days of many bars.
+        spec["training"]["maxSessions"] = json!(20);
+        spec["drift"] = json!({"windowSessions": 2});
+        spec["promotion"] = json!({"gateWindowSessions": 2});
+    }
     json!({"apiVersion": "foresail.dev/v1alpha1", "kind": "Pipeline", "metadata": {"name": name}, "spec": spec})
 }
 

@@ -126,7 +126,7 @@ pub(crate) fn simulation(simulation: &BTreeMap<String, Simulation>) -> Markup {
 pub(super) fn gate(card: &Card) -> Markup {
     if let Some(unseen) = card.unseen_sessions {
         return html! {
-            p { "Not compared: the champion was trained on all but " (unseen) " sessions of the gate window." }
+            p { "Not compared: the champion was trained on all but " (unseen) " bars of the gate window." }
         };
     }
     let Some(gate) = &card.gate else {

@@ -109,7 +109,7 @@ fn text_is_escaped_in_page_and_charts() {
     let page = rendered("<script>alert(1)</script>", "<b>&co");
     assert!(!page.contains("<script>") && !page.contains("<b>"));
     assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
-    assert!(page.contains("&lt;b&gt;&amp;co, 2 sessions ahead"));
+    assert!(page.contains("&lt;b&gt;&amp;co, 2 bars ahead"));
 }
 
 #[test]

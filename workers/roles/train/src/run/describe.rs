@@ -111,7 +111,7 @@ impl Version<'_> {
         let served = &self.validation.served;
         let rules = card::rules(
             self.parameters.horizon,
-            self.config.model.calendar.sessions_per_year(),
+            self.config.model.bar_grid().bars_per_year(),
         );
         let card = Card {
             namespace: manifest.namespace.clone(),

@@ -27,13 +27,14 @@ pub(crate) fn build(
             format!("{e}; lower drift.windowSessions or train on more"),
         )
     };
-    let window_sessions = usize::try_from(config.model.drift_window_sessions).unwrap_or(usize::MAX);
+    let grid = config.model.bar_grid();
+    let window = grid.bars(config.model.drift_window_sessions);
+    let window = usize::try_from(window).unwrap_or(usize::MAX);
     let sessions = by_session(&data.names, rows);
-    let per_year = config.model.calendar.sessions_per_year();
-    build_reference(&sessions, window_sessions, per_year).map_err(to_error)
+    build_reference(&sessions, window, grid.bars_per_year()).map_err(to_error)
 }
 
-/// Feature rows by session.
+/// Feature rows by the time of their bars.
 fn by_session(names: &[String], samples: &[&Sample]) -> Sessions {
     let mut sessions: Vec<Session> = Vec::new();
     for sample in samples {

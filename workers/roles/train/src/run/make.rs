@@ -6,6 +6,7 @@ use foresail_crds::TrainingParameters;
 use foresail_crds::model_manifest::{ModelManifest, Recipe};
 use foresail_crds::pipeline::spec::ModelKind;
 use foresail_crds::worker_config::{TrainConfig, TrainingRun};
+use foresail_domain::BarGrid;
 use foresail_evaluation::leak_guard::GuardReport;
 use foresail_model::{ModelError, Predictor};
 use foresail_runtime_base::RoleError;
@@ -25,6 +26,8 @@ use crate::validation::{folds, leak_guard};
 /// What a version is made from.
 pub(super) struct Inputs {
     pub config: TrainConfig,
+    /// Of the configuration: where bars begin and end.
+    pub grid: BarGrid,
     pub run: TrainingRun,
     pub parameters: TrainingParameters,
     pub bars: Bars,
@@ -95,7 +98,7 @@ impl Trainer<'_> {
         Declared {
             features: &self.inputs.config.model.features,
             adjustment: self.inputs.config.model.adjustment,
-            calendar: &self.inputs.config.model.calendar,
+            grid: &self.inputs.grid,
             parameters: &self.inputs.parameters,
         }
     }

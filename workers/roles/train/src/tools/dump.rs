@@ -39,11 +39,12 @@ pub async fn dump(
 
 /// The feature rows of `bars`, as declared.
 pub(crate) fn rows(config: &TrainConfig, bars: &Bars) -> Result<Dataset, RoleError> {
+    let grid = config.model.bar_grid();
     let declared = Declared {
         features: &config.model.features,
         adjustment: config.model.adjustment,
-        calendar: &config.model.calendar,
-        parameters: &parameters(&config.model.training)?,
+        grid: &grid,
+        parameters: &parameters(&config.model.training, &grid)?,
     };
     declared.feature_rows(bars, &[])
 }

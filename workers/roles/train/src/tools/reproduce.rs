@@ -58,11 +58,12 @@ pub async fn reproduce(
         manifest.data.delta_version
     ));
     let bars = lake::read(config, outside, manifest.data.delta_version).await?;
-    let parameters = parameters(&recipe.training)?;
+    let grid = config.model.bar_grid();
+    let parameters = parameters(&recipe.training, &grid)?;
     let declared = Declared {
         features: &manifest.features,
         adjustment: manifest.adjustment,
-        calendar: &config.model.calendar,
+        grid: &grid,
         parameters: &parameters,
     };
     let data = declared.feature_rows(&bars, &baseline_kinds(manifest.kind))?;

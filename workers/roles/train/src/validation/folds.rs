@@ -36,13 +36,13 @@ pub(crate) struct Folds<'a> {
 /// How to cut.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cut {
-    /// Sessions ahead of a label, and of the embargo.
+    /// Bars ahead of a label, and of the embargo.
     pub horizon: usize,
-    /// Newest sessions that are forecast.
+    /// Newest bars, in time, that are forecast.
     pub tested: usize,
     /// Parts of them.
     pub blocks: Blocks,
-    /// Newest sessions a fit sees; all when `None`.
+    /// Newest bars, in time, that a fit sees; all when `None`.
     pub newest: Option<usize>,
 }
 
@@ -117,7 +117,7 @@ pub(crate) fn declared<'a>(
     let sessions = sessions(rows).len();
     let too_few = |cause: String| {
         let message = format!(
-            "{sessions} sessions with known labels are too few to validate on ({cause}); widen source.backfill, \
+            "{sessions} bars with known labels are too few to validate on ({cause}); widen source.backfill, \
              shorten feature windows or raise training.maxSessions"
         );
         RoleError::user("NotEnoughRows", message)

@@ -24,7 +24,7 @@ pub(crate) struct SeriesRequest {
     pub(crate) options: SeriesOptions,
 }
 
-/// One series, oldest point first; its points stand on consecutive trading sessions.
+/// One series, oldest point first; its points are consecutive bars of the interval of the Pipeline.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct SeriesInput {
     /// Whether the points are closes or whole bars.
@@ -43,12 +43,12 @@ pub(crate) struct SeriesInput {
     #[serde(default)]
     #[schema(value_type = Option<Vec<Column>>)]
     pub(crate) columns: Option<Few<Column, MOST_LEVELS>>,
-    /// `day` or `D`.
+    /// The interval of the Pipeline: `day` or `D`, `hour` or `H`, `minute` or `T`; `5m`, `15m` and `30m` as they are.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub(crate) frequency: Option<Text>,
-    /// Time of the first point, RFC 3339; it decides which sessions the forecast is for, and must be given when a
-    /// feature of the Pipeline reads the date.
+    /// Time of the first point, RFC 3339: its session, or the end of its bar where bars are parts of sessions. It decides which
+    /// bars the forecast is for, and must be given when a feature of the Pipeline reads the date.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub(crate) start_timestamp: Option<Text>,
@@ -98,7 +98,7 @@ pub(crate) enum Column {
 /// What to answer.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub(crate) struct SeriesOptions {
-    /// Sessions to forecast, at most as many as the model does; all of them when absent.
+    /// Bars to forecast, at most as many as the model does; all of them when absent.
     #[serde(default)]
     #[schema(minimum = 1)]
     pub(crate) horizon: Option<u32>,
@@ -141,7 +141,7 @@ pub(crate) struct SeriesOutput {
     pub(crate) content: Vec<SeriesForecast>,
 }
 
-/// Closes of the sessions after a series.
+/// Closes of the bars after a series.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SeriesForecast {
     /// Always `univariate_time_series`: closes.
@@ -149,14 +149,14 @@ pub(crate) struct SeriesForecast {
     pub(crate) kind: SeriesType,
     /// Symbol of the series.
     pub(crate) name: Option<String>,
-    /// Forecast closes, one per session.
+    /// Forecast closes, one per bar.
     pub(crate) mean_forecast: Vec<f64>,
     /// Closes per quantile level asked for; absent when none was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) quantiles: Option<BTreeMap<String, Vec<f64>>>,
-    /// Always `day`.
+    /// Interval of the Pipeline: `day`, `hour`, `minute`, or `5m`, `15m` or `30m`.
     pub(crate) frequency: &'static str,
-    /// End of the first session forecast, RFC 3339.
+    /// End of the first bar forecast, RFC 3339.
     #[schema(format = DateTime)]
     pub(crate) start_timestamp: String,
     /// Version that made it.

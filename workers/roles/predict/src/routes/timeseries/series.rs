@@ -1,7 +1,7 @@
-//! A series of a request as bars on consecutive sessions.
+//! A series of a request as consecutive bars of the Pipeline's interval.
 
 use foresail_crds::pipeline::spec::{self, FeatureSpec};
-use foresail_domain::{Bar, Calendar, Interval};
+use foresail_domain::{Bar, BarGrid, Interval};
 use foresail_features::{columns_read, reads_date};
 
 use super::body::{Column, SeriesInput};
@@ -23,12 +23,12 @@ impl Series<'_> {
     /// The points as bars from `start_timestamp` on, with all that these features read.
     pub(super) fn bars(
         &self,
-        calendar: &Calendar,
+        grid: &BarGrid,
         features: &[FeatureSpec],
     ) -> Result<Vec<Bar>, BadParameter> {
         let columns = self.columns()?;
         self.check_columns(features, columns)?;
-        let mut date = self.start(features)?;
+        let mut event_time = self.start(grid, features)?;
         let place = |column| columns.iter().position(|c| *c == column);
         let symbol = self.input.name.as_ref().map_or("", |name| &name.0);
         let mut bars = Vec::with_capacity(self.input.series.iter().len());
@@ -38,8 +38,8 @@ impl Series<'_> {
                 .ok_or_else(|| self.refuse("series", "every point must have a close"))?;
             bars.push(Bar {
                 symbol: symbol.to_owned(),
-                interval: Interval::Daily,
-                event_time: calendar.session_end(date),
+                interval: grid.interval(),
+                event_time,
                 open: value(Column::Open),
                 high: value(Column::High),
                 low: value(Column::Low),
@@ -51,7 +51,7 @@ impl Series<'_> {
                 provider: "request".into(),
                 revision: 0,
             });
-            date = calendar.next_session(date);
+            event_time = grid.after(event_time, 1);
         }
         Ok(bars)
     }
@@ -119,7 +119,9 @@ impl Series<'_> {
         Err(self.refuse("columns", message))
     }
 
-    fn start(&self, features: &[FeatureSpec]) -> Result<jiff::civil::Date, BadParameter> {
+    /// End of the first bar, milliseconds UTC.
+    fn start(&self, grid: &BarGrid, features: &[FeatureSpec]) -> Result<i64, BadParameter> {
+        let first = |date| grid.session(date).next().map(|span| span.end);
         let Some(Text(text)) = &self.input.start_timestamp else {
             let dated = features
                 .iter()
@@ -130,10 +132,22 @@ impl Series<'_> {
                 let message = format!("must be given: features {} read dates", dated.join(", "));
                 return Err(self.refuse("start_timestamp", message));
             }
-            return Ok(jiff::civil::date(2000, 1, 3));
+            let date = grid.calendar().next_session(jiff::civil::date(2000, 1, 2));
+            return Ok(first(date).unwrap_or_default());
         };
-        let date = text.get(..10).and_then(|date| date.parse().ok());
-        date.ok_or_else(|| self.refuse("start_timestamp", "must be an RFC 3339 time"))
+        if grid.interval() == Interval::Session {
+            let date = text.get(..10).and_then(|date| date.parse().ok());
+            return date
+                .and_then(first)
+                .ok_or_else(|| self.refuse("start_timestamp", "must be an RFC 3339 time"));
+        }
+        let at: Option<jiff::Timestamp> = text.parse().ok();
+        let at = at.map(jiff::Timestamp::as_millisecond);
+        at.filter(|at| grid.ending(*at).is_some()).ok_or_else(|| {
+            let interval = grid.interval();
+            let message = format!("must be an RFC 3339 time at which a bar of {interval} ends");
+            self.refuse("start_timestamp", message)
+        })
     }
 }
 

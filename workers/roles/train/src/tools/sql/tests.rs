@@ -7,7 +7,7 @@ use super::*;
 fn bars() -> Bars {
     let bar = |symbol: &str, day: i64, close: f64| Bar {
         symbol: symbol.into(),
-        interval: Interval::Daily,
+        interval: Interval::Session,
         event_time: day * 86_400_000,
         open: None,
         high: Some(close + 1.0),
