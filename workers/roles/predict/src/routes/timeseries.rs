@@ -21,7 +21,7 @@ use super::VERSION_HEADER;
 use super::answers;
 use super::bounded::Text;
 use super::errors::{BadParameter, ErrorAnswer, unavailable};
-use crate::answer::rfc3339;
+use crate::answer::{expired, rfc3339};
 use crate::served::Origin;
 use crate::state::{Loaded, State};
 
@@ -177,6 +177,10 @@ fn forecast_series(
     closes.truncate(usize::try_from(asked.horizon).unwrap_or(usize::MAX));
     let last_session = state.calendar.session_date(last.event_time);
     let start = state.calendar.next_session(last_session);
+    // Without a start the dates are made up, and no feature reads them.
+    if series.input.start_timestamp.is_some() && state.calendar.is_expired(start) {
+        return Err(series.refuse("start_timestamp", expired(&state.calendar)));
+    }
     let quantiles = quantiles(champion, last.close, &closes, asked.levels)?;
     if let Some(row) = rows.back() {
         log(state, champion, (last, row), whole);
