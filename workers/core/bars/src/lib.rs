@@ -18,7 +18,9 @@ mod simulator;
 mod split;
 mod suspicions;
 
-pub use checks::{CALENDAR_EXPIRED, Checker, Kept, Notes, RowOutcome, UNFINISHED, date_of, is_off_session};
+pub use checks::{
+    CALENDAR_EXPIRED, Checker, Kept, Notes, RowOutcome, UNFINISHED, date_of, is_off_session,
+};
 pub use coverage::{Coverage, Days};
 pub use csv_source::CsvRows;
 pub use described::Described;
