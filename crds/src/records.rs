@@ -83,6 +83,10 @@ pub struct SourceState {
     /// source is read anew, whether it has changed or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<i64>,
+    /// End of the first session of which a row was refused because the calendar did not know its day, milliseconds UTC. Once a
+    /// release knows it, the source is read anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired: Option<i64>,
     /// The record is of an answer of a provider: a history in a file was read before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub asked: bool,

@@ -119,14 +119,22 @@ async fn of_pipeline(space: &Space, pipeline: &str) -> Result<Metrics> {
 
 /// What a pod shows, through the API server.
 async fn of_pod(cluster: &Cluster, pod: &Pod) -> Result<Metrics> {
+    let shown = parse(&text_of_pod(cluster, pod).await?);
+    ensure!(!shown.is_empty(), "{} shows no metric", pod.name_any());
+    Ok(shown)
+}
+
+/// The same as it is shown.
+///
+/// # Errors
+/// When the API server or the pod does not answer.
+pub async fn text_of_pod(cluster: &Cluster, pod: &Pod) -> Result<String> {
     let name = pod.name_any();
     let path = Pod::url_path(&(), pod.metadata.namespace.as_deref());
     let target = format!("{name}:{ADMIN_PORT}");
     let request = kube::core::Request::new(path).get_subresource("proxy/metrics", &target)?;
     let text = cluster.client.request_text(request).await;
-    let shown = parse(&text.with_context(|| format!("/metrics of {name}"))?);
-    ensure!(!shown.is_empty(), "{name} shows no metric");
-    Ok(shown)
+    text.with_context(|| format!("/metrics of {name}"))
 }
 
 /// Reads the text format of Prometheus: samples follow the line that names their metric.

@@ -5,7 +5,8 @@ use crate::pipeline::validate::{LiveSource, ValidatedPipeline};
 use foresail_crds::Role;
 use foresail_crds::pipeline::conditions as names;
 use foresail_crds::pipeline::status::PipelineStatus;
-use jiff::Timestamp;
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
 
 const KEEPS_UP: &str = "lake and features keep up with ingest";
 
@@ -18,6 +19,8 @@ const REPLAY_SECONDS: f64 = 20.0;
 /// Sessions that may end without a bar when `source.staleAfterSessions` is not set: vendors are a day late, and
 /// calendars are at times.
 const SOURCE_SESSIONS: u32 = 3;
+/// How long before its end a calendar is said to end.
+const ANNOUNCED: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// Whether what is served speaks of the newest bars there are.
 pub(super) fn fresh(
@@ -91,20 +94,24 @@ fn against_the_clock(
     let newest = pipeline.session_date(sent);
     let allowed = live.stale_after_sessions.unwrap_or(SOURCE_SESSIONS);
     let allowed = pipeline.grid().bars(allowed) as usize;
-    let is_late = |at: &Timestamp| pipeline.bars_between(sent, at) > allowed;
+    let missing = |at: Timestamp| pipeline.bars_between(sent, &known_until(pipeline, at));
     // Whoever applies a file of the past wants to learn from it. Only one that was up to date can stop.
     // A provider is asked for what is new, so its past is none of that kind.
     let may_be_past = live.stale_after_sessions.is_none() && pipeline.account.is_none();
-    if may_be_past && live.made.as_ref().is_some_and(is_late) {
+    if may_be_past
+        && live
+            .made
+            .is_some_and(|made| missing(made) > allowed)
+    {
         let message =
             format!("{KEEPS_UP}; the source is one of the past, its newest bar is of {newest}");
         return Some(PartState::good(type_, "SourceOfThePast", message));
     }
     // A bar is missed once it was due.
     let due = now.checked_sub(live.delay).unwrap_or(now);
-    let missing = pipeline.bars_between(sent, &due);
+    let missing = missing(due);
     if missing <= allowed {
-        return None;
+        return at_the_end_of_the_calendar(pipeline, due);
     }
     let next = match &pipeline.account {
         Some(account) => {
@@ -121,6 +128,47 @@ fn against_the_clock(
     );
     Some(PartState::waiting(type_, "SourceStale", message))
 }
+
+/// Behind the end of the calendar a day may be a session or not, so that none is counted as missed.
+fn known_until(pipeline: &ValidatedPipeline, at: Timestamp) -> Timestamp {
+    let calendar = pipeline.calendar();
+    let end = calendar.known_through();
+    if calendar.date_at(at, Offset::UTC) <= end {
+        return at;
+    }
+    let end = Timestamp::from_millisecond(calendar.session_end(end));
+    end.map_or(at, |end| end.min(at))
+}
+
+/// Without a calendar nobody can say that a source is up to date, and what comes is refused. It is announced, since only a
+/// person can bring a newer one.
+fn at_the_end_of_the_calendar(pipeline: &ValidatedPipeline, due: Timestamp) -> Option<PartState> {
+    let type_ = names::DATA_FRESH;
+    let calendar = pipeline.calendar();
+    let through = calendar.known_through();
+    let is_known = |at: Timestamp| calendar.date_at(at, Offset::UTC) <= through;
+    let soon = due.saturating_add(ANNOUNCED).unwrap_or(due);
+    if is_known(soon) {
+        return None;
+    }
+    let end = format!(
+        "the calendar {} is known through {through}",
+        calendar.name()
+    );
+    let remedy = "update Foresail, or declare the days behind it in spec.calendarOverrides";
+    if is_known(due) {
+        let message = format!("{KEEPS_UP}; {end}: {remedy}");
+        return Some(PartState::good(type_, "KeepingUp", message));
+    }
+    let message = format!(
+        "{end}: nobody can say which sessions have ended since, and bars of days that are not known are refused; {remedy}"
+    );
+    Some(PartState::waiting(type_, "CalendarExpired", message))
+}
+
+#[cfg(test)]
+#[path = "freshness_sessions_tests.rs"]
+mod session_tests;
 
 #[cfg(test)]
 mod tests {

@@ -14,10 +14,13 @@ use foresail_tests::{Space, in_namespace, pipelines};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Secret, Service};
+use kube::Api;
 use serde_json::{Value, json};
 
 const SHOWN: Duration = Duration::from_secs(60);
+/// Eight Pipelines are prepared at one time.
+const REFUSED: Duration = Duration::from_secs(180);
 /// With the time in which the kubelet brings a changed Secret into a pod.
 const READY: Duration = Duration::from_secs(360);
 const TOKEN: &str = "canary-token-123";
@@ -192,28 +195,69 @@ async fn expect_counts(space: &Space, name: &str, (sessions, bad): (usize, u64))
     Ok(())
 }
 
+/// A server that is allowed and leads to where nothing is to be read: the path says where.
+async fn misleading(space: &Space, api_server: String) -> Result<Server> {
+    let answer = move |request: Request| {
+        let (status, to) = match request.path.as_str() {
+            "/service.csv" => (
+                "301 Moved Permanently",
+                "https://kubernetes.default.svc/version",
+            ),
+            "/address.csv" => ("307 Temporary Redirect", api_server.as_str()),
+            _ => ("302 Found", "http://169.254.169.254/latest/meta-data/"),
+        };
+        Answer {
+            headers: vec![format!("Location: {to}")],
+            ..Answer::new(status, "")
+        }
+    };
+    Server::start(&space.cluster, answer).await
+}
+
 /// Review, security C2.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_only_the_cluster_reaches_is_not_read() -> Result<()> {
     in_namespace("inside", async |space| {
-        // The API server by its name in the cluster, the predictors' port of a pod's own loopback, the metadata of a cloud.
+        let services: Api<Service> = Api::namespaced(space.cluster.client.clone(), "default");
+        let address = services.get("kubernetes").await?.spec;
+        let address = address.and_then(|spec| spec.cluster_ip);
+        let address = address.context("the API server has no address in the cluster")?;
+        let api_server = format!("https://{address}/version");
+        let server = misleading(&space, api_server.clone()).await?;
+        let moved = |path: &str| format!("{}/{path}.csv", server.url());
+        // The API server by its names and its address in the cluster, the admin port of a pod's own loopback, the metadata of a
+        // cloud; and all of them once more behind a server that is allowed.
         let inside = [
-            ("service", "https://kubernetes.default.svc/version"),
-            ("loopback", "http://2130706433:8081/metrics"),
+            (
+                "service",
+                "https://kubernetes.default.svc/version".to_owned(),
+            ),
+            (
+                "dotted",
+                "https://kubernetes.default.svc.cluster.local./version".to_owned(),
+            ),
+            ("address", api_server),
+            ("loopback", "http://2130706433:8081/metrics".to_owned()),
             (
                 "metadata",
-                "http://[::ffff:169.254.169.254]/latest/meta-data",
+                "http://[::ffff:169.254.169.254]/latest/meta-data".to_owned(),
             ),
+            ("moved-service", moved("service")),
+            ("moved-address", moved("address")),
+            ("moved-metadata", moved("metadata")),
         ];
-        for (name, uri) in inside {
+        for (name, uri) in &inside {
             let mut object = reading(&space, name, uri);
             object["spec"]["source"] = json!({"csv": {"uri": uri}});
             space.apply_pipeline(&object).await?;
         }
-        for (name, _) in inside {
-            let refused = pipelines::explained(&space, name, "AddressNotAllowed", SHOWN).await?;
+        for (name, _) in &inside {
+            let refused = pipelines::explained(&space, name, "AddressNotAllowed", REFUSED).await?;
             let words = pipelines::summary(&refused);
-            ensure!(words.contains("sources.allowedNetworks"), "{words}");
+            // What clouds keep for their machines no administrator opens.
+            let is_openable = !name.contains("metadata");
+            let remedy = words.contains("sources.allowedNetworks");
+            ensure!(remedy == is_openable, "{name}: {words}");
         }
         Ok(())
     })

@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 
 /// A key that is good for everything.
 pub const PAID: &str = "PAID-7Q2M9X4T1V8K";
+/// Another one, with signs that addresses have to encode. Three symbols of it are answered with the key in every form.
+pub const ECHOED: &str = "ECHO-4K8S/1D+7Q5=X";
+pub const ECHOING: [&str; 3] = ["ECHOA", "ECHOB", "ECHOC"];
 /// Symbols that every provider of the market has.
 pub const SYMBOLS: [&str; 2] = ["MKTA", "MKTB"];
 /// Symbol, date, split factor and dividend, as in the scenario.

@@ -21,6 +21,8 @@ use crate::suspicions::{Judge, Level, Move, Quote, Suspicion};
 
 /// Reason of a bar that has not ended: it is one later.
 pub const UNFINISHED: &str = "Unfinished";
+/// Reason of a row of a day that the calendar does not know yet.
+pub const CALENDAR_EXPIRED: &str = "CalendarExpired";
 /// First day whose sessions calendars may know; before, exchanges traded on Saturdays as well.
 pub const CALENDARS_FROM: Date = Date::constant(1960, 1, 1);
 /// Part of a price within which high and low give way: vendors multiply each price by an adjustment of its own, which
@@ -351,12 +353,15 @@ impl Checker {
             };
             return Err(Refusal::new("InTheFuture", message));
         }
-        if date > calendar.valid_through() {
-            let (calendar, through) = (calendar.name(), calendar.valid_through());
+        if calendar.is_expired(date) {
+            let exchange = calendar.exchange();
             let message = format!(
-                "{date} is behind the end of the calendar {calendar} ({through}); a newer release knows more of it"
+                "{date} is behind the end of the calendar {} ({}), and no override says what it is; a newer release knows \
+                 more of it",
+                exchange.name(),
+                exchange.valid_through()
             );
-            return Err(Refusal::new("CalendarExpired", message));
+            return Err(Refusal::new(CALENDAR_EXPIRED, message));
         }
         if is_off_session(calendar, date) {
             let calendar = calendar.name();

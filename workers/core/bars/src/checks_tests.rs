@@ -90,6 +90,45 @@ fn each_kind_of_bad_row_has_its_reason_and_leaves_the_rest_alone() {
 }
 
 #[test]
+fn behind_the_end_of_the_calendar_nothing_is_a_bar_but_what_an_override_says() {
+    let now: Timestamp = "2028-03-01T00:00:00Z".parse().unwrap();
+    let refusal = |overrides: serde_json::Value, date: &str| {
+        let mut config = config(json!({"csv": {"uri": "http://h/f.csv"}}));
+        let overrides: Vec<foresail_domain::CalendarOverride> =
+            serde_json::from_value(overrides).unwrap();
+        config.calendar = Calendar::new(TradingCalendar::Xnys, &overrides).unwrap();
+        let mut checker = Checker::new(&config, "csv").unwrap();
+        let row = row(&format!("X,{date},1,2,1,1.5,10"));
+        match checker.check(&row, now.as_millisecond()) {
+            RowOutcome::Refused(refusal) => (refusal.reason, refusal.message),
+            _ => ("Good", String::new()),
+        }
+    };
+    let none = || json!([]);
+    assert_eq!(refusal(none(), "2027-12-31").0, "Good");
+    // A usual weekday, and one that will be a holiday: who knows.
+    for day in ["2028-01-04", "2028-01-17"] {
+        let (reason, message) = refusal(none(), day);
+        assert_eq!(reason, "CalendarExpired", "{day}");
+        assert!(
+            message.contains("XNYS") && message.contains("2027-12-31"),
+            "{message}"
+        );
+    }
+    // An override is of its own day, and makes none of those before it known.
+    let told =
+        || json!([{"date": "2028-02-01", "open": true}, {"date": "2028-02-02", "closed": true}]);
+    for (day, reason) in [
+        ("2028-01-31", "CalendarExpired"),
+        ("2028-02-01", "Good"),
+        ("2028-02-02", "OffSession"),
+        ("2028-02-03", "CalendarExpired"),
+    ] {
+        assert_eq!(refusal(told(), day).0, reason, "{day}");
+    }
+}
+
+#[test]
 fn the_bar_of_a_session_that_has_begun_is_unfinished_and_not_of_the_future() {
     let reason = |date: &str, now: &str| {
         let now: Timestamp = now.parse().unwrap();

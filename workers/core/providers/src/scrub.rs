@@ -1,9 +1,14 @@
 //! Removes keys from texts of providers, which echo them, before anybody stores or shows such a text.
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
 use crate::key::Key;
 
 /// Most bytes of a scrubbed text, without the sign that it was cut.
 pub const LONGEST: usize = 2048;
+/// Fewest signs of base64 that are taken for a key.
+const FEWEST_SIGNS: usize = 8;
 /// What stands in the place of a key.
 const HIDDEN: &str = "***";
 /// What a key follows in texts of providers, without regard to case.
@@ -11,14 +16,20 @@ const BEFORE_A_KEY: [&[u8]; 4] = [b"apikey=", b"apikey%3d", b"\"apikey\":\"", b"
 /// Where such a key ends, beside spaces and control characters.
 const AFTER_A_KEY: &[u8] = b"&\"'<>(),;#\\";
 
-/// The beginning of a text without `key`, in whatever case, percent-encoded or escaped as in JSON, and without anything
-/// that stands where providers put a key. Control characters are spaces. At most [`LONGEST`] bytes; a text that was longer
+/// The beginning of a text without `key`, in whatever case, percent-encoded, escaped as in JSON or within base64, and without
+/// anything that stands where providers put a key. Control characters are spaces. At most [`LONGEST`] bytes; a text that was longer
 /// ends with `…`.
 pub fn scrub(text: &str, key: Option<&Key>) -> String {
     let mut scrubbed = String::with_capacity(text.len().min(LONGEST) + HIDDEN.len());
+    let encoded = key.map_or_else(Vec::new, |key| within_base64(key.reveal()));
+    let length = |rest: &str| {
+        let written = length_of(rest.as_bytes(), key?.reveal());
+        let begins = |form: &&String| rest.starts_with(form.as_str());
+        written.or_else(|| encoded.iter().find(begins).map(String::len))
+    };
     let mut rest = text;
     while let Some(sign) = rest.chars().next() {
-        if let Some(length) = key.and_then(|key| length_of(rest.as_bytes(), key.reveal())) {
+        if let Some(length) = length(rest) {
             scrubbed.push_str(HIDDEN);
             rest = rest.get(length..).unwrap_or_default();
         } else if let Some((before, value)) = named_key(rest) {
@@ -63,6 +74,25 @@ fn named_key(text: &str) -> Option<(&str, &str)> {
     };
     let (key, rest) = value.split_at_checked(value.find(ends).unwrap_or(value.len()))?;
     (!key.is_empty()).then_some((before, rest))
+}
+
+/// The signs that stand for a key alone in base64, of both alphabets, wherever it begins in what is encoded. A key that has few
+/// of them has none: they could stand for anything.
+fn within_base64(key: &str) -> Vec<String> {
+    let mut forms = Vec::new();
+    for before in 0..3 {
+        let bytes = [vec![0; before].as_slice(), key.as_bytes()].concat();
+        // The first and the last sign may hold bits of what stands beside the key.
+        let signs = (before * 8).div_ceil(6)..bytes.len() * 8 / 6;
+        for alphabet in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
+            let text = alphabet.encode(&bytes);
+            let form = text.get(signs.clone()).unwrap_or_default();
+            if form.len() >= FEWEST_SIGNS && !forms.iter().any(|known| known == form) {
+                forms.push(form.to_owned());
+            }
+        }
+    }
+    forms
 }
 
 /// How many bytes of `text` are the key in one of its forms; `None` when it does not begin with it.
@@ -118,6 +148,24 @@ mod tests {
         }
         assert_eq!(without("a b+c%20d", "b c d"), "a ***");
         assert_eq!(without("C4N/RY+", "C4N/RY+7"), "C4N/RY+");
+    }
+
+    #[test]
+    fn a_key_goes_within_base64_wherever_it_begins() {
+        let key = "C4N/RY+7>?x";
+        for before in ["", "u", "u:", "us:", "user:"] {
+            for behind in ["", "\n", "&x"] {
+                let plain = format!("{before}{key}{behind}");
+                for alphabet in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
+                    let scrubbed = without(&format!("a {} b", alphabet.encode(&plain)), key);
+                    assert!(scrubbed.contains("***"), "{plain}: {scrubbed}");
+                    assert!(scrubbed.len() < 20, "{plain}: {scrubbed}");
+                }
+            }
+        }
+        // Four letters could be a part of anything.
+        let short = STANDARD_NO_PAD.encode("abc");
+        assert_eq!(without(&short, "abc"), short);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Which requests fail, and how their answers are spoilt.
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use jiff::Timestamp;
+use serde_json::json;
 
 use crate::answer::{Answer, Manner};
 use crate::request::Request;
@@ -46,8 +49,8 @@ fn concerns(failure: &Failure, request: &Request, now: Timestamp) -> bool {
     provider && symbol && begun && !over
 }
 
-/// The answer instead of one that never was.
-pub(crate) fn instead(failure: &Failure) -> Option<Answer> {
+/// The answer instead of one that never was, to a request with this key.
+pub(crate) fn instead(failure: &Failure, key: &str) -> Option<Answer> {
     Some(match failure.kind {
         FailureKind::Down => Answer::text(503, ""),
         FailureKind::Html => Answer::text(
@@ -62,7 +65,8 @@ pub(crate) fn instead(failure: &Failure) -> Option<Answer> {
         FailureKind::Redirect => {
             let location = failure.location.as_deref();
             let location = location.unwrap_or("http://169.254.169.254/latest/meta-data/");
-            Answer::text(302, "").with("location", location)
+            let location = location.replace("{key}", &percent_encoded(key));
+            Answer::text(302, "").with("location", &location)
         }
         FailureKind::Unauthorized => Answer {
             status: 401,
@@ -73,6 +77,15 @@ pub(crate) fn instead(failure: &Failure) -> Option<Answer> {
         FailureKind::TooManyRequests => {
             Answer::text(429, "Too Many Requests").with("retry-after", "2")
         }
+        FailureKind::Echo => Answer::json(json!({"Information": echo(key)}).to_string()),
+        FailureKind::EchoError => {
+            let page = format!(
+                "<html><body><h1>500</h1><pre>GET /query?apikey={key}\n{}</pre></body></html>",
+                echo(key)
+            );
+            let answer = Answer::text(500, &page).with("content-type", "text/html");
+            answer.with("x-request-key", &percent_encoded(key))
+        }
         FailureKind::Torn
         | FailureKind::Cut
         | FailureKind::Slow
@@ -80,6 +93,23 @@ pub(crate) fn instead(failure: &Failure) -> Option<Answer> {
         | FailureKind::WrongSymbol
         | FailureKind::ChangedSchema => return None,
     })
+}
+
+/// A sentence of no known kind with a key as it is, in another case, percent-encoded and in base64, wherever that begins.
+fn echo(key: &str) -> String {
+    let base64 = ["", ":", "u:"].map(|before| STANDARD.encode(format!("{before}{key}")));
+    format!(
+        "The moon is in the wrong house for {key}, {}, {}, {} and {}.",
+        key.to_lowercase(),
+        percent_encoded(key),
+        base64.join(" "),
+        URL_SAFE.encode(key)
+    )
+}
+
+/// Every byte as `%41`.
+fn percent_encoded(key: &str) -> String {
+    key.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 /// What becomes of a good answer.

@@ -173,7 +173,7 @@ pub struct Failure {
     /// Until then.
     #[serde(default)]
     pub until: Option<Timestamp>,
-    /// Where a redirect leads.
+    /// Where a redirect leads; `{key}` in it stands for the key of the request.
     #[serde(default)]
     pub location: Option<String>,
 }
@@ -216,6 +216,10 @@ pub enum FailureKind {
     Unauthorized,
     /// 429 with Retry-After.
     TooManyRequests,
+    /// A sentence that nobody has heard before, with the key of the request in every form.
+    Echo,
+    /// 500 with a page that shows the request, its key included.
+    EchoError,
 }
 
 /// A scenario that cannot be played.

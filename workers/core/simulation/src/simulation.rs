@@ -78,7 +78,9 @@ impl Simulation {
             return (too_many(provider, &key, limit), "tooMany");
         }
         let failure = self.failures.next(request, now);
-        if let Some(instead) = failure.as_ref().and_then(failures::instead) {
+        let instead = failure.as_ref();
+        let instead = instead.and_then(|failure| failures::instead(failure, request.get("apikey")));
+        if let Some(instead) = instead {
             return (instead, "failed");
         }
         let kind = failure.map(|failure| failure.kind);
@@ -320,6 +322,8 @@ keys:
             ChangedSchema,
             Unauthorized,
             TooManyRequests,
+            Echo,
+            EchoError,
         ];
         for kind in kinds {
             let failure = format!("failures: [{{kind: {kind:?}, every: 2}}]\n");
@@ -335,6 +339,33 @@ keys:
                 "{kind:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_key_comes_back_in_every_form_where_that_is_asked_for() {
+        let answer = |failure: &str| {
+            let mut simulation = simulation(&format!("failures: [{failure}]\n"));
+            let answer = simulation.answer(&daily("PAID1"), at("2024-01-12T22:00:00Z"), 0);
+            format!("{} {:?} {}", answer.status, answer.headers, answer.body)
+        };
+        for kind in ["{kind: Echo}", "{kind: EchoError}"] {
+            let said = answer(kind);
+            for form in [
+                "PAID1",
+                "paid1",
+                "%50%41%49%44%31",
+                "UEFJRDE=",
+                "OlBBSUQx",
+                "dTpQQUlEMQ==",
+            ] {
+                assert!(said.contains(form), "{kind} {form}: {said}");
+            }
+        }
+        let moved = answer("{kind: Redirect, location: \"http://10.0.0.1/?apikey={key}\"}");
+        assert!(
+            moved.contains("http://10.0.0.1/?apikey=%50%41%49%44%31"),
+            "{moved}"
+        );
     }
 
     #[test]

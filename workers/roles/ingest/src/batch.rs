@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use foresail_bars::{Checker, Coverage, Quote, RawRow, RowOutcome, UNFINISHED};
+use foresail_bars::{CALENDAR_EXPIRED, Checker, Coverage, Quote, RawRow, RowOutcome, UNFINISHED};
 use foresail_crds::names::Topics;
 use foresail_crds::pipeline::status::IngestStatus;
 use foresail_crds::records::{Refusal, SourceState};
@@ -196,9 +196,8 @@ impl Progress {
         if fresh || self.start.counted.is_none() {
             self.count(&outcome, known);
         }
-        if is_unfinished(&outcome) {
-            let end = self.checker.place(row).map(|(_, end)| end);
-            self.state.unfinished = self.state.unfinished.into_iter().chain(end).min();
+        if let RowOutcome::Refused(refusal) = &outcome {
+            self.may_be_a_bar_later(row, refusal.reason);
         }
         batch.unchanged += u64::from(fresh && known);
         if !fresh || known {
@@ -215,6 +214,17 @@ impl Progress {
         };
         self.enter_record(record, batch, now);
         Ok(taken)
+    }
+
+    /// Keeps in mind when a row that was refused has to be read again.
+    fn may_be_a_bar_later(&mut self, row: &RawRow, reason: &str) {
+        let first = match reason {
+            UNFINISHED => &mut self.state.unfinished,
+            CALENDAR_EXPIRED => &mut self.state.expired,
+            _ => return,
+        };
+        let end = self.checker.place(row).map(|(_, end)| end);
+        *first = first.iter().copied().chain(end).min();
     }
 
     /// Counts a row that was taken before and has not changed.
@@ -353,10 +363,6 @@ impl Progress {
     pub(crate) fn rows_read(&self) -> u64 {
         self.state.rows_read
     }
-}
-
-fn is_unfinished(outcome: &RowOutcome) -> bool {
-    matches!(outcome, RowOutcome::Refused(refusal) if refusal.reason == UNFINISHED)
 }
 
 fn time(ms: i64) -> Option<Time> {

@@ -273,3 +273,61 @@ fn what_is_held_back_is_in_quarantine_and_another_word_is_another_reading() {
     let after = world.run(&holds, &with_a_split(), ALL);
     assert_eq!((after.rows_unchanged, world.bars().len()), (100, 100));
 }
+
+/// A release with a newer calendar makes bars of rows that were refused for want of one; until then nothing is read again.
+#[test]
+fn rows_behind_the_end_of_the_calendar_are_read_again_once_it_is_known() {
+    let mut config = config(json!({}));
+    config.calendar = foresail_domain::TradingCalendar::Xnys.into();
+    let days = ["2027-12-30", "2027-12-31", "2028-01-03", "2028-01-04"];
+    let file = file(&days.map(|day| format!("X,{day},100")));
+    let mut world = World::new();
+    world.now = "2028-01-10T00:00:00Z"
+        .parse::<jiff::Timestamp>()
+        .unwrap()
+        .as_millisecond();
+    let first = world.run(&config, &file, ALL);
+    assert_eq!((first.rows_sent, first.rows_quarantined), (2, 2));
+    assert_eq!(first.refusals[0].reason, CALENDAR_EXPIRED);
+    assert_eq!(world.run(&config, &file, ALL), first, "nothing has changed");
+    assert_eq!(world.quarantined(), 2);
+
+    let (next, state) = crate::position::after(&world.messages());
+    let start = |expired: Option<&str>| {
+        let end = expired.map(|day| config.calendar.session_end(day.parse().unwrap()));
+        let mut state = state.clone().unwrap();
+        assert!(state.expired.is_some());
+        state.expired = end;
+        let position = crate::position::Position {
+            next,
+            state: Some(state),
+            written: 0,
+            last_news: None,
+        };
+        let described = foresail_bars::Described::new(&config, config.source.csv.clone().unwrap());
+        let bytes = std::io::Cursor::new(file.as_bytes().to_vec());
+        let rows = foresail_bars::CsvRows::new(bytes, &described).unwrap();
+        let mut rows = crate::source::Rows::new(rows).unwrap();
+        let judged = (world.now, &config.calendar);
+        crate::reading::start(&position, Trail::new(&config), &mut rows, judged).unwrap()
+    };
+    assert_eq!(start(Some("2028-01-03")).reading, 0);
+    // As if it had ended earlier when the row was refused.
+    assert_eq!(start(Some("2027-12-30")).reading, 1);
+
+    // An override makes one of them a bar, and the one that is still not known is refused again.
+    let open = foresail_domain::CalendarOverride {
+        date: "2028-01-03".into(),
+        open: Some(true),
+        ..Default::default()
+    };
+    let exchange = foresail_domain::TradingCalendar::Xnys;
+    config.calendar = foresail_domain::Calendar::new(exchange, &[open]).unwrap();
+    let told = world.run(&config, &file, ALL);
+    assert_eq!(
+        (told.rows_sent, told.rows_unchanged, told.rows_quarantined),
+        (1, 2, 1)
+    );
+    assert_eq!(world.bars().len(), 3);
+    assert_eq!(world.run(&config, &file, ALL), told);
+}

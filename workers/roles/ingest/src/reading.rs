@@ -4,12 +4,14 @@
 //! the last record is what it was: a digest in that record says so. Otherwise the file is another one (a window that slid,
 //! a correction, other columns in the spec), and the next reading begins at its first row. There, positions of before mean
 //! nothing, so a row is news when its session is newer than the newest bar sent of its symbol. A file with a row that was
-//! refused because its session had not ended reads differently from then on, too.
+//! refused because its session had not ended reads differently from then on, too, and so does one with a row of a day that the
+//! calendar did not know, once a release does.
 
 use foresail_bars::RawRow;
 use foresail_crds::pipeline::spec::OnSuspicion;
 use foresail_crds::records::SourceState;
 use foresail_crds::worker_config::IngestConfig;
+use foresail_domain::Calendar;
 use foresail_runtime_base::RoleError;
 use sha2::{Digest, Sha256};
 
@@ -85,7 +87,7 @@ pub(crate) struct Start {
 }
 
 /// Compares the rows up to the last record with what they were. Reads them; nothing is kept. `now` is wall time in
-/// milliseconds UTC.
+/// milliseconds UTC, and `calendar` the one that rows are judged by.
 ///
 /// # Errors
 /// Those of reading the source.
@@ -93,7 +95,7 @@ pub(crate) fn start(
     position: &Position,
     mut trail: Trail,
     rows: &mut Rows,
-    now: i64,
+    (now, calendar): (i64, &Calendar),
 ) -> Result<Start, RoleError> {
     let next = position.next;
     let Some(state) = &position.state else {
@@ -111,7 +113,9 @@ pub(crate) fn start(
         seen = row.position + 1;
     }
     let has_ended = state.unfinished.is_some_and(|end| end <= now);
-    if !has_ended && seen == next && trail.digest() == state.digest {
+    let is_known = |end| !calendar.is_expired(calendar.session_date(end));
+    let may_be_bars = has_ended || state.expired.is_some_and(is_known);
+    if !may_be_bars && seen == next && trail.digest() == state.digest {
         return Ok(Start {
             reading: state.reading,
             next,

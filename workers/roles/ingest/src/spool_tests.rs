@@ -4,6 +4,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use foresail_bars::{CsvRows, Described, in_order};
 use foresail_crds::pipeline::spec::CsvSource;
+use foresail_crds::worker_config::SourceAddress;
+use foresail_runtime_base::{Outside, Secrets};
 
 use super::*;
 
@@ -117,10 +119,59 @@ fn a_file_of_columns_is_read_as_its_text() {
     assert_eq!(error.reason, "SourceUnreadable", "{error}");
 }
 
+/// Fetches a file of 300 MiB from a server of its own, as ingest does, and returns how many rows are read.
+fn read_over_http(packed: bool) -> usize {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/f.csv", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        (&stream).read(&mut request).unwrap();
+        let mut answer = io::BufWriter::with_capacity(MIB, stream);
+        let block = block();
+        let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nETag: \"1\"\r\n";
+        let blocks = 300 * MIB / block.len();
+        if packed {
+            // Its length is not known before.
+            write!(answer, "{head}\r\n").unwrap();
+            let mut encoder = GzEncoder::new(&mut answer, Compression::fast());
+            encoder.write_all(HEADER).unwrap();
+            (0..blocks).for_each(|_| encoder.write_all(block.as_bytes()).unwrap());
+            encoder.finish().unwrap();
+        } else {
+            let length = HEADER.len() + blocks * block.len();
+            write!(answer, "{head}Content-Length: {length}\r\n\r\n").unwrap();
+            answer.write_all(HEADER).unwrap();
+            (0..blocks).for_each(|_| answer.write_all(block.as_bytes()).unwrap());
+        }
+        answer.flush().unwrap();
+    });
+    foresail_runtime_base::init("test");
+    let csv: CsvSource = serde_json::from_value(serde_json::json!({"uri": url})).unwrap();
+    let address = SourceAddress::new(&csv, &["127.0.0.0/8".to_owned()]);
+    let outside = Outside::plain(Secrets::at("/nowhere"));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let fetched = runtime.block_on(crate::fetch::fetch(&address, &outside));
+    let (file, _) = fetched.unwrap();
+    let rows = CsvRows::new(file.reader(), &spec()).unwrap();
+    rows.map(Result::unwrap).count()
+}
+
+/// A hundred rows.
+fn block() -> String {
+    format!("X,2000-01-03,1.5,{}\n", "x".repeat(580)).repeat(100)
+}
+
 /// Feeds what a file of this kind is made of, and returns how many rows are read.
 fn read(kind: &str) -> usize {
-    let row = format!("X,2000-01-03,1.5,{}\n", "x".repeat(580));
-    let block = row.repeat(100);
+    if kind.starts_with("over HTTP") {
+        return read_over_http(kind.ends_with("packed"));
+    }
+    let block = block();
     let (uri, mut spool) = match kind {
         "plain" | "newest first" => ("f.csv", Spool::new("http://h/f.csv").unwrap()),
         _ => ("f.csv.gz", Spool::new("http://h/f.csv.gz").unwrap()),
@@ -194,6 +245,8 @@ fn a_file_of_any_size_is_read_within_64_mib() {
         ("line ends", 0),
         ("one line", 1),
         ("newest first", 300 * MIB / 80),
+        ("over HTTP", block),
+        ("over HTTP, packed", block),
     ] {
         // A process of its own, so that nothing else counts.
         let name = "spool::tests::a_file_of_any_size_is_read_within_64_mib";

@@ -112,7 +112,8 @@ impl World {
             written: 0,
             last_news: newest_time(&messages),
         };
-        let start = reading::start(&position, Trail::new(config), &mut open(), self.now).unwrap();
+        let judged = (self.now, &config.calendar);
+        let start = reading::start(&position, Trail::new(config), &mut open(), judged).unwrap();
         let mut marks = Marks::default();
         if start.reading > 0 {
             for message in self.messages() {

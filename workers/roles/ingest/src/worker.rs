@@ -156,9 +156,10 @@ impl Worker {
         let written = position.written;
         let mut compared = source.rows(config)?;
         let trail = Trail::new(config);
-        let state = position.state.clone();
+        let (state, calendar) = (position.state.clone(), config.calendar.clone());
         let work = spawn_blocking(move || {
-            reading::start(&position, trail, &mut compared, clock::now_ms())
+            let judged = (clock::now_ms(), &calendar);
+            reading::start(&position, trail, &mut compared, judged)
         });
         let start = work.await.map_err(|_| {
             RoleError::internal(

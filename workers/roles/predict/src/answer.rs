@@ -5,20 +5,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foresail_crds::records::{FeatureRecord, PredictionRecord};
-use foresail_domain::{Interval, symbol};
+use foresail_domain::{Calendar, Interval, symbol};
 use foresail_model::{Row, quantiles};
 
 use crate::forecast::{Forecast, Origin};
 use crate::served;
 use crate::state::{Loaded, State};
 
-/// The forecast at the newest rows, oldest first; `None` when it is not finite.
+/// Why a symbol has no forecast.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unanswered {
+    /// The model gives none that is finite.
+    NotFinite,
+    /// It reaches behind the end of the calendar, so that nobody knows of which dates it is.
+    CalendarExpired(String),
+}
+
+/// The forecast at the newest rows, oldest first.
+///
+/// # Errors
+/// [`Unanswered`].
 pub(crate) async fn forecast(
     state: &State,
     champion: &Loaded,
     rows: &[FeatureRecord],
-) -> Option<(Arc<Forecast>, Origin)> {
-    let last = rows.last()?;
+) -> Result<(Arc<Forecast>, Origin), Unanswered> {
+    let last = rows.last().ok_or(Unanswered::NotFinite)?;
     let digest = Arc::clone(&champion.digest);
     // Not the version number: a Pipeline that is made again begins with v1, and Redis still knows the old one.
     let symbol = symbol::key(&last.symbol);
@@ -28,19 +40,22 @@ pub(crate) async fn forecast(
     let key = (last.symbol.clone(), sum, digest);
     let (forecast, origin) = if let Some(known) = state.local.get(&key) {
         (known, Origin::Local)
-    } else if let Some(shared) = from_redis(state, &name, last, champion).await {
-        (Arc::new(shared), Origin::Redis)
     } else {
-        let computed = compute(state, champion, rows)?;
-        to_redis(state, &name, &computed).await;
-        (Arc::new(computed), Origin::Computed)
+        let dates = dates(state, last.event_time, champion.predictor.horizon())?;
+        if let Some(shared) = from_redis(state, &name, (last, &dates), champion).await {
+            (Arc::new(shared), Origin::Redis)
+        } else {
+            let computed = compute(champion, rows, dates).ok_or(Unanswered::NotFinite)?;
+            to_redis(state, &name, &computed).await;
+            (Arc::new(computed), Origin::Computed)
+        }
     };
     if origin != Origin::Local {
         state.local.insert(key, Arc::clone(&forecast));
     }
     state.metrics.cache.with([origin.header()]).inc();
     log(state, last, &forecast);
-    Some((forecast, origin))
+    Ok((forecast, origin))
 }
 
 /// Changes with any bit of the rows, and is the same in every pod.
@@ -63,7 +78,7 @@ pub(crate) fn checksum(rows: &[FeatureRecord]) -> u64 {
     rows.iter().fold(0xcbf2_9ce4_8422_2325, row)
 }
 
-fn compute(state: &State, champion: &Loaded, rows: &[FeatureRecord]) -> Option<Forecast> {
+fn compute(champion: &Loaded, rows: &[FeatureRecord], dates: Vec<String>) -> Option<Forecast> {
     let last = rows.last()?;
     let known: Vec<Row<'_>> = rows.iter().map(Row::from).collect();
     let closes = champion.predictor.forecast(&known, last.close).ok()?;
@@ -78,22 +93,43 @@ fn compute(state: &State, champion: &Loaded, rows: &[FeatureRecord]) -> Option<F
         model_version: champion.served.version,
         close: last.close,
         horizon: u32::try_from(closes.len()).unwrap_or(u32::MAX),
-        dates: dates(state, last.event_time, closes.len()),
+        dates,
         mean_forecast: closes,
         event_time: last.event_time,
     })
 }
 
-/// The next `count` bars after a bar: dates of their sessions, or their ends where they are parts of sessions.
-pub(crate) fn dates(state: &State, event_time: i64, count: usize) -> Vec<String> {
+/// The next `count` bars after a bar: dates of their sessions, or their ends where they are parts of sessions. Dates that are
+/// guessed would look like those that are known, so there are none.
+///
+/// # Errors
+/// The calendar ends before the last of them.
+fn dates(state: &State, event_time: i64, count: usize) -> Result<Vec<String>, Unanswered> {
+    let calendar = state.grid.calendar();
     let next = |end: &i64| Some(state.grid.after(*end, 1));
-    std::iter::successors(next(&event_time), next)
-        .take(count)
-        .map(|end| match state.grid.interval() {
-            Interval::Session => state.grid.calendar().session_date(end).to_string(),
-            _ => rfc3339(end),
-        })
-        .collect()
+    let ends = std::iter::successors(next(&event_time), next).take(count);
+    let told = |end: i64| {
+        let date = calendar.session_date(end);
+        match state.grid.interval() {
+            _ if calendar.is_expired(date) => {
+                Err(Unanswered::CalendarExpired(expired(calendar)))
+            }
+            Interval::Session => Ok(date.to_string()),
+            _ => Ok(rfc3339(end)),
+        }
+    };
+    ends.map(told).collect()
+}
+
+/// What is to be done where a calendar ends.
+pub(crate) fn expired(calendar: &Calendar) -> String {
+    let exchange = calendar.exchange();
+    format!(
+        "the forecast reaches behind {}, the end of the calendar {}; update Foresail, or declare the days behind it in \
+         spec.calendarOverrides",
+        exchange.valid_through(),
+        exchange.name()
+    )
 }
 
 pub(crate) fn rfc3339(event_time: i64) -> String {
@@ -106,7 +142,7 @@ pub(crate) fn rfc3339(event_time: i64) -> String {
 async fn from_redis(
     state: &State,
     key: &str,
-    last: &FeatureRecord,
+    (last, dates): (&FeatureRecord, &[String]),
     champion: &Loaded,
 ) -> Option<Forecast> {
     let bytes = state.cache.as_ref()?.get(key).await?;
@@ -114,6 +150,8 @@ async fn from_redis(
     let ours = found.symbol == last.symbol
         && found.model_version == champion.served.version
         && found.as_of == rfc3339(last.event_time)
+        // The calendar may have been another one when they were written.
+        && found.dates == dates
         && found.close.to_bits() == last.close.to_bits()
         && found.mean_forecast.iter().all(|c| c.is_finite())
         // An older program's entry may lack them.

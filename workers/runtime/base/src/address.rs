@@ -15,6 +15,10 @@ const fn v4(a: u8, b: u8, c: u8, length: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, 0), length)
 }
 
+const fn host_v4(a: u8, b: u8, c: u8, d: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), 32)
+}
+
 const fn v6(a: u16, b: u16, length: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0), length)
 }
@@ -49,7 +53,21 @@ const CLOSED_V6: [(Ipv6Net, &str); 7] = [
 ];
 const GLOBAL_UNICAST: Ipv6Net = v6(0x2000, 0, 3);
 
-/// Networks of a cluster and of one machine. Link-local addresses are not among them: clouds hand out credentials there.
+/// Where clouds hand out credentials to whoever connects: closed whatever an administrator allows, since nobody keeps bars
+/// there. Beside the link-local ones: Alibaba, Azure and Oracle; Amazon and Google over IPv6.
+const CREDENTIALS_V4: [(Ipv4Net, &str); 4] = [
+    (v4(169, 254, 0, 16), "a link-local"),
+    (host_v4(100, 100, 100, 200), "a metadata"),
+    (host_v4(168, 63, 129, 16), "a metadata"),
+    (host_v4(192, 0, 0, 192), "a metadata"),
+];
+const CREDENTIALS_V6: [(Ipv6Net, &str); 3] = [
+    (v6(0xfe80, 0, 10), "a link-local"),
+    (v6(0xfd00, 0xec2, 32), "a metadata"),
+    (v6(0xfd20, 0xce, 32), "a metadata"),
+];
+
+/// Networks of a cluster and of one machine.
 const INSIDE_V4: [Ipv4Net; 6] = [
     v4(127, 0, 0, 8),
     v4(10, 0, 0, 8),
@@ -91,22 +109,32 @@ impl AddressRule {
     /// What kind of address this is, when it may not be connected to. An IPv4 address inside an IPv6 address is
     /// judged as what it is.
     pub fn refuses(&self, address: IpAddr) -> Option<&'static str> {
+        self.judge(address).map(|closed| closed.kind)
+    }
+
+    fn judge(&self, address: IpAddr) -> Option<Closed> {
         let address = match address {
             IpAddr::V6(v6) => embedded(v6).map_or(address, IpAddr::V4),
             IpAddr::V4(_) => address,
         };
+        let credentials = match address {
+            IpAddr::V4(v4) => kind_v4(&CREDENTIALS_V4, v4),
+            IpAddr::V6(v6) => kind_v6(&CREDENTIALS_V6, v6),
+        };
+        if let Some(kind) = credentials {
+            return Some(Closed { kind, always: true });
+        }
         if self.allowed.iter().any(|net| net.contains(&address)) {
             return None;
         }
-        match address {
-            IpAddr::V4(v4) => {
-                let mut closed = CLOSED_V4.iter();
-                closed
-                    .find(|(net, _)| net.contains(&v4))
-                    .map(|(_, kind)| *kind)
-            }
+        let kind = match address {
+            IpAddr::V4(v4) => kind_v4(&CLOSED_V4, v4),
             IpAddr::V6(v6) => closed_v6(v6),
-        }
+        };
+        kind.map(|kind| Closed {
+            kind,
+            always: false,
+        })
     }
 
     /// Those addresses of a name that may be connected to.
@@ -114,22 +142,30 @@ impl AddressRule {
     /// # Errors
     /// The name has no address, or none that is allowed.
     pub async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, Unresolved> {
-        let found = tokio::net::lookup_host((host, 0)).await;
-        let found = found.map_err(Unresolved::Failed)?;
+        let found = addresses(host).await.map_err(Unresolved::Failed)?;
+        self.among(host, found)
+    }
+
+    /// Those of the addresses that a name was found to have to which may be connected. Who asks once and connects to what is
+    /// left cannot be led elsewhere by another answer.
+    ///
+    /// # Errors
+    /// None of them is allowed.
+    pub fn among(&self, host: &str, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, Unresolved> {
         let mut refused = None;
-        let mut addresses = Vec::new();
-        for address in found.map(|socket| socket.ip()) {
-            match self.refuses(address) {
-                Some(kind) => refused = Some(kind),
-                None => addresses.push(address),
+        let mut allowed = Vec::new();
+        for address in found {
+            match self.judge(address) {
+                Some(closed) => refused = Some(closed),
+                None => allowed.push(address),
             }
         }
         match refused {
-            Some(kind) if addresses.is_empty() => Err(Unresolved::NotAllowed(NotAllowed {
+            Some(closed) if allowed.is_empty() => Err(Unresolved::NotAllowed(NotAllowed {
                 host: host.into(),
-                kind,
+                closed,
             })),
-            _ => Ok(addresses),
+            _ => Ok(allowed),
         }
     }
 
@@ -139,14 +175,23 @@ impl AddressRule {
     /// It is an address that is not allowed.
     pub fn check_literal(&self, host: &str) -> Result<(), NotAllowed> {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let refused = bare.parse().ok().and_then(|address| self.refuses(address));
-        refused.map_or(Ok(()), |kind| {
+        let refused = bare.parse().ok().and_then(|address| self.judge(address));
+        refused.map_or(Ok(()), |closed| {
             Err(NotAllowed {
                 host: host.into(),
-                kind,
+                closed,
             })
         })
     }
+}
+
+/// The addresses that the resolver of this machine has for a name.
+///
+/// # Errors
+/// The name cannot be resolved.
+pub async fn addresses(host: &str) -> io::Result<Vec<IpAddr>> {
+    let found = tokio::net::lookup_host((host, 0)).await?;
+    Ok(found.map(|socket| socket.ip()).collect())
 }
 
 /// A network as the operator's command line has it, `address/length`.
@@ -164,16 +209,28 @@ pub fn network(text: &str) -> Result<IpNet, String> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotAllowed {
     host: String,
+    closed: Closed,
+}
+
+/// Why an address is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Closed {
+    /// A word for what it is.
     kind: &'static str,
+    /// An administrator cannot allow it either.
+    always: bool,
 }
 
 impl NotAllowed {
     /// `what` names who wanted to connect, such as a source and its URI.
     pub fn explain(&self, what: &str) -> RoleError {
-        let message = format!(
-            "{what}: {self}; use a public address, or have the administrator allow its network (value \
-             sources.allowedNetworks of the chart)"
-        );
+        let otherwise = match self.closed.always {
+            true => "; no network of the administrator opens this one",
+            false => {
+                ", or have the administrator allow its network (value sources.allowedNetworks of the chart)"
+            }
+        };
+        let message = format!("{what}: {self}; use a public address{otherwise}");
         RoleError::user("AddressNotAllowed", message)
     }
 
@@ -192,7 +249,7 @@ impl NotAllowed {
 
 impl fmt::Display for NotAllowed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, kind } = self;
+        let (host, kind) = (&self.host, self.closed.kind);
         write!(
             f,
             "{host} has {kind} address, to which no source may connect"
@@ -218,9 +275,18 @@ fn closed_v6(address: Ipv6Addr) -> Option<&'static str> {
     if address.is_unspecified() {
         return Some("an unspecified");
     }
-    let known = CLOSED_V6.iter().find(|(net, _)| net.contains(&address));
     let other = (!GLOBAL_UNICAST.contains(&address)).then_some("a reserved");
-    known.map(|(_, kind)| *kind).or(other)
+    kind_v6(&CLOSED_V6, address).or(other)
+}
+
+fn kind_v4(closed: &[(Ipv4Net, &'static str)], address: Ipv4Addr) -> Option<&'static str> {
+    let found = closed.iter().find(|(net, _)| net.contains(&address));
+    found.map(|(_, kind)| *kind)
+}
+
+fn kind_v6(closed: &[(Ipv6Net, &'static str)], address: Ipv6Addr) -> Option<&'static str> {
+    let found = closed.iter().find(|(net, _)| net.contains(&address));
+    found.map(|(_, kind)| *kind)
 }
 
 /// The IPv4 address that an IPv6 address stands for: mapped, compatible, NAT64 (64:ff9b::/96) and 6to4.
@@ -259,8 +325,11 @@ mod tests {
             ("172.31.255.255", "a private"),
             ("192.168.1.1", "a private"),
             ("100.64.0.1", "a carrier-grade NAT"),
-            ("100.100.100.200", "a carrier-grade NAT"),
-            ("192.0.0.192", "a reserved"),
+            ("100.100.100.200", "a metadata"),
+            ("168.63.129.16", "a metadata"),
+            ("::ffff:168.63.129.16", "a metadata"),
+            ("192.0.0.192", "a metadata"),
+            ("192.0.0.8", "a reserved"),
             ("198.19.0.1", "a reserved"),
             ("224.0.0.1", "a multicast"),
             ("255.255.255.255", "a reserved"),
@@ -279,7 +348,9 @@ mod tests {
             ("fe80::1", "a link-local"),
             ("febf::1", "a link-local"),
             ("fec0::1", "a private"),
-            ("fd00:ec2::254", "a private"),
+            ("fd00:ec2::254", "a metadata"),
+            ("fd20:ce::254", "a metadata"),
+            ("fe80::a9fe:a9fe", "a link-local"),
             ("fc00::1", "a private"),
             ("ff02::1", "a multicast"),
             ("2001:db8::1", "a reserved"),
@@ -294,6 +365,7 @@ mod tests {
             "172.32.0.1",
             "100.63.0.1",
             "100.128.0.1",
+            "168.63.129.17",
             "169.253.0.1",
             "192.0.1.1",
             "223.255.255.254",
@@ -322,6 +394,41 @@ mod tests {
     }
 
     #[test]
+    fn where_clouds_hand_out_credentials_no_network_helps() {
+        let everything = AddressRule::new(&["0.0.0.0/0".into(), "::/0".into()]).unwrap();
+        for address in ["127.0.0.1", "10.0.0.1", "100.64.0.1", "fd00::5", "::1"] {
+            assert_eq!(refused(&everything, address), None, "{address}");
+        }
+        for address in [
+            "169.254.169.254",
+            "169.254.170.23",
+            "::ffff:169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "100.100.100.200",
+            "168.63.129.16",
+            "192.0.0.192",
+            "fd00:ec2::254",
+            "fd20:ce::254",
+            "fe80::a9fe:a9fe",
+        ] {
+            assert!(refused(&everything, address).is_some(), "{address}");
+            let error = everything.check_literal(address).unwrap_err().explain("x");
+            assert!(!error.message.contains("allowedNetworks"), "{error}");
+        }
+    }
+
+    #[test]
+    fn of_the_addresses_of_a_name_those_that_are_allowed_are_left() {
+        let rule = AddressRule::new(&["10.1.0.0/16".into()]).unwrap();
+        let parsed = |list: &[&str]| list.iter().map(|a| a.parse().unwrap()).collect::<Vec<_>>();
+        let found = parsed(&["127.0.0.1", "10.1.0.7", "8.8.8.8", "::1", "169.254.169.254"]);
+        let left = rule.among("mixed", found).unwrap();
+        assert_eq!(left, parsed(&["10.1.0.7", "8.8.8.8"]));
+        assert!(rule.among("closed", parsed(&["::1"])).is_err());
+        assert!(rule.among("nothing", Vec::new()).unwrap().is_empty());
+    }
+
+    #[test]
     fn a_named_host_may_be_inside_and_never_link_local() {
         let rule = AddressRule::of_named_hosts();
         for address in ["127.0.0.1", "10.96.0.10", "::1", "fd00::5", "8.8.8.8"] {
@@ -330,6 +437,8 @@ mod tests {
         for address in [
             "169.254.169.254",
             "::ffff:169.254.169.254",
+            "100.100.100.200",
+            "fd00:ec2::254",
             "fe80::1",
             "0.0.0.0",
         ] {

@@ -13,7 +13,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode, Url};
 
 use crate::redirect;
-use crate::resolver::Resolver;
+use crate::resolver::{Names, Resolver, System};
 
 const CONNECT: Duration = Duration::from_secs(5);
 /// Longest silence.
@@ -49,7 +49,18 @@ impl Client {
     /// # Errors
     /// Internal errors `HttpClient` and `BadNetwork`.
     pub fn new(allowed_networks: &[String], secrets: &Secrets) -> Result<Self, RoleError> {
-        let rule = AddressRule::new(allowed_networks)?;
+        Self::resolving(AddressRule::new(allowed_networks)?, secrets, System)
+    }
+
+    pub(crate) fn resolving(
+        rule: AddressRule,
+        secrets: &Secrets,
+        names: impl Names,
+    ) -> Result<Self, RoleError> {
+        let resolver = Resolver {
+            rule: rule.clone(),
+            names,
+        };
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .read_timeout(READ)
@@ -57,7 +68,7 @@ impl Client {
             // A proxy would connect in our place, to whatever it likes.
             .no_proxy()
             .redirect(Policy::none())
-            .dns_resolver(Resolver(rule.clone()))
+            .dns_resolver(resolver)
             // A file arrives as it is stored; who reads it knows how it is packed.
             .no_gzip()
             .build()

@@ -9,7 +9,7 @@ use foresail_runtime_base::address::{AddressRule, NotAllowed};
 use reqwest::redirect::Policy;
 use reqwest::{Response, Url};
 
-use crate::resolver::Resolver;
+use crate::resolver::{Names, Resolver, System};
 
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -62,6 +62,14 @@ impl Exchange {
     /// # Errors
     /// Internal error `HttpClient`.
     pub fn new(manner: Manner) -> Result<Self, RoleError> {
+        Self::resolving(manner, System)
+    }
+
+    pub(crate) fn resolving(manner: Manner, names: impl Names) -> Result<Self, RoleError> {
+        let resolver = Resolver {
+            rule: manner.rule.clone(),
+            names,
+        };
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .timeout(manner.timeout)
@@ -70,7 +78,7 @@ impl Exchange {
             .no_proxy()
             .redirect(Policy::none())
             .retry(reqwest::retry::never())
-            .dns_resolver(Resolver(manner.rule.clone()))
+            .dns_resolver(resolver)
             .gzip(true)
             .build()
             .map_err(|e| RoleError::internal("HttpClient", e.without_url().to_string()))?;

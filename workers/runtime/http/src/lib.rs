@@ -12,4 +12,6 @@ pub use client::{Answer, Client};
 pub use exchange::{Exchange, Manner, Reply, Unanswered};
 
 #[cfg(test)]
+mod rebinding_tests;
+#[cfg(test)]
 mod tests;

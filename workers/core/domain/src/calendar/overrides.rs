@@ -219,6 +219,23 @@ impl Calendar {
         self.change(date).is_some() || self.exchange.covers(date)
     }
 
+    /// Whether `date` is behind the last one that the exchange's calendar knows, and no override says what it is. Whether it
+    /// is a session is a guess then, and nothing may be decided by it.
+    pub fn is_expired(&self, date: Date) -> bool {
+        date > self.exchange.valid_through() && self.change(date).is_none()
+    }
+
+    /// The last date up to which every session is known: the end of the exchange's calendar, and the days behind it for as
+    /// long as an override says what they are, or their weekday usually is none.
+    pub fn known_through(&self) -> Date {
+        let end = self.exchange.valid_through();
+        let follows = |date: &Date| date.tomorrow().ok();
+        let is_told =
+            |date: &Date| self.change(*date).is_some() || !self.exchange.is_session(*date);
+        let told = std::iter::successors(follows(&end), follows).take_while(is_told);
+        told.last().unwrap_or(end)
+    }
+
     /// As [`TradingCalendar::session_open`].
     pub fn session_open(&self, date: Date) -> i64 {
         self.exchange.session_open(date)

@@ -57,6 +57,38 @@ fn days_are_as_the_user_has_them() {
 }
 
 #[test]
+fn behind_its_end_a_calendar_knows_what_the_user_says_and_nothing_between() {
+    let of = |json: &str| calendar(Xnys, json).unwrap();
+    let plain = of("[]");
+    let later =
+        of(r#"[{"date": "2028-01-03", "open": true}, {"date": "2028-01-17", "closed": true}]"#);
+    let end = Xnys.valid_through();
+    for calendar in [&plain, &later] {
+        assert!(!calendar.is_expired(end) && calendar.is_expired(end.tomorrow().unwrap()));
+        // What was before the beginning was not announced late.
+        assert!(!calendar.is_expired(d("1899-01-03")));
+        // The last override says nothing about the days before it.
+        for guessed in ["2028-01-04", "2028-01-16", "2028-01-18", "2099-01-05"] {
+            assert!(calendar.is_expired(d(guessed)), "{guessed}");
+        }
+    }
+    for told in ["2028-01-03", "2028-01-17"] {
+        assert!(plain.is_expired(d(told)) && !later.is_expired(d(told)));
+    }
+    for endless in [Weekdays, AlwaysOpen] {
+        let calendar = Calendar::from(endless);
+        assert!(!calendar.is_expired(Date::MAX) && calendar.known_through() == Date::MAX);
+    }
+    // The end is a Friday. A week without a gap moves it, weekends included, and a day behind a gap does not.
+    assert_eq!(plain.known_through(), d("2028-01-02"));
+    assert_eq!(later.known_through(), d("2028-01-03"));
+    let week = (3..=7).map(|day| format!(r#"{{"date": "2028-01-{day:02}", "open": true}}"#));
+    let week = week.collect::<Vec<_>>().join(",");
+    let later = format!(r#"[{week}, {{"date": "2028-01-11", "closed": true}}]"#);
+    assert_eq!(of(&later).known_through(), d("2028-01-09"));
+}
+
+#[test]
 fn sessions_that_have_ended_are_those_of_the_user() {
     let storms = calendar(Xhkg, STORMS).unwrap();
     let ended = |from, to| storms.sessions_ended(at(from), at(to));

@@ -88,9 +88,16 @@ impl Timetable {
     pub(crate) fn newest_expected(&self, now: i64) -> Option<Date> {
         let today = self.today(now);
         let last = self.to.map_or(today, |to| to.min(today));
-        let first = last.saturating_sub(Span::new().days(LONGEST_CLOSURE));
-        let sessions = self.calendar.sessions(first, last);
-        sessions.filter(|date| self.is_expected(*date, now)).last()
+        let newest = |last: Date| {
+            let first = last.saturating_sub(Span::new().days(LONGEST_CLOSURE));
+            let sessions = self.calendar.sessions(first, last);
+            // A bar of a day that may be a holiday is not asked for: it would be refused if it came.
+            let known = sessions.filter(|date| !self.calendar.is_expired(*date));
+            known.filter(|date| self.is_expected(*date, now)).last()
+        };
+        // Behind the end of the calendar it is a session before it.
+        let end = self.calendar.exchange().valid_through();
+        newest(last).or_else(|| (last > end).then(|| newest(end))?)
     }
 
     /// Sessions of these days, both included, as far as the calendar knows them.
@@ -100,7 +107,7 @@ impl Timetable {
         self.calendar.sessions(from.max(known), to.min(through))
     }
 
-    /// When the next bar is expected; `None` when there will be none.
+    /// When the next bar is expected; `None` when there will be none, or when the calendar does not know of a session.
     pub(crate) fn next_expected(&self, now: i64) -> Option<i64> {
         let before = |date: Date| date.yesterday().unwrap_or(date);
         // The newest one that is expected may be of yesterday, with one of today to come.
@@ -108,11 +115,8 @@ impl Timetable {
             .newest_expected(now)
             .unwrap_or_else(|| before(self.today(now)));
         let after = self.from.map_or(after, |from| after.max(before(from)));
-        if after >= self.calendar.valid_through() {
-            return None;
-        }
         let next = self.calendar.next_session(after);
-        let is_wanted = self.to.is_none_or(|to| next <= to);
+        let is_wanted = self.to.is_none_or(|to| next <= to) && !self.calendar.is_expired(next);
         is_wanted.then(|| self.end(next).saturating_add(self.delay))
     }
 

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::VERSION_HEADER;
 use super::errors::{ErrorAnswer, error, unavailable};
-use crate::answer::forecast;
+use crate::answer::{Unanswered, forecast};
 use crate::forecast::{Forecast, Origin};
 use crate::state::{Loaded, State};
 
@@ -40,7 +40,7 @@ fn shared<S: Serializer>(forecasts: &[Arc<Forecast>], serializer: S) -> Result<S
             ("X-Foresail-Cache" = String, description = "hit-local, hit-redis or miss")
         )),
         (status = 404, description = "Not a symbol of the Pipeline", body = ErrorAnswer),
-        (status = 500, description = "The model gives no finite forecast", body = ErrorAnswer),
+        (status = 500, description = "The model gives no finite forecast, or it reaches behind the end of the calendar (`CalendarExpired`)", body = ErrorAnswer),
         (status = 503, description = "Not ready, or too busy; Retry-After says when to come again", body = ErrorAnswer)
     )
 )]
@@ -57,7 +57,23 @@ pub(crate) async fn by_symbol(
             .insert_header(("X-Foresail-Cache", origin.header()))
             .insert_header(("X-Foresail-As-Of", forecast.as_of.as_str()))
             .json(&*forecast),
-        Err(response) => response,
+        Err(refused) => refused.answer,
+    }
+}
+
+/// Why there is no forecast of a symbol.
+struct Refused {
+    answer: HttpResponse,
+    /// The cause is none of this symbol alone.
+    is_general: bool,
+}
+
+impl From<HttpResponse> for Refused {
+    fn from(answer: HttpResponse) -> Self {
+        Self {
+            answer,
+            is_general: false,
+        }
     }
 }
 
@@ -72,6 +88,7 @@ pub(crate) async fn by_symbol(
     responses(
         (status = 200, description = "Forecasts", body = Forecasts,
          headers(("X-Foresail-Model-Version" = u32, description = "Version that made them"))),
+        (status = 500, description = "Forecasts reach behind the end of the calendar (`CalendarExpired`)", body = ErrorAnswer),
         (status = 503, description = "Not ready, or too busy; Retry-After says when to come again", body = ErrorAnswer)
     )
 )]
@@ -81,8 +98,10 @@ pub(crate) async fn all_symbols(state: web::Data<Arc<State>>) -> HttpResponse {
     };
     let mut forecasts: Vec<Arc<Forecast>> = Vec::new();
     for symbol in state.table.symbols(&champion.fingerprint) {
-        if let Ok((forecast, _)) = newest(&state, &champion, &symbol).await {
-            forecasts.push(forecast);
+        match newest(&state, &champion, &symbol).await {
+            Ok((forecast, _)) => forecasts.push(forecast),
+            Err(refused) if refused.is_general => return refused.answer,
+            Err(_) => {}
         }
     }
     HttpResponse::Ok()
@@ -94,7 +113,7 @@ async fn newest(
     state: &State,
     champion: &Loaded,
     symbol: &str,
-) -> Result<(Arc<Forecast>, Origin), HttpResponse> {
+) -> Result<(Arc<Forecast>, Origin), Refused> {
     let declared = state
         .config
         .instruments
@@ -103,23 +122,22 @@ async fn newest(
     if !declared {
         let known = state.config.symbols().join(", ");
         let message = format!("`{symbol}` is not forecast here; known symbols: {known}");
-        return Err(error(
-            StatusCode::NOT_FOUND,
-            "NotFoundError",
-            "symbol",
-            &message,
-        ));
+        return Err(error(StatusCode::NOT_FOUND, "NotFoundError", "symbol", &message).into());
     }
     let lookback = champion.predictor.lookback();
     let Some(rows) = state.table.last(&champion.fingerprint, symbol, lookback) else {
-        return Err(unavailable("no feature row of this symbol yet"));
+        return Err(unavailable("no feature row of this symbol yet").into());
     };
-    forecast(state, champion, &rows).await.ok_or_else(|| {
-        error(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "InternalServerError",
-            "symbol",
-            "the forecast is not finite and is not served",
-        )
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    let made = forecast(state, champion, &rows).await;
+    made.map_err(|why| match why {
+        Unanswered::NotFinite => {
+            let message = "the forecast is not finite and is not served";
+            error(status, "InternalServerError", "symbol", message).into()
+        }
+        Unanswered::CalendarExpired(message) => Refused {
+            answer: error(status, "CalendarExpired", "symbol", &message),
+            is_general: true,
+        },
     })
 }

@@ -21,7 +21,7 @@ use super::VERSION_HEADER;
 use super::answers;
 use super::bounded::Text;
 use super::errors::{BadParameter, ErrorAnswer, unavailable};
-use crate::answer::rfc3339;
+use crate::answer::{expired, rfc3339};
 use crate::served::Origin;
 use crate::state::{Loaded, State};
 
@@ -177,6 +177,12 @@ fn forecast_series(
     let whole = closes.clone();
     closes.truncate(usize::try_from(asked.horizon).unwrap_or(usize::MAX));
     let start = state.grid.after(last.event_time, 1);
+    // Without a start the dates are made up, and no feature reads them.
+    let calendar = state.grid.calendar();
+    let is_known = !calendar.is_expired(calendar.session_date(start));
+    if series.input.start_timestamp.is_some() && !is_known {
+        return Err(series.refuse("start_timestamp", expired(calendar)));
+    }
     let quantiles = quantiles(champion, last.close, &closes, asked.levels)?;
     if let Some(row) = rows.back() {
         log(state, champion, (last, row), whole);

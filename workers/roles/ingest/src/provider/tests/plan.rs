@@ -261,3 +261,25 @@ fn a_window_that_is_too_wide_is_asked_for_in_parts() {
     assert_eq!(windows.last().unwrap()[1], "2024-02-03");
     assert_eq!(new.parts.series.as_ref().unwrap().rows.len(), 4);
 }
+
+#[test]
+fn no_bar_is_expected_of_a_day_that_the_calendar_does_not_know() {
+    let last = date(2027, 12, 31);
+    let timetable = timetable(json!({}));
+    let closed = ms("2027-12-31T21:30:00Z");
+    assert_eq!(timetable.next_expected(closed - 1), Some(closed));
+    // The Monday behind the end may be a session, and so may any day of the year.
+    for now in [
+        "2027-12-31T21:30:00Z",
+        "2028-01-04T22:00:00Z",
+        "2028-11-30T22:00:00Z",
+    ] {
+        let now = ms(now);
+        assert_eq!(timetable.newest_expected(now), Some(last));
+        assert_eq!(timetable.next_expected(now), None);
+        // What is known is still asked for, by whoever does not have it.
+        assert!(entry(None).is_due(&timetable, now));
+        assert!(entry(Some("2027-12-30")).is_due(&timetable, now));
+        assert!(!entry(Some("2027-12-31")).is_due(&timetable, now));
+    }
+}

@@ -544,3 +544,53 @@ fn the_source_is_complete_while_nothing_is_due_and_the_backfill_once_all_was_sen
     process.entries[0].reopen(None, Memory::empty(5));
     assert!(!told(&process, evening).0);
 }
+
+/// Wherever a provider puts the key, no record and no status has it.
+#[test]
+fn a_key_that_is_echoed_is_kept_nowhere() {
+    let failures = r#"failures:
+- {kind: Echo, symbol: IBM}
+- {kind: EchoError, symbol: VOD.L}
+- {kind: Redirect, symbol: BRK-B, location: "http://10.0.0.1/?apikey={key}"}
+"#;
+    let market = format!("{MARKET}{failures}");
+    let mut reader = Reader::new(Provider::AlphaVantage, &SYMBOLS, &market);
+    let mut process = reader.start();
+    let evening = "2024-02-01T22:00:00Z";
+    let status = reader.round(&mut process, evening, ALL);
+    assert!(status.rows_quarantined >= 1 && status.rows_sent == 0);
+    let now = at(evening).as_millisecond();
+    let missing = report::missing(&process.entries, &process.timetable, now);
+    assert_eq!(missing.len(), SYMBOLS.len());
+    let mut places = vec![
+        serde_json::to_string(&status).unwrap(),
+        serde_json::to_string(&missing).unwrap(),
+        format!("{:?}", process.entries),
+    ];
+    for record in &reader.kafka.records {
+        places.push(String::from_utf8_lossy(&record.value).into_owned());
+        places.push(format!("{:?} {:?}", record.key, record.headers));
+    }
+    let quarantine = &reader.kafka.topics.quarantine;
+    let echoed = reader.kafka.records.iter().find(|r| r.topic == *quarantine);
+    let echoed = String::from_utf8_lossy(&echoed.unwrap().value).into_owned();
+    assert!(
+        echoed.contains("moon") && echoed.contains("***"),
+        "{echoed}"
+    );
+    // As it is, and the middle of it within base64.
+    let percent: String = KEY.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let forms = [
+        "canarykey",
+        &percent,
+        "q0foqvjzs0v",
+        "nbtkfswutf",
+        "dqu5bulllrv",
+    ];
+    for place in &places {
+        let place = place.to_lowercase();
+        for form in forms {
+            assert!(!place.contains(form), "{form}: {place}");
+        }
+    }
+}
