@@ -98,11 +98,7 @@ fn against_the_clock(
     // Whoever applies a file of the past wants to learn from it. Only one that was up to date can stop.
     // A provider is asked for what is new, so its past is none of that kind.
     let may_be_past = live.stale_after_sessions.is_none() && pipeline.account.is_none();
-    if may_be_past
-        && live
-            .made
-            .is_some_and(|made| missing(made) > allowed)
-    {
+    if may_be_past && live.made.is_some_and(|made| missing(made) > allowed) {
         let message =
             format!("{KEEPS_UP}; the source is one of the past, its newest bar is of {newest}");
         return Some(PartState::good(type_, "SourceOfThePast", message));

@@ -364,7 +364,12 @@ fn the_simulator_makes_no_jumps_of_its_own() {
         "annualVolatility": "1.5", "splitEverySessions": 40, "badRowEvery": 50}))
     .unwrap();
     let symbols = ["X".to_string(), "Y".to_string()];
-    let rows = crate::Simulator::new(&spec, &symbols, &TradingCalendar::Xnys.into()).unwrap();
+    let rows = crate::Simulator::new(
+        &spec,
+        &symbols,
+        &BarGrid::new(TradingCalendar::Xnys, Interval::Session),
+    )
+    .unwrap();
     let mut checker = checker(json!({}));
     let mut reasons = std::collections::BTreeMap::new();
     for row in rows {

@@ -20,7 +20,8 @@ mod stamp;
 mod suspicions;
 
 pub use checks::{
-    CALENDAR_EXPIRED, CALENDARS_FROM, Checker, Kept, Notes, RowOutcome, UNFINISHED, date_of, is_off_session,
+    CALENDAR_EXPIRED, CALENDARS_FROM, Checker, Kept, Notes, RowOutcome, UNFINISHED, date_of,
+    is_off_session,
 };
 pub use coverage::{Coverage, Days};
 pub use csv_source::CsvRows;

@@ -111,9 +111,7 @@ fn dates(state: &State, event_time: i64, count: usize) -> Result<Vec<String>, Un
     let told = |end: i64| {
         let date = calendar.session_date(end);
         match state.grid.interval() {
-            _ if calendar.is_expired(date) => {
-                Err(Unanswered::CalendarExpired(expired(calendar)))
-            }
+            _ if calendar.is_expired(date) => Err(Unanswered::CalendarExpired(expired(calendar))),
             Interval::Session => Ok(date.to_string()),
             _ => Ok(rfc3339(end)),
         }

@@ -101,7 +101,14 @@ impl Harvest {
                 entry.took(&row, (fate, taken), timetable);
             }
             let (date, close) = (row.date, row.close);
-            self.passed.insert(index, Quote { date, time: None, close });
+            self.passed.insert(
+                index,
+                Quote {
+                    date,
+                    time: None,
+                    close,
+                },
+            );
             if batch.is_full() {
                 return Ok((batch, true));
             }
