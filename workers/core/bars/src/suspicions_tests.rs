@@ -74,7 +74,10 @@ fn moves(judge: Judge, closes: &[f64]) -> Vec<String> {
     let mut level: Option<Level> = None;
     let mut next = |close: &f64| {
         date = judge.calendar.next_session(date);
-        let bar = flat(*close);
+        let bar = Bar {
+            event_time: judge.calendar.session_end(date),
+            ..flat(*close)
+        };
         let Some(level) = &mut level else {
             level = Some(Level::new(&bar, date));
             return "first".to_string();

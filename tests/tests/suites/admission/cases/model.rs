@@ -73,7 +73,7 @@ fn training_rows() -> Vec<Row> {
         ("all rows for validation", vec![("/spec/training/validationFraction", json!("1"))], "training.validationFraction must be between 0.05 and 0.5"),
         ("no row for validation", vec![("/spec/training/validationFraction", json!("0.01"))], "training.validationFraction must be between 0.05 and 0.5"),
         ("49 sessions", vec![("/spec/training/maxSessions", json!(49))], "training.maxSessions must be at least 50 when source.interval is 1d"),
-        ("no session", vec![("/spec/training/maxSessions", json!(0))], "greater than or equal to 1"),
+        ("training of no session", vec![("/spec/training/maxSessions", json!(0))], "greater than or equal to 1"),
         ("a deadline of a minute less a second", vec![("/spec/training/activeDeadlineSeconds", json!(59))], "greater than or equal to 60"),
         ("eleven retries", vec![("/spec/training/backoffLimit", json!(11))], "less than or equal to 10"),
         ("much memory", vec![("/spec/training/resources/requests", json!({"memory": "much"}))], "spec.training.resources.requests.memory"),
@@ -123,7 +123,7 @@ fn drift_rows() -> Vec<Row> {
         ("no false alarm ever", vec![("/spec/drift/falseAlarmsPerYear", json!("0"))], "drift.falseAlarmsPerYear must be between 0.01 and 50"),
         ("a false alarm a session", vec![("/spec/drift/falseAlarmsPerYear", json!("252"))], "drift.falseAlarmsPerYear must be between 0.01 and 50"),
         ("a window of nine", vec![("/spec/drift/windowSessions", json!(9))], "drift.windowSessions must be at least 10 when source.interval is 1d"),
-        ("a window of nothing", vec![("/spec/drift/windowSessions", json!(0))], "greater than or equal to 1"),
+        ("a drift window of nothing", vec![("/spec/drift/windowSessions", json!(0))], "greater than or equal to 1"),
         ("drift of an unknown feature", vec![("/spec/drift/features", json!(["nobody"]))], "drift.features must only name entries of features"),
     ]
 }
@@ -132,7 +132,7 @@ fn drift_rows() -> Vec<Row> {
 fn promotion_rows() -> Vec<Row> {
     vec![
         ("an unknown trigger", vec![("/spec/retraining/triggers", json!(["FullMoon"]))], "supported values"),
-        ("four triggers", vec![("/spec/retraining/triggers", json!(["Drift", "Drift", "Drift", "Drift"]))], "must have at most 3 items"),
+        ("five triggers", vec![("/spec/retraining/triggers", json!(["Drift", "Drift", "Drift", "Drift", "Drift"]))], "must have at most 4 items"),
         ("a cooldown in weeks", vec![("/spec/retraining/cooldown", json!("5w"))], "spec.retraining.cooldown"),
         ("no run a day", vec![("/spec/retraining/maxPerDay", json!(0))], "greater than or equal to 1"),
         ("settling for ever", vec![("/spec/retraining/settleSessions", json!(1001))], "less than or equal to 1000"),
