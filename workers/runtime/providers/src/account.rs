@@ -219,15 +219,19 @@ impl Account {
             if next == over.ledger {
                 return Ok(());
             }
-            match self.write(&next, &over).await {
+            let is_doubtful = match self.write(&next, &over).await {
                 Written::Done(_) => return Ok(()),
                 Written::Refused(error) => return Err(error),
-                Written::Conflict => {}
-                Written::Doubt(cause) => tracing::warn!(cause, "ledger not written, trying again"),
-            }
+                Written::Conflict => false,
+                Written::Doubt(cause) => {
+                    tracing::warn!(cause, "ledger not written, trying again");
+                    true
+                }
+            };
             self.pause(JITTER).await;
             over = self.read().await?;
-            if over.ledger == next {
+            // After a conflict it is the same lesson of somebody else, and each counts.
+            if is_doubtful && over.ledger == next {
                 return Ok(());
             }
         }
