@@ -100,26 +100,13 @@ impl Gaps {
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
-    use serde_json::json;
 
+    use super::super::timetable::new_york;
     use super::*;
-
-    fn timetable() -> Timetable {
-        let config = json!({
-            "pipeline": {"namespace": "n", "name": "p"},
-            "instruments": [{"symbol": "IBM"}],
-            "calendar": "XNYS",
-            "source": {"provider": {"account": "a"}},
-            "kafka": {"bootstrapServers": "k:9092", "topicPrefix": ""}
-        });
-        let config: foresail_crds::worker_config::IngestConfig =
-            serde_json::from_value(config).unwrap();
-        Timetable::new(&config, config.source.provider.as_ref().unwrap()).unwrap()
-    }
 
     /// Gaps between bars of these days.
     fn between(days: &[Date]) -> Gaps {
-        let (mut gaps, timetable) = (Gaps::default(), timetable());
+        let (mut gaps, timetable) = (Gaps::default(), new_york());
         let mut newest: Option<Date> = None;
         for day in days {
             gaps.see(*day, newest, &timetable);

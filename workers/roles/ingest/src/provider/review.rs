@@ -61,22 +61,13 @@ pub(crate) fn is_turn(symbol: &str, session: Date, timetable: &Timetable) -> boo
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
-    use serde_json::json;
 
+    use super::super::timetable::new_york;
     use super::*;
 
     #[test]
     fn each_symbol_has_its_turn_once_in_a_quarter() {
-        let config = json!({
-            "pipeline": {"namespace": "n", "name": "p"},
-            "instruments": [{"symbol": "IBM"}],
-            "calendar": "XNYS",
-            "source": {"provider": {"account": "a"}},
-            "kafka": {"bootstrapServers": "k:9092", "topicPrefix": ""}
-        });
-        let config: foresail_crds::worker_config::IngestConfig =
-            serde_json::from_value(config).unwrap();
-        let timetable = Timetable::new(&config, config.source.provider.as_ref().unwrap()).unwrap();
+        let timetable = new_york();
         let year = timetable.sessions(date(2024, 1, 1), date(2024, 12, 29));
         let year: Vec<Date> = year.collect();
         let mut most = 0;

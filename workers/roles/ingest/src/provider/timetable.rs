@@ -144,3 +144,17 @@ fn millis(text: &DurationString, otherwise: Duration) -> i64 {
     let duration = text.as_duration().unwrap_or(otherwise);
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
+
+/// One of the New York exchange, for tests.
+#[cfg(test)]
+pub(super) fn new_york() -> Timetable {
+    let config = serde_json::json!({
+        "pipeline": {"namespace": "n", "name": "p"},
+        "instruments": [{"symbol": "IBM"}],
+        "calendar": "XNYS",
+        "source": {"provider": {"account": "a"}},
+        "kafka": {"bootstrapServers": "k:9092", "topicPrefix": ""}
+    });
+    let config: IngestConfig = serde_json::from_value(config).unwrap();
+    Timetable::new(&config, config.source.provider.as_ref().unwrap()).unwrap()
+}
