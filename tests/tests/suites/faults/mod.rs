@@ -3,7 +3,7 @@
 mod data_plane;
 mod end;
 mod living;
-mod operator;
+pub mod operator;
 mod reasons;
 mod refusals;
 mod secrets;

@@ -18,6 +18,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::runtime::wait::await_condition;
 use kube::{Api, ResourceExt};
 use rand::Rng;
 use serde_json::json;
@@ -39,9 +40,8 @@ async fn killed_at_twenty_random_points_the_end_is_the_same() -> Result<()> {
         space.apply_pipeline(&object).await?;
         let (begin, mut points) = (Instant::now(), Points::default());
         while points.all() < in_soak(20, 100) || points.rest == 0 {
-            let pause = rand::rng().random_range(200..4_000);
-            tokio::time::sleep(Duration::from_millis(pause)).await;
-            points.count(&space.pipelines().get(name).await?);
+            let pipeline = next_point(&space, name, &points).await?;
+            points.count(&pipeline);
             kill_leader(&space.cluster)
                 .await
                 .with_context(|| format!("kill {points:?}"))?;
@@ -70,6 +70,27 @@ async fn killed_at_twenty_random_points_the_end_is_the_same() -> Result<()> {
     .await
 }
 
+/// The Pipeline after a random pause. The pause ends early when a run is in flight and none was struck so far: the last
+/// of them may be over within a second.
+async fn next_point(space: &Space, name: &str, points: &Points) -> Result<Pipeline> {
+    let pause = Duration::from_millis(rand::rng().random_range(200..4_000));
+    let in_flight = |pipeline: Option<&Pipeline>| {
+        points.training == 0 && pipeline.is_some_and(|pipeline| run_state(pipeline) == RUNNING)
+    };
+    let struck = await_condition(space.pipelines(), name, in_flight);
+    match tokio::time::timeout(pause, struck).await {
+        Ok(pipeline) => pipeline?.context("the Pipeline is gone"),
+        Err(_) => Ok(space.pipelines().get(name).await?),
+    }
+}
+
+const RUNNING: Option<RunState> = Some(RunState::Running);
+
+fn run_state(pipeline: &Pipeline) -> Option<RunState> {
+    let run = pipeline.status.as_ref()?.run.as_ref()?;
+    Some(run.state)
+}
+
 /// The whole loop, with an operator that is there half of the time.
 const LOOP: Duration = Duration::from_secs(420);
 
@@ -89,10 +110,9 @@ struct Points {
 impl Points {
     fn count(&mut self, pipeline: &Pipeline) {
         let status = pipeline.status.as_ref();
-        let run = status.and_then(|s| s.run.as_ref()).map(|run| run.state);
         let champion = status.and_then(|s| s.champion.as_ref()).map(|c| c.version);
-        let place = match (run, champion) {
-            (Some(RunState::Running), _) => &mut self.training,
+        let place = match (run_state(pipeline), champion) {
+            (RUNNING, _) => &mut self.training,
             (_, None) => &mut self.untrained,
             (_, Some(1)) => &mut self.serving,
             (_, Some(_)) => &mut self.rest,
