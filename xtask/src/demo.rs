@@ -38,7 +38,10 @@ pub fn run(paths: &Paths, options: &Options) -> Result<()> {
     if options.cluster.context().is_none() {
         return on_node(paths, options.profile);
     }
-    let (cluster, backing, _) = options.cluster.install(paths, options.profile, None)?;
+    let (cluster, backing, _) =
+        options
+            .cluster
+            .install(paths, options.profile, Some(&market(paths)))?;
     let pipelines = play(paths, &cluster, &backing)?;
     report::print(&cluster, &pipelines)
 }
@@ -57,12 +60,17 @@ fn on_node(paths: &Paths, profile: Profile) -> Result<()> {
         s3: node::env::s3(&node),
     };
     let networks = install::source_networks(&node);
-    let played = install::on(&cluster, &references, &networks, None)
+    let played = install::on(&cluster, &references, &networks, Some(&market(paths)))
         .and_then(|()| play(paths, &cluster, &backing));
     let pipelines = played.inspect_err(|_| diagnostics::collect(&node))?;
     report::print(&cluster, &pipelines)?;
     report::print_node(&node);
     Ok(())
+}
+
+/// Values with which the chart plays the provider of `examples/demo/provider.yaml`.
+fn market(paths: &Paths) -> PathBuf {
+    paths.repo.join("examples/demo/chart/values.yaml")
 }
 
 /// Applies the examples and follows them to the end.

@@ -23,8 +23,9 @@ pub struct Scenario {
     /// IANA zone of the exchange, for the stamps of answers.
     #[serde(default = "new_york")]
     pub time_zone: String,
-    /// The clock of the market when the simulation starts.
-    pub clock: Timestamp,
+    /// The clock of the market when the simulation starts; that of the wall when absent.
+    #[serde(default)]
+    pub clock: Option<Timestamp>,
     /// Seconds of the market in a second.
     #[serde(default = "one")]
     pub speed: f64,

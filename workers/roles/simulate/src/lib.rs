@@ -16,6 +16,7 @@ use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use foresail_runtime_base::{RoleError, Shutdown, spawn};
 use foresail_simulation::{Listing, Request, Scenario, Simulation};
+use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
 use crate::clock::{Clock, Moved};
@@ -51,7 +52,10 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> Result<(), RoleError
     let scenario = Scenario::read(&text)
         .map_err(|e| RoleError::user("BadScenario", format!("{path}: {e}")))?;
     let state = web::Data::new(State {
-        clock: Mutex::new(Clock::new(scenario.clock, scenario.speed)),
+        clock: Mutex::new(Clock::new(
+            scenario.clock.unwrap_or_else(Timestamp::now),
+            scenario.speed,
+        )),
         simulation: Mutex::new(Simulation::new(scenario)),
     });
     let bind = settings.bind;

@@ -12,7 +12,7 @@ keys: [{key: FREE1, perDay: 1}]
 fn state(extra: &str) -> web::Data<State> {
     let scenario = Scenario::read(&format!("{SCENARIO}{extra}")).unwrap();
     web::Data::new(State {
-        clock: Mutex::new(Clock::new(scenario.clock, scenario.speed)),
+        clock: Mutex::new(Clock::new(scenario.clock.unwrap(), scenario.speed)),
         simulation: Mutex::new(Simulation::new(scenario)),
     })
 }

@@ -217,7 +217,7 @@ async fn every_bar_comes_through_failures_as_it_was_traded() {
             asked.bars(SYMBOLS[2], &met),
         );
         for (symbol, rows) in SYMBOLS.iter().zip([ibm, vod, brk]) {
-            let traded = market.traded(symbol, market.clock);
+            let traded = market.traded(symbol, market.clock.unwrap());
             assert_eq!(rows.len(), traded.len(), "{name} {symbol}");
             for (row, day) in rows.iter().zip(&traded) {
                 compare(row, day, asked.provider.kind());
