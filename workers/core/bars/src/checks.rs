@@ -1,8 +1,6 @@
 //! Checks rows in order: a bar, a refusal with its reason, or out of the declared scope.
 //! Pure but for the clock handed in; reading the source again gives the same outcomes.
 
-use std::collections::{HashMap, HashSet};
-
 use foresail_crds::RoleError;
 use foresail_crds::pipeline::spec::{CsvEncoding, CsvSource, OnSuspicion};
 use foresail_crds::records::Refusal;
@@ -14,10 +12,12 @@ use jiff::civil::Date;
 use jiff::tz::Offset;
 use smol_str::SmolStr;
 
+use crate::dialect::iso;
 use crate::lines::LONGEST_ROW;
 use crate::row::{Fields, RawRow, shown};
 use crate::stamp;
 use crate::suspicions::{Judge, Level, Move, Quote, Suspicion};
+use crate::turns::Turns;
 
 /// Reason of a bar that has not ended: it is one later.
 pub const UNFINISHED: &str = "Unfinished";
@@ -64,7 +64,8 @@ pub struct Notes {
 /// State over the rows seen so far.
 pub struct Checker {
     grid: BarGrid,
-    symbols: HashSet<String>,
+    /// Those that are part of the Pipeline, each with its last good row.
+    symbols: Turns<Option<Last>>,
     from: Option<Date>,
     to: Option<Date>,
     zero_open_is_missing: bool,
@@ -72,7 +73,8 @@ pub struct Checker {
     utf8: bool,
     judge: Judge,
     provider: &'static str,
-    last: HashMap<String, Last>,
+    /// The last date, and the bar that it speaks of: many rows on end have the same.
+    located: Option<(SmolStr, Place)>,
 }
 
 /// The bar that a row speaks of.
@@ -84,6 +86,17 @@ struct Place {
     span: Option<Span>,
     /// The moment that is written, or the end of the session.
     moment: i64,
+}
+
+/// The bar of a row of a declared symbol.
+struct Identity<'a> {
+    symbol: &'a str,
+    /// Of the symbol among those that are declared.
+    place: usize,
+    /// Its session.
+    date: Date,
+    /// When it ended, milliseconds UTC.
+    end: i64,
 }
 
 /// The last good row of a symbol.
@@ -116,9 +129,15 @@ impl Checker {
             (Some(replay), _) => replay.to.as_deref(),
             (None, to) => to.as_deref(),
         };
+        let mut symbols = Turns::default();
+        for symbol in config.symbols() {
+            if symbols.find(Some(&symbol)).is_none() {
+                symbols.insert(Some(&symbol), None);
+            }
+        }
         Ok(Self {
             grid: config.bar_grid(),
-            symbols: config.symbols().into_iter().collect(),
+            symbols,
             from: date_of(source.backfill.from.as_deref(), "source.backfill.from")?,
             to: date_of(last, "the end of backfill or replay")?,
             utf8: source.csv.as_ref().is_some_and(is_utf8),
@@ -128,7 +147,7 @@ impl Checker {
                 holds: source.on_suspicion == Some(OnSuspicion::Quarantine),
             },
             provider,
-            last: HashMap::new(),
+            located: None,
         })
     }
 
@@ -180,6 +199,18 @@ impl Checker {
         })
     }
 
+    /// The same for rows one after the other.
+    fn located_again(&mut self, text: &SmolStr) -> Option<Place> {
+        match &self.located {
+            Some((last, place)) if last == text => Some(*place),
+            _ => {
+                let place = self.located(text)?;
+                self.located = Some((text.clone(), place));
+                Some(place)
+            }
+        }
+    }
+
     /// A bar for a message: its session, or its end where it is a part of one.
     fn named(&self, end: i64) -> String {
         match self.grid.interval() {
@@ -190,60 +221,65 @@ impl Checker {
 
     /// Symbols that are part of the Pipeline.
     pub fn symbols(&self) -> impl Iterator<Item = String> {
-        self.symbols.iter().cloned()
+        self.symbols.symbols().flatten().map(str::to_owned)
     }
 
     /// Forgets what the rows of a symbol were so far: its next row is the first one. Another file may be written on another
     /// basis, with all prices of before adjusted once more.
     pub fn set_aside(&mut self, symbol: &str) -> Option<Kept> {
-        self.last.remove(symbol).map(Kept)
+        let place = self.symbols.find(Some(symbol))?;
+        self.replace(place, None).map(Kept)
     }
 
     /// Goes on where [`Self::set_aside`] was called.
-    pub fn put_back(&mut self, symbol: String, kept: Kept) {
-        self.last.insert(symbol, kept.0);
+    pub fn put_back(&mut self, symbol: &str, kept: Kept) {
+        if let Some(place) = self.symbols.find(Some(symbol)) {
+            self.replace(place, Some(kept.0));
+        }
+    }
+
+    /// Takes a row for the last good one of a symbol, and gives the one before.
+    fn replace(&mut self, place: usize, last: Option<Last>) -> Option<Last> {
+        std::mem::replace(self.symbols.get_mut(place)?, last)
     }
 
     /// Checks a row of a session that is not newer than the last one of its symbol: a correction, or a bar that was missing.
     /// Its move is judged by the close `before` it, which must be of an earlier session; without one it is not judged. What is
     /// known of the symbol stays as it is, unless the row is of its last session, or of a newer one.
     pub fn check_beside(&mut self, row: &RawRow, before: Option<Quote>, now: i64) -> RowOutcome {
-        let symbol = row.fields.symbol.as_deref().unwrap_or_default();
-        let kept = self.last.remove(symbol);
-        if let Some(before) = before {
-            let end = before.time.map_or_else(
+        let Some(place) = self.symbols.find(row.fields.symbol.as_deref()) else {
+            return self.check(row, now);
+        };
+        let before = before.map(|before| Last {
+            end: before.time.map_or_else(
                 || self.calendar().session_end(before.date),
                 |time| time.as_millisecond(),
-            );
-            let last = Last {
-                end,
-                adjusted: Adjusted::default(),
-                level: Level::at(before),
-            };
-            self.last.insert(symbol.to_owned(), last);
-        }
+            ),
+            adjusted: Adjusted::default(),
+            level: Level::at(before),
+        });
+        let kept = self.replace(place, before);
         let outcome = self.check(row, now);
-        let found = self.last.remove(symbol);
+        let found = self.replace(place, None);
         let is_last = |kept: &Last| found.as_ref().is_some_and(|found| found.end >= kept.end);
         let is_bar = matches!(outcome, RowOutcome::Bar(..));
         let replaces = is_bar && kept.as_ref().is_some_and(is_last);
-        if let Some(last) = if replaces { found } else { kept } {
-            self.last.insert(symbol.to_owned(), last);
-        }
+        self.replace(place, if replaces { found } else { kept });
         outcome
     }
 
     fn bar(&mut self, row: &RawRow, now: i64) -> Result<Option<(Bar, Notes)>, Refusal> {
-        let Some((symbol, date, end)) = self.identity(row, now)? else {
+        let Some(identity) = self.identity(row, now)? else {
             return Ok(None);
         };
+        let Identity { symbol, end, .. } = identity;
         let fields = &row.fields;
         if row.superseded {
             let bar = self.named(end);
             let message = format!("a later row has {symbol} of {bar} too, and the last one counts");
             return Err(Refusal::new("Superseded", message));
         }
-        let last = self.in_order(symbol, end)?;
+        let last = self.in_order(&identity)?;
         let close = number(fields.close.as_deref(), "close")?
             .ok_or_else(|| Refusal::new("MissingClose", "close is empty"))?;
         let adjusted = adjusted(row, last, close)?;
@@ -268,7 +304,7 @@ impl Checker {
         bar.check(now)
             .map_err(|e| Refusal::new(e.reason(), e.to_string()))?;
         let notes = Notes {
-            suspicion: self.accept(&bar, date, adjusted)?,
+            suspicion: self.accept(&bar, &identity, adjusted)?,
             clamped: range.clamped,
         };
         Ok(Some((bar, notes)))
@@ -301,12 +337,8 @@ impl Checker {
         })
     }
 
-    /// Symbol and date of a row, and the end of its bar; `None` when it is not part of this Pipeline.
-    fn identity<'a>(
-        &self,
-        row: &'a RawRow,
-        now: i64,
-    ) -> Result<Option<(&'a str, Date, i64)>, Refusal> {
+    /// The bar that a row is of; `None` when it is not part of this Pipeline.
+    fn identity<'a>(&mut self, row: &'a RawRow, now: i64) -> Result<Option<Identity<'a>>, Refusal> {
         let fields = &row.fields;
         if *fields == Fields::default() {
             return Err(unreadable(row, self.utf8));
@@ -317,9 +349,9 @@ impl Checker {
             .ok_or_else(|| Refusal::new("MissingSymbol", "symbol is empty"))?;
         let text = fields
             .date
-            .as_deref()
+            .as_ref()
             .ok_or_else(|| Refusal::new("MissingDate", "date is empty"))?;
-        let place = self.located(text).ok_or_else(|| {
+        let place = self.located_again(text).ok_or_else(|| {
             let form = match self.grid.interval() {
                 Interval::Session => "YYYY-MM-DD",
                 _ => "YYYY-MM-DD with a time of day behind it",
@@ -330,8 +362,13 @@ impl Checker {
         let end = self.check_place(&place, now)?;
         let date = place.date;
         let outside = self.from.is_some_and(|f| date < f) || self.to.is_some_and(|t| date > t);
-        let declared = !outside && self.symbols.contains(symbol);
-        Ok(declared.then_some((symbol, date, end)))
+        let declared = self.symbols.find(Some(symbol)).filter(|_| !outside);
+        Ok(declared.map(|place| Identity {
+            symbol,
+            place,
+            date,
+            end,
+        }))
     }
 
     /// A bar is of a session of the calendar, and one that has ended: its end.
@@ -340,13 +377,15 @@ impl Checker {
         let date = place.date;
         let is_session = self.grid.interval() == Interval::Session;
         let end = place.span.map_or(place.moment, |span| span.end);
-        let today = Timestamp::from_millisecond(now).unwrap_or(Timestamp::MAX);
         let is_ahead = end > now;
-        let is_to_come = match place.span.filter(|_| !is_session) {
+        let is_to_come = || match place.span.filter(|_| !is_session) {
             Some(span) => span.start > now,
-            None => date > calendar.date_at(today, Offset::UTC),
+            None => {
+                let today = Timestamp::from_millisecond(now).unwrap_or(Timestamp::MAX);
+                date > calendar.date_at(today, Offset::UTC)
+            }
         };
-        if is_ahead && is_to_come {
+        if is_ahead && is_to_come() {
             let message = match is_session {
                 true => format!("session {date} ends after now"),
                 false => format!("the bar until {} begins after now", moment(end)),
@@ -413,17 +452,20 @@ impl Checker {
     fn accept(
         &mut self,
         bar: &Bar,
-        date: Date,
+        identity: &Identity<'_>,
         adjusted: Adjusted,
     ) -> Result<Option<Suspicion>, Refusal> {
-        let Some(last) = self.last.get_mut(&bar.symbol) else {
+        let (end, date) = (identity.end, identity.date);
+        let Some(last) = self.symbols.get_mut(identity.place) else {
+            return Ok(None);
+        };
+        let Some(last) = last else {
             let level = Level::new(bar, date);
-            let first = Last {
-                end: bar.event_time,
+            *last = Some(Last {
+                end,
                 adjusted,
                 level,
-            };
-            self.last.insert(bar.symbol.clone(), first);
+            });
             return Ok(None);
         };
         let suspicion = match last.level.next(bar, date, &self.judge) {
@@ -431,13 +473,14 @@ impl Checker {
             Move::Told(told) => Some(told),
             Move::Usual => None,
         };
-        (last.end, last.adjusted) = (bar.event_time, adjusted);
+        (last.end, last.adjusted) = (end, adjusted);
         Ok(suspicion)
     }
 
-    /// The symbol's last good row, when a bar that ends then comes after it.
-    fn in_order(&self, symbol: &str, end: i64) -> Result<Option<&Last>, Refusal> {
-        match self.last.get(symbol) {
+    /// The symbol's last good row, when a bar comes after it.
+    fn in_order(&self, bar: &Identity<'_>) -> Result<Option<&Last>, Refusal> {
+        let Identity { symbol, end, .. } = *bar;
+        match self.symbols.get(bar.place).and_then(Option::as_ref) {
             Some(last) if last.end == end => {
                 let message = format!("{symbol} already has a bar of {}", self.named(end));
                 Err(Refusal::new("Duplicate", message))
@@ -508,7 +551,7 @@ pub(crate) fn read_date(text: &str) -> Option<Date> {
         .bytes()
         .skip(1)
         .all(|b| b.is_ascii_digit() || b == b':' || b == b'.');
-    (divided && plain).then(|| date.parse().ok())?
+    (divided && plain).then(|| iso(date).or_else(|| date.parse().ok()))?
 }
 
 fn number(text: Option<&str>, field: &'static str) -> Result<Option<f64>, Refusal> {
@@ -533,10 +576,14 @@ fn number(text: Option<&str>, field: &'static str) -> Result<Option<f64>, Refusa
 
 /// What is known of a symbol's adjusted closes with this row: its own, or one from between those around it.
 fn adjusted(row: &RawRow, last: Option<&Last>, close: f64) -> Result<Adjusted, Refusal> {
+    let known = last.map(|last| last.adjusted.clone()).unwrap_or_default();
+    if row.fields.adjusted_close.is_none() && row.next_adjusted.is_none() {
+        return Ok(known);
+    }
     let Adjusted {
         row: previous,
         mut rounding,
-    } = last.map(|last| last.adjusted.clone()).unwrap_or_default();
+    } = known;
     let own = number(row.fields.adjusted_close.as_deref(), "adjusted close")?;
     let own = own.filter(|value| *value > 0.0);
     own.iter().for_each(|value| rounding.add(*value));

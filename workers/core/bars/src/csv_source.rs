@@ -1,7 +1,7 @@
 //! Rows of a CSV file. A line that cannot be split is still a row: it goes on with its text and
 //! without fields, so that it ends in quarantine and the counts add up.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 use foresail_crds::RoleError;
@@ -14,8 +14,6 @@ use crate::dialect::{Dialect, HEAD};
 use crate::expanded::{Expanded, FileLines, RowMaker, read_failed};
 use crate::row::RawRow;
 
-/// Bytes that are read at once.
-const BUFFER: usize = 128 << 10;
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Iterator over data rows. An error ends it.
@@ -31,7 +29,26 @@ impl<'a> CsvRows<'a> {
     /// fails.
     pub fn new(reader: impl Read + Send + 'a, of: &Described) -> Result<Self, RoleError> {
         let (reader, head, whole) = opened(Box::new(reader), &of.csv)?;
-        let dialect = Dialect::find(&head, whole, of)?;
+        Self::behind_header(reader, Dialect::find(&head, whole, of)?)
+    }
+
+    /// The rows of a file that is known to be written so.
+    ///
+    /// # Errors
+    /// User error `NoTable`, and outside error `SourceReadFailed` when `reader` fails.
+    pub(crate) fn of_dialect(
+        reader: impl Read + Send + 'a,
+        of: &Described,
+        dialect: Dialect,
+    ) -> Result<Self, RoleError> {
+        let (reader, ..) = opened(Box::new(reader), &of.csv)?;
+        Self::behind_header(reader, dialect)
+    }
+
+    fn behind_header(
+        reader: Box<dyn Read + Send + 'a>,
+        dialect: Dialect,
+    ) -> Result<Self, RoleError> {
         let lines = FileLines::new(reader, dialect.end, dialect.before());
         let lines = lines.map_err(|e| read_failed(&e))?;
         Ok(Self(Expanded::new(lines, RowMaker::new(dialect))))
@@ -56,7 +73,7 @@ impl Iterator for CsvRows<'_> {
     }
 }
 
-type Opened<'a> = (Box<dyn BufRead + Send + 'a>, Vec<u8>, bool);
+type Opened<'a> = (Box<dyn Read + Send + 'a>, Vec<u8>, bool);
 
 /// The text of a file, its first [`HEAD`] bytes, and whether these are all.
 fn opened<'a>(
@@ -90,7 +107,6 @@ fn opened<'a>(
         head.drain(..BYTE_ORDER_MARK.len());
     }
     let reader = io::Cursor::new(head.clone()).chain(text);
-    let reader = BufReader::with_capacity(BUFFER, reader);
     Ok((Box::new(reader), head, whole))
 }
 

@@ -6,32 +6,27 @@ mod columns;
 mod dates;
 mod layout;
 mod numbers;
+mod reading;
 pub(crate) mod text;
 mod words;
 
-use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 
 use foresail_crds::RoleError;
 use foresail_crds::pipeline::spec::{CsvEncoding, DecimalSign};
 use foresail_crds::role_error::shown_address;
-use smol_str::SmolStr;
 
 use crate::described::Described;
 use crate::lines::Lines;
-use crate::row::Fields;
-use crate::split::{Row, Splitter};
+use crate::split::Splitter;
 use columns::BarColumns;
+pub(crate) use dates::iso;
 use layout::Layout;
 use numbers::Kind;
+pub(crate) use reading::LastDate;
 
 /// Bytes of a file that are looked at.
 pub const HEAD: usize = 1 << 20;
-/// Words for nothing, in lower case. An empty column is one too.
-const NOTHING: [&str; 15] = [
-    "-", "--", "---", ".", "n/a", "#n/a", "na", "<na>", "nan", "null", "\\n", "none", "nil", "∅",
-    "–",
-];
 
 /// How a file is read.
 #[derive(Clone, Debug)]
@@ -45,14 +40,6 @@ pub struct Dialect {
     dates: dates::Form,
     nothing: Vec<String>,
     symbol: Option<String>,
-}
-
-/// The bars of a row.
-#[derive(Debug, Default)]
-pub(crate) struct RowFields {
-    /// The first of them, and the only one unless symbols stand beside each other.
-    pub first: Fields,
-    pub others: Vec<Fields>,
 }
 
 impl Dialect {
@@ -155,103 +142,6 @@ impl Dialect {
     /// Whether a row may hold several bars.
     pub(crate) fn has_several(&self) -> bool {
         self.layout.columns.bars.len() > 1
-    }
-
-    /// What stands in a column; nothing for a word that means so.
-    fn text<'a>(&self, row: &'a Row<'_>, column: Option<usize>) -> Option<&'a str> {
-        let text = row.get(column?)?.trim();
-        let longest_word = 8;
-        // No usual word begins with a digit, and most texts do.
-        if text.as_bytes().first()?.is_ascii_digit() && self.nothing.is_empty() {
-            return Some(text);
-        }
-        if text.len() <= longest_word || !self.nothing.is_empty() {
-            let word = text.to_lowercase();
-            if NOTHING.contains(&word.as_str()) || self.nothing.contains(&word) {
-                return None;
-            }
-        }
-        Some(text)
-    }
-
-    /// Date of a row as it is written, with the time of day where that is apart.
-    fn when<'a>(&self, row: &'a Row<'_>) -> Option<Cow<'a, str>> {
-        let columns = &self.layout.columns;
-        let date = self.text(row, Some(columns.date))?;
-        Some(match self.text(row, columns.time) {
-            Some(time) => format!("{date} {time}").into(),
-            None => date.into(),
-        })
-    }
-
-    /// The bars of a row, each in one form: dates as `YYYY-MM-DD` or as moments, numbers as programs write them. What is in no form that
-    /// is known stays as it is, so that it is refused by its words. Of symbols beside each other, those of which the row
-    /// says nothing have no bar there. `None` when it is no row of these columns.
-    pub(crate) fn fields(&self, row: &Row<'_>) -> Option<RowFields> {
-        let columns = &self.layout.columns;
-        if !columns.fit(row) {
-            return None;
-        }
-        let date = self.when(row).map(|text| {
-            if dates::is_normal(&text) {
-                return text.into();
-            }
-            let normal = dates::normal(&text, &self.dates);
-            normal.map_or_else(|| text.into(), SmolStr::from)
-        });
-        let mut bars = columns.bars.iter();
-        if columns.bars.len() == 1 {
-            let first = self.bar(row, bars.next()?, date);
-            let others = Vec::new();
-            return Some(RowFields { first, others });
-        }
-        let says = |bar: &&BarColumns| {
-            bar.all()
-                .any(|column| self.text(row, Some(column)).is_some())
-        };
-        let mut said = bars.clone().filter(says);
-        // A row without any value is still a row.
-        let first = said.next().or_else(|| bars.next())?;
-        Some(RowFields {
-            first: self.bar(row, first, date.clone()),
-            others: said.map(|bar| self.bar(row, bar, date.clone())).collect(),
-        })
-    }
-
-    /// The date of a row that is one of these columns and has a date that can be read.
-    pub(crate) fn date(&self, row: &Row<'_>) -> Option<String> {
-        let columns = &self.layout.columns;
-        let text = self.when(row)?;
-        dates::normal(&text, &self.dates).filter(|_| columns.fit(row))
-    }
-
-    fn bar(&self, row: &Row<'_>, columns: &BarColumns, date: Option<SmolStr>) -> Fields {
-        let number = |column, kind| {
-            let text = self.text(row, column)?;
-            if numbers::is_plain(text, self.decimal) {
-                return Some(text.into());
-            }
-            let normal = numbers::normal(text, self.decimal, kind);
-            Some(normal.map_or_else(|| text.into(), SmolStr::from))
-        };
-        let price = |column| number(column, Kind::Price);
-        let named = columns.symbol.as_ref().or(self.symbol.as_ref());
-        Fields {
-            symbol: named.map(|name| name.as_str().into()).or_else(|| {
-                // A ticker may be the word for nothing.
-                let text = row.get(self.layout.columns.symbol?)?.trim();
-                (!text.is_empty()).then(|| text.into())
-            }),
-            date,
-            open: price(columns.open),
-            high: price(columns.high),
-            low: price(columns.low),
-            close: price(Some(columns.close)),
-            volume: number(columns.volume, Kind::Volume),
-            adjusted_close: price(columns.adjusted_close),
-            split_factor: price(columns.split_factor),
-            dividend: price(columns.dividend),
-        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! Lines of a file as rows: one, or one for each bar that a line holds.
 
-use std::io::{self, BufRead};
+use std::io::{self, Read};
 use std::vec;
 
 use foresail_crds::RoleError;
 
-use crate::dialect::{Dialect, RowFields};
+use crate::dialect::{Dialect, LastDate};
 use crate::lines::{Line, Lines};
-use crate::row::{Fields, RawRow};
+use crate::row::{Fields, RawRow, RowKey};
 use crate::split::Splitter;
 
 /// A line, and how many lines stand between it and the header.
@@ -15,7 +15,7 @@ pub(crate) type Placed = (Line, u64);
 
 /// Lines behind the header of a file. An error ends them.
 pub(crate) struct FileLines<'a> {
-    lines: Lines<Box<dyn BufRead + Send + 'a>>,
+    lines: Lines<Box<dyn Read + Send + 'a>>,
     place: u64,
 }
 
@@ -25,7 +25,7 @@ impl<'a> FileLines<'a> {
     /// # Errors
     /// Those of `reader`.
     pub(crate) fn new(
-        reader: Box<dyn BufRead + Send + 'a>,
+        reader: Box<dyn Read + Send + 'a>,
         end: u8,
         before: usize,
     ) -> io::Result<Self> {
@@ -34,6 +34,15 @@ impl<'a> FileLines<'a> {
             lines.first()?;
         }
         Ok(Self { lines, place: 0 })
+    }
+
+    /// The next line where it stands, for whoever needs no line of his own.
+    ///
+    /// # Errors
+    /// Those of the iterator.
+    pub(crate) fn next_here(&mut self) -> Result<Option<Line<&[u8]>>, RoleError> {
+        let is_there = self.lines.advance().map_err(|error| read_failed(&error))?;
+        Ok(is_there.then(|| self.lines.here()))
     }
 }
 
@@ -67,6 +76,7 @@ pub(crate) fn read_failed(error: &io::Error) -> RoleError {
 pub(crate) struct RowMaker {
     splitter: Splitter,
     dialect: Dialect,
+    last: LastDate,
 }
 
 impl RowMaker {
@@ -74,6 +84,7 @@ impl RowMaker {
         Self {
             splitter: dialect.splitter(),
             dialect,
+            last: LastDate::default(),
         }
     }
 
@@ -81,25 +92,38 @@ impl RowMaker {
         &self.dialect
     }
 
+    pub(crate) fn into_dialect(self) -> Dialect {
+        self.dialect
+    }
+
     /// The date of a line that has one.
     pub(crate) fn date(&mut self, line: &Line) -> Option<String> {
-        let row = self.splitter.row(text(line, self.dialect.utf8)?)?;
+        let row = self.splitter.row(text(line.here(), self.dialect.utf8)?)?;
         self.dialect.date(&row)
     }
 
-    /// The bars of a line; of one that cannot be read, one without fields.
-    fn fields(&mut self, line: &Line) -> RowFields {
+    /// The bars of a line: the first of them, which stays empty for one that cannot be read, and the others.
+    fn fields(&mut self, line: Line<&[u8]>, first: &mut Fields) -> Vec<Fields> {
         let row = text(line, self.dialect.utf8).and_then(|bytes| self.splitter.row(bytes));
-        let fields = row.and_then(|row| self.dialect.fields(&row));
-        fields.unwrap_or_default()
+        let others = row.map(|row| self.dialect.fields(&row, &mut self.last, first));
+        others.unwrap_or_default()
+    }
+
+    /// Symbol and date of each bar of a line, as [`Self::fields`] has them, and nothing else of it.
+    pub(crate) fn keys(&mut self, line: Line<&[u8]>, each: &mut impl FnMut(RowKey<'_>)) {
+        let row = text(line, self.dialect.utf8).and_then(|bytes| self.splitter.row(bytes));
+        let found = row.is_some_and(|row| self.dialect.keys(&row, &mut self.last, each));
+        if !found {
+            each(RowKey::default());
+        }
     }
 }
 
 /// The bytes of a line unless it is too long, or not in the encoding that is declared.
-fn text(line: &Line, utf8: bool) -> Option<&[u8]> {
+fn text(line: Line<&[u8]>, utf8: bool) -> Option<&[u8]> {
     let whole = line.bytes.len() as u64 == line.length;
-    let reads = whole && (!utf8 || std::str::from_utf8(&line.bytes).is_ok());
-    reads.then_some(&*line.bytes)
+    let reads = whole && (!utf8 || std::str::from_utf8(line.bytes).is_ok());
+    reads.then_some(line.bytes)
 }
 
 /// Rows of lines. An error ends them.
@@ -138,10 +162,9 @@ impl<I: Iterator<Item = Result<Placed, RoleError>>> Expanded<I> {
     }
 
     fn start(&mut self, (line, place): Placed) -> RawRow {
-        let RowFields { first, others } = self.maker.fields(&line);
         let several = self.dialect().has_several();
-        let row = RawRow {
-            position: 0,
+        let mut row = RawRow {
+            position: self.position,
             line: self.dialect().before() as u64 + 1 + place,
             part: several.then_some(0),
             original: line.bytes,
@@ -150,32 +173,31 @@ impl<I: Iterator<Item = Result<Placed, RoleError>>> Expanded<I> {
             superseded: false,
             next_adjusted: None,
         };
+        let line = Line {
+            bytes: &*row.original,
+            length: row.length,
+        };
+        let others = self.maker.fields(line, &mut row.fields);
         if !others.is_empty() {
             let others = others.into_iter();
             let row = row.clone();
             self.current = Some(Current { row, others });
         }
-        RawRow {
-            fields: first,
-            ..row
-        }
+        row
     }
 
     fn following(&mut self) -> Option<RawRow> {
         let current = self.current.as_mut()?;
-        match current.others.next() {
-            Some(fields) => {
-                current.row.part = current.row.part.map(|part| part + 1);
-                Some(RawRow {
-                    fields,
-                    ..current.row.clone()
-                })
-            }
-            None => {
-                self.current = None;
-                None
-            }
-        }
+        let Some(fields) = current.others.next() else {
+            self.current = None;
+            return None;
+        };
+        current.row.position = self.position;
+        current.row.part = current.row.part.map(|part| part + 1);
+        Some(RawRow {
+            fields,
+            ..current.row.clone()
+        })
     }
 }
 
@@ -183,11 +205,10 @@ impl<I: Iterator<Item = Result<Placed, RoleError>>> Iterator for Expanded<I> {
     type Item = Result<RawRow, RoleError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
-        }
-        let row = match self.following() {
+        let following = self.following();
+        let row = match following {
             Some(row) => row,
+            None if self.failed => return None,
             None => match self.lines.next()? {
                 Ok(line) => self.start(line),
                 Err(error) => {
@@ -196,8 +217,7 @@ impl<I: Iterator<Item = Result<Placed, RoleError>>> Iterator for Expanded<I> {
                 }
             },
         };
-        let position = self.position;
         self.position += 1;
-        Some(Ok(RawRow { position, ..row }))
+        Some(Ok(row))
     }
 }

@@ -18,6 +18,7 @@ mod simulator;
 mod split;
 mod stamp;
 mod suspicions;
+mod turns;
 
 pub use checks::{
     CALENDAR_EXPIRED, CALENDARS_FROM, Checker, Kept, Notes, RowOutcome, UNFINISHED, date_of,
@@ -31,6 +32,6 @@ pub use lines::LONGEST_ROW;
 pub use nearest::nearest;
 pub use order::{Rows, Scratch, in_order, in_order_seen};
 pub use packed::{LARGEST_WINDOW, Packed, TELLING, unpacked};
-pub use row::{Fields, RawRow};
+pub use row::{Fields, RawRow, RowKey};
 pub use simulator::Simulator;
 pub use suspicions::{Quote, Suspicion, SuspicionKind};

@@ -6,20 +6,20 @@ mod holes;
 mod latest;
 mod sorted;
 mod steps;
+mod tally;
 
-use std::collections::HashMap;
 use std::io::{self, Read};
 
 use foresail_crds::RoleError;
-use smol_str::SmolStr;
 
 use crate::csv_source::CsvRows;
 use crate::described::Described;
-use crate::row::RawRow;
+use crate::dialect::Dialect;
+use crate::row::RowKey;
 use holes::Holes;
 use latest::Latest;
 use sorted::sorted;
-use steps::Steps;
+use tally::Tally;
 
 pub use latest::Rows;
 pub use sorted::Scratch;
@@ -42,11 +42,11 @@ pub fn in_order<'a, R: Read + Send + 'a, S: Scratch>(
     of: &Described,
     scratch: fn() -> io::Result<S>,
 ) -> Result<Rows<'a>, RoleError> {
-    in_order_seen(open, of, scratch, &mut |_| {})
+    in_order_seen(open, of, scratch, |_| {})
 }
 
-/// The same, and every row is shown to `seen` as it stands in the file, before this returns: whoever has to know something
-/// of the whole file before its first row needs no reading of its own.
+/// The same, and what tells every row from others is shown to `seen` as it stands in the file, before this returns: whoever has
+/// to know the symbols and the days of the whole file before its first row needs no reading of its own.
 ///
 /// # Errors
 /// Those of [`in_order`].
@@ -54,21 +54,21 @@ pub fn in_order_seen<'a, R: Read + Send + 'a, S: Scratch>(
     open: impl Fn() -> Result<R, RoleError>,
     of: &Described,
     scratch: fn() -> io::Result<S>,
-    seen: &mut dyn FnMut(&RawRow),
+    seen: impl FnMut(RowKey<'_>),
 ) -> Result<Rows<'a>, RoleError> {
-    let order = Order::of(CsvRows::new(open()?, of)?, of, seen)?;
-    let rows = CsvRows::new(open()?, of)?;
-    let derives_actions = rows.dialect().derives_actions();
+    let (order, dialect) = order_of(CsvRows::new(open()?, of)?, of, seen)?;
+    let derives_actions = dialect.derives_actions();
+    let rows = CsvRows::of_dialect(open()?, of, dialect)?;
     let rows: Rows<'a> = match order {
-        Order::Rising => Box::new(rows),
-        Order::Falling => Box::new(sorted(rows, true, scratch)?),
-        Order::None => Box::new(sorted(rows, false, scratch)?),
+        Order::Rising { is_each_once: true } => Box::new(rows),
+        Order::Rising { .. } => Box::new(Latest::new(rows)),
+        Order::Falling => Box::new(Latest::new(sorted(rows, true, scratch)?)),
+        Order::None => Box::new(Latest::new(sorted(rows, false, scratch)?)),
     };
-    let rows = Latest::new(rows);
     Ok(if derives_actions {
         Box::new(Holes::new(rows))
     } else {
-        Box::new(rows)
+        rows
     })
 }
 
@@ -84,55 +84,31 @@ pub(crate) fn with_next_adjusted(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Order {
     /// Those of every symbol rise, but for stray rows.
-    Rising,
+    Rising {
+        /// No symbol has two rows of one session on end.
+        is_each_once: bool,
+    },
     /// They fall more often than they rise: of two rows of a day the first one was written last.
     Falling,
     None,
 }
 
-impl Order {
-    fn of(
-        rows: CsvRows<'_>,
-        of: &Described,
-        seen: &mut dyn FnMut(&RawRow),
-    ) -> Result<Self, RoleError> {
-        let mut last: HashMap<Option<SmolStr>, SmolStr> = HashMap::new();
-        let (mut rises, mut falls, mut stays) = (0u64, 0u64, 0u64);
-        let mut steps = Steps::default();
-        for row in rows {
-            let row = row?;
-            seen(&row);
-            let fields = row.fields;
-            let full = last.len() >= SYMBOLS;
-            // Normal dates sort as text.
-            let Some(date) = fields.date else { continue };
-            match last.get_mut(&fields.symbol) {
-                Some(before) => {
-                    rises += u64::from(date > *before);
-                    falls += u64::from(date < *before);
-                    stays += u64::from(date == *before);
-                    if of.interval.is_intraday() {
-                        steps.add(before, &date);
-                    }
-                    *before = date;
-                }
-                None if full => {}
-                None => {
-                    last.insert(fields.symbol, date);
-                }
-            }
-        }
-        let moves = rises + falls + stays;
-        if moves >= FEW && stays * 3 > moves {
-            return Err(steps::several_rows(stays, rises + falls, of));
-        }
-        steps.check(of)?;
-        Ok(match (rises, falls) {
-            (rises, falls) if falls * STRAYS_IN <= rises => Self::Rising,
-            (rises, falls) if falls > rises => Self::Falling,
-            _ => Self::None,
-        })
+/// Reads a whole file for the order of its rows, and nothing else of them. How it is written comes back with that.
+fn order_of(
+    rows: CsvRows<'_>,
+    of: &Described,
+    mut seen: impl FnMut(RowKey<'_>),
+) -> Result<(Order, Dialect), RoleError> {
+    let (mut lines, mut maker) = rows.into_lines();
+    let mut tally = Tally::new(of);
+    let mut add = |row: RowKey<'_>| {
+        seen(row);
+        tally.add(row);
+    };
+    while let Some(line) = lines.next_here()? {
+        maker.keys(line, &mut add);
     }
+    Ok((tally.order()?, maker.into_dialect()))
 }
 
 #[cfg(test)]

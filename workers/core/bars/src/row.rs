@@ -73,6 +73,24 @@ fn hex(bytes: &[u8]) -> String {
     start.fold("0x".to_string(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
+/// Which bar a row speaks of, before it is believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RowKey<'a> {
+    /// Instrument code.
+    pub symbol: Option<&'a str>,
+    /// Session date.
+    pub date: Option<&'a str>,
+}
+
+/// A text as fields have it. Nearly all are short enough to need no memory of their own, and are made here without a call.
+#[inline]
+pub(crate) fn inlined(text: &str) -> SmolStr {
+    if text.len() <= SmolStr::INLINE_CAP {
+        return SmolStr::new_inline(text);
+    }
+    text.into()
+}
+
 /// Text of each column; empty text is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields {

@@ -69,7 +69,14 @@ impl Splitter {
             return self.split(line).map(Row::Taken);
         };
         self.ends.clear();
-        self.ends.extend(memchr::memchr_iter(self.delimiter, line));
+        for (block, start) in line.chunks(BLOCK).zip((0..).step_by(BLOCK)) {
+            let mut places = places(block, self.delimiter);
+            // Lines of a file have as many columns: a count of them is foreseen, the end of the bits is not.
+            for _ in 0..places.count_ones() {
+                self.ends.push(start + places.trailing_zeros() as usize);
+                places &= places - 1;
+            }
+        }
         self.ends.push(line.len());
         Some(Row::Plain {
             text,
@@ -103,6 +110,36 @@ impl Splitter {
             .map(|column| column.map(decoded))
             .collect()
     }
+}
+
+/// Bytes that are looked at together.
+const BLOCK: usize = 64;
+/// The lowest bit of each byte.
+const LOW: u64 = u64::from_le_bytes([1; 8]);
+
+/// Which bytes of a block are `byte`: a bit for each, the lowest for the first.
+fn places(block: &[u8], byte: u8) -> u64 {
+    let mut places = 0;
+    let (words, rest) = block.as_chunks::<8>();
+    for (word, at) in words.iter().zip((0..).step_by(8)) {
+        places |= places_in(u64::from_le_bytes(*word), byte) << at;
+    }
+    if rest.is_empty() {
+        return places;
+    }
+    let mut last = [!byte; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    places | places_in(u64::from_le_bytes(last), byte) << (8 * words.len())
+}
+
+/// The same of eight bytes.
+fn places_in(word: u64, byte: u8) -> u64 {
+    const SEVEN: u64 = LOW * 0x7f;
+    let differ = word ^ (LOW * u64::from(byte));
+    // The highest bit of each byte that differs in none: sums of seven bits do not reach into the next byte.
+    let same = !(((differ & SEVEN) + SEVEN) | differ | SEVEN);
+    // Moves these bits together.
+    (same >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 fn decoded(bytes: &[u8]) -> Cow<'_, str> {

@@ -35,7 +35,7 @@ impl Overlap {
             if self.current.0.get(&symbol) < old
                 && let Some(kept) = kept
             {
-                checker.put_back(symbol, kept);
+                checker.put_back(&symbol, kept);
             }
         }
         for (symbol, time) in self.current.0.drain() {

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use foresail_bars::{
-    Checker, CsvRows, Days, Described, RawRow, in_order_seen, is_off_session, unpacked,
+    Checker, CsvRows, Days, Described, RowKey, in_order, in_order_seen, is_off_session, unpacked,
 };
 use foresail_columnar::{Kind, TELLING};
 use foresail_crds::Pipeline;
@@ -91,7 +91,7 @@ impl Description {
 /// User error `FileUnreadable`, and those of [`foresail_bars::in_order`].
 pub(crate) fn read(path: &Path, how: &Description) -> Result<Rows, RoleError> {
     let described = described(path, how.described(path))?;
-    let rows = in_order_seen(|| text(path), &described, tempfile::tempfile, &mut |_| {})?;
+    let rows = in_order(|| text(path), &described, tempfile::tempfile)?;
     checked(rows, &how.config)
 }
 
@@ -105,15 +105,18 @@ pub(crate) fn read_undescribed(path: &Path, how: &mut Description) -> Result<Row
     let mut alone = Described::alone(at(path, &how.csv));
     alone.interval = how.config.source.interval;
     let mut described = described(path, alone)?;
-    let mut rows = in_order_seen(|| text(path), &described, tempfile::tempfile, &mut |row| {
-        survey.see(row, &how.config.calendar)
-    })?;
+    let mut rows = in_order_seen(
+        || text(path),
+        &described,
+        tempfile::tempfile,
+        |row| survey.see(row, &how.config.calendar),
+    )?;
     if let Some((_, calendar)) = survey.days.many_off() {
         how.config.calendar = calendar.into();
         if described.interval.is_intraday() {
             // Times are on another clock then.
             described.calendar = calendar;
-            rows = in_order_seen(|| text(path), &described, tempfile::tempfile, &mut |_| {})?;
+            rows = in_order(|| text(path), &described, tempfile::tempfile)?;
         }
     }
     let symbols = survey.symbols.into_iter();
@@ -165,15 +168,16 @@ struct Survey {
 }
 
 impl Survey {
-    fn see(&mut self, row: &RawRow, calendar: &Calendar) {
-        if let Some(symbol) = row.fields.symbol.as_deref()
+    fn see(&mut self, row: RowKey<'_>, calendar: &Calendar) {
+        if let Some(symbol) = row.symbol
             && self.symbols.len() < SYMBOLS
             && !self.symbols.contains(symbol)
         {
             self.symbols.insert(symbol.to_owned());
         }
-        let date = row.fields.date.as_deref();
-        let day: Option<Date> = date.and_then(|text| text.get(..10).unwrap_or(text).parse().ok());
+        let day: Option<Date> = row
+            .date
+            .and_then(|text| text.get(..10).unwrap_or(text).parse().ok());
         let is_off = day.is_some_and(|day| is_off_session(calendar, day));
         self.days.add(|| day, is_off);
     }

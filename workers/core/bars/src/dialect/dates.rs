@@ -283,7 +283,7 @@ fn compact(text: &str) -> Option<(Written, Clock)> {
 }
 
 /// `2020-12-15`, which most files have.
-fn iso(text: &str) -> Option<Date> {
+pub(crate) fn iso(text: &str) -> Option<Date> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text.as_bytes() else {
         return None;
     };

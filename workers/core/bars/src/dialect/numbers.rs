@@ -173,11 +173,18 @@ pub(crate) fn normal(text: &str, sign: DecimalSign, kind: Kind) -> Option<String
 
 /// Digits, and between them a decimal point where it is the decimal sign: what most files have.
 pub(crate) fn is_plain(text: &str, sign: DecimalSign) -> bool {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    match text.split_once('.') {
-        Some((whole, fraction)) => sign == DecimalSign::Point && digits(whole) && digits(fraction),
-        None => digits(text),
-    }
+    let mut points = u8::from(sign == DecimalSign::Point);
+    let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let bytes = text.as_bytes();
+    let plain = bytes.iter().all(|byte| match byte {
+        b'0'..=b'9' => true,
+        b'.' if points > 0 => {
+            points -= 1;
+            true
+        }
+        _ => false,
+    });
+    plain && is_digit(bytes.first()) && is_digit(bytes.last())
 }
 
 /// Digits without what divides their thousands, each group but the first of three.

@@ -16,8 +16,8 @@ const BYTES: usize = 8 << 20;
 pub type Rows<'a> = Box<dyn Iterator<Item = Result<RawRow, RoleError>> + Send + 'a>;
 
 /// Marks the rows after which another one of the same symbol and session comes.
-pub(super) struct Latest<'a> {
-    rows: Rows<'a>,
+pub(super) struct Latest<R> {
+    rows: R,
     /// Rows of one session, as far as they stand together.
     group: VecDeque<RawRow>,
     /// The row or error after them.
@@ -26,8 +26,8 @@ pub(super) struct Latest<'a> {
     newest: HashMap<Option<SmolStr>, usize>,
 }
 
-impl<'a> Latest<'a> {
-    pub(super) fn new(mut rows: Rows<'a>) -> Self {
+impl<R: Iterator<Item = Result<RawRow, RoleError>>> Latest<R> {
+    pub(super) fn new(mut rows: R) -> Self {
         Self {
             ahead: rows.next(),
             rows,
@@ -93,7 +93,7 @@ fn is_number(text: &str) -> bool {
     plain || text.parse().is_ok_and(f64::is_finite)
 }
 
-impl Iterator for Latest<'_> {
+impl<R: Iterator<Item = Result<RawRow, RoleError>>> Iterator for Latest<R> {
     type Item = Result<RawRow, RoleError>;
 
     fn next(&mut self) -> Option<Self::Item> {

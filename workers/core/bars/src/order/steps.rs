@@ -5,11 +5,9 @@ use std::collections::HashMap;
 use foresail_crds::RoleError;
 use foresail_crds::role_error::shown_address;
 use foresail_domain::Interval;
-use smol_str::SmolStr;
 
 use super::FEW;
 use crate::described::Described;
-use crate::stamp;
 
 /// One step in so many is that of the declared interval, at least: symbols that are seldom traded lack most bars.
 const FITTING_IN: u64 = 20;
@@ -30,9 +28,9 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    /// Takes note of two rows that follow each other, by their normal dates.
-    pub(super) fn add(&mut self, before: &SmolStr, after: &SmolStr) {
-        let Some((before, after)) = stamp::read(before).zip(stamp::read(after)) else {
+    /// Takes note of the moments of two rows that follow each other, in milliseconds; `None` for a row without a time of day.
+    pub(super) fn add(&mut self, before: Option<i64>, after: Option<i64>) {
+        let Some((before, after)) = before.zip(after) else {
             self.dates += 1;
             return;
         };

@@ -1,4 +1,5 @@
 use super::*;
+use crate::row::RawRow;
 
 fn spec() -> Described {
     let spec = serde_json::json!({"uri": "http://host/f.csv"});
