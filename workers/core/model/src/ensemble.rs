@@ -63,6 +63,11 @@ impl Ensemble {
         each.max().unwrap_or(1)
     }
 
+    /// Whether a member reads the closes of the rows.
+    pub(crate) fn reads_closes(&self) -> bool {
+        self.0.iter().any(|m| m.model.reads_closes())
+    }
+
     /// The mean of what the members predict, `[steps]`.
     pub(crate) fn predict(&self, input: &Input, sizes: &Sizes) -> Result<Vec<f64>, ModelError> {
         let mut sum = vec![0.0; sizes.steps];

@@ -64,6 +64,14 @@ impl FittedModel {
         }
     }
 
+    /// Whether it reads the closes of the rows.
+    pub(crate) fn reads_closes(&self) -> bool {
+        match self {
+            Self::Single(model) => model.reads_closes(),
+            Self::Ensemble(model) => model.reads_closes(),
+        }
+    }
+
     /// Changes per step, `[steps]`, in units of the target. The input holds at least the rows it looks at.
     pub(crate) fn predict(&self, input: &Input, sizes: &Sizes) -> Result<Vec<f64>, ModelError> {
         match self {

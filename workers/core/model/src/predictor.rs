@@ -85,8 +85,12 @@ impl Predictor {
         }
     }
 
-    /// Predicted change per step, `[horizon]`, in units of the target.
-    fn changes(&self, rows: &[Row<'_>]) -> Result<Vec<f64>, ModelError> {
+    /// Predicted change per step, `[horizon]`, in units of the target, each finite. `rows` as in [`Self::forecast`]; their
+    /// closes count only where [`Self::reads_closes`].
+    ///
+    /// # Errors
+    /// As [`Self::forecast`].
+    pub fn changes(&self, rows: &[Row<'_>]) -> Result<Vec<f64>, ModelError> {
         let width = self.scaler.mean.len();
         if rows.len() != self.lookback {
             let message = format!("{} rows given, {} needed", rows.len(), self.lookback);
@@ -127,6 +131,23 @@ impl Predictor {
         changes.iter().map(one).collect()
     }
 
+    /// Forecast closes in units of the close at forecast time, `[horizon]`, of changes that [`Self::changes`] gave.
+    ///
+    /// # Errors
+    /// [`ModelError::NotFinite`].
+    pub fn ratios(&self, changes: &[f64]) -> Result<Vec<f64>, ModelError> {
+        let ratios = self.to_closes(1.0, changes);
+        match ratios.iter().all(|ratio| ratio.is_finite()) {
+            true => Ok(ratios),
+            false => Err(ModelError::NotFinite),
+        }
+    }
+
+    /// Whether what it predicts hangs on the closes of the rows, beside their features.
+    pub fn reads_closes(&self) -> bool {
+        self.model.reads_closes()
+    }
+
     /// Feature rows one prediction looks at.
     pub fn lookback(&self) -> usize {
         self.lookback
@@ -153,6 +174,8 @@ impl Predictor {
 
 #[cfg(test)]
 mod tests {
+    use foresail_crds::pipeline::spec::ModelKind;
+
     use super::*;
     use crate::SingleModel;
     use crate::linear::Linear;
@@ -203,6 +226,39 @@ mod tests {
         };
         let naive = Predictor::new(SingleModel::Naive, scaler, sizes(3, Target::Close));
         assert_eq!(naive.forecast(&[row(&[1.0])], 7.0).unwrap(), [7.0; 3]);
+    }
+
+    #[test]
+    fn ratios_are_the_forecast_of_a_close_of_one() {
+        let model = linear();
+        let changes = model.changes(&[row(&[4.0])]).unwrap();
+        let closes = model.forecast(&[row(&[4.0])], 1.0).unwrap();
+        assert_eq!(model.ratios(&changes).unwrap(), closes);
+        assert_eq!(model.ratios(&[1e6]), Err(ModelError::NotFinite));
+    }
+
+    #[test]
+    fn closes_are_read_by_what_repeats_them_alone_or_in_an_ensemble() {
+        let scaler = || ScalerParameters {
+            mean: vec![0.0],
+            std: vec![1.0],
+        };
+        let of =
+            |model: crate::FittedModel| Predictor::new(model, scaler(), sizes(1, Target::Close));
+        assert!(!linear().reads_closes());
+        assert!(!of(SingleModel::Naive.into()).reads_closes());
+        assert!(of(SingleModel::Seasonal(1).into()).reads_closes());
+        for (member, expected) in [
+            (SingleModel::Seasonal(1), true),
+            (SingleModel::Naive, false),
+        ] {
+            let members = vec![
+                (ModelKind::Naive, 1.0, SingleModel::Naive),
+                (ModelKind::SeasonalNaive, 1.0, member),
+            ];
+            let ensemble = crate::ensemble::Ensemble::new(members).unwrap();
+            assert_eq!(of(ensemble.into()).reads_closes(), expected);
+        }
     }
 
     #[test]

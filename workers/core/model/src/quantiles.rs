@@ -33,14 +33,32 @@ pub fn closes(
         let steps = forecast.iter().zip(&quantiles.steps);
         let values = steps.map(|(forecast, step)| {
             let residual = step.get(column).copied().unwrap_or(0.0);
-            let value = forecast + close * residual;
-            // Before the floor, which makes a number of NaN.
-            let finite = value.is_finite().then(|| value.max(0.0));
-            finite.ok_or(QuantileError::NotFinite)
+            one_close(*forecast, close, residual)
         });
         Ok((level.to_string(), values.collect::<Result<_, _>>()?))
     };
     wanted.iter().map(one).collect()
+}
+
+/// Relative changes of the close, `[horizon, levels]`, around forecasts in units of the close at forecast time: what
+/// [`closes`] gives for a close of 1, less 1.
+///
+/// # Errors
+/// A quantile that is not finite.
+pub fn changes(quantiles: &ResidualQuantiles, ratios: &[f64]) -> Result<Vec<f64>, QuantileError> {
+    let steps = ratios.iter().zip(&quantiles.steps);
+    let values = steps.flat_map(|(ratio, step)| {
+        step.iter()
+            .map(|residual| Ok(one_close(*ratio, 1.0, *residual)? - 1.0))
+    });
+    values.collect()
+}
+
+fn one_close(forecast: f64, close: f64, residual: f64) -> Result<f64, QuantileError> {
+    let value = forecast + close * residual;
+    // Before the floor, which makes a number of NaN.
+    let finite = value.is_finite().then(|| value.max(0.0));
+    finite.ok_or(QuantileError::NotFinite)
 }
 
 /// What is wrong with them, for a manifest of this horizon.
@@ -87,6 +105,23 @@ mod tests {
         assert_eq!(
             closes(&known(), (8.0, &[10.0]), &[0.5, 0.2]),
             Err(QuantileError::UnknownLevel(0.2))
+        );
+    }
+
+    #[test]
+    fn changes_are_closes_in_units_of_the_close() {
+        let known = known();
+        let found = changes(&known, &[1.25, 1.5]).unwrap();
+        assert_eq!(found, [0.0, 0.25, 0.375, -1.0, 1.0, 1.25]);
+        let closes = closes(&known, (8.0, &[10.0, 12.0]), &known.levels).unwrap();
+        for (column, level) in known.levels.iter().enumerate() {
+            for (step, close) in closes[&level.to_string()].iter().enumerate() {
+                assert_eq!(*close, 8.0 * (1.0 + found[step * 3 + column]));
+            }
+        }
+        assert_eq!(
+            changes(&known, &[f64::INFINITY]),
+            Err(QuantileError::NotFinite)
         );
     }
 

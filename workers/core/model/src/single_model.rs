@@ -89,6 +89,11 @@ impl SingleModel {
         }
     }
 
+    /// Whether it reads the closes of the rows, and not their features alone.
+    pub(crate) const fn reads_closes(&self) -> bool {
+        matches!(self, Self::Seasonal(_))
+    }
+
     /// Changes per step, `[steps]`, in units of the target. The input holds at least the rows it looks at.
     pub(crate) fn predict(&self, input: &Input, sizes: &Sizes) -> Result<Vec<f64>, ModelError> {
         let missing = || ModelError::Input("there is no row".into());

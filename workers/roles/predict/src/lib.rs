@@ -15,5 +15,6 @@ mod state;
 mod table;
 #[cfg(test)]
 mod testing;
+mod windows;
 
 pub use server::run;

@@ -7,10 +7,11 @@ pub(crate) mod features;
 pub(crate) mod forecasts;
 pub(crate) mod guard;
 pub(crate) mod openapi;
+pub(crate) mod protocols;
 pub(crate) mod timeseries;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, HeaderValue};
+use actix_web::http::header::{ALLOW, HeaderName, HeaderValue};
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, web};
 
 use self::errors::error;
@@ -18,6 +19,15 @@ use crate::limits::LARGEST_BODY;
 
 /// Header that says which version answered, as the wire knows it.
 pub(crate) const VERSION_HEADER: &str = "x-foresail-model-version";
+
+/// Names an answer by an identity of its own, in a header.
+pub(crate) fn identify(response: &mut HttpResponse) {
+    let id = format!("{:032x}", rand::random::<u128>());
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        let name = HeaderName::from_static("x-foresail-prediction-id");
+        response.headers_mut().insert(name, id);
+    }
+}
 
 /// All routes; `openapi::Document` describes them.
 pub(crate) fn configure(app: &mut web::ServiceConfig) {
@@ -28,15 +38,11 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
         .service(reading("/v1/timeseries/models", timeseries::models))
         .service(posting("/v1/timeseries/forecast", timeseries::forecast))
         .service(posting("/v1/features", features::compute))
-        .service(reading("/openapi.json", openapi::document))
-        .default_service(web::to(|| async {
-            error(
-                StatusCode::NOT_FOUND,
-                "NotFoundError",
-                "path",
-                "no such route; see /openapi.json",
-            )
-        }));
+        .service(reading("/openapi.json", openapi::document));
+    for route in protocols::ROUTES {
+        app.service(web::resource(route).to(protocols::answer));
+    }
+    app.default_service(web::to(protocols::answer));
 }
 
 /// A route for GET, and for HEAD, which has no body.

@@ -1,5 +1,7 @@
 #[path = "server_tests/calendar_end.rs"]
 mod calendar_end;
+#[path = "server_tests/protocols.rs"]
+mod protocols;
 #[path = "server_tests/strangers.rs"]
 mod strangers;
 
@@ -31,6 +33,8 @@ async fn a_forecast_has_its_version_dates_and_closes() {
         "3"
     );
     assert_eq!(response.headers().get("X-Foresail-Cache").unwrap(), "miss");
+    let id = response.headers().get("X-Foresail-Prediction-Id").unwrap();
+    assert_eq!(id.len(), 32);
     let body: Value = read_body_json(response).await;
     assert_eq!(body["mean_forecast"], json!([103.0, 103.0]));
     let quantiles = json!({"0.25": [53.0, 28.0], "0.75": [128.0, 153.0]});

@@ -58,6 +58,19 @@ pub(crate) fn changing(version: u32, change: f64, target: Target) -> Arc<Loaded>
     })
 }
 
+/// A version whose forecasts follow the newest feature, without quantiles.
+pub(crate) fn following(version: u32) -> Arc<Loaded> {
+    let mut loaded = Arc::into_inner(model(version)).unwrap();
+    let linear = Linear {
+        intercepts: vec![0.001, -0.002],
+        coefficients: vec![vec![0.5], vec![-1.25]],
+    };
+    let sizes = sizes(Target::LogReturn);
+    loaded.predictor = Predictor::new(SingleModel::Linear(linear), scaler(), sizes);
+    loaded.quantiles = None;
+    Arc::new(loaded)
+}
+
 /// A version that repeats what was `season` rows ago.
 pub(crate) fn seasonal(version: u32, season: usize) -> Arc<Loaded> {
     let mut loaded = Arc::into_inner(model(version)).unwrap();

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::errors::{BadParameter, busy, error};
-use crate::limits::Limits;
+use crate::limits::{Busy, Limits};
 
 /// Bytes of an answer that are handed to the connection at one time.
 const PART: usize = 32 << 10;
@@ -40,15 +40,24 @@ where
         Ok(Err(refusal)) => return BadParameter::answer(&refusal),
         Err(refused) => return busy(refused),
     };
-    match limits.hold(None, bytes.len()) {
-        Ok(memory) => HttpResponse::Ok()
+    match held(limits, bytes) {
+        Ok(body) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
-            .body(Held {
-                rest: bytes,
-                _memory: memory,
-            }),
+            .body(body),
         Err(refused) => busy(refused),
     }
+}
+
+/// A body whose memory counts until it is sent.
+///
+/// # Errors
+/// [`Busy`] while others hold too much.
+pub(crate) fn held(limits: &Limits, bytes: Bytes) -> Result<Held, Busy> {
+    let memory = limits.hold(None, bytes.len())?;
+    Ok(Held {
+        rest: bytes,
+        _memory: memory,
+    })
 }
 
 /// The body as `B`, or which part of it cannot be used.
@@ -70,7 +79,7 @@ fn unanswerable(message: &str) -> HttpResponse {
 }
 
 /// An answer that gives its memory back when it is sent, or when its client is gone.
-struct Held {
+pub(crate) struct Held {
     rest: Bytes,
     _memory: Option<OwnedSemaphorePermit>,
 }

@@ -63,6 +63,41 @@ pub(crate) fn error(status: StatusCode, kind: &str, param: &str, message: &str) 
     })
 }
 
+/// Why a request is refused before anybody looks at its content.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    /// Error class of the time-series protocol.
+    pub(crate) kind: &'static str,
+    pub(crate) message: String,
+}
+
+impl Refusal {
+    /// The answer in the form of Foresail's own routes.
+    pub(crate) fn answer(&self) -> HttpResponse {
+        match self.status {
+            StatusCode::SERVICE_UNAVAILABLE => unavailable(&self.message),
+            status => error(status, self.kind, "body", &self.message),
+        }
+    }
+}
+
+impl From<Busy> for Refusal {
+    fn from(busy: Busy) -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            kind: "ServiceUnavailableError",
+            message: busy.0.to_owned(),
+        }
+    }
+}
+
+/// What no route and no protocol takes.
+pub(crate) fn no_such_route() -> HttpResponse {
+    let message = "no such route; see /openapi.json";
+    error(StatusCode::NOT_FOUND, "NotFoundError", "path", message)
+}
+
 /// No room at this moment; come again.
 pub(crate) fn busy(refused: Busy) -> HttpResponse {
     unavailable(refused.0)

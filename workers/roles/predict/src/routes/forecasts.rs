@@ -7,8 +7,8 @@ use actix_web::{HttpResponse, web};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use super::VERSION_HEADER;
 use super::errors::{ErrorAnswer, error, unavailable};
+use super::{VERSION_HEADER, identify};
 use crate::answer::{Unanswered, forecast};
 use crate::forecast::{Forecast, Origin};
 use crate::state::{Loaded, State};
@@ -36,6 +36,7 @@ fn shared<S: Serializer>(forecasts: &[Arc<Forecast>], serializer: S) -> Result<S
     responses(
         (status = 200, description = "The forecast", body = Forecast, headers(
             ("X-Foresail-Model-Version" = u32, description = "Version that made it"),
+            ("X-Foresail-Prediction-Id" = String, description = "Identity of the answer"),
             ("X-Foresail-As-Of" = String, description = "End of the bar it was made at, RFC 3339"),
             ("X-Foresail-Cache" = String, description = "hit-local, hit-redis or miss")
         )),
@@ -52,11 +53,15 @@ pub(crate) async fn by_symbol(
         return unavailable("no version is loaded yet");
     };
     match newest(&state, &champion, &symbol).await {
-        Ok((forecast, origin)) => HttpResponse::Ok()
-            .insert_header((VERSION_HEADER, forecast.model_version.to_string()))
-            .insert_header(("X-Foresail-Cache", origin.header()))
-            .insert_header(("X-Foresail-As-Of", forecast.as_of.as_str()))
-            .json(&*forecast),
+        Ok((forecast, origin)) => {
+            let mut response = HttpResponse::Ok()
+                .insert_header((VERSION_HEADER, forecast.model_version.to_string()))
+                .insert_header(("X-Foresail-Cache", origin.header()))
+                .insert_header(("X-Foresail-As-Of", forecast.as_of.as_str()))
+                .json(&*forecast);
+            identify(&mut response);
+            response
+        }
         Err(refused) => refused.answer,
     }
 }

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use actix_web::HttpMessage;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use actix_web::middleware::Next;
 use actix_web::web::{self, Bytes};
-use actix_web::{HttpMessage, HttpResponse};
 use futures::StreamExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{self, timeout_at};
 use tracing::Instrument;
 
-use super::errors::{BadParameter, busy, error};
+use super::errors::Refusal;
+use super::protocols;
 use crate::limits::{BODY_DEADLINE, BODY_PAUSE, LARGEST_BODY, Limits};
 use crate::state::State;
 
@@ -40,7 +41,14 @@ pub(crate) async fn guard(
             .instrument(state.span.clone())
             .await?
             .map_into_boxed_body(),
-        Err(refusal) => request.into_response(refusal).map_into_boxed_body(),
+        Err((refusal, ends)) => {
+            let mut response = protocols::refuse(request.path(), &refusal);
+            if ends == Ends::Connection {
+                let close = actix_web::http::ConnectionType::Close;
+                response.head_mut().set_connection_type(close);
+            }
+            request.into_response(response).map_into_boxed_body()
+        }
     };
     let status = response.status();
     let requests = &state.metrics.requests;
@@ -54,32 +62,41 @@ pub(crate) async fn guard(
     Ok(response)
 }
 
+/// What a refusal ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ends {
+    Nothing,
+    /// The rest of the body is not read, so the connection is of no more use.
+    Connection,
+}
+
 /// What a request holds while it is worked on.
 type Held = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
 /// Reads the body and takes a place, in this order: a body that does not come keeps nobody out.
-async fn admit(request: &mut ServiceRequest, limits: &Limits) -> Result<Held, HttpResponse> {
+async fn admit(request: &mut ServiceRequest, limits: &Limits) -> Result<Held, (Refusal, Ends)> {
     let encoded = request.headers().get(CONTENT_ENCODING);
     if encoded.is_some_and(|encoding| encoding != "identity") {
-        return Err(closing(encoded_body()));
+        return Err((encoded_body(), Ends::Connection));
     }
     let declared = request.headers().get(CONTENT_LENGTH);
     let declared = declared.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > LARGEST_BODY) {
-        return Err(closing(too_large()));
+        return Err((too_large(), Ends::Connection));
     }
     let (body, memory) = read(request.take_payload(), limits)
         .await
-        .map_err(closing)?;
+        .map_err(|refusal| (refusal, Ends::Connection))?;
     request.set_payload(Payload::from(body));
-    let place = limits.place().map_err(busy)?;
+    let place = limits.place();
+    let place = place.map_err(|busy| (busy.into(), Ends::Nothing))?;
     Ok((place, memory))
 }
 
 async fn read(
     mut payload: Payload,
     limits: &Limits,
-) -> Result<(Bytes, Option<OwnedSemaphorePermit>), HttpResponse> {
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Refusal> {
     let end = time::Instant::now() + BODY_DEADLINE;
     let (mut body, mut memory) = (Vec::new(), None);
     loop {
@@ -90,7 +107,7 @@ async fn read(
         let chunk = match chunk {
             None => return Ok((Bytes::from(body), memory)),
             Some(Ok(chunk)) => chunk,
-            Some(Err(error)) => return Err(BadParameter::new("body", error.to_string()).answer()),
+            Some(Err(error)) => return Err(broken(error.to_string())),
         };
         if body.len() + chunk.len() > LARGEST_BODY {
             return Err(too_large());
@@ -100,37 +117,44 @@ async fn read(
             body.reserve_exact(chunk.len().max(STEP));
         }
         let held = limits.hold(memory, body.capacity());
-        memory = held.map_err(busy)?;
+        memory = held?;
         body.extend_from_slice(&chunk);
     }
 }
 
-fn too_large() -> HttpResponse {
-    let message = format!("at most {LARGEST_BODY} bytes are read");
-    let status = StatusCode::PAYLOAD_TOO_LARGE;
-    error(status, "PayloadTooLargeError", "body", &message)
+fn too_large() -> Refusal {
+    Refusal {
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        kind: "PayloadTooLargeError",
+        message: format!("at most {LARGEST_BODY} bytes are read"),
+    }
 }
 
 /// A body that unpacks to a thousand times its size is not worth the risk.
-fn encoded_body() -> HttpResponse {
-    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    let message = "send it without Content-Encoding";
-    error(status, "UnsupportedMediaTypeError", "body", message)
+fn encoded_body() -> Refusal {
+    Refusal {
+        status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        kind: "UnsupportedMediaTypeError",
+        message: "send it without Content-Encoding".into(),
+    }
 }
 
-fn too_slow() -> HttpResponse {
-    let message = format!(
-        "it must arrive within {} s, without a pause of more than {} s",
-        BODY_DEADLINE.as_secs(),
-        BODY_PAUSE.as_secs()
-    );
-    let status = StatusCode::REQUEST_TIMEOUT;
-    error(status, "RequestTimeoutError", "body", &message)
+fn too_slow() -> Refusal {
+    Refusal {
+        status: StatusCode::REQUEST_TIMEOUT,
+        kind: "RequestTimeoutError",
+        message: format!(
+            "it must arrive within {} s, without a pause of more than {} s",
+            BODY_DEADLINE.as_secs(),
+            BODY_PAUSE.as_secs()
+        ),
+    }
 }
 
-/// The rest of the body is not read, so the connection is of no more use.
-fn closing(mut response: HttpResponse) -> HttpResponse {
-    let close = actix_web::http::ConnectionType::Close;
-    response.head_mut().set_connection_type(close);
-    response
+fn broken(message: String) -> Refusal {
+    Refusal {
+        status: StatusCode::BAD_REQUEST,
+        kind: "BadRequestError",
+        message,
+    }
 }

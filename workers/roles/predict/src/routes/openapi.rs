@@ -1,7 +1,10 @@
 //! `GET /openapi.json`: the document, made from the routes and the types they take and give. Tests compare
 //! it with the routes registered and with real answers.
 
+mod protocols;
+
 use actix_web::HttpResponse;
+use serde_json::Value;
 use utoipa::OpenApi;
 
 use super::{features, forecasts, timeseries};
@@ -27,7 +30,14 @@ use super::{features, forecasts, timeseries};
         (name = "KServe time-series protocol", description = "Forecasts from series in the request")
     )
 )]
-pub(crate) struct Document;
+struct Document;
+
+/// The whole document.
+fn whole() -> Value {
+    let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
+    protocols::describe(&mut document);
+    document
+}
 
 /// This document
 #[utoipa::path(
@@ -37,7 +47,7 @@ pub(crate) struct Document;
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value))
 )]
 pub(crate) async fn document() -> HttpResponse {
-    HttpResponse::Ok().json(Document::openapi())
+    HttpResponse::Ok().json(whole())
 }
 
 #[cfg(test)]

@@ -17,10 +17,10 @@ use foresail_model::quantiles::QuantileError;
 
 use self::body::{SeriesForecast, SeriesForecasts, SeriesOutput, SeriesRequest, SeriesType};
 use self::series::Series;
-use super::VERSION_HEADER;
 use super::answers;
 use super::bounded::Text;
 use super::errors::{BadParameter, ErrorAnswer, unavailable};
+use super::{VERSION_HEADER, identify};
 use crate::answer::{expired, rfc3339};
 use crate::served::Origin;
 use crate::state::{Loaded, State};
@@ -54,7 +54,10 @@ pub(crate) async fn models(state: web::Data<Arc<State>>) -> HttpResponse {
     })),
     responses(
         (status = 200, description = "Forecasts in the order of the series", body = SeriesForecasts,
-         headers(("X-Foresail-Model-Version" = u32, description = "Version that answered"))),
+         headers(
+            ("X-Foresail-Model-Version" = u32, description = "Version that answered"),
+            ("X-Foresail-Prediction-Id" = String, description = "Identity of the answer")
+         )),
         (status = 400, description = "What is wrong, and with which parameter", body = ErrorAnswer),
         (status = 408, description = "The body came too slowly", body = ErrorAnswer),
         (status = 413, description = "The body is larger than 2 MiB", body = ErrorAnswer),
@@ -73,6 +76,7 @@ pub(crate) async fn forecast(state: web::Data<Arc<State>>, body: Bytes) -> HttpR
     if response.status().is_success() {
         let name = HeaderName::from_static(VERSION_HEADER);
         response.headers_mut().insert(name, version.into());
+        identify(&mut response);
     }
     response
 }

@@ -7,13 +7,12 @@ use std::sync::{Arc, Mutex};
 
 use actix_web::dev::Service;
 use actix_web::http::Method;
-use actix_web::test::{TestRequest, call_service, init_service, read_body_json};
+use actix_web::test::{TestRequest, call_service, init_service, read_body, read_body_json};
 use actix_web::{App, web};
 use serde_json::{Value, json};
-use utoipa::OpenApi;
 
 use self::schema::faults;
-use super::Document;
+use super::whole;
 use crate::routes;
 use crate::state::State;
 use crate::testing::{app, model, put, row, state};
@@ -22,7 +21,25 @@ use crate::testing::{app, model, put, row, state};
 const PAGE: &str = include_str!("../../../../../../docs/http.md");
 
 fn document() -> Value {
-    serde_json::to_value(Document::openapi()).unwrap()
+    whole()
+}
+
+/// A path with what the state here answers about.
+fn uri(path: &str) -> String {
+    let names = [
+        ("{symbol}", "X"),
+        ("{model}", "p"),
+        ("{version}", "3"),
+        ("{label}", "champion"),
+    ];
+    names.iter().fold(path.to_owned(), |uri, (name, value)| {
+        uri.replace(name, value)
+    })
+}
+
+/// Whether a path answers another method with 400, as TensorFlow Serving does.
+fn is_malformed_otherwise(path: &str) -> bool {
+    path.starts_with("/v1/models")
 }
 
 /// A state that answers every route: two symbols declared, one with a row.
@@ -90,13 +107,18 @@ async fn every_route_registered_is_described_and_every_one_described_is_register
 
     for (method, path) in operations(&document) {
         for other in [Method::GET, Method::POST, Method::PUT, Method::DELETE] {
-            let uri = path.replace("{symbol}", "X");
-            let request = TestRequest::with_uri(&uri).method(other.clone());
-            let status = call_service(&app, request.to_request()).await.status();
+            let request = TestRequest::with_uri(&uri(&path)).method(other.clone());
+            let response = call_service(&app, request.to_request()).await;
+            let status = response.status();
             let is_described = document["paths"][&path][other.as_str().to_lowercase()].is_object();
+            let is_taken = if is_malformed_otherwise(&path) {
+                let body = read_body(response).await;
+                !String::from_utf8_lossy(&body).contains("Malformed request")
+            } else {
+                status != 405
+            };
             assert_eq!(
-                status != 405,
-                is_described,
+                is_taken, is_described,
                 "{other} {path} ({method}): {status}"
             );
         }
@@ -109,8 +131,7 @@ async fn answers_have_the_fields_the_document_says() {
     let app = app!(state);
     let mut asked = BTreeSet::new();
     for (method, path) in operations(&document) {
-        let uri = path.replace("{symbol}", "X");
-        let mut request = TestRequest::with_uri(&uri).method(method.clone());
+        let mut request = TestRequest::with_uri(&uri(&path)).method(method.clone());
         if method == Method::POST {
             let described = body(&document, &method, &path, None);
             let example = &described["example"];
@@ -123,6 +144,12 @@ async fn answers_have_the_fields_the_document_says() {
         }
         let response = call_service(&app, request.to_request()).await;
         let status = response.status().as_u16();
+        let operation = &document["paths"][&path][method.as_str().to_lowercase()];
+        if operation["responses"]["200"]["content"]["text/plain"].is_object() {
+            assert_eq!(status, 200, "{method} {path}");
+            asked.insert(path);
+            continue;
+        }
         let answer: Value = read_body_json(response).await;
         assert_eq!(status, 200, "{method} {path}: {answer}");
         let described = body(&document, &method, &path, Some(200));
