@@ -11,6 +11,7 @@ use kube::runtime::events::{Recorder, Reporter};
 
 use crate::metrics::Metrics;
 use crate::retries::Retries;
+use crate::store::Store;
 
 /// Longest wait for an answer of the API server: one that never answers must not hold a reconcile, and with eight of
 /// them the operator, for good.
@@ -31,6 +32,8 @@ pub struct Context {
     /// API client.
     pub client: Client,
     pub images: Images,
+    /// What the watches have shown.
+    pub store: Store,
     /// What workers are told beside their Pipeline's spec.
     pub installation: Installation,
     /// Publishes Events.
@@ -66,6 +69,7 @@ impl Context {
             metrics,
             client,
             images,
+            store: Store::default(),
             installation: Installation::default(),
             retries: Retries::default(),
         })

@@ -10,6 +10,7 @@ mod pipeline;
 mod retries;
 #[cfg(test)]
 mod scripted_api;
+mod store;
 mod watch;
 
 use std::process::ExitCode;

@@ -16,7 +16,7 @@ mod plan;
 mod pods;
 mod predictors;
 mod quantity;
-mod resources;
+pub mod resources;
 mod revised;
 mod schedule;
 mod status;
@@ -36,7 +36,11 @@ use kube::runtime::controller::Action;
 use crate::context::Context;
 use crate::retries;
 use decided::Decided;
+use dereference::Source;
 pub use error::Error;
+use observed::Observed;
+use plan::types::Plan;
+use resources::{Prepared, Resources};
 
 /// Time after which a Pipeline is reconciled without a change, to see what comes without an event.
 const RESYNC: Duration = Duration::from_secs(300);
@@ -106,9 +110,11 @@ async fn advance(object: &Pipeline, context: &Context, now: Timestamp) -> Result
     if finalizer::keep(object, pipeline.deletes_outside, context).await? {
         return Ok(Action::requeue(AT_ONCE));
     }
-    let stored = object.status.clone().unwrap_or_default();
-    let observed = dereference::dereference(&pipeline, stored, context).await?;
-    let plan = plan::plan(&pipeline, &observed, now);
+    let Considered {
+        observed,
+        plan,
+        prepared,
+    } = consider(object, &pipeline, context, now).await?;
     let decided = Decided {
         object,
         pipeline: &pipeline,
@@ -122,11 +128,51 @@ async fn advance(object: &Pipeline, context: &Context, now: Timestamp) -> Result
         status::record_start(decided).await?;
         return Ok(Action::requeue(AT_ONCE));
     }
-    let prepared = children::build(&pipeline, &plan, &context.images);
     let (applied, refused) = apply::apply(decided, &prepared).await?;
     let ready = status::write(decided, &applied, &refused).await?;
     let wait = if ready { RESYNC } else { WAITING };
     Ok(Action::requeue(wait.min(to_next_run(&pipeline, now))))
+}
+
+/// What exists, what follows from it, and the children that must be there.
+struct Considered {
+    observed: Observed,
+    plan: Plan,
+    prepared: Resources<Prepared>,
+}
+
+/// Looks at what the watches have shown, which costs the API server nothing. Where anything follows from it but that
+/// children are as they must be and conditions say so, it is listed, and considered again.
+async fn consider(
+    object: &Pipeline,
+    pipeline: &validate::ValidatedPipeline,
+    context: &Context,
+    now: Timestamp,
+) -> Result<Considered, Error> {
+    let seen = look(object, pipeline, context, (Source::Watches, now)).await?;
+    let acts = plan::decides(&seen.plan, &seen.observed)
+        || apply::removes(&seen.observed, &seen.plan, &seen.prepared, now);
+    if acts && !seen.observed.is_listed {
+        return look(object, pipeline, context, (Source::Server, now)).await;
+    }
+    Ok(seen)
+}
+
+async fn look(
+    object: &Pipeline,
+    pipeline: &validate::ValidatedPipeline,
+    context: &Context,
+    from: (Source, Timestamp),
+) -> Result<Considered, Error> {
+    let stored = object.status.clone().unwrap_or_default();
+    let observed = dereference::dereference(pipeline, stored, context, from).await?;
+    let plan = plan::plan(pipeline, &observed, from.1);
+    let prepared = children::build(pipeline, &plan, &context.images);
+    Ok(Considered {
+        observed,
+        plan,
+        prepared,
+    })
 }
 
 /// Says what cannot be run, and waits for an edit.

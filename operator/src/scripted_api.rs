@@ -1,5 +1,5 @@
-//! An API server for tests: answers from a table of objects, remembers every write, and refuses the
-//! writes a test names. No cluster, no port.
+//! An API server for tests: answers from a table of objects, remembers every request, and refuses those
+//! a test names. No cluster, no port.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -44,6 +44,7 @@ struct Table {
     /// Objects by path below the namespace: `deployments/p-lake`.
     objects: BTreeMap<String, Value>,
     writes: Vec<Write>,
+    reads: Vec<String>,
     faults: Vec<(String, Fault)>,
     version: u64,
 }
@@ -139,7 +140,12 @@ impl Server {
         std::mem::take(&mut self.table().writes)
     }
 
-    /// The same without their content, and without Events.
+    /// Reads since the last call, refused ones included: `GET pods`.
+    pub fn take_reads(&self) -> Vec<String> {
+        std::mem::take(&mut self.table().reads)
+    }
+
+    /// The writes without their content, and without Events.
     pub fn take_write_names(&self) -> Vec<String> {
         let names = self.take_writes().into_iter().map(|write| write.what);
         names.filter(|w| !w.contains(" events")).collect()
@@ -181,7 +187,9 @@ impl Call {
 impl Table {
     fn answer(&mut self, call: &Call) -> Result<Answer, String> {
         let what = format!("{} {}", call.method, call.path);
-        if call.method != Method::GET {
+        if call.method == Method::GET {
+            self.reads.push(what.clone());
+        } else {
             self.writes.push(Write {
                 what: what.clone(),
                 body: call.body.clone(),
@@ -241,7 +249,9 @@ impl Table {
             .filter(|object| selects(&selector, &object["metadata"]["labels"]))
             .map(listed)
             .collect();
-        let list = json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items});
+        let metadata = json!({"resourceVersion": self.version.to_string()});
+        let list =
+            json!({"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": items});
         (200, list)
     }
 

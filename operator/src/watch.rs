@@ -1,21 +1,15 @@
 //! Which changes lead to which reconcile.
 
 mod accounts;
+mod follow;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use foresail_crds::names::PipelineName;
-use foresail_crds::{ModelVersion, ProviderAccount};
 use foresail_runtime_base::Shutdown;
 use futures::StreamExt;
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service, ServiceAccount};
-use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
-use kube::core::DeserializeGuard;
+use kube::api::DynamicObject;
 use kube::runtime::controller::{Config as ControllerConfig, Controller};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
@@ -23,8 +17,12 @@ use kube::{Api, Client, ResourceExt};
 
 use crate::account::Surroundings;
 use crate::context::Context;
-use crate::pipeline::{self, Guarded, labels};
+use crate::pipeline::{self, Guarded};
 use crate::retries::Retries;
+use crate::store::Store;
+use follow::Followed;
+#[cfg(test)]
+pub use follow::catch_up;
 
 /// Reconciles at one time.
 const CONCURRENCY: u16 = 8;
@@ -38,7 +36,7 @@ pub async fn run(
     namespace: Option<&str>,
     shutdown: Shutdown,
 ) {
-    let pipelines = pipelines(&client, namespace, shutdown.clone());
+    let pipelines = pipelines(&client, namespace, &context.store, shutdown.clone());
     let accounts = accounts::controller(&client, namespace, shutdown);
     let around = Arc::new(Surroundings {
         context: context.clone(),
@@ -52,10 +50,12 @@ pub async fn run(
     );
 }
 
-fn pipelines(client: &Client, namespace: Option<&str>, stop: Shutdown) -> Controller<Guarded> {
-    let ours = watcher::Config::default()
-        .labels(&labels::managed_selector())
-        .page_size(50);
+fn pipelines(
+    client: &Client,
+    namespace: Option<&str>,
+    store: &Store,
+    stop: Shutdown,
+) -> Controller<Guarded> {
     let config = ControllerConfig::default()
         .concurrency(CONCURRENCY)
         .debounce(DEBOUNCE);
@@ -64,34 +64,25 @@ fn pipelines(client: &Client, namespace: Option<&str>, stop: Shutdown) -> Contro
         watcher::Config::default().page_size(50),
     );
     let concerned = accounts::Concerned::new(controller.store());
+    let follow = |followed: &Followed| follow::follow(followed, (client, namespace), store);
+    let controller = follow::children().fold(controller.with_config(config), |with, followed| {
+        with.owns_stream_with(follow(&followed), followed.kind)
+    });
+    let theirs = [follow::pods(), follow::versions()];
+    let controller = theirs.into_iter().fold(controller, |with, followed| {
+        let pipeline = move |object: DynamicObject| {
+            let name = (followed.of)(&object)?;
+            Some(ObjectRef::new(&name).within(&object.namespace()?))
+        };
+        with.watches_stream_with(follow(&followed), pipeline, followed.kind)
+    });
+    let accounts = follow::accounts();
+    let naming = move |account: DynamicObject| {
+        let account = follow::guarded(&account);
+        account.map_or_else(Vec::new, |account| concerned.by(&account))
+    };
     controller
-        .with_config(config)
-        .owns(api::<Deployment>(client, namespace), ours.clone())
-        .owns(api::<Job>(client, namespace), ours.clone())
-        .owns(api::<ConfigMap>(client, namespace), ours.clone())
-        .owns(api::<Service>(client, namespace), ours.clone())
-        .owns(api::<ServiceAccount>(client, namespace), ours.clone())
-        .owns(api::<Role>(client, namespace), ours.clone())
-        .owns(api::<RoleBinding>(client, namespace), ours.clone())
-        .owns(
-            api::<HorizontalPodAutoscaler>(client, namespace),
-            ours.clone(),
-        )
-        .owns(api::<PodDisruptionBudget>(client, namespace), ours.clone())
-        .watches(
-            api::<DeserializeGuard<ModelVersion>>(client, namespace),
-            watcher::Config::default(),
-            pipeline_of,
-        )
-        .watches(
-            api::<DeserializeGuard<ProviderAccount>>(client, namespace),
-            watcher::Config::default(),
-            move |account| concerned.by(&account),
-        )
-        .watches(api::<Pod>(client, namespace), ours, |pod: Pod| {
-            let name = pod.labels().get(labels::PIPELINE).cloned()?;
-            Some(ObjectRef::new(&name).within(&pod.namespace()?))
-        })
+        .watches_stream_with(follow(&accounts), naming, accounts.kind)
         .graceful_shutdown_on(async move { stop.cancelled().await })
 }
 
@@ -124,16 +115,6 @@ async fn reconcile_pipelines(controller: Controller<Guarded>, context: Arc<Conte
         .await;
 }
 
-/// The Pipeline of a version; of one that does not decode, by its name.
-fn pipeline_of(version: DeserializeGuard<ModelVersion>) -> Option<ObjectRef<Guarded>> {
-    let namespace = version.namespace()?;
-    let pipeline = match version.0 {
-        Ok(version) => version.spec.pipeline,
-        Err(invalid) => invalid.metadata.name?.rsplit_once("-v")?.0.to_string(),
-    };
-    Some(ObjectRef::new(&pipeline).within(&namespace))
-}
-
 fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
 where
     K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope>,
@@ -142,25 +123,5 @@ where
     match namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_version_leads_to_its_pipeline_also_when_it_does_not_decode() {
-        let pipeline = |spec| {
-            let version = json!({
-                "apiVersion": "foresail.dev/v1alpha1", "kind": "ModelVersion",
-                "metadata": {"name": "a-v2-v13", "namespace": "n"}, "spec": spec
-            });
-            pipeline_of(serde_json::from_value(version).unwrap())
-        };
-        let expected = ObjectRef::new("a-v2").within("n");
-        assert_eq!(pipeline(json!({})), Some(expected));
     }
 }

@@ -15,6 +15,7 @@ use super::error::{Error, Refused};
 use super::labels;
 use super::matching::covers;
 use super::resources::{Child, Prepared, Resources};
+pub use prune::removes;
 
 /// Children as they live. Only [`apply`] has a value of it, so that status can be made from nothing
 /// that was not applied.
@@ -87,14 +88,15 @@ enum Made {
 
 /// The child as it lives; written only when it differs.
 async fn apply_child(at: Decided<'_>, child: &Child) -> Result<Made, Error> {
-    let live = at
-        .observed
-        .children
-        .iter()
-        .find(|live| same_object(live, child));
-    let Some(live) = live else {
-        return make(at, child).await;
-    };
+    let mut children = at.observed.children.iter();
+    match children.find(|live| same_object(live, child)) {
+        Some(live) => keep(at, live, child).await.map(Made::Child),
+        None => make(at, child).await,
+    }
+}
+
+/// A child that is there: written only when it differs.
+async fn keep(at: Decided<'_>, live: &DynamicObject, child: &Child) -> Result<Child, Error> {
     // A Job's template cannot change: only whether it is suspended.
     let is_job = child.kind.kind == "Job";
     let wanted = if is_job {
@@ -104,15 +106,13 @@ async fn apply_child(at: Decided<'_>, child: &Child) -> Result<Made, Error> {
     };
     let value = serde_json::to_value(live).unwrap_or_default();
     if covers(&value, &wanted) {
-        return Ok(Made::Child(Child {
+        return Ok(Child {
             value,
             ..child.clone()
-        }));
+        });
     }
     if !is_job {
-        return server_side(at, &fenced(at, live, child))
-            .await
-            .map(Made::Child);
+        return server_side(at, &fenced(at, live, child)).await;
     }
     let (params, patch) = (PatchParams::default(), Patch::Merge(&wanted));
     let api = api(at, child);
@@ -124,7 +124,6 @@ async fn apply_child(at: Decided<'_>, child: &Child) -> Result<Made, Error> {
             .perform("kubernetes", "patch-job", write)
             .await,
     )
-    .map(Made::Child)
 }
 
 /// A child that was not seen among ours. An object of its name that we have not made is nobody's to take over: it would
@@ -132,10 +131,20 @@ async fn apply_child(at: Decided<'_>, child: &Child) -> Result<Made, Error> {
 async fn make(at: Decided<'_>, child: &Child) -> Result<Made, Error> {
     let there = api(at, child).get_opt(&child.name).await;
     let there = there.map_err(|source| failed(child.title(), source))?;
-    if there.is_some_and(|object| !labels::is_ours(&object.metadata, &at.pipeline.owner.uid)) {
-        return Ok(Made::NameTaken);
+    let is_ours =
+        |object: &DynamicObject| labels::is_ours(&object.metadata, &at.pipeline.owner.uid);
+    match there {
+        Some(object) if !is_ours(&object) => Ok(Made::NameTaken),
+        // Made a moment ago, and not shown by a watch yet.
+        Some(live) if is_labelled(&live, child) => keep(at, &live, child).await.map(Made::Child),
+        Some(_) | None => server_side(at, child).await.map(Made::Child),
     }
-    server_side(at, child).await.map(Made::Child)
+}
+
+/// Whether lists and watches show the object among ours.
+fn is_labelled(live: &DynamicObject, child: &Child) -> bool {
+    let labels = serde_json::to_value(live.labels()).unwrap_or_default();
+    covers(&labels, &child.value["metadata"]["labels"])
 }
 
 /// Which version serves follows from the one that was seen: an operator that slept between its decision and this write

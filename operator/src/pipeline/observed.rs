@@ -33,6 +33,8 @@ pub struct Observed {
     pub children: Vec<DynamicObject>,
     /// The account that the source names.
     pub account: NamedAccount,
+    /// Nothing of it was read as a watch has shown it, which may be behind.
+    pub is_listed: bool,
 }
 
 /// The ProviderAccount that a source names.

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use super::observed::Observed;
 use super::validate::ValidatedPipeline;
 pub use trigger::is_retried;
-use types::{NewAlarm, Plan, Situation, Step};
+use types::{AssignedRole, NewAlarm, Plan, Situation, Step};
 
 /// The plan: what was decided before, and the steps that are due, each seeing those before it.
 pub fn plan(pipeline: &ValidatedPipeline, observed: &Observed, now: Timestamp) -> Plan {
@@ -56,6 +56,30 @@ pub fn plan(pipeline: &ValidatedPipeline, observed: &Observed, now: Timestamp) -
     plan.account = observed.account().map(|account| account.spec.clone());
     plan.lacks_account = pipeline.account.is_some() && plan.account.is_none();
     plan
+}
+
+/// Whether more is due than to keep everything as it is: a step, another version that serves, another role of a version,
+/// an answer to a person; or whether something that is named was not found. That is decided on lists alone.
+pub fn decides(plan: &Plan, observed: &Observed) -> bool {
+    let (status, serving) = (&observed.status, &plan.serving);
+    let recorded = ServingConfig {
+        champion: status.champion.clone(),
+        previous: status.previous.clone(),
+        drift_reference: status.drift_reference.clone(),
+    };
+    let served = observed.serving.as_ref().unwrap_or(serving);
+    let is_another_role = |assigned: &AssignedRole| {
+        let version = observed.version(assigned.version);
+        version.and_then(role_of) != Some(assigned.role)
+    };
+    !plan.steps.is_empty()
+        || plan.new_alarm.is_some()
+        || plan.rollback != status.rollback
+        || *serving != recorded
+        || serving != served
+        || plan.missing_pin.is_some()
+        || plan.lacks_account
+        || plan.roles.iter().any(is_another_role)
 }
 
 /// What was decided before: from status, or where that is lost from the serving ConfigMap and the

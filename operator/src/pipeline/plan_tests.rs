@@ -1,5 +1,7 @@
 #[path = "plan_tests/data_revised.rs"]
 mod data_revised;
+#[path = "plan_tests/decides.rs"]
+mod decides_tests;
 #[path = "plan_tests/features.rs"]
 mod features;
 #[path = "plan_tests/recovery.rs"]

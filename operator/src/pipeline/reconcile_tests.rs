@@ -4,6 +4,8 @@
 mod accounts;
 #[path = "reconcile_tests/refusals.rs"]
 mod refusals;
+#[path = "reconcile_tests/watched.rs"]
+mod watched;
 
 use foresail_crds::worker_config::Installation;
 use serde_json::{Value, json};
@@ -11,6 +13,7 @@ use serde_json::{Value, json};
 use super::validate::tests::object;
 use super::*;
 use crate::scripted_api::{Fault, Server};
+use crate::watch;
 
 /// A stored Pipeline as the operator of these tests sees it.
 fn validated(stored: &Value) -> validate::ValidatedPipeline {
@@ -40,8 +43,21 @@ impl World {
             .await
     }
 
-    /// Reconciles a Pipeline as the watch shows it.
+    /// Reconciles a Pipeline as the watch shows it, once the other watches have shown everything.
     async fn reconcile_seen(&self, seen: Value) -> Result<Action, Error> {
+        self.catch_up().await;
+        self.reconcile_behind(seen).await
+    }
+
+    /// The watches show what the server holds.
+    async fn catch_up(&self) {
+        watch::catch_up(&self.context.client, &self.context.store).await;
+        // Those of the watches are not the reconcile's.
+        self.server.take_reads();
+    }
+
+    /// Reconciles a Pipeline while the other watches show what they showed before.
+    async fn reconcile_behind(&self, seen: Value) -> Result<Action, Error> {
         let object: Guarded = serde_json::from_value(seen).unwrap();
         reconcile(Arc::new(object), self.context.clone()).await
     }
@@ -246,10 +262,10 @@ async fn a_refused_request_ends_in_an_error_that_names_step_and_object() {
         ),
         ("GET pods", Fault::Broken, "Dereference", "Pod"),
         (
-            "GET configmaps/p-serving",
+            "GET configmaps",
             Fault::Code(500),
             "Dereference",
-            "ConfigMap p-serving",
+            "ConfigMap",
         ),
         (
             "PATCH roles/p-stream",

@@ -1,5 +1,6 @@
 //! Removes children that are no longer wanted: only the object that was seen, by its uid.
 
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{DeleteParams, DynamicObject, Preconditions};
 use kube::{Api, ResourceExt};
@@ -7,8 +8,11 @@ use kube::{Api, ResourceExt};
 use super::retention::{in_use, lost_its_report};
 use super::{Applied, failed, same_object, set_aside};
 use crate::pipeline::decided::Decided;
+use crate::pipeline::dereference::of_kind;
 use crate::pipeline::error::{Error, Refused, code};
 use crate::pipeline::labels;
+use crate::pipeline::observed::Observed;
+use crate::pipeline::plan::types::Plan;
 use crate::pipeline::resources::{Prepared, Resources, kinds};
 
 pub(super) async fn prune(
@@ -16,25 +20,46 @@ pub(super) async fn prune(
     prepared: &Resources<Prepared>,
     applied: &Resources<Applied>,
 ) -> Result<Vec<Refused>, Error> {
-    let deployments: Vec<Deployment> = applied.all().collect();
     let mut refused = Vec::new();
-    for live in &at.observed.children {
-        let wanted = prepared
-            .children
-            .iter()
-            .any(|child| same_object(live, child));
-        let wanted = wanted && !lost_its_report(live, at.plan.prepared, at.now);
-        let going = live.metadata.deletion_timestamp.is_some();
-        let left = labels::role(live).is_some_and(|role| at.plan.leaves(role));
-        let superfluous = !wanted
-            && !going
-            && !left
-            && !in_use(live, &deployments, at.observed, at.plan.prepared);
-        if superfluous && let Err(error) = remove(at, live).await {
+    // What a watch has not shown yet may need what seems superfluous.
+    if !at.observed.is_listed {
+        return Ok(refused);
+    }
+    let deployments: Vec<Deployment> = applied.all().collect();
+    for live in superfluous((at.observed, at.plan, at.now), prepared, &deployments) {
+        if let Err(error) = remove(at, live).await {
             refused.push(set_aside(error, labels::role(live))?);
         }
     }
     Ok(refused)
+}
+
+/// Whether anything would be removed.
+pub fn removes(
+    observed: &Observed,
+    plan: &Plan,
+    prepared: &Resources<Prepared>,
+    now: Timestamp,
+) -> bool {
+    let deployments: Vec<Deployment> = of_kind(&observed.children);
+    let mut found = superfluous((observed, plan, now), prepared, &deployments);
+    found.next().is_some()
+}
+
+/// Children that are neither wanted nor needed still.
+fn superfluous<'a>(
+    (observed, plan, now): (&'a Observed, &'a Plan, Timestamp),
+    prepared: &'a Resources<Prepared>,
+    deployments: &'a [Deployment],
+) -> impl Iterator<Item = &'a DynamicObject> {
+    observed.children.iter().filter(move |live| {
+        let mut wanted = prepared.children.iter();
+        let wanted = wanted.any(|child| same_object(live, child));
+        let wanted = wanted && !lost_its_report(live, plan.prepared, now);
+        let going = live.metadata.deletion_timestamp.is_some();
+        let left = labels::role(*live).is_some_and(|role| plan.leaves(role));
+        !wanted && !going && !left && !in_use(live, deployments, observed, plan.prepared)
+    })
 }
 
 async fn remove(at: Decided<'_>, live: &DynamicObject) -> Result<(), Error> {

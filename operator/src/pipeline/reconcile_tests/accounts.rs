@@ -105,7 +105,7 @@ async fn an_account_that_cannot_be_read_ends_the_reconcile() {
     let world = prepared(true).await;
     world
         .server
-        .refuse("GET provideraccounts/market", Fault::Code(403));
+        .refuse("GET provideraccounts", Fault::Code(403));
     let error = world.reconcile("p").await.unwrap_err().to_string();
     assert!(error.contains("ProviderAccount market"), "{error}");
 }

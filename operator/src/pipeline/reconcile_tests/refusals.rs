@@ -124,6 +124,7 @@ async fn a_failure_that_lasts_is_in_status_and_one_that_does_not_is_not() {
     let world = World::serving().await;
     world.server.refuse("GET pods", Fault::Code(500));
     for times in 1..=4 {
+        world.catch_up().await;
         let object = world.server.get("pipelines/p");
         let object: Arc<Guarded> = Arc::new(serde_json::from_value(object).unwrap());
         let error = reconcile(object.clone(), world.context.clone())
