@@ -1,6 +1,7 @@
 //! Reconciling one Pipeline, as a table of contents. Decisions are pure (`validate`, `plan`,
 //! `children`), writes are thin (`finalizer`, `apply`, `status`).
 
+mod another;
 mod apply;
 mod children;
 mod cleanup;
@@ -108,6 +109,7 @@ async fn advance(object: &Pipeline, context: &Context, now: Timestamp) -> Result
     }
     let stored = object.status.clone().unwrap_or_default();
     let observed = dereference::dereference(&pipeline, stored, context).await?;
+    let pipeline = pipeline.reading(observed.bars_of.found());
     let plan = plan::plan(&pipeline, &observed, now);
     let decided = Decided {
         object,
@@ -159,7 +161,7 @@ fn to_next_run(pipeline: &validate::ValidatedPipeline, now: Timestamp) -> Durati
 }
 
 #[cfg(test)]
-pub(crate) use validate::tests::{from_provider, object};
+pub(crate) use validate::tests::{from_provider, object, reads};
 
 #[cfg(test)]
 #[path = "pipeline/reconcile_tests.rs"]

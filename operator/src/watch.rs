@@ -1,6 +1,8 @@
 //! Which changes lead to which reconcile.
 
 mod accounts;
+mod readers;
+mod seen;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +66,7 @@ fn pipelines(client: &Client, namespace: Option<&str>, stop: Shutdown) -> Contro
         watcher::Config::default().page_size(50),
     );
     let concerned = accounts::Concerned::new(controller.store());
+    let readers = readers::Readers::new(controller.store());
     controller
         .with_config(config)
         .owns(api::<Deployment>(client, namespace), ours.clone())
@@ -87,6 +90,11 @@ fn pipelines(client: &Client, namespace: Option<&str>, stop: Shutdown) -> Contro
             api::<DeserializeGuard<ProviderAccount>>(client, namespace),
             watcher::Config::default(),
             move |account| concerned.by(&account),
+        )
+        .watches(
+            api::<Guarded>(client, namespace),
+            watcher::Config::default().page_size(50),
+            move |pipeline| readers.by(&pipeline),
         )
         .watches(api::<Pod>(client, namespace), ours, |pod: Pod| {
             let name = pod.labels().get(labels::PIPELINE).cloned()?;

@@ -2,7 +2,7 @@
 
 use foresail_crds::names::PipelineName;
 use foresail_crds::worker_config::{SERVING_FILE, ServingConfig};
-use foresail_crds::{ModelVersion, PipelineStatus, ProviderAccount};
+use foresail_crds::{ModelVersion, Pipeline, PipelineStatus};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
@@ -12,7 +12,7 @@ use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 
 use super::error::Error;
-use super::observed::{NamedAccount, Observed};
+use super::observed::{Named, Observed};
 use super::resources::kinds;
 use super::validate::ValidatedPipeline;
 use super::{labels, pods, predictors};
@@ -38,8 +38,11 @@ pub async fn dereference(
     let pods: Vec<Pod> = reader.list(&ours).await?;
     let mut jobs = reader.list::<Job>(&ours).await?;
     jobs.retain(|job| labels::is_ours(&job.metadata, reader.uid));
+    let bars_of = reader
+        .named::<Pipeline>(pipeline.bars_of.as_deref())
+        .await?;
     Ok(Observed {
-        status,
+        status: reading(pipeline, status, bars_of.found()),
         versions: readable,
         unreadable_versions: unreadable,
         serving: reader.serving().await?,
@@ -48,8 +51,25 @@ pub async fn dereference(
         predictors: predictors::answers(name, &pods, &context.http).await,
         pods,
         children: reader.children(&ours).await?,
-        account: reader.account(pipeline.account.as_deref()).await?,
+        account: reader.named(pipeline.account.as_deref()).await?,
+        bars_of,
     })
+}
+
+/// A status of which ingest is that of the Pipeline whose bars are read. Nothing of it is written anywhere.
+fn reading(
+    pipeline: &ValidatedPipeline,
+    status: PipelineStatus,
+    other: Option<&Pipeline>,
+) -> PipelineStatus {
+    if pipeline.bars_of.is_none() {
+        return status;
+    }
+    let theirs = other.and_then(|other| other.status.as_ref());
+    PipelineStatus {
+        ingest: theirs.and_then(|status| status.ingest.clone()),
+        ..status
+    }
 }
 
 struct Reader<'a> {
@@ -126,19 +146,24 @@ impl Reader<'_> {
         Ok(map.and_then(|m| serde_json::from_str(m.data?.get(SERVING_FILE)?).ok()))
     }
 
-    /// The account of a name; one that does not decode is no error of this reconcile.
-    async fn account(&self, name: Option<&str>) -> Result<NamedAccount, Error> {
+    /// The object of a name; one that does not decode is no error of this reconcile.
+    async fn named<K>(&self, name: Option<&str>) -> Result<Named<K>, Error>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug,
+    {
         let Some(name) = name else {
-            return Ok(NamedAccount::Absent);
+            return Ok(Named::Absent);
         };
-        let api = self.api::<DeserializeGuard<ProviderAccount>>();
-        let account = api.get_opt(name).await;
-        let account =
-            account.map_err(|source| failed(&format!("ProviderAccount {name}"), source))?;
-        Ok(match account {
-            None => NamedAccount::Absent,
-            Some(DeserializeGuard(Ok(account))) => NamedAccount::Found(Box::new(account)),
-            Some(DeserializeGuard(Err(invalid))) => NamedAccount::Undecodable(invalid.error),
+        let object = self.api::<DeserializeGuard<K>>().get_opt(name).await;
+        let object =
+            object.map_err(|source| failed(&format!("{} {name}", K::kind(&())), source))?;
+        Ok(match object {
+            None => Named::Absent,
+            Some(DeserializeGuard(Ok(object))) => Named::Found(Box::new(object)),
+            Some(DeserializeGuard(Err(invalid))) => Named::Undecodable(invalid.error),
         })
     }
 
