@@ -93,6 +93,18 @@ impl PipelineName {
         }
     }
 
+    /// The same with the bars of another Pipeline of the namespace in place of its own, where one is named.
+    pub fn topics_with_bars_of(&self, other: Option<&str>, prefix: &str) -> Topics {
+        let own = self.topics(prefix);
+        match other {
+            None => own,
+            Some(name) => Topics {
+                bars: Self::new(&self.namespace, name).topics(prefix).bars,
+                ..own
+            },
+        }
+    }
+
     /// Prefix of every Redis key: `fs:<namespace>/<name>:`.
     pub fn redis_prefix(&self) -> String {
         format!("fs:{}/{}:", self.namespace, self.name)

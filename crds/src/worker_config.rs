@@ -97,6 +97,19 @@ macro_rules! with_topics {
     )+};
 }
 
+/// The same where the bars may be those of another Pipeline.
+macro_rules! with_topics_read {
+    ($($config:ident),+) => {$(
+        impl $config {
+            /// Topics of this Pipeline, and the topic of bars that it reads.
+            pub fn topics(&self) -> Topics {
+                let other = self.bars_of.as_deref();
+                self.pipeline.topics_with_bars_of(other, &self.kafka.topic_prefix)
+            }
+        }
+    )+};
+}
+
 /// Methods of configurations that hold the lake.
 macro_rules! with_places {
     ($($config:ident),+) => {$(
@@ -125,12 +138,11 @@ macro_rules! with_symbols {
 with_topics!(
     PrepareConfig,
     IngestConfig,
-    LakeConfig,
-    StreamConfig,
     PredictConfig,
     MonitorConfig,
     CleanupConfig
 );
+with_topics_read!(LakeConfig, StreamConfig);
 with_places!(
     PrepareConfig,
     LakeConfig,
@@ -139,7 +151,13 @@ with_places!(
     MonitorConfig,
     CleanupConfig
 );
-with_symbols!(IngestConfig, StreamConfig, PredictConfig, MonitorConfig);
+with_symbols!(
+    IngestConfig,
+    LakeConfig,
+    StreamConfig,
+    PredictConfig,
+    MonitorConfig
+);
 
 #[cfg(test)]
 mod tests;

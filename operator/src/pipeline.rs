@@ -1,6 +1,7 @@
 //! Reconciling one Pipeline, as a table of contents. Decisions are pure (`validate`, `plan`,
 //! `children`), writes are thin (`finalizer`, `apply`, `status`).
 
+mod another;
 mod apply;
 mod children;
 mod cleanup;
@@ -111,6 +112,7 @@ async fn advance(object: &Pipeline, context: &Context, now: Timestamp) -> Result
         return Ok(Action::requeue(AT_ONCE));
     }
     let Considered {
+        pipeline,
         observed,
         plan,
         prepared,
@@ -136,6 +138,8 @@ async fn advance(object: &Pipeline, context: &Context, now: Timestamp) -> Result
 
 /// What exists, what follows from it, and the children that must be there.
 struct Considered {
+    /// With what the Pipeline whose bars it reads says of its source.
+    pipeline: validate::ValidatedPipeline,
     observed: Observed,
     plan: Plan,
     prepared: Resources<Prepared>,
@@ -166,9 +170,11 @@ async fn look(
 ) -> Result<Considered, Error> {
     let stored = object.status.clone().unwrap_or_default();
     let observed = dereference::dereference(pipeline, stored, context, from).await?;
-    let plan = plan::plan(pipeline, &observed, from.1);
-    let prepared = children::build(pipeline, &plan, &context.images);
+    let pipeline = pipeline.clone().reading(observed.bars_of.found());
+    let plan = plan::plan(&pipeline, &observed, from.1);
+    let prepared = children::build(&pipeline, &plan, &context.images);
     Ok(Considered {
+        pipeline,
         observed,
         plan,
         prepared,
@@ -205,7 +211,7 @@ fn to_next_run(pipeline: &validate::ValidatedPipeline, now: Timestamp) -> Durati
 }
 
 #[cfg(test)]
-pub(crate) use validate::tests::{from_provider, object};
+pub(crate) use validate::tests::{from_provider, object, reads};
 
 #[cfg(test)]
 #[path = "pipeline/reconcile_tests.rs"]

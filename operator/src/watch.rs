@@ -2,6 +2,8 @@
 
 mod accounts;
 mod follow;
+mod readers;
+mod seen;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +66,7 @@ fn pipelines(
         watcher::Config::default().page_size(50),
     );
     let concerned = accounts::Concerned::new(controller.store());
+    let readers = readers::Readers::new(controller.store());
     let follow = |followed: &Followed| follow::follow(followed, (client, namespace), store);
     let controller = follow::children().fold(controller.with_config(config), |with, followed| {
         with.owns_stream_with(follow(&followed), followed.kind)
@@ -83,6 +86,11 @@ fn pipelines(
     };
     controller
         .watches_stream_with(follow(&accounts), naming, accounts.kind)
+        .watches(
+            api::<Guarded>(client, namespace),
+            watcher::Config::default().page_size(50),
+            move |pipeline| readers.by(&pipeline),
+        )
         .graceful_shutdown_on(async move { stop.cancelled().await })
 }
 

@@ -38,6 +38,25 @@ pub async fn write(space: &Space, record: Record) -> Result<()> {
     Ok(())
 }
 
+/// Writes bars to the topic of a Pipeline as ingest does.
+///
+/// # Errors
+/// When Kafka does not take one.
+pub async fn write_bars(space: &Space, pipeline: &str, bars: &[Bar]) -> Result<()> {
+    for bar in bars {
+        let record = Record {
+            topic: names(space, pipeline).bars,
+            partition: None,
+            key: Some(bar.symbol.clone()),
+            value: serde_json::to_vec(bar)?,
+            headers: vec![],
+            timestamp: Some(bar.ingested_at),
+        };
+        write(space, record).await?;
+    }
+    Ok(())
+}
+
 /// Makes an empty topic.
 ///
 /// # Errors

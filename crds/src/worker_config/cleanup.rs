@@ -20,6 +20,28 @@ pub struct CleanupConfig {
     pub redis: Option<RedisSpec>,
     /// What is removed.
     pub deletion_policy: DeletionPolicy,
+    /// Other Pipelines read the bars: their topic stays.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bars_are_read: bool,
+}
+
+impl CleanupConfig {
+    /// The same where other Pipelines read the bars, or none does.
+    #[must_use]
+    pub fn while_read(mut self, bars_are_read: bool) -> Self {
+        self.bars_are_read = bars_are_read;
+        self
+    }
+
+    /// Topics that are removed, where topics are.
+    pub fn removed_topics(&self) -> Vec<String> {
+        let topics = self.topics();
+        let kept = self.bars_are_read.then_some(topics.bars.as_str());
+        let all = topics.all().into_iter();
+        all.filter(|topic| kept != Some(*topic))
+            .map(str::to_owned)
+            .collect()
+    }
 }
 
 impl RoleConfig for CleanupConfig {
@@ -30,6 +52,7 @@ impl RoleConfig for CleanupConfig {
             lake: spec.lake.clone(),
             redis: spec.serving.cache.redis.clone(),
             deletion_policy: spec.deletion_policy.clone(),
+            bars_are_read: false,
         }
     }
 

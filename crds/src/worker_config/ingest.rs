@@ -74,6 +74,8 @@ impl From<&SourceSpec> for BarSource {
             csv,
             provider,
             simulator,
+            // Nothing is ingested then.
+            pipeline_ref: _,
             adjustment: _,
             backfill,
             replay,

@@ -19,6 +19,9 @@ pub struct PrepareConfig {
     pub partitions: i32,
     /// Replicas of each partition.
     pub replication_factor: i32,
+    /// The Pipeline whose bars are read: there is no topic of its own to make for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bars_of: Option<String>,
     /// S3 of the lake and of artifacts.
     pub lake: LakeSpec,
     /// Redis, when declared.
@@ -67,6 +70,7 @@ impl RoleConfig for PrepareConfig {
             kafka: KafkaAddress::from(&spec.kafka),
             partitions: spec.kafka.partitions,
             replication_factor: spec.kafka.replication_factor,
+            bars_of: spec.bars_of().map(str::to_owned),
             lake: spec.lake.clone(),
             redis: spec.serving.cache.redis.clone(),
             csv: spec.source.csv.as_ref().map(CsvSource::probed),

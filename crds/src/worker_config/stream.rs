@@ -18,6 +18,9 @@ pub struct StreamConfig {
     pub instruments: Vec<Instrument>,
     /// Where bars come from and rows go.
     pub kafka: KafkaAddress,
+    /// The Pipeline whose bars are read, in place of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bars_of: Option<String>,
     /// Keeps the newest rows, when declared.
     pub redis: Option<RedisSpec>,
     /// Feature set.
@@ -54,6 +57,7 @@ impl RoleConfig for StreamConfig {
             pipeline,
             instruments: spec.instruments.clone(),
             kafka: KafkaAddress::from(&spec.kafka),
+            bars_of: spec.bars_of().map(str::to_owned),
             redis: spec.serving.cache.redis.clone(),
             features: spec.features.clone(),
             adjustment: spec.source.adjustment,

@@ -192,6 +192,53 @@ fn an_edit_of_a_provider_concerns_ingest_alone() {
     assert_eq!(concerned(&file, &before), [Prepare, Ingest].into());
 }
 
+/// Bars are those of another Pipeline.
+fn of_another(v: &mut Value) {
+    v["source"] = json!({"pipelineRef": {"name": "prices"}});
+}
+
+#[test]
+fn the_bars_of_another_pipeline_concern_who_reads_bars() {
+    let reading = spec(of_another);
+    let market = json!({"seed": 1, "start": "2010-01-04", "sessions": 10});
+    let own = spec(|v| v["source"] = json!({"simulator": market}));
+    let expected = [Prepare, Ingest, Lake, Stream].into();
+    assert_eq!(concerned(&own, &reading), expected);
+    // Revisions of the bars of others are not counted.
+    let more = spec(|v| {
+        of_another(v);
+        v["instruments"] = json!([{"symbol": "X"}, {"symbol": "Y"}]);
+    });
+    let expected = [Ingest, Lake, Stream, Train, Predict, Monitor].into();
+    assert_eq!(concerned(&reading, &more), expected);
+}
+
+#[test]
+fn bars_are_read_from_the_topic_of_the_other_and_everything_else_is_its_own() {
+    let pipeline = PipelineName::new("n", "p");
+    let spec = spec(|v| {
+        of_another(v);
+        v["kafka"]["topicPrefix"] = json!("x.");
+    });
+    let own = pipeline.topics("x.");
+    let lake = LakeConfig::new(pipeline.clone(), &spec);
+    assert_eq!(lake.symbols(), ["X"]);
+    for topics in [
+        lake.topics(),
+        StreamConfig::new(pipeline.clone(), &spec).topics(),
+    ] {
+        assert_eq!(topics.bars, "x.n.prices.bars");
+        assert_eq!(topics.all()[1..], own.all()[1..]);
+    }
+    let monitor = MonitorConfig::new(pipeline.clone(), &spec).topics();
+    assert_eq!(monitor, own);
+    // What is removed is its own, or less.
+    let cleanup = CleanupConfig::new(pipeline, &spec);
+    assert_eq!(cleanup.removed_topics(), own.all());
+    let kept = cleanup.while_read(true).removed_topics();
+    assert_eq!(kept, own.all()[1..]);
+}
+
 #[test]
 fn ingest_is_given_the_account_and_another_one_is_another_configuration() {
     let pipeline = PipelineName::new("n", "p");

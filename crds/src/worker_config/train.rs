@@ -62,6 +62,12 @@ impl ModelInputs {
         hash8(&json.expect("plain data always serialises"))
     }
 
+    /// Declared symbols in order.
+    pub fn symbols(&self) -> Vec<String> {
+        let symbols = self.instruments.iter().map(|i| i.symbol.to_string());
+        symbols.collect()
+    }
+
     /// Where bars begin and end.
     pub fn bar_grid(&self) -> BarGrid {
         BarGrid::new(self.calendar.clone(), self.interval)

@@ -27,9 +27,13 @@ pub fn build(pipeline: &ValidatedPipeline, plan: &Plan, images: &Images) -> Reso
     if !plan.prepared {
         resources.add(&jobs::prepare_job(pipeline, images));
     }
-    for role in Role::ALL.iter().copied() {
+    for role in Role::ALL
+        .iter()
+        .copied()
+        .filter(|role| pipeline.runs(*role))
+    {
         match role.facts().workload {
-            Workload::Worker if plan.prepared && !plan.leaves(role) => {
+            Workload::Worker if plan.prepared && plan.makes(role) => {
                 resources.add(&workers::deployment(pipeline, plan, role, images));
             }
             Workload::Server if plan.serves => {

@@ -5,13 +5,15 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use foresail_crds::pipeline::spec::Deletion;
 use foresail_crds::{MANAGER, Pipeline, Role};
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::core::ApiResource;
 use kube::runtime::controller::Action;
 use kube::runtime::events::{Event, EventType};
 use kube::{Api, Resource, ResourceExt};
@@ -20,7 +22,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{Error, code};
 use super::validate::{self, ValidatedPipeline};
-use super::{children, event, finalizer, labels};
+use super::{another, children, event, finalizer, labels};
 use crate::context::Context;
 
 /// Longest the finalizer holds.
@@ -72,7 +74,7 @@ pub async fn run(object: &Pipeline, context: &Context, now: Timestamp) -> Result
             Ok(Action::await_change())
         }
         Some(_) => Ok(Action::requeue(STEP)),
-        None => match cleanup.start().await {
+        None => match cleanup.start(object).await {
             Ok(()) => Ok(Action::requeue(STEP)),
             Err(error) if is_namespace_going(&error) => {
                 abandon(object, "its namespace is being deleted", context).await
@@ -143,10 +145,52 @@ impl Cleanup<'_> {
         job.map_err(|source| failed::<Job>(&name, source))
     }
 
-    async fn start(&self) -> Result<(), Error> {
-        let (config, job) = children::cleanup(self.pipeline, &self.context.images);
+    async fn start(&self, object: &Pipeline) -> Result<(), Error> {
+        let readers = match object.spec.deletion_policy.topics {
+            Deletion::Retain => Vec::new(),
+            Deletion::Delete => self.readers().await?,
+        };
+        let images = &self.context.images;
+        let (config, job) = children::cleanup(self.pipeline, images, !readers.is_empty());
         self.apply(&config).await?;
-        self.apply(&job).await
+        self.apply(&job).await?;
+        if !readers.is_empty() {
+            self.announce_bars(object, &readers).await;
+        }
+        Ok(())
+    }
+
+    /// Pipelines that read the bars of this one, by name.
+    async fn readers(&self) -> Result<Vec<String>, Error> {
+        let (client, namespace) = (self.context.client.clone(), &self.pipeline.name.namespace);
+        let kind = ApiResource::erase::<Pipeline>(&());
+        // What does not decode counts, too.
+        let api: Api<DynamicObject> = Api::namespaced_with(client, namespace, &kind);
+        let list = api.list(&ListParams::default()).await;
+        let list = list.map_err(|source| Error::Cleanup {
+            object: "Pipelines".into(),
+            source,
+        })?;
+        let all = list.items.into_iter().map(serde_json::to_value);
+        let all: Vec<_> = all.filter_map(Result::ok).collect();
+        Ok(another::readers(&self.pipeline.name.name, all.iter()))
+    }
+
+    /// Bars that somebody reads are not taken away. Nobody removes them later, so a person is told.
+    async fn announce_bars(&self, object: &Pipeline, readers: &[String]) {
+        let topic = self.pipeline.bars_topic();
+        let note = format!(
+            "the topic {topic} stays, since its bars are read by Pipeline {}; remove it by hand once nobody reads it",
+            readers.join(", ")
+        );
+        let event = Event {
+            type_: EventType::Warning,
+            reason: "BarsKept".into(),
+            note: Some(note),
+            action: "Delete".into(),
+            secondary: None,
+        };
+        event::publish(event, &object.object_ref(&()), self.context).await;
     }
 
     async fn apply<K: Kind>(&self, object: &K) -> Result<(), Error> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use foresail_crds::names::PipelineName;
 use foresail_crds::worker_config::{SERVING_FILE, ServingConfig};
-use foresail_crds::{ModelVersion, PipelineStatus, ProviderAccount};
+use foresail_crds::{ModelVersion, Pipeline, PipelineStatus};
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::Job;
@@ -17,7 +17,7 @@ use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use super::error::Error;
-use super::observed::{NamedAccount, Observed};
+use super::observed::{Named, Observed};
 use super::resources::kinds;
 use super::validate::ValidatedPipeline;
 use super::{labels, pods, predictors};
@@ -58,8 +58,11 @@ pub async fn dereference(
     let pods: Vec<Pod> = reader.read(&ours).await?;
     let children = reader.children(&ours).await?;
     let jobs = of_kind::<Job>(&children);
+    let bars_of = reader
+        .named::<Pipeline>(pipeline.bars_of.as_deref())
+        .await?;
     Ok(Observed {
-        status,
+        status: reading(pipeline, status, bars_of.found()),
         versions: readable,
         unreadable_versions: unreadable,
         serving: serving(name, &children),
@@ -68,7 +71,8 @@ pub async fn dereference(
         predictors: predictors::answers(name, &pods, &context.http).await,
         pods,
         children,
-        account: reader.account(pipeline.account.as_deref()).await?,
+        account: reader.named(pipeline.account.as_deref()).await?,
+        bars_of,
         is_listed: !reader.by_watch.into_inner(),
     })
 }
@@ -94,6 +98,22 @@ fn serving(name: &PipelineName, children: &[DynamicObject]) -> Option<ServingCon
     let mut maps = of_kind::<ConfigMap>(children).into_iter();
     let map = maps.find(|map| map.name_any() == serving)?;
     serde_json::from_str(map.data?.get(SERVING_FILE)?).ok()
+}
+
+/// A status of which ingest is that of the Pipeline whose bars are read. Nothing of it is written anywhere.
+fn reading(
+    pipeline: &ValidatedPipeline,
+    status: PipelineStatus,
+    other: Option<&Pipeline>,
+) -> PipelineStatus {
+    if pipeline.bars_of.is_none() {
+        return status;
+    }
+    let theirs = other.and_then(|other| other.status.as_ref());
+    PipelineStatus {
+        ingest: theirs.and_then(|status| status.ingest.clone()),
+        ..status
+    }
 }
 
 struct Reader<'a> {
@@ -189,25 +209,30 @@ impl Reader<'_> {
         number.parse().ok()
     }
 
-    /// The account of a name; one that does not decode is no error of this reconcile.
-    async fn account(&self, name: Option<&str>) -> Result<NamedAccount, Error> {
+    /// The object of a name; one that does not decode is no error of this reconcile.
+    async fn named<K>(&self, name: Option<&str>) -> Result<Named<K>, Error>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug,
+    {
         let Some(name) = name else {
-            return Ok(NamedAccount::Absent);
+            return Ok(Named::Absent);
         };
-        let shown = self.shown(&ProviderAccount::kind(&()), name);
-        let account = match shown.and_then(|shown| shown.into_iter().next()) {
-            Some(account) => Some(account),
+        let shown = self.shown(&K::kind(&()), name);
+        let object = match shown.and_then(|shown| shown.into_iter().next()) {
+            Some(object) => Some(object),
             // It may be newer than what the watch has shown.
             None => {
-                let api = self.api::<DeserializeGuard<ProviderAccount>>();
-                let account = api.get_opt(name).await;
-                account.map_err(|source| failed(&format!("ProviderAccount {name}"), source))?
+                let object = self.api::<DeserializeGuard<K>>().get_opt(name).await;
+                object.map_err(|source| failed(&format!("{} {name}", K::kind(&())), source))?
             }
         };
-        Ok(match account {
-            None => NamedAccount::Absent,
-            Some(DeserializeGuard(Ok(account))) => NamedAccount::Found(Box::new(account)),
-            Some(DeserializeGuard(Err(invalid))) => NamedAccount::Undecodable(invalid.error),
+        Ok(match object {
+            None => Named::Absent,
+            Some(DeserializeGuard(Ok(object))) => Named::Found(Box::new(object)),
+            Some(DeserializeGuard(Err(invalid))) => Named::Undecodable(invalid.error),
         })
     }
 

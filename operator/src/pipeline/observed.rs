@@ -3,7 +3,7 @@
 use foresail_crds::Role;
 use foresail_crds::pipeline::status::WorkerError;
 use foresail_crds::worker_config::ServingConfig;
-use foresail_crds::{ModelVersion, PipelineStatus, ProviderAccount};
+use foresail_crds::{ModelVersion, Pipeline, PipelineStatus, ProviderAccount};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::DynamicObject;
@@ -13,7 +13,7 @@ use super::labels;
 /// Everything a decision needs, read once.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
-    /// Status as stored.
+    /// Status as stored; what ingest reports is that of the Pipeline whose bars are read, where one is named.
     pub status: PipelineStatus,
     /// Versions of this Pipeline, ascending.
     pub versions: Vec<ModelVersion>,
@@ -35,18 +35,33 @@ pub struct Observed {
     pub account: NamedAccount,
     /// Nothing of it was read as a watch has shown it, which may be behind.
     pub is_listed: bool,
+    /// The Pipeline that the source names.
+    pub bars_of: Named<Pipeline>,
 }
 
-/// The ProviderAccount that a source names.
+/// An object that a source names.
 #[derive(Clone, Debug, Default)]
-pub enum NamedAccount {
+pub enum Named<K> {
     /// The source names none, or there is none of that name.
     #[default]
     Absent,
     /// It does not decode; why.
     Undecodable(String),
     /// As it was read.
-    Found(Box<ProviderAccount>),
+    Found(Box<K>),
+}
+
+/// The ProviderAccount that a source names.
+pub type NamedAccount = Named<ProviderAccount>;
+
+impl<K> Named<K> {
+    /// The object, where it can be used.
+    pub fn found(&self) -> Option<&K> {
+        match self {
+            Self::Found(object) => Some(object),
+            Self::Absent | Self::Undecodable(_) => None,
+        }
+    }
 }
 
 impl Observed {
@@ -57,18 +72,20 @@ impl Observed {
 
     /// The account that the source names, where it can be used.
     pub fn account(&self) -> Option<&ProviderAccount> {
-        match &self.account {
-            NamedAccount::Found(account) => Some(account),
-            NamedAccount::Absent | NamedAccount::Undecodable(_) => None,
-        }
+        self.account.found()
     }
 
     /// Whether predictors were made.
     pub fn has_predictors(&self) -> bool {
+        self.has_deployment(Role::Predict)
+    }
+
+    /// Whether the Deployment of a role was made.
+    pub fn has_deployment(&self, role: Role) -> bool {
         let mut children = self.children.iter();
         children.any(|child| {
             let kind = child.types.as_ref().map(|types| types.kind.as_str());
-            kind == Some("Deployment") && labels::is_role(child, Role::Predict)
+            kind == Some("Deployment") && labels::is_role(child, role)
         })
     }
 }

@@ -16,6 +16,7 @@ use foresail_crds::pipeline::status::RunRecord;
 use foresail_crds::worker_config::{ServedVersion, ServingConfig, TrainingRun};
 use jiff::Timestamp;
 
+use super::another;
 use super::observed::Observed;
 use super::validate::ValidatedPipeline;
 pub use trigger::is_retried;
@@ -38,7 +39,9 @@ pub fn plan(pipeline: &ValidatedPipeline, observed: &Observed, now: Timestamp) -
     plan.take(roll_back(&plan, at));
     plan.take(pin(&plan, at));
     plan.stopped = suspicion::stops(&plan, at);
-    if plan.prepared && !pipeline.suspend && !plan.stopped {
+    plan.unreadable = another::unreadable(pipeline, observed);
+    plan.waits_for_bars = another::is_awaited(pipeline, observed, plan.unreadable.as_ref());
+    if plan.prepared && !pipeline.suspend && !plan.stopped && plan.unreadable.is_none() {
         plan.take(trigger::start(&plan, at));
     }
     plan.missing_pin = unserved_pin(&plan, at).filter(|pin| observed.version(*pin).is_none());

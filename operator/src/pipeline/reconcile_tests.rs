@@ -2,6 +2,8 @@
 
 #[path = "reconcile_tests/accounts.rs"]
 mod accounts;
+#[path = "reconcile_tests/another.rs"]
+mod another;
 #[path = "reconcile_tests/refusals.rs"]
 mod refusals;
 #[path = "reconcile_tests/watched.rs"]

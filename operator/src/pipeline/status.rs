@@ -1,6 +1,7 @@
 //! Status: made from what was applied, written only when it changed, with Events for decisions.
 
 mod account;
+mod another;
 mod conditions;
 mod events;
 mod freshness;
@@ -60,7 +61,12 @@ pub async fn write(
     let conditions = conditions::all(facts, generation, at.now);
     let is_true = |c: &Condition| c.type_ == names::READY && c.status == "True";
     let ready = conditions.iter().any(is_true);
-    let source = source::event(old.ingest.as_ref(), (&old.conditions, &conditions));
+    // Of another Pipeline's source that one tells itself.
+    let own = old
+        .ingest
+        .as_ref()
+        .filter(|_| at.pipeline.bars_of.is_none());
+    let source = own.and_then(|own| source::event(own, (&old.conditions, &conditions)));
     let service = at.pipeline.name.child(Role::Predict.name());
     let url = format!("http://{service}.{}.svc", at.pipeline.name.namespace);
     let trained = at.plan.finishes().then_some(Time(at.now));

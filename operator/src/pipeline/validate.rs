@@ -2,6 +2,7 @@
 
 mod configured;
 mod rules;
+mod source;
 
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ use kube::{Resource, ResourceExt};
 
 use super::schedule::Schedule;
 pub use configured::Beside;
+pub use source::LiveSource;
 
 /// A Pipeline whose numbers are parsed and whose features can be computed.
 #[derive(Clone, Debug)]
@@ -52,11 +54,13 @@ pub struct ValidatedPipeline {
     pub places: Places,
     /// The ProviderAccount that its source names.
     pub account: Option<String>,
+    /// The Pipeline whose bars it reads, in place of a source of its own.
+    pub bars_of: Option<String>,
     /// Ingest, stream and new runs stand still.
     pub suspend: bool,
     /// The deletion removes something outside the cluster.
     pub deletes_outside: bool,
-    /// Sessions per second of the declared replay.
+    /// Sessions per second of the replay that is declared, here or by the Pipeline that is read from.
     pub replay_speed: Option<f64>,
     /// The source, when its newest bar is judged by the clock.
     pub live_source: Option<LiveSource>,
@@ -78,17 +82,6 @@ pub struct ValidatedPipeline {
     pub rollback: Option<String>,
     /// What the refetch annotation asks for, or why it is not followed.
     pub refetch: Option<Result<Refetch, String>>,
-}
-
-/// A source that is expected to go on: neither made up, nor replayed, nor cut off at a date.
-#[derive(Clone, Debug)]
-pub struct LiveSource {
-    /// Sessions that may end without a bar, where the spec says it.
-    pub stale_after_sessions: Option<u32>,
-    /// When the Pipeline was made.
-    pub made: Option<Timestamp>,
-    /// Time after the end of a session at which its bar is expected.
-    pub delay: Duration,
 }
 
 /// When training runs start.
@@ -152,6 +145,11 @@ impl ValidatedPipeline {
         FeatureSetSpec::from(&self.spec)
     }
 
+    /// Topic of its own bars.
+    pub fn bars_topic(&self) -> String {
+        self.name.topics(&self.spec.kafka.topic_prefix).bars
+    }
+
     /// Whether `spec.suspend` stops a role now.
     pub fn suspends(&self, role: Role) -> bool {
         self.suspend && role.facts().stops_on_suspend
@@ -208,11 +206,6 @@ pub fn validate(
     rules::window(spec, &grid)?;
     let retraining = retraining(spec, &grid)?;
     let gate_bars = grid.bars(spec.promotion.gate_window_sessions);
-    let replay_speed = spec
-        .source
-        .replay
-        .as_ref()
-        .and_then(|r| r.sessions_per_second.as_f64());
     let minimum_effect = spec.promotion.minimum_effect.as_f64().ok_or_else(|| {
         let message = "must be a decimal number, such as \"0.01\"";
         invalid("spec.promotion.minimumEffect", message)
@@ -226,9 +219,10 @@ pub fn validate(
         run_hash: train.run_hash(&training_job, gate_bars),
         retrain: annotation(RETRAIN_ANNOTATION),
         rollback: annotation(ROLLBACK_ANNOTATION),
-        refetch: annotation(REFETCH_ANNOTATION).map(|value| refetch(&value, spec)),
+        refetch: annotation(REFETCH_ANNOTATION).map(|value| source::refetch(&value, spec)),
         places: name.places(&spec.lake.uri),
         account: spec.source.provider.as_ref().map(|p| p.account.clone()),
+        bars_of: spec.bars_of().map(str::to_owned),
         suspend: spec.suspend,
         deletes_outside: spec.deletion_policy.deletes_anything(),
         promotion: Promotion {
@@ -245,44 +239,11 @@ pub fn validate(
         owner,
         fingerprint,
         grid,
-        replay_speed,
-        live_source: live_source(object)?,
+        replay_speed: source::replay_speed(spec),
+        live_source: source::live_source(object)?,
         on_suspicion: spec.source.on_suspicion,
         retraining,
     })
-}
-
-/// What a value of the annotation asks for. One that cannot be followed stops nothing: it is told.
-fn refetch(value: &str, spec: &PipelineSpec) -> Result<Refetch, String> {
-    let refetch = Refetch::parse(value).map_err(|e| e.to_string())?;
-    if spec.source.provider.is_none() {
-        return Err(
-            "source.provider is not used, and a file is read again when it has changed".into(),
-        );
-    }
-    let is_declared = |symbol: &str| spec.instruments.iter().any(|it| *it.symbol == *symbol);
-    match refetch.stranger(is_declared) {
-        Some(symbol) => Err(format!("{symbol} is not among the instruments")),
-        None => Ok(refetch),
-    }
-}
-
-fn live_source(object: &Pipeline) -> Result<Option<LiveSource>, Invalid> {
-    let source = &object.spec.source;
-    let delay = match &source.provider {
-        None => Duration::ZERO,
-        Some(provider) => provider.delay.as_duration().ok_or_else(|| {
-            let message = "must be a duration such as 30m";
-            invalid("spec.source.provider.delay", message)
-        })?,
-    };
-    let is_outside = source.csv.is_some() || source.provider.is_some();
-    let goes_on = is_outside && source.replay.is_none() && source.backfill.to.is_none();
-    Ok(goes_on.then(|| LiveSource {
-        stale_after_sessions: source.stale_after_sessions,
-        made: object.creation_timestamp().map(|t| t.0),
-        delay,
-    }))
 }
 
 fn retraining(spec: &PipelineSpec, grid: &BarGrid) -> Result<Retraining, Invalid> {

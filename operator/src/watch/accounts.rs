@@ -1,8 +1,6 @@
 //! Which changes lead to a reconcile of a ProviderAccount, and which changes of one lead to a reconcile of Pipelines.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use foresail_runtime_base::Shutdown;
@@ -11,9 +9,9 @@ use kube::runtime::controller::{Config as ControllerConfig, Controller, Error};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Client, Resource, ResourceExt};
-use serde::Serialize;
 
 use super::api;
+use super::seen::{Content, Seen};
 use crate::account::{self, Guarded, Surroundings};
 use crate::pipeline;
 
@@ -76,14 +74,7 @@ fn named_by(pipeline: &pipeline::Guarded) -> Option<ObjectRef<Guarded>> {
 /// From an account to the Pipelines that name it.
 pub struct Concerned {
     pipelines: Store<pipeline::Guarded>,
-    seen: Mutex<HashMap<ObjectRef<Guarded>, Content>>,
-}
-
-/// Hashes of what an account holds: enough to tell what has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Content {
-    ledger: u64,
-    others: u64,
+    seen: Seen<Guarded>,
 }
 
 impl Concerned {
@@ -91,24 +82,14 @@ impl Concerned {
     pub fn new(pipelines: Store<pipeline::Guarded>) -> Self {
         Self {
             pipelines,
-            seen: Mutex::default(),
+            seen: Seen::default(),
         }
     }
 
     /// The Pipelines that an event of an account concerns: none where nothing but its ledger has changed, which it does with
-    /// every request. An event without any change is that of a deletion, which shows the object as it was.
+    /// every request.
     pub fn by(&self, account: &Guarded) -> Vec<ObjectRef<pipeline::Guarded>> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = ObjectRef::from_obj(account);
-        let content = content(account);
-        let before = match content {
-            Some(content) => seen.insert(name, content),
-            None => seen.remove(&name),
-        };
-        let is_spending = before
-            .zip(content)
-            .is_some_and(|(old, new)| old.others == new.others && old.ledger != new.ledger);
-        if is_spending {
+        if !self.seen.is_news(account, content(account)) {
             return Vec::new();
         }
         let wanted = ObjectRef::from_obj(account);
@@ -127,22 +108,14 @@ fn content(account: &Guarded) -> Option<Content> {
     let readable = account.0.as_ref().ok()?;
     let status = readable.status.as_ref();
     let meta = account.meta();
-    Some(Content {
-        ledger: hash(&status.map(|status| &status.ledger)),
-        others: hash(&(
-            &meta.uid,
-            &meta.deletion_timestamp,
-            &readable.spec,
-            status.map(|status| &status.conditions),
-        )),
-    })
-}
-
-fn hash(value: &impl Serialize) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    let text = serde_json::to_string(value).unwrap_or_default();
-    text.hash(&mut hasher);
-    hasher.finish()
+    let told = (
+        &meta.uid,
+        &meta.deletion_timestamp,
+        &readable.spec,
+        status.map(|status| &status.conditions),
+    );
+    let untold = status.map(|status| &status.ledger);
+    Some(Content::new(&told, &untold))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub use retraining::{
 pub use serving::{CacheSpec, RedisSpec, ScaleMetric, ServingSpec};
 pub use source::{
     Adjustment, CsvColumns, CsvDialect, CsvEncoding, CsvLayout, CsvSource, DateOrder, DateRange,
-    DecimalSign, Delimiter, OnSuspicion, ProviderSource, ReplaySpec, SimulatorBreak,
+    DecimalSign, Delimiter, OnSuspicion, PipelineRef, ProviderSource, ReplaySpec, SimulatorBreak,
     SimulatorSource, SourceSpec, Stamp,
 };
 pub(crate) use training::default_max_gap;
@@ -54,7 +54,8 @@ use super::status::PipelineStatus;
     printcolumn(name = "Reason", type_ = "string", priority = 1, json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("size(self.metadata.name) <= 40").message("metadata.name must have at most 40 characters, since topics, buckets and child objects are named by it"),
-    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name must be a DNS label that starts with a letter (no dots)")
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name must be a DNS label that starts with a letter (no dots)"),
+    validation = Rule::new("!has(self.spec.source.pipelineRef) || self.spec.source.pipelineRef.name != self.metadata.name").message("source.pipelineRef must name another Pipeline")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -87,7 +88,7 @@ pub struct PipelineSpec {
         validation = Rule::new("self.all(o, [has(o.closed), has(o.open), has(o.closesAt)].filter(p, p).size() == 1 && (!has(o.closed) || o.closed) && (!has(o.open) || o.open))").message("calendarOverrides: each day must have exactly one of closed: true, open: true and closesAt")
     )]
     pub calendar_overrides: Vec<CalendarOverride>,
-    /// Where bars come from. Exactly one of `csv`, `provider` and `simulator`, or `provider` with `csv` as
+    /// Where bars come from. Exactly one of `csv`, `provider`, `simulator` and `pipelineRef`, or `provider` with `csv` as
     /// its history.
     pub source: SourceSpec,
     /// Kafka cluster that carries bars, features and predictions.
@@ -129,6 +130,11 @@ impl PipelineSpec {
     /// The calendar with its overrides; without them where one of them cannot be read, which the operator refuses.
     pub fn trading_calendar(&self) -> Calendar {
         Calendar::lenient(self.calendar, &self.calendar_overrides)
+    }
+
+    /// Name of the Pipeline whose bars are read, where the source names one.
+    pub fn bars_of(&self) -> Option<&str> {
+        self.source.pipeline_ref.as_ref().map(|r| r.name.as_str())
     }
 
     /// The bars of that calendar at the interval of the source.

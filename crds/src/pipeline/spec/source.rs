@@ -1,4 +1,5 @@
-//! `spec.source`: CSV files, providers of market data and the market simulator, backfill and replay.
+//! `spec.source`: CSV files, providers of market data, the market simulator and the bars of another Pipeline; backfill and
+//! replay.
 
 use foresail_domain::{Interval, Symbol};
 use kube::KubeSchema;
@@ -12,7 +13,9 @@ use crate::duration::DurationString;
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("[has(self.csv), has(self.provider), has(self.simulator)].filter(s, s).size() == 1 || (has(self.csv) && has(self.provider) && !has(self.simulator))").message("source must have exactly one of csv, provider and simulator; csv may stand beside provider as its history"),
+    validation = Rule::new("[has(self.csv), has(self.provider), has(self.simulator), has(self.pipelineRef)].filter(s, s).size() == 1 || (has(self.csv) && has(self.provider) && !has(self.simulator) && !has(self.pipelineRef))").message("source must have exactly one of csv, provider, simulator and pipelineRef; csv may stand beside provider as its history"),
+    validation = Rule::new("!has(self.pipelineRef) || !(has(self.backfill.from) || has(self.backfill.to) || has(self.replay) || has(self.onSuspicion))").message("source.backfill, source.replay and source.onSuspicion must not be set when source.pipelineRef is used: those of the Pipeline that it names count"),
+    validation = Rule::new("has(self.pipelineRef) == has(oldSelf.pipelineRef) && (!has(self.pipelineRef) || self.pipelineRef.name == oldSelf.pipelineRef.name)").message("source.pipelineRef cannot be added, changed or removed: make another Pipeline"),
     validation = Rule::new("!has(self.provider) || self.interval == '1d'").message("source.interval must be 1d when source.provider is used"),
     validation = Rule::new("!has(self.provider) || !has(self.replay)").message("source.replay must not be set when source.provider is used: its bars arrive live"),
     validation = Rule::new("!has(self.backfill.from) || !has(self.backfill.to) || self.backfill.from <= self.backfill.to").message("source.backfill.from must not be after source.backfill.to"),
@@ -37,6 +40,12 @@ pub struct SourceSpec {
     /// Deterministic market simulator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulator: Option<SimulatorSource>,
+    /// Another Pipeline of this namespace whose bars are read, in place of a source of its own: nothing is asked twice. It needs a
+    /// source of its own, and the same `interval`, `calendar`, `calendarOverrides`, `kafka.bootstrapServers`,
+    /// `kafka.topicPrefix` and `kafka.partitions`; `instruments` are some of its. It says what is backfilled and replayed.
+    /// Cannot be added, changed or removed: positions count in its topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline_ref: Option<PipelineRef>,
     /// How corporate actions enter features, labels and errors. Raw bars are stored either way.
     #[serde(default)]
     pub adjustment: Adjustment,
@@ -353,6 +362,18 @@ pub struct ProviderSource {
     #[serde(default = "default_recheck")]
     #[schemars(range(min = 0, max = 250))]
     pub recheck_sessions: u32,
+}
+
+/// Another Pipeline whose bars are read.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PipelineRef {
+    /// Name of a Pipeline in this namespace. When it is deleted, its topic of bars stays for as long as it is read.
+    #[schemars(
+        length(min = 1, max = 40),
+        regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
+    )]
+    pub name: String,
 }
 
 /// Deterministic market: the same seed gives the same bars, bit for bit.

@@ -14,7 +14,7 @@ pub(super) fn add(resources: &mut Resources<Prepared>, pipeline: &ValidatedPipel
     // Cleanup runs once the Pipeline is deleted; its configuration is made with its Job.
     let living = Role::ALL
         .iter()
-        .filter(|role| **role != Role::Cleanup && !plan.leaves(**role));
+        .filter(|role| **role != Role::Cleanup && pipeline.runs(**role) && !plan.leaves(**role));
     for role in living {
         let config = pipeline.config(*role, plan.beside());
         resources.add(&ConfigMap {

@@ -44,24 +44,26 @@ pub(super) fn prepare_job(pipeline: &ValidatedPipeline, images: &Images) -> Job 
     }
 }
 
-/// Removes what `deletionPolicy` does not retain: its configuration and the Job. Neither is owned by
-/// the Pipeline, whose dependents may be gone before the Job has run; who makes them removes them.
-pub fn cleanup(pipeline: &ValidatedPipeline, images: &Images) -> (ConfigMap, Job) {
+/// Removes what `deletionPolicy` does not retain, but for bars that others read: its configuration and the Job. Neither is
+/// owned by the Pipeline, whose dependents may be gone before the Job has run; who makes them removes them.
+pub fn cleanup(
+    pipeline: &ValidatedPipeline,
+    images: &Images,
+    bars_are_read: bool,
+) -> (ConfigMap, Job) {
     let role = Role::Cleanup;
     let name = pipeline.name.child(role.name());
     let free = |name: &str| ObjectMeta {
         owner_references: None,
         ..meta(pipeline, name.into(), role.name())
     };
+    let beside = Beside {
+        bars_are_read,
+        ..Beside::default()
+    };
     let config = ConfigMap {
         metadata: free(&name),
-        data: Some(
-            [(
-                CONFIG_FILE.to_string(),
-                pipeline.config(role, Beside::default()).json,
-            )]
-            .into(),
-        ),
+        data: Some([(CONFIG_FILE.to_string(), pipeline.config(role, beside).json)].into()),
         ..ConfigMap::default()
     };
     let shape = Shape {

@@ -11,7 +11,8 @@ use crate::pipeline::resources::{Prepared, Resources};
 use crate::pipeline::validate::ValidatedPipeline;
 
 pub(super) fn add(resources: &mut Resources<Prepared>, pipeline: &ValidatedPipeline) {
-    for role in Role::ALL.iter().filter(|role| role.has_rights()) {
+    let acting = |role: &&Role| role.has_rights() && pipeline.runs(**role);
+    for role in Role::ALL.iter().filter(acting) {
         let name = pipeline.name.child(role.name());
         let metadata = || meta(pipeline, name.clone(), role.name());
         resources.add(&ServiceAccount {

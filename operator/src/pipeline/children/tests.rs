@@ -217,7 +217,7 @@ fn pods_of(source: impl FnOnce(&mut Value)) -> Vec<(Role, Value)> {
         v["spec"]["serving"]["cache"]["redis"]["secretName"] = json!("redis");
         source(v);
     });
-    let (_, cleanup) = cleanup(&p, &images());
+    let (_, cleanup) = cleanup(&p, &images(), false);
     let mut all: Vec<Value> = children_of(&p).into_iter().map(|c| c.value).collect();
     all.push(serde_json::to_value(cleanup).unwrap());
     let pods = all.into_iter().filter_map(|child| {
@@ -264,7 +264,7 @@ fn declared_resources_are_those_of_the_pod_and_an_edit_concerns_their_role_alone
         };
         let p = pipeline(edit);
         let mut all: Vec<Value> = children_of(&p).into_iter().map(|c| c.value).collect();
-        all.push(serde_json::to_value(cleanup(&p, &images()).1).unwrap());
+        all.push(serde_json::to_value(cleanup(&p, &images(), false).1).unwrap());
         let mut containers = all
             .iter()
             .map(|child| &child["spec"]["template"]["spec"]["containers"][0]);

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::gate::Verdict;
+use crate::pipeline::another::Unreadable;
 use crate::pipeline::observed::Observed;
 use crate::pipeline::validate::{Beside, ValidatedPipeline};
 
@@ -178,6 +179,10 @@ pub struct Plan {
     /// The source names an account that cannot be used. Who asks stays as it is: without one it could ask nothing, and what
     /// was read stands.
     pub lacks_account: bool,
+    /// Why the bars of the Pipeline that the source names are not to be read.
+    pub unreadable: Option<Unreadable>,
+    /// Who reads these bars is not made yet. Once made it stays: what it has read stands, and it follows the spec.
+    pub waits_for_bars: bool,
 }
 
 impl Plan {
@@ -186,7 +191,14 @@ impl Plan {
         Beside {
             served: &self.feature_sets,
             account: self.account.as_ref(),
+            bars_are_read: false,
         }
+    }
+
+    /// Whether the workload of a role can be made.
+    pub fn makes(&self, role: Role) -> bool {
+        let reads_bars = matches!(role, Role::Lake | Role::Stream);
+        !self.leaves(role) && !(self.waits_for_bars && reads_bars)
     }
 
     /// Whether the workload of a role and its configurations are neither made nor changed nor removed.

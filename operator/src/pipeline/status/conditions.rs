@@ -20,6 +20,7 @@ use crate::pipeline::pods;
 use crate::pipeline::resources::Resources;
 use crate::pipeline::revised::{DATA_REVISED, Superseded, superseded};
 use crate::pipeline::status::account;
+use crate::pipeline::status::another;
 use crate::pipeline::status::freshness;
 use crate::pipeline::status::part::{PartState, thousands};
 use crate::pipeline::status::source;
@@ -103,7 +104,8 @@ pub(super) fn all(facts: Facts<'_>, generation: Option<i64>, now: Timestamp) -> 
 }
 
 fn sources(facts: Facts<'_>) -> PartState {
-    if let Some(bad) = account::lacking(facts.pipeline, facts.plan, facts.observed) {
+    let bad = account::lacking(facts.pipeline, facts.plan, facts.observed);
+    if let Some(bad) = bad.or_else(|| another::lacking(facts.plan)) {
         return bad;
     }
     let mut part = source_and_lake(facts);
@@ -135,6 +137,14 @@ fn source_and_lake(facts: Facts<'_>) -> PartState {
     let status = observed.status.ingest.as_ref();
     if let Some(bad) = trouble(facts, type_) {
         return bad;
+    }
+    if let Some(theirs) = another::mirrored(p, observed) {
+        // Who reads its bars is made once they can be.
+        let reads = plan.waits_for_bars || facts.is_available(Role::Lake);
+        return match theirs.truth && !reads {
+            true => PartState::waiting(type_, "Starting", "lake is starting"),
+            false => theirs,
+        };
     }
     if p.suspend {
         return PartState::good(type_, "Suspended", "ingest is suspended");
@@ -203,7 +213,7 @@ fn training(facts: Facts<'_>) -> PartState {
     let type_ = names::TRAINING_HEALTHY;
     let run = facts.plan.run.as_ref();
     if facts.plan.stopped && facts.plan.running().is_none() {
-        return suspicious(&facts.observed.status);
+        return suspicious(facts.pipeline, &facts.observed.status);
     }
     if let Some(run) = run.filter(|run| run.state == RunState::Failed) {
         return failed_run(run);
@@ -235,12 +245,14 @@ fn champion_superseded(facts: Facts<'_>) -> Option<Superseded> {
 }
 
 /// Moves of the source may be mistakes. A person must say what they are before they are learnt from.
-fn suspicious(status: &PipelineStatus) -> PartState {
+fn suspicious(pipeline: &ValidatedPipeline, status: &PipelineStatus) -> PartState {
     let ingest = status.ingest.as_ref();
     let moves = ingest.map_or(0, |ingest| ingest.suspicious_moves);
     let newest = ingest.map(source::newest_suspicions).unwrap_or_default();
+    let whose = pipeline.bars_of.as_ref();
+    let whose = whose.map_or_else(String::new, |name| format!("in Pipeline {name}, "));
     let message = format!(
-        "{} moves of the source may be mistakes, and no training starts: {newest}; {}",
+        "{} moves of the source may be mistakes, and no training starts: {newest}; {whose}{}",
         thousands(moves),
         OnSuspicion::ADVICE
     );
@@ -332,10 +344,8 @@ fn no_rows(version: u32) -> String {
 
 /// What keeps the roles that a condition speaks of from their work.
 fn trouble(facts: Facts<'_>, type_: &'static str) -> Option<PartState> {
-    let mut roles = Role::ALL
-        .iter()
-        .filter(|r| r.facts().condition == type_)
-        .copied();
+    let concerns = |role: &Role| role.facts().condition == type_ && facts.pipeline.runs(*role);
+    let mut roles = Role::ALL.iter().copied().filter(concerns);
     let of_role = |role: Role| {
         let seen = || pods::trouble(facts.observed, role);
         let error = reported(&facts.observed.status, role)

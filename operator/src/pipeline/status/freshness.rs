@@ -40,10 +40,14 @@ pub(super) fn fresh(
         .as_ref()
         .and_then(|s| s.last_event_time.as_ref());
     let (Some(sent), Some(stored), Some(featured)) = (sent, stored, featured) else {
-        return PartState::waiting(type_, "NoData", "no bar has passed all stages yet");
+        return no_data(pipeline, ingest.is_some());
     };
     if pipeline.suspend {
-        return PartState::good(type_, "Suspended", "ingest is suspended");
+        let who = match pipeline.bars_of {
+            Some(_) => "stream is suspended",
+            None => "ingest is suspended",
+        };
+        return PartState::good(type_, "Suspended", who);
     }
     let grid = pipeline.grid();
     let sessions = (pipeline.replay_speed.unwrap_or(0.0) * REPLAY_SECONDS).ceil();
@@ -76,6 +80,16 @@ pub(super) fn fresh(
     }
 }
 
+fn no_data(pipeline: &ValidatedPipeline, source_is_known: bool) -> PartState {
+    let message = match &pipeline.bars_of {
+        Some(name) if !source_is_known => {
+            format!("nothing is known of the bars of Pipeline {name}")
+        }
+        _ => "no bar has passed all stages yet".to_string(),
+    };
+    PartState::waiting(names::DATA_FRESH, "NoData", message)
+}
+
 /// What its bars are called.
 fn unit(pipeline: &ValidatedPipeline) -> &'static str {
     match pipeline.grid().interval().is_intraday() {
@@ -97,7 +111,7 @@ fn against_the_clock(
     let missing = |at: Timestamp| pipeline.bars_between(sent, &known_until(pipeline, at));
     // Whoever applies a file of the past wants to learn from it. Only one that was up to date can stop.
     // A provider is asked for what is new, so its past is none of that kind.
-    let may_be_past = live.stale_after_sessions.is_none() && pipeline.account.is_none();
+    let may_be_past = live.stale_after_sessions.is_none() && live.account.is_none();
     if may_be_past && live.made.is_some_and(|made| missing(made) > allowed) {
         let message =
             format!("{KEEPS_UP}; the source is one of the past, its newest bar is of {newest}");
@@ -109,7 +123,7 @@ fn against_the_clock(
     if missing <= allowed {
         return at_the_end_of_the_calendar(pipeline, due);
     }
-    let next = match &pipeline.account {
+    let next = match &live.account {
         Some(account) => {
             format!(
                 "asking: status.ingest.provider and ProviderAccount {account} say what was answered"
@@ -117,9 +131,11 @@ fn against_the_clock(
         }
         None => "looking: check who writes the source".to_string(),
     };
+    let whose = pipeline.bars_of.as_ref();
+    let whose = whose.map_or_else(String::new, |name| format!(" of Pipeline {name}"));
     let message = format!(
         "the newest bar is of {newest}, and {missing} {} have ended since, of which {allowed} are allowed \
-         (source.staleAfterSessions); ingest goes on {next}",
+         (source.staleAfterSessions); ingest{whose} goes on {next}",
         unit(pipeline)
     );
     Some(PartState::waiting(type_, "SourceStale", message))
@@ -171,7 +187,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::pipeline::validate::tests::{from_provider, pipeline};
+    use crate::pipeline::validate::tests::{from_provider, pipeline, reads};
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -316,6 +332,40 @@ mod tests {
         // What ended before the Pipeline was made was expected to go on all the same.
         let ended = at_bar("2009-12-31T21:00:00Z");
         assert!(!reason(&from("30m"), &ended, "2026-11-20T12:00:00Z").0);
+    }
+
+    #[test]
+    fn bars_of_another_pipeline_are_judged_by_its_source() {
+        let other = |change: fn(&mut Value)| {
+            crate::pipeline::object(|v| {
+                v["metadata"]["creationTimestamp"] = json!("2026-11-18T12:00:00Z");
+                change(v);
+            })
+        };
+        let reader = || pipeline(reads);
+        let newest = at_bar("2026-11-25T21:00:00Z");
+        let live = reader().reading(Some(&other(from_provider)));
+        let keeps_up = (true, "KeepingUp".to_string());
+        assert_eq!(reason(&live, &newest, "2026-12-02T21:29:59Z"), keeps_up);
+        let part = fresh(&live, &newest, at("2026-12-02T21:30:00Z"));
+        assert_eq!((part.truth, part.reason.as_str()), (false, "SourceStale"));
+        let said = "ingest of Pipeline prices goes on asking: ";
+        assert!(part.message.contains(said), "{}", part.message);
+        // A replay of the past is not judged by the clock, and may be ahead of lake and features by some seconds of it.
+        let replayed = reader().reading(Some(&other(|_| {})));
+        let month = seen(
+            "2009-12-31T21:00:00Z",
+            "2009-12-31T21:00:00Z",
+            "2009-08-10T20:00:00Z",
+        );
+        let now = "2026-11-20T12:00:00Z";
+        assert_eq!(reason(&replayed, &month, now), keeps_up);
+        // It is gone.
+        let mut gone = newest.clone();
+        gone.ingest = None;
+        let part = fresh(&reader(), &gone, at(now));
+        assert_eq!((part.truth, part.reason.as_str()), (false, "NoData"));
+        assert!(part.message.contains("Pipeline prices"), "{}", part.message);
     }
 
     #[test]

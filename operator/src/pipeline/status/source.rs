@@ -33,11 +33,7 @@ pub(super) fn misfit(pipeline: &ValidatedPipeline, ingest: &IngestStatus) -> Opt
 pub(super) fn read(pipeline: &ValidatedPipeline, ingest: &IngestStatus) -> PartState {
     let type_ = names::SOURCES_READY;
     let mut moves = suspicious_moves(ingest);
-    if let Some(Err(why)) = &pipeline.refetch {
-        moves.push_str(&format!(
-            "; the annotation {REFETCH_ANNOTATION} is not followed: {why}"
-        ));
-    }
+    moves.push_str(&not_followed(pipeline));
     if !ingest.source_complete {
         return PartState::good(type_, "Reading", format!("bars arrive{moves}"));
     }
@@ -73,10 +69,20 @@ pub(super) fn read(pipeline: &ValidatedPipeline, ingest: &IngestStatus) -> PartS
     PartState::good(type_, UP_TO_DATE, message)
 }
 
+/// Why the annotation that asks for bars is not followed; nothing when it is, or is not there.
+pub(super) fn not_followed(pipeline: &ValidatedPipeline) -> String {
+    match &pipeline.refetch {
+        Some(Err(why)) => {
+            format!("; the annotation {REFETCH_ANNOTATION} is not followed: {why}")
+        }
+        Some(Ok(_)) | None => String::new(),
+    }
+}
+
 /// What is told once of a source, beside its condition: when it was read to its end with something to tell, and when it is
 /// not what the spec describes.
 pub(super) fn event(
-    ingest: Option<&IngestStatus>,
+    ingest: &IngestStatus,
     (old, new): (&[Condition], &[Condition]),
 ) -> Option<Event> {
     let find = |list: &[Condition]| {
@@ -89,7 +95,7 @@ pub(super) fn event(
     }
     let is_misfit = MISFITS.contains(&new.reason.as_str());
     let is_read = [UP_TO_DATE, COMPLETE].contains(&new.reason.as_str());
-    let is_told = is_misfit || (is_read && ingest.is_some_and(is_worth_telling));
+    let is_told = is_misfit || (is_read && is_worth_telling(ingest));
     if !is_told {
         return None;
     }
@@ -464,7 +470,7 @@ mod tests {
             })]
         };
         let told = |old: &str, new: &str, seen: &IngestStatus| {
-            event(Some(seen), (&with(old), &with(new))).map(|event| event.reason)
+            event(seen, (&with(old), &with(new))).map(|event| event.reason)
         };
         let refused = ingest();
         let well = IngestStatus {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use foresail_crds::pipeline::spec::FeatureSetSpec;
 use foresail_crds::worker_config::{
-    ConfigDocument, IngestConfig, RoleConfig, StreamConfig, secret,
+    CleanupConfig, ConfigDocument, IngestConfig, RoleConfig, StreamConfig, secret,
 };
 use foresail_crds::{ProviderAccountSpec, Role};
 
@@ -17,6 +17,8 @@ pub struct Beside<'a> {
     pub served: &'a [FeatureSetSpec],
     /// The account that the source names.
     pub account: Option<&'a ProviderAccountSpec>,
+    /// Other Pipelines read its bars.
+    pub bars_are_read: bool,
 }
 
 impl ValidatedPipeline {
@@ -33,6 +35,11 @@ impl ValidatedPipeline {
                 let refetch = self.refetch.as_ref().and_then(|asked| asked.as_ref().ok());
                 let config = config.installed(&self.installation);
                 let config = config.with_account(account).refetching(refetch);
+                ConfigDocument::new(role.name(), &self.name, &config)
+            }
+            (Role::Cleanup, _) => {
+                let config = CleanupConfig::new(self.name.clone(), &self.spec);
+                let config = config.while_read(beside.bars_are_read);
                 ConfigDocument::new(role.name(), &self.name, &config)
             }
             _ => role.config(&self.name, &self.spec, &self.installation),

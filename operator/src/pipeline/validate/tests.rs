@@ -34,6 +34,11 @@ pub(crate) fn from_provider(v: &mut serde_json::Value) {
     v["spec"]["source"] = json!({"provider": {"account": "market"}});
 }
 
+/// The bars of the Pipeline `prices` in place of the file.
+pub(crate) fn reads(v: &mut serde_json::Value) {
+    v["spec"]["source"] = json!({"pipelineRef": {"name": "prices"}});
+}
+
 #[test]
 fn each_rule_names_its_field() {
     type Change = fn(&mut serde_json::Value);

@@ -66,6 +66,20 @@ pub fn with_simulator() -> Result<Value> {
     Ok(base)
 }
 
+/// The same with the bars of another Pipeline, trained again when they are revised.
+pub fn with_pipeline_ref() -> Result<Value> {
+    let mut base = with_csv()?;
+    base["spec"]["retraining"]["triggers"] = json!(["DataRevised"]);
+    let source = base["spec"]["source"]
+        .as_object_mut()
+        .context("no source")?;
+    for field in ["csv", "backfill", "replay", "onSuspicion"] {
+        source.remove(field);
+    }
+    source.insert("pipelineRef".into(), json!({"name": "prices"}));
+    Ok(base)
+}
+
 /// The commented example with an expression for its first feature.
 pub fn with_expression() -> Result<Value> {
     let mut base = with_csv()?;
@@ -86,12 +100,14 @@ pub fn with_codes() -> Result<Value> {
 /// All of them.
 pub fn all() -> Result<Vec<Case>> {
     let (csv, simulator, provider) = (with_csv()?, with_simulator()?, with_provider()?);
+    let another = with_pipeline_ref()?;
     let mut cases = Vec::new();
     let csv_rows = [sources::rows(), model::rows(), hostile::rows()].concat();
     for (base, rows) in [
         (&csv, csv_rows),
         (&simulator, sources::simulator_rows()),
         (&provider, sources::provider_rows()),
+        (&another, sources::pipeline_rows()),
     ] {
         for (name, edits, says) in rows {
             let mut object = base.clone();

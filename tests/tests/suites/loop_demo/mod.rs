@@ -9,5 +9,6 @@ mod minutes;
 mod networks;
 mod parity;
 mod protocol;
+mod retrained;
 mod revised;
 mod simulated;

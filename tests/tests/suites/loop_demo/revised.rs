@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use foresail_crds::records::FeatureRecord;
 use foresail_domain::Bar;
-use foresail_runtime_kafka::Record;
 use foresail_tests::predictor::Predictor;
 use foresail_tests::topics::{self, Ledger};
 use foresail_tests::{Checks, Space, in_namespace, pipelines, programs};
@@ -106,7 +105,7 @@ async fn bars_that_change_the_past_change_every_part_alike() -> Result<()> {
 const DAY: i64 = 86_400_000;
 
 /// The same bar, told once more now.
-fn revision(bar: &Bar) -> Bar {
+pub(super) fn revision(bar: &Bar) -> Bar {
     Bar {
         revision: bar.revision + 1,
         ingested_at: Timestamp::now().as_millisecond(),
@@ -115,7 +114,7 @@ fn revision(bar: &Bar) -> Bar {
 }
 
 /// Within the range of the bar: its high or its low, whichever is further away.
-fn other_close(bar: &Bar) -> f64 {
+pub(super) fn other_close(bar: &Bar) -> f64 {
     let (high, low) = bar.high.zip(bar.low).unwrap_or((bar.close, bar.close));
     if high - bar.close > bar.close - low {
         high
@@ -151,17 +150,7 @@ impl Market<'_> {
     async fn write(&self, bars: &[Bar]) -> Result<()> {
         let topic = topics::names(self.space, NAME).bars;
         let held = topics::values::<Bar>(self.space, &topic).await?.len();
-        for bar in bars {
-            let record = Record {
-                topic: topic.clone(),
-                partition: None,
-                key: Some(bar.symbol.clone()),
-                value: serde_json::to_vec(bar)?,
-                headers: vec![],
-                timestamp: Some(bar.ingested_at),
-            };
-            topics::write(self.space, record).await?;
-        }
+        topics::write_bars(self.space, NAME, bars).await?;
         let expected = (held + bars.len()) as u64;
         pipelines::wait(self.space, NAME, "has read them", FOLLOWED, |pipeline| {
             let status = pipeline.status.as_ref().context("no status")?;

@@ -1,6 +1,7 @@
 //! Bars from providers of market data, which the simulator of the chart plays: both of them up to the forecast, one key
 //! shared by many Pipelines while their workers are killed, what is corrected later, and what goes wrong.
 
+mod another;
 mod corrected;
 mod market;
 mod shared_key;

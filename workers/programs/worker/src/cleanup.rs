@@ -21,9 +21,10 @@ pub async fn run(context: RoleContext<CleanupConfig, ()>) -> Result<(), RoleErro
     } = &context;
     let policy = &config.deletion_policy;
     if policy.topics == Deletion::Delete {
-        let topics = config.topics();
-        admin::delete_topics(&Settings::new(&config.kafka, outside)?, &topics.all()).await?;
-        tracing::info!("topics removed");
+        let topics = config.removed_topics();
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        admin::delete_topics(&Settings::new(&config.kafka, outside)?, &names).await?;
+        tracing::info!(bars_stay = config.bars_are_read, "topics removed");
     }
     let places = config.places();
     let folders = [

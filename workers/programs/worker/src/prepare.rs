@@ -120,12 +120,15 @@ fn topics(config: &PrepareConfig) -> Vec<Topic> {
         ("segment.bytes", "33554432"),
         ("min.cleanable.dirty.ratio", "0.2"),
     ];
-    vec![
-        topic(&topics.bars, forever()),
+    let mut made = vec![
         topic(&topics.quarantine, forever()),
         topic(&topics.features, forever()),
         topic(&topics.predictions, forever()),
         topic(&topics.served, served),
         topic(&topics.stream_state, state),
-    ]
+    ];
+    if config.bars_of.is_none() {
+        made.insert(0, topic(&topics.bars, forever()));
+    }
+    made
 }

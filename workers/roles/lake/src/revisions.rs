@@ -4,6 +4,7 @@
 use foresail_bar_table::{BarTable, Placed};
 use foresail_crds::RoleError;
 use foresail_crds::pipeline::status::RevisedBars;
+use foresail_domain::Bar;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -51,10 +52,12 @@ impl Revisions {
         Ok(Self(entries))
     }
 
-    /// Takes the bars of the commit that makes `version`; true when some of them are revisions.
-    pub(crate) fn take(&mut self, bars: &[Placed], version: u64) -> bool {
+    /// Takes the bars of the commit that makes `version`; true when some of them are revisions. Only those of these symbols
+    /// count, or all when there are none.
+    pub(crate) fn take(&mut self, bars: &[Placed], symbols: &[String], version: u64) -> bool {
+        let counts = |bar: &&Bar| symbols.is_empty() || symbols.contains(&bar.symbol);
         let revised = bars.iter().map(|placed| &placed.bar);
-        let revised = revised.filter(|bar| bar.revision > 0);
+        let revised = revised.filter(|bar| bar.revision > 0).filter(counts);
         let entry = revised.fold(None::<Entry>, |entry, bar| {
             let known = entry.unwrap_or(Entry {
                 version: i64::try_from(version).unwrap_or(i64::MAX),
@@ -124,7 +127,7 @@ impl Revisions {
 
 #[cfg(test)]
 mod tests {
-    use foresail_domain::{Bar, Interval};
+    use foresail_domain::Interval;
 
     use super::*;
 
@@ -158,21 +161,30 @@ mod tests {
     #[test]
     fn a_later_entry_that_reaches_back_as_far_stands_for_both() {
         let mut revisions = Revisions::default();
-        assert!(!revisions.take(&[placed(5, 0)], 1));
-        assert!(revisions.take(&[placed(5, 1), placed(3, 2), placed(9, 0)], 2));
-        assert!(revisions.take(&[placed(7, 1)], 3));
+        assert!(!revisions.take(&[placed(5, 0)], &[], 1));
+        assert!(revisions.take(&[placed(5, 1), placed(3, 2), placed(9, 0)], &[], 2));
+        assert!(revisions.take(&[placed(7, 1)], &[], 3));
         assert_eq!(entries(&revisions), [(2, 3, 2, 10_005), (3, 7, 1, 10_007)]);
-        assert!(revisions.take(&[placed(6, 1)], 4));
+        assert!(revisions.take(&[placed(6, 1)], &[], 4));
         assert_eq!(entries(&revisions), [(2, 3, 2, 10_005), (4, 6, 2, 10_007)]);
-        assert!(revisions.take(&[placed(3, 3)], 5));
+        assert!(revisions.take(&[placed(3, 3)], &[], 5));
         assert_eq!(entries(&revisions), [(5, 3, 5, 10_007)]);
+    }
+
+    #[test]
+    fn revisions_of_symbols_that_are_not_declared_concern_nobody() {
+        let mut revisions = Revisions::default();
+        let bars = [placed(5, 1)];
+        assert!(!revisions.take(&bars, &["Y".to_owned()], 1));
+        assert_eq!(revisions, Revisions::default());
+        assert!(revisions.take(&bars, &["Y".to_owned(), "X".to_owned()], 1));
     }
 
     #[test]
     fn of_many_entries_the_oldest_become_one_that_stands_for_too_much() {
         let mut revisions = Revisions::default();
         for version in 1..=10 {
-            revisions.take(&[placed(version * 10, 1)], version as u64);
+            revisions.take(&[placed(version * 10, 1)], &[], version as u64);
         }
         let kept = entries(&revisions);
         assert_eq!(kept.len(), MOST);

@@ -30,6 +30,7 @@ const LINGER: Duration = Duration::from_secs(1);
 pub async fn run(context: RoleContext<LakeConfig, LakeStatus>) -> Result<(), RoleError> {
     let worker = Worker {
         topic: context.config.topics().bars,
+        symbols: context.config.symbols(),
         metrics: Metrics::new(&context.registry),
         context,
     };
@@ -39,6 +40,8 @@ pub async fn run(context: RoleContext<LakeConfig, LakeStatus>) -> Result<(), Rol
 struct Worker {
     context: RoleContext<LakeConfig, LakeStatus>,
     topic: String,
+    /// Those whose revisions count; empty for all.
+    symbols: Vec<String>,
     metrics: Metrics,
 }
 
@@ -128,7 +131,9 @@ impl Worker {
 
     async fn commit(&self, table: &mut BarTable, pending: &mut Pending) -> Result<(), RoleError> {
         let next_version = table.version() + 1;
-        let has_revisions = pending.revisions.take(&pending.bars, next_version);
+        let has_revisions = pending
+            .revisions
+            .take(&pending.bars, &self.symbols, next_version);
         let progress = Progress {
             next: std::mem::take(&mut pending.next),
             newest: pending.newest.unwrap_or(0),

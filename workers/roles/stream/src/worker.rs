@@ -158,8 +158,13 @@ impl Worker {
         // First fence off older instances: what is read after it can no longer change.
         let producer = TransactionalProducer::open(&settings, &identity).await?;
         let keep = LARGEST_LOOKBACK as usize;
-        let tail = (keep * self.context.config.instruments.len()).min(LONGEST_TAIL);
-        let tail = tail.max(1) * self.sets.len();
+        let config = &self.context.config;
+        let tail = match config.bars_of {
+            None => (keep * config.instruments.len()).clamp(1, LONGEST_TAIL),
+            // Rows of symbols that are not declared stand between those that are.
+            Some(_) => LONGEST_TAIL,
+        };
+        let tail = tail * self.sets.len();
         let mut recovery =
             recovery::read(&settings, &self.topics, &self.fingerprints, tail).await?;
         let recovered = self.fingerprints.iter().map(|set| recovery.of(set));

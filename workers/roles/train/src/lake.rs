@@ -39,6 +39,13 @@ impl From<u64> for Reading {
     }
 }
 
+/// The bars of these symbols alone: the table has those of others where an instrument is declared no more, and where the bars
+/// are those of another Pipeline.
+pub(crate) fn of_symbols(mut bars: Bars, symbols: &[String]) -> Bars {
+    bars.retain(|(symbol, _)| symbols.contains(symbol));
+    bars
+}
+
 /// Reads the bars that count, one per symbol and event time.
 ///
 /// # Errors
@@ -121,5 +128,22 @@ fn push(bars: &mut Bars, bar: Bar) {
     match bars.last_mut() {
         Some((symbol, list)) if *symbol == bar.symbol => list.push(bar),
         _ => bars.push((bar.symbol.clone(), vec![bar])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_of_symbols_that_are_not_declared_are_not_trained_on() {
+        let bars = ["A", "B", "C"].map(|symbol| {
+            let bar = crate::testing::bar(symbol, 0);
+            (symbol.to_owned(), vec![bar])
+        });
+        let declared = ["C".to_owned(), "A".to_owned(), "Z".to_owned()];
+        let kept = of_symbols(bars.to_vec(), &declared);
+        let kept: Vec<&str> = kept.iter().map(|(symbol, _)| symbol.as_str()).collect();
+        assert_eq!(kept, ["A", "C"]);
     }
 }

@@ -78,6 +78,7 @@ async fn train(
     }
     progress.report(5, "reading bars");
     let bars = lake::read(config, outside, run.delta_version).await?;
+    let bars = lake::of_symbols(bars, &config.model.symbols());
     let champion = match &run.champion {
         Some(served) => Some(gate::champion(&store, served).await?),
         None => None,

@@ -300,7 +300,7 @@ fn wrong_pipelines_are_refused_as_the_api_server_refuses_them() {
         (
             ", symbol: X}",
             ", symbol: X}, simulator: {seed: 1, start: \"2010-01-04\", sessions: 10}",
-            "source must have exactly one of csv, provider and simulator",
+            "source must have exactly one of csv, provider, simulator and pipelineRef",
         ),
         (
             "kind: Linear",

@@ -132,6 +132,7 @@ fn drift_rows() -> Vec<Row> {
 fn promotion_rows() -> Vec<Row> {
     vec![
         ("an unknown trigger", vec![("/spec/retraining/triggers", json!(["FullMoon"]))], "supported values"),
+        ("a trigger in small letters", vec![("/spec/retraining/triggers", json!(["dataRevised"]))], "supported values"),
         ("five triggers", vec![("/spec/retraining/triggers", json!(["Drift", "Drift", "Drift", "Drift", "Drift"]))], "must have at most 4 items"),
         ("a cooldown in weeks", vec![("/spec/retraining/cooldown", json!("5w"))], "spec.retraining.cooldown"),
         ("no run a day", vec![("/spec/retraining/maxPerDay", json!(0))], "greater than or equal to 1"),

@@ -45,8 +45,8 @@ fn csv_rows() -> Vec<Row> {
     let simulator = json!({"seed": 1, "start": "2010-01-04", "sessions": 10});
     vec![
         ("no source", vec![("/spec/source", json!(GONE))], "spec.source: Required value"),
-        ("two sources", vec![("/spec/source/simulator", simulator)], "source must have exactly one of csv, provider and simulator"),
-        ("an empty source", vec![("/spec/source/csv", json!(GONE))], "source must have exactly one of csv, provider and simulator"),
+        ("two sources", vec![("/spec/source/simulator", simulator)], "source must have exactly one of csv, provider, simulator and pipelineRef"),
+        ("an empty source", vec![("/spec/source/csv", json!(GONE))], "source must have exactly one of csv, provider, simulator and pipelineRef"),
         ("a source of the next issue", vec![("/spec/source/yahoo", json!({}))], "unknown field \"spec.source.yahoo\""),
         ("backfill backwards", vec![("/spec/source/backfill/from", json!("2024-01-01"))], "source.backfill.from must not be after source.backfill.to"),
         ("replay without an end of backfill", vec![("/spec/source/backfill/to", json!(GONE))], "source.backfill.to must be set when source.replay is used"),
@@ -108,7 +108,7 @@ fn lake_rows() -> Vec<Row> {
 pub fn provider_rows() -> Vec<Row> {
     let simulator = json!({"seed": 1, "start": "2010-01-04", "sessions": 4000});
     vec![
-        ("a provider beside a simulator", vec![("/spec/source/simulator", simulator)], "source must have exactly one of csv, provider and simulator"),
+        ("a provider beside a simulator", vec![("/spec/source/simulator", simulator)], "source must have exactly one of csv, provider, simulator and pipelineRef"),
         ("a replay of what arrives live", vec![("/spec/source/replay", json!({"sessionsPerSecond": "2"}))], "source.replay must not be set when source.provider is used"),
         ("a provider that is asked each second", vec![("/spec/source/provider/poll", json!("5s"))], "source.provider.poll must be at least 10s"),
         ("a provider that is asked without end", vec![("/spec/source/provider/poll", json!("0m"))], "source.provider.poll must be at least 10s"),
@@ -119,6 +119,25 @@ pub fn provider_rows() -> Vec<Row> {
         ("a year and more that is compared each day", vec![("/spec/source/provider/recheckSessions", json!(251))], "less than or equal to 250"),
         ("minutes of a provider", vec![("/spec/source/interval", json!("1m"))], "source.interval must be 1d when source.provider is used"),
         ("a delay in words", vec![("/spec/source/provider/delay", json!("soon"))], "spec.source.provider.delay"),
+    ]
+}
+
+#[rustfmt::skip]
+pub fn pipeline_rows() -> Vec<Row> {
+    let none = "source.backfill, source.replay and source.onSuspicion must not be set when source.pipelineRef is used";
+    let one = "source must have exactly one of csv, provider, simulator and pipelineRef";
+    vec![
+        ("a provider beside another Pipeline", vec![("/spec/source/provider", json!({"account": "alpha-vantage"}))], one),
+        ("a file beside another Pipeline", vec![("/spec/source/csv", json!({"uri": "http://h/f.csv"}))], one),
+        ("a file and a provider beside another Pipeline", vec![("/spec/source/csv", json!({"uri": "http://h/f.csv"})), ("/spec/source/provider", json!({"account": "alpha-vantage"}))], one),
+        ("a backfill of another Pipeline", vec![("/spec/source/backfill", json!({"to": "2023-12-31"}))], none),
+        ("a beginning of another Pipeline", vec![("/spec/source/backfill", json!({"from": "2020-01-01"}))], none),
+        ("a replay of another Pipeline", vec![("/spec/source/replay", json!({"sessionsPerSecond": "2"}))], none),
+        ("mistakes of another Pipeline", vec![("/spec/source/onSuspicion", json!("Warn"))], none),
+        ("a Pipeline that reads itself", vec![("/spec/source/pipelineRef/name", json!("base"))], "source.pipelineRef must name another Pipeline"),
+        ("bars of a Pipeline without a name", vec![("/spec/source/pipelineRef/name", json!(GONE))], "spec.source.pipelineRef.name: Required value"),
+        ("bars of a Pipeline of another namespace", vec![("/spec/source/pipelineRef/namespace", json!("other"))], "unknown field \"spec.source.pipelineRef.namespace\""),
+        ("bars of a path", vec![("/spec/source/pipelineRef/name", json!("../prices"))], "spec.source.pipelineRef.name"),
     ]
 }
 

@@ -58,6 +58,7 @@ pub async fn reproduce(
         manifest.data.delta_version
     ));
     let bars = lake::read(config, outside, manifest.data.delta_version).await?;
+    let bars = lake::of_symbols(bars, &manifest.data.symbols);
     let grid = config.model.bar_grid();
     let parameters = parameters(&recipe.training, &grid)?;
     let declared = Declared {
