@@ -348,9 +348,9 @@ pub struct ProviderSource {
     #[serde(default = "default_provider_poll")]
     pub poll: DurationString,
     /// Newest sessions of each symbol, 0 to 250, that are compared with what was sent of them whenever a new bar is asked for:
-    /// they are in the same answer. With an interval below `1d` they are compared with the first bars of
-    /// a session, and the session so far with each later one, at most 2000 bars in all. A bar that has changed by more than a part in 100000, or has got a split or dividend, is
-    /// sent again with a higher revision; one that was missing is sent late.
+    /// they are in the same answer. With an interval below `1d` they are compared with the first bars of a session, and the
+    /// session so far with each later one, at most 2000 bars in all. A bar that has changed by more than a part in 100000, or
+    /// has got a split or dividend, is sent again with a higher revision; one that was missing is sent late.
     #[serde(default = "default_recheck")]
     #[schemars(range(min = 0, max = 250))]
     pub recheck_sessions: u32,
