@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use foresail_crds::{Pipeline, ProviderAccount, ProviderName};
+use foresail_domain::Interval;
 use foresail_quota::LivePlan;
 use foresail_quota::plan::{Load, requests_per_day};
 use kube::ResourceExt;
 
 use super::title;
 
-/// Length of a bar, as Pipelines have it.
-const INTERVAL: &str = "1d";
+/// Sessions of a month, in which one provider is asked for bars within them.
+const MONTH: u32 = 21;
 
 /// What each Pipeline that names the account asks while all goes well, by name. One that is suspended, is being deleted or
 /// has an end asks for no new bar, and history is read with what is left.
@@ -31,12 +32,16 @@ fn load(pipeline: &Pipeline, account: &str, provider: ProviderName) -> Option<Lo
     let spec = &pipeline.spec;
     let source = spec.source.provider.as_ref()?;
     let asks = source.account == account && !spec.suspend && spec.source.backfill.to.is_none();
+    if !asks {
+        return None;
+    }
     let symbols = spec.instruments.iter().map(|i| i.symbol.to_string());
-    asks.then(|| Load {
+    let poll = source.poll.as_duration().unwrap_or_default();
+    let load = Load {
         pipeline: title(pipeline),
         symbols: symbols.collect(),
-        interval: INTERVAL.into(),
-        poll: source.poll.as_duration().unwrap_or_default(),
+        interval: spec.source.interval.as_str().into(),
+        poll,
         // One poll behind each session: a daily bar is there then.
         open: Duration::ZERO,
         per_poll: 1,
@@ -46,7 +51,42 @@ fn load(pipeline: &Pipeline, account: &str, provider: ProviderName) -> Option<Lo
             // Its rows come with both.
             ProviderName::Yahoo => 0,
         },
+    };
+    Some(match spec.source.interval.length_ms() {
+        Some(length) => within_sessions(load, pipeline, (length, provider)),
+        None => load,
     })
+}
+
+/// The load of bars within a session: it is asked for them behind each, at most once every `poll`, from its open to its close.
+fn within_sessions(
+    load: Load,
+    pipeline: &Pipeline,
+    (length, provider): (i64, ProviderName),
+) -> Load {
+    let spec = &pipeline.spec;
+    let millis = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+    let open = spec.trading_calendar().usual_parts().into_iter().sum();
+    let sessions = spec
+        .source
+        .provider
+        .as_ref()
+        .map_or(0, |source| source.recheck_sessions);
+    // What is compared with the first bar of a session may take more requests than one.
+    let more = match provider {
+        ProviderName::AlphaVantage => sessions.div_ceil(MONTH),
+        // A request is for 8 days of minutes, 5 sessions as a rule.
+        ProviderName::Yahoo if spec.source.interval == Interval::OneMinute => {
+            sessions.saturating_sub(1) / 5
+        }
+        ProviderName::Yahoo => 0,
+    };
+    Load {
+        poll: load.poll.max(millis(length)),
+        open: millis(open),
+        per_session: load.per_session.saturating_add(more),
+        ..load
+    }
 }
 
 /// The requests to set aside for each of them.
@@ -94,6 +134,35 @@ mod tests {
         };
         assert_eq!(requests("AlphaVantage", two), [6]);
         assert_eq!(requests("Yahoo", two), [2]);
+    }
+
+    #[test]
+    fn bars_within_a_session_cost_a_request_for_each_poll_and_no_more_than_there_are_bars() {
+        let within = |interval: &'static str, poll: &'static str| {
+            move |v: &mut Value| {
+                v["spec"]["source"]["interval"] = json!(interval);
+                v["spec"]["source"]["provider"]["poll"] = json!(poll);
+            }
+        };
+        // New York is open for six and a half hours.
+        for (interval, poll, yahoo, alpha_vantage) in [
+            ("1m", "1m", 390, 390 + 3),
+            ("1m", "10s", 390, 390 + 3),
+            ("1m", "1h", 7, 7 + 3),
+            ("30m", "10s", 13, 13 + 3),
+            ("1h", "1h", 7, 7 + 3),
+            ("1d", "10s", 1, 1 + 2),
+        ] {
+            let told = format!("{interval} {poll}");
+            assert_eq!(requests("Yahoo", within(interval, poll)), [yahoo], "{told}");
+            let asked = requests("AlphaVantage", within(interval, poll));
+            assert_eq!(asked, [alpha_vantage], "{told}");
+        }
+        let far = |v: &mut Value| {
+            within("1m", "1h")(v);
+            v["spec"]["source"]["provider"]["recheckSessions"] = json!(20);
+        };
+        assert_eq!(requests("Yahoo", far), [7 + 3]);
     }
 
     #[test]

@@ -16,7 +16,6 @@ use crate::duration::DurationString;
     validation = Rule::new("[has(self.csv), has(self.provider), has(self.simulator), has(self.pipelineRef)].filter(s, s).size() == 1 || (has(self.csv) && has(self.provider) && !has(self.simulator) && !has(self.pipelineRef))").message("source must have exactly one of csv, provider, simulator and pipelineRef; csv may stand beside provider as its history"),
     validation = Rule::new("!has(self.pipelineRef) || !(has(self.backfill.from) || has(self.backfill.to) || has(self.replay) || has(self.onSuspicion))").message("source.backfill, source.replay and source.onSuspicion must not be set when source.pipelineRef is used: those of the Pipeline that it names count"),
     validation = Rule::new("has(self.pipelineRef) == has(oldSelf.pipelineRef) && (!has(self.pipelineRef) || self.pipelineRef.name == oldSelf.pipelineRef.name)").message("source.pipelineRef cannot be added, changed or removed: make another Pipeline"),
-    validation = Rule::new("!has(self.provider) || self.interval == '1d'").message("source.interval must be 1d when source.provider is used"),
     validation = Rule::new("!has(self.provider) || !has(self.replay)").message("source.replay must not be set when source.provider is used: its bars arrive live"),
     validation = Rule::new("!has(self.backfill.from) || !has(self.backfill.to) || self.backfill.from <= self.backfill.to").message("source.backfill.from must not be after source.backfill.to"),
     validation = Rule::new("!has(self.replay) || has(self.backfill.to)").message("source.backfill.to must be set when source.replay is used: replay starts on the next session")
@@ -350,15 +349,17 @@ pub struct ProviderSource {
     /// new bars go before history, and history before what is read again.
     #[schemars(length(min = 1, max = 63))]
     pub account: String,
-    /// Time after the end of a session at which its bar is expected. Before, the provider is not asked for it.
+    /// Time after the end of a bar at which it is expected. Before, the provider is not asked for it.
     #[serde(default = "default_delay")]
     pub delay: DurationString,
-    /// How often a bar that is expected and has not come is asked for again, at least 10s.
+    /// How often a bar that is expected and has not come is asked for again, at least 10s. With an interval below `1d` a symbol
+    /// is asked for at most so often: bars that end meanwhile come together, in one answer.
     #[serde(default = "default_provider_poll")]
     pub poll: DurationString,
     /// Newest sessions of each symbol, 0 to 250, that are compared with what was sent of them whenever a new bar is asked for:
-    /// they are in the same answer. A bar that has changed by more than a part in 100000, or has got a split or dividend, is
-    /// sent again with a higher revision; one that was missing is sent late.
+    /// they are in the same answer. With an interval below `1d` they are compared with the first bars of a session, and the
+    /// session so far with each later one, at most 2000 bars in all. A bar that has changed by more than a part in 100000, or
+    /// has got a split or dividend, is sent again with a higher revision; one that was missing is sent late.
     #[serde(default = "default_recheck")]
     #[schemars(range(min = 0, max = 250))]
     pub recheck_sessions: u32,

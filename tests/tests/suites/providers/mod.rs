@@ -1,11 +1,12 @@
-//! Bars from providers of market data, which the simulator of the chart plays: both of them up to the forecast, one key
-//! shared by many Pipelines while their workers are killed, what is corrected later, and what goes wrong.
+//! Bars from providers of market data, which the simulator of the chart plays: both of them up to the forecast, of days and of
+//! hours, one key shared by many Pipelines while their workers are killed, what is corrected later, and what goes wrong.
 
 mod another;
 mod corrected;
 mod market;
 mod shared_key;
 mod troubles;
+mod within;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -34,4 +34,5 @@ pub use order::{Rows, Scratch, in_order, in_order_seen};
 pub use packed::{LARGEST_WINDOW, Packed, TELLING, unpacked};
 pub use row::{Fields, RawRow, RowKey};
 pub use simulator::Simulator;
+pub use stamp::text as moment_text;
 pub use suspicions::{Quote, Suspicion, SuspicionKind};

@@ -15,8 +15,9 @@ pub(crate) fn normal(at: Timestamp, stamp: Stamp) -> Option<String> {
     })
 }
 
-/// `2024-01-02 14:30:00`, with milliseconds where there are some.
-pub(crate) fn text(ms: i64) -> Option<String> {
+/// A moment as rows within a session have it, `2024-01-02 14:30:00` in UTC, with milliseconds where there are some; `None`
+/// for one that is no date.
+pub fn text(ms: i64) -> Option<String> {
     let at = Timestamp::from_millisecond(ms).ok()?;
     let civil = at.to_zoned(TimeZone::UTC).datetime();
     let form = if ms.rem_euclid(1_000) == 0 {

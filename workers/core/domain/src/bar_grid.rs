@@ -102,6 +102,13 @@ impl BarGrid {
             .filter(|span| span.end == time)
     }
 
+    /// End of the newest bar of the session of `date` that has ended by `time`; `None` while none has. Whether the day is a
+    /// session is not looked at.
+    pub fn newest_ended(&self, date: Date, time: i64) -> Option<i64> {
+        let before = self.ended_by(date, time).checked_sub(1)?;
+        self.end_of(date, before)
+    }
+
     /// Number of bars that ended after `from` and until `to`, milliseconds since the Unix epoch, UTC.
     pub fn ended(&self, from: i64, to: i64) -> usize {
         if self.interval == Interval::Session {

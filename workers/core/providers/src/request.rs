@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use foresail_domain::Symbol;
+use jiff::civil::Date;
 
 use crate::key::Key;
 
@@ -137,6 +138,24 @@ impl Month {
     pub fn new(year: i16, month: i8) -> Option<Self> {
         let exists = (1900..=2999).contains(&year) && (1..=12).contains(&month);
         exists.then_some(Self { year, month })
+    }
+
+    /// The month of a day; `None` of another year than [`Self::new`] takes.
+    pub fn of(date: Date) -> Option<Self> {
+        Self::new(date.year(), date.month())
+    }
+
+    /// The month after it.
+    pub fn next(self) -> Option<Self> {
+        match self.month {
+            12 => Self::new(self.year + 1, 1),
+            month => Self::new(self.year, month + 1),
+        }
+    }
+
+    /// Its first day.
+    pub fn first(self) -> Date {
+        Date::new(self.year, self.month, 1).unwrap_or(Date::MAX)
     }
 }
 

@@ -9,14 +9,15 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::door::Limit;
-use crate::market::{Day, days, known_splits, slices};
+use crate::market::{Day, days, known_splits, slices, whole_days};
 use crate::request::Request;
 use crate::scenario::{Key, Listing, Scenario, Split};
 
 /// Points of a compact answer.
 const COMPACT: usize = 100;
-/// Days of bars within a day in a compact answer, and in a full one without a month.
-const COMPACT_DAYS: usize = 1;
+/// Days of bars within a day that a compact answer is cut from (of an hour, 100 bars are 15 days), and in a full one without a
+/// month.
+const COMPACT_DAYS: usize = 16;
 const FULL_DAYS: usize = 22;
 /// Days ahead for which splits and dividends are declared.
 const DECLARED_DAYS: i64 = 30;
@@ -209,7 +210,7 @@ impl Asked<'_> {
             return invalid(request);
         };
         let month = request.get("month");
-        let days = self.days();
+        let days = whole_days(self.scenario, self.listing, self.now);
         let shown: Vec<&Day> = if month.is_empty() {
             let most = if self.is_full {
                 FULL_DAYS

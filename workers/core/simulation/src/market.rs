@@ -27,6 +27,8 @@ pub(crate) struct Day {
 pub(crate) struct Slice {
     /// Start of the bar, milliseconds UTC.
     pub start: i64,
+    /// Its end.
+    pub end: i64,
     pub open: f64,
     pub high: f64,
     pub low: f64,
@@ -45,12 +47,30 @@ pub(crate) fn known_splits(listing: &Listing, now: Timestamp) -> Vec<&Split> {
 /// Days up to the one that is traded now, that one as far as it is traded, with the mistakes and the holes of now.
 pub(crate) fn days(scenario: &Scenario, listing: &Listing, now: Timestamp) -> Vec<Day> {
     let now_ms = now.as_millisecond();
-    let mut days: Vec<Day> = traded(scenario, listing, now)
-        .filter(|day| !hidden(listing, day.date, now))
-        .collect();
+    let mut days = begun(scenario, listing, now);
     if let Some(last) = days.last_mut().filter(|last| last.end > now_ms) {
         *last = so_far(last, now_ms);
     }
+    mistaken(&mut days, listing, now);
+    days
+}
+
+/// The same with the whole of the day that is traded now: what [`slices`] cuts, so that the bars of the morning are the same
+/// ones in the afternoon.
+pub(crate) fn whole_days(scenario: &Scenario, listing: &Listing, now: Timestamp) -> Vec<Day> {
+    let mut days = begun(scenario, listing, now);
+    mistaken(&mut days, listing, now);
+    days
+}
+
+/// Days that have begun and that the providers have, as they will be.
+fn begun(scenario: &Scenario, listing: &Listing, now: Timestamp) -> Vec<Day> {
+    traded(scenario, listing, now)
+        .filter(|day| !hidden(listing, day.date, now))
+        .collect()
+}
+
+fn mistaken(days: &mut [Day], listing: &Listing, now: Timestamp) {
     for mistake in &listing.mistakes {
         let corrected = mistake.until.is_some_and(|until| until <= now);
         let day = days.iter_mut().find(|day| day.date == mistake.date);
@@ -59,7 +79,6 @@ pub(crate) fn days(scenario: &Scenario, listing: &Listing, now: Timestamp) -> Ve
             (day.high, day.low) = (day.high.max(day.close), day.low.min(day.close));
         }
     }
-    days
 }
 
 fn hidden(listing: &Listing, date: Date, now: Timestamp) -> bool {
@@ -164,36 +183,43 @@ fn mixed(seed: u64, symbol: &str) -> u64 {
 }
 
 /// The bars of so many minutes within a day, those that are over at `now` in milliseconds UTC. The first opens where the
-/// day opens, the last closes where it closes, and one of them reaches its high and one its low.
+/// day opens, the last, which may be shorter, closes where it closes, and one of them reaches its high and one its low. Short
+/// ones add up to long ones.
 pub(crate) fn slices(day: &Day, minutes: i64, now: i64) -> Vec<Slice> {
     let step = minutes.max(1) * 60_000;
-    let count = ((day.end - day.start) / step).max(1);
-    let price = |at: i64| day.open + (day.close - day.open) * at as f64 / count as f64;
-    let (top, bottom) = (count / 3, 2 * count / 3);
-    let slice = |index: i64| {
-        let (open, close) = (price(index), price(index + 1));
-        let high = if index == top {
+    let length = (day.end - day.start).max(1);
+    let part = |at: i64| (at - day.start) as f64 / length as f64;
+    let price = |at: i64| day.open + (day.close - day.open) * part(at);
+    let until = |at: i64| (day.volume * part(at)).round();
+    let (top, bottom) = (day.start + length / 3, day.start + 2 * length / 3);
+    let slice = |start: i64| {
+        let end = (start + step).min(day.end);
+        let (open, close) = (price(start), price(end));
+        let holds = |moment: i64| (start..end).contains(&moment);
+        let high = if holds(top) {
             day.high
         } else {
             open.max(close)
         };
-        let low = if index == bottom {
+        let low = if holds(bottom) {
             day.low
         } else {
             open.min(close)
         };
         Slice {
-            start: day.start + index * step,
+            start,
+            end,
             open: rounded(open),
             high: rounded(high),
             low: rounded(low),
             close: rounded(close),
-            volume: (day.volume / count as f64).round(),
+            volume: until(end) - until(start),
         }
     };
+    let count = length / step + i64::from(length % step > 0);
     (0..count)
-        .map(slice)
-        .take_while(|slice| slice.start + step <= now)
+        .map(|index| slice(day.start + index * step))
+        .take_while(|slice| slice.end <= now)
         .collect()
 }
 
@@ -290,5 +316,40 @@ mod tests {
             assert_eq!(slices.iter().map(|s| s.low).fold(1e9, f64::min), day.low);
         }
         assert_eq!(slices(&day, 5, day.start + 600_000).len(), 2);
+        let halves = slices(&day, 30, i64::MAX);
+        let hours = slices(&day, 60, i64::MAX);
+        for (hour, parts) in hours.iter().zip(halves.chunks(2)) {
+            assert_eq!(
+                hour.volume,
+                parts.iter().map(|part| part.volume).sum::<f64>()
+            );
+            assert_eq!(
+                (hour.open, hour.close),
+                (parts[0].open, parts[parts.len() - 1].close)
+            );
+            assert_eq!(
+                hour.high,
+                parts.iter().map(|part| part.high).fold(0.0, f64::max)
+            );
+        }
+        assert_eq!(
+            (hours.len(), hours[6].end),
+            (7, day.end),
+            "half an hour at the end"
+        );
+        assert_eq!(hours[6].close, day.close);
+    }
+
+    #[test]
+    fn the_bars_of_the_morning_are_the_same_ones_in_the_afternoon() {
+        let scenario = scenario("");
+        let known = |now: &str| {
+            let now: Timestamp = now.parse().unwrap();
+            let days = whole_days(&scenario, &scenario.symbols[0], now);
+            slices(days.last().unwrap(), 5, now.as_millisecond())
+        };
+        let (noon, night) = (known("2024-01-03T18:00:00Z"), known("2024-01-03T22:00:00Z"));
+        assert_eq!((noon.len(), night.len()), (42, 78));
+        assert_eq!(noon[..], night[..42]);
     }
 }

@@ -6,7 +6,7 @@ use jiff::{Span, Timestamp, ToSpan};
 use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
-use crate::market::{Day, days, known_splits, slices};
+use crate::market::{Day, days, known_splits, slices, whole_days};
 use crate::request::Request;
 use crate::scenario::{Listing, Scenario, Split};
 
@@ -235,8 +235,10 @@ impl Asked<'_> {
         let near: Vec<Day> = match self.interval.minutes {
             None => days.clone(),
             Some(_) => {
-                let touches = |day: &&Day| day.end / 1000 > from && day.start / 1000 < to;
-                days.iter().filter(touches).copied().collect()
+                let touches = |day: &Day| day.end / 1000 > from && day.start / 1000 < to;
+                let mut whole = whole_days(self.scenario, self.listing, self.now);
+                whole.retain(touches);
+                whole
             }
         };
         let mut bars = self.bars(&near);

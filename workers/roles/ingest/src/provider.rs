@@ -2,13 +2,15 @@
 //! for each symbol instead of a position: its newest bar that was sent. Every row of an answer still passes the one checker
 //! and counts as read, sent, quarantined or unchanged.
 //!
-//! `timetable` says which bars are expected, `wanted` what must be asked for them, `traded` what the answers are as rows;
-//! these are pure. `round` asks for all symbols that are due, `run` sends what came and waits for the next time.
+//! `timetable` says which bars are expected, `wanted` what must be asked for them (`minutes` within a session), `traded` what
+//! the answers are as rows; these are pure. `round` asks for all symbols that are due, `run` sends what came and waits for the next time.
 
 mod entry;
 mod gaps;
+mod gathered;
 mod harvest;
 mod memory;
+mod minutes;
 mod recent;
 mod report;
 mod review;

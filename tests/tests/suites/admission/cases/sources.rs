@@ -117,7 +117,7 @@ pub fn provider_rows() -> Vec<Row> {
         ("a key in the object", vec![("/spec/source/provider/apiKey", json!("ABC"))], "unknown field \"spec.source.provider.apiKey\""),
         ("sessions before there were any", vec![("/spec/source/provider/recheckSessions", json!(-1))], "greater than or equal to 0"),
         ("a year and more that is compared each day", vec![("/spec/source/provider/recheckSessions", json!(251))], "less than or equal to 250"),
-        ("minutes of a provider", vec![("/spec/source/interval", json!("1m"))], "source.interval must be 1d when source.provider is used"),
+        ("bars of two hours of a provider", vec![("/spec/source/interval", json!("2h"))], "supported values: \"1m\", \"5m\", \"15m\", \"30m\", \"1h\", \"1d\""),
         ("a delay in words", vec![("/spec/source/provider/delay", json!("soon"))], "spec.source.provider.delay"),
     ]
 }

@@ -135,6 +135,14 @@ impl<'a> Reading<'a> {
         periods.is_empty() || periods.iter().any(holds)
     }
 
+    /// The end of a row that begins then: the last one of a session may be cut short by its close.
+    fn end(&self, start: i64, length: i64) -> i64 {
+        let periods = self.meta.trading_periods.0.iter();
+        let mut of_it = periods.filter(|period| (period.start..period.end).contains(&start));
+        let close = of_it.next().map_or(i64::MAX, |period| period.end);
+        (start + length).min(close)
+    }
+
     /// Marks the rows whose time was not over when the answer was made.
     fn mark_live(&self, rows: &mut [Row]) {
         let current = self.meta.current_trading_period.as_ref();
@@ -148,7 +156,8 @@ impl<'a> Reading<'a> {
                 (Some(start), Some(length)) => {
                     // The live row bears the second of the last trade.
                     let is_whole = start % 60 == 0;
-                    is_whole && self.now.is_none_or(|now| start + length <= now)
+                    let end = self.end(start, length);
+                    is_whole && self.now.is_none_or(|now| end <= now)
                 }
                 _ => session.is_none_or(|s| row.date < s || (row.date == s && is_over)),
             };

@@ -2,20 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use foresail_bars::Quote;
 use foresail_domain::Symbol;
+use foresail_providers::request::Month;
 use foresail_providers::{Request, Row, Verdict};
 use jiff::civil::Date;
 
 use super::gaps::Gaps;
 use super::memory::{self, Found, Memory, Sent};
+use super::minutes;
 use super::review::Review;
 use super::timetable::Timetable;
 use crate::batch::Taken;
 
 mod again;
+mod listed;
 mod parts;
 
+pub(crate) use listed::Listed;
 pub(crate) use parts::Parts;
 
 /// A split or dividend: its day, and the ratio or amount.
@@ -46,10 +49,10 @@ pub(crate) struct Entry {
     pub reach_days: Option<u32>,
     /// Days of the widest window.
     pub widest_days: Option<u32>,
-    /// What was sent of its newest sessions.
+    /// What was sent of its newest bars.
     pub memory: Memory,
-    /// Days of bars that were sent and that the provider no longer has.
-    pub left_out: BTreeSet<Date>,
+    /// Ends of bars that were sent and that the provider no longer has.
+    pub left_out: BTreeSet<i64>,
     /// The factor by which the provider has restated its past bars.
     pub restated: Option<f64>,
     /// Sessions without a bar.
@@ -60,6 +63,12 @@ pub(crate) struct Entry {
     pub refetch: Option<(Date, Date)>,
     /// How often rows of it were sent since the topic was read.
     pub harvests: u32,
+    /// Where its history is asked for month by month: the next one.
+    pub history: Option<Month>,
+    /// What came is a part of its history, and the rest is asked for as soon as it was sent.
+    pub goes_on: bool,
+    /// Splits and dividends as they were listed today, for bars within a session.
+    pub listed: Option<Listed>,
     /// It is left alone until then.
     rests_until: Option<i64>,
     /// Nothing of it is read again until then.
@@ -70,10 +79,10 @@ pub(crate) struct Entry {
     actions: Option<Vec<Action>>,
     /// Those of its past have changed since its history was read.
     is_outdated: bool,
-    /// The newest session that the checker has had.
-    looked: Option<Date>,
-    /// Rows that went to the quarantine: those behind the mark, and those of sessions that are compared.
-    refused: BTreeMap<Date, Row>,
+    /// End of the newest bar that the checker has had.
+    looked: Option<i64>,
+    /// Rows that went to the quarantine, by their ends: those behind the mark, and those of bars that are compared.
+    refused: BTreeMap<i64, Row>,
     /// The answer of no known kind that went to the quarantine last.
     unknown: Option<String>,
 }
@@ -90,10 +99,10 @@ pub(crate) enum Step {
 /// What is to be done with a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// It goes through the checker, in the order of its sessions.
+    /// It goes through the checker, in the order of bars.
     Check,
-    /// It goes through the checker by itself: a session that was sent before, or is older than the newest one that was. Its
-    /// bar has this revision.
+    /// It goes through the checker by itself: a bar that was sent before, or is older than the newest one that was. It has
+    /// this revision.
     Beside(u32),
     /// It was checked before.
     Repeat,
@@ -119,6 +128,9 @@ impl Entry {
             review: None,
             refetch: None,
             harvests: 0,
+            history: None,
+            goes_on: false,
+            listed: None,
             rests_until: None,
             review_after: None,
             turn: None,
@@ -137,6 +149,8 @@ impl Entry {
         self.mark = mark;
         self.memory = memory;
         self.harvests = 0;
+        self.history = None;
+        self.goes_on = false;
         self.looked = None;
         self.refused.clear();
         self.unknown = None;
@@ -146,9 +160,7 @@ impl Entry {
     /// Whether a bar of it is expected that was not sent.
     pub(crate) fn is_due(&self, timetable: &Timetable, now: i64) -> bool {
         let rests = self.rests_until.is_some_and(|until| now < until);
-        let newest = timetable
-            .newest_expected(now)
-            .map(|date| timetable.end(date));
+        let newest = timetable.newest_expected(now);
         !rests && newest.is_some_and(|end| self.mark.is_none_or(|mark| mark < end))
     }
 
@@ -157,7 +169,7 @@ impl Entry {
         if let Some(until) = self.rests_until.filter(|until| now < *until) {
             return Some(until);
         }
-        let next = |attempted: i64| attempted.saturating_add(timetable.poll());
+        let next = |attempted: i64| timetable.again(attempted, now);
         self.is_due(timetable, now)
             .then(|| self.attempted.map_or(now, next))
     }
@@ -183,7 +195,18 @@ impl Entry {
                 return Step::On;
             }
             // A part of the time without a row is no gap of the whole.
-            Verdict::Empty if self.widest_days.is_some() && self.parts.skip(request) => {
+            Verdict::Empty
+                if (self.widest_days.is_some() || minutes::is_part(request))
+                    && self.parts.skip(request) =>
+            {
+                return Step::On;
+            }
+            // One provider says so of a month without a row as well.
+            Verdict::BadSymbol
+                if (self.mark.is_some() || minutes::is_past(request, now))
+                    && minutes::is_part(request)
+                    && self.parts.skip(request) =>
+            {
                 return Step::On;
             }
             Verdict::BadSymbol | Verdict::NotEntitled { .. } => {
@@ -195,6 +218,7 @@ impl Entry {
             // Windows are asked from the first one again.
             self.parts = Parts::default();
         }
+        self.goes_on = false;
         self.lacks(reason, next_step(reason));
         Step::Over
     }
@@ -204,10 +228,10 @@ impl Entry {
         self.lack = Some((reason.to_owned(), message.into()));
     }
 
-    /// It was asked for, and is asked for again when it is due.
+    /// It was asked for, and is asked for again when it is due; at once, when what came was a part of its history.
     pub(crate) fn attempted(&mut self, now: i64) {
-        self.attempted = Some(now);
-        self.is_begun = true;
+        self.attempted = (!self.goes_on).then_some(now);
+        self.is_begun |= !self.goes_on;
     }
 
     /// Whether an answer of no known kind has not been seen yet.
@@ -217,21 +241,22 @@ impl Entry {
         is_news
     }
 
-    /// Whether a row is of a session that is expected, was not sent and was not refused as it is.
+    /// Whether a row is of a bar that is expected, was not sent and was not refused as it is.
     pub(crate) fn wants(&self, row: &Row, timetable: &Timetable, now: i64) -> bool {
+        let end = timetable.row_end(row);
         row.is_final
-            && timetable.is_expected(row.date, now)
-            && self.mark.is_none_or(|mark| timetable.end(row.date) > mark)
+            && timetable.is_expected(row, now)
+            && self.mark.is_none_or(|mark| end > mark)
             && !self
                 .refused
-                .get(&row.date)
+                .get(&end)
                 .is_some_and(|old| prices(old) == prices(row))
     }
 
     /// What is to be done with a row.
     pub(crate) fn fate(&self, row: &Row, timetable: &Timetable) -> Fate {
-        let end = timetable.end(row.date);
-        let was_refused = self.refused.get(&row.date) == Some(row);
+        let end = timetable.row_end(row);
+        let was_refused = self.refused.get(&end) == Some(row);
         if self.mark.is_none_or(|mark| end > mark) {
             return if was_refused {
                 Fate::Repeat
@@ -240,14 +265,14 @@ impl Entry {
             };
         }
         match self.memory.compare(end, row) {
-            Found::Known if !self.memory.covers(end) && self.gaps.contains(row.date) => {
+            Found::Known if !self.memory.covers(end) && self.fills_gap(row) => {
                 if was_refused {
                     Fate::Repeat
                 } else {
                     Fate::Beside(0)
                 }
             }
-            Found::Known if self.looked.is_some_and(|looked| row.date <= looked) => Fate::Repeat,
+            Found::Known if self.looked.is_some_and(|looked| end <= looked) => Fate::Repeat,
             Found::Known => Fate::Check,
             Found::Missing | Found::Changed(_) if was_refused => Fate::Repeat,
             Found::Missing => Fate::Beside(0),
@@ -256,36 +281,38 @@ impl Entry {
         }
     }
 
+    /// Whether a row is the bar of a session that has none. Of one that is several bars those that it has are looked up.
+    fn fills_gap(&self, row: &Row) -> bool {
+        row.start.is_none() && self.gaps.contains(row.date)
+    }
+
     /// Whether a row is one of those that the provider has restated.
     fn is_restated(&self, end: i64, row: &Row) -> bool {
         let both = self.restated.zip(self.memory.factor(end, row));
         both.is_some_and(|(restated, factor)| memory::is_one(factor / restated))
     }
 
-    /// The close before a session, as it was sent.
-    pub(crate) fn before(&self, date: Date, timetable: &Timetable) -> Option<Quote> {
-        self.memory.before(timetable.end(date))
-    }
-
     /// Takes note of how an answer fits what was sent.
     pub(crate) fn compare(&mut self, rows: &[Row], timetable: &Timetable) {
-        self.restated = self.memory.restated(rows, |date| timetable.end(date));
-        if let Some((first, last)) = rows.first().zip(rows.last()) {
-            let asked = first.date..=last.date;
-            self.left_out.retain(|date| !asked.contains(date));
-            self.left_out.extend(self.memory.left_out(rows));
+        let end = |row: &Row| timetable.row_end(row);
+        self.restated = self.memory.restated(rows, end);
+        let ends: Vec<i64> = rows.iter().map(end).collect();
+        if let Some((first, last)) = ends.first().zip(ends.last()) {
+            let asked = first..=last;
+            self.left_out.retain(|end| !asked.contains(&end));
+            self.left_out.extend(self.memory.left_out(&ends));
         }
     }
 
     /// Takes note of what became of a row that was checked.
     pub(crate) fn took(&mut self, row: &Row, (fate, taken): (Fate, Taken), timetable: &Timetable) {
+        let end = timetable.row_end(row);
         match taken {
             Taken::Sent => {
-                let end = timetable.end(row.date);
                 let newest = self.mark.map(|mark| timetable.session(mark));
                 self.gaps.see(row.date, newest, timetable);
                 self.mark = self.mark.max(Some(end));
-                self.looked = self.looked.max(Some(row.date));
+                self.looked = self.looked.max(Some(end));
                 let revision = match fate {
                     Fate::Beside(revision) => revision,
                     Fate::Check | Fate::Repeat => 0,
@@ -293,14 +320,14 @@ impl Entry {
                 let row = Some(*row);
                 self.memory.add(end, Sent { row, revision });
                 let (mark, memory, gaps) = (self.mark, &self.memory, &self.gaps);
-                self.refused.retain(|date, _| {
-                    let end = timetable.end(*date);
-                    Some(end) > mark || memory.covers(end) || gaps.contains(*date)
+                self.refused.retain(|end, _| {
+                    let session = timetable.session(*end);
+                    Some(*end) > mark || memory.covers(*end) || gaps.contains(session)
                 });
             }
-            Taken::Unchanged => self.looked = self.looked.max(Some(row.date)),
+            Taken::Unchanged => self.looked = self.looked.max(Some(end)),
             Taken::Refused => {
-                self.refused.insert(row.date, *row);
+                self.refused.insert(end, *row);
             }
             Taken::OutOfScope => {}
         }

@@ -1,4 +1,4 @@
-//! Sends the rows of a round through the one checker, session by session.
+//! Sends the rows of a round through the one checker, bar by bar.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,16 +7,16 @@ use foresail_crds::names::Topics;
 use foresail_crds::records::Refusal;
 use foresail_providers::Row;
 use foresail_runtime_base::RoleError;
-use jiff::civil::Date;
 
 use super::entry::{Entry, Fate};
+use super::memory::quote;
 use super::timetable::Timetable;
 use super::traded;
 use crate::batch::{Batch, Beside, Progress};
 
 /// Rows of all symbols on their way to batches.
 pub(crate) struct Harvest {
-    /// Oldest first, the symbols of a session in their order.
+    /// Oldest first, the symbols of a bar in their order.
     rows: std::vec::IntoIter<(usize, Row)>,
     /// Answers of no known kind, with the index of their symbol.
     unknown: std::vec::IntoIter<(usize, String)>,
@@ -26,15 +26,19 @@ pub(crate) struct Harvest {
 
 impl Harvest {
     /// What is ready of these symbols, and answers of no known kind.
-    pub(crate) fn new(entries: &mut [Entry], unknown: Vec<(usize, String)>) -> Self {
-        let mut sessions: BTreeMap<(Date, usize), Row> = BTreeMap::new();
+    pub(crate) fn new(
+        entries: &mut [Entry],
+        unknown: Vec<(usize, String)>,
+        timetable: &Timetable,
+    ) -> Self {
+        let mut bars: BTreeMap<(i64, usize), Row> = BTreeMap::new();
         for (index, entry) in entries.iter_mut().enumerate() {
             let rows = std::mem::take(&mut entry.ready);
             entry.harvests += u32::from(!rows.is_empty());
             let rows = rows.into_iter();
-            sessions.extend(rows.map(|row| ((row.date, index), row)));
+            bars.extend(rows.map(|row| ((timetable.row_end(&row), index), row)));
         }
-        let rows: Vec<_> = sessions
+        let rows: Vec<_> = bars
             .into_iter()
             .map(|((_, index), row)| (index, row))
             .collect();
@@ -90,7 +94,7 @@ impl Harvest {
                     let passed = self.passed.get(&index).copied();
                     let beside = Beside {
                         revision,
-                        before: entry.before(row.date, timetable).or(passed),
+                        before: entry.memory.before(timetable.row_end(&row)).or(passed),
                         newest: entry.mark,
                         was_judged: entry.harvests <= 1,
                     };
@@ -100,15 +104,8 @@ impl Harvest {
             if let Some(taken) = taken {
                 entry.took(&row, (fate, taken), timetable);
             }
-            let (date, close) = (row.date, row.close);
-            self.passed.insert(
-                index,
-                Quote {
-                    date,
-                    time: None,
-                    close,
-                },
-            );
+            self.passed
+                .insert(index, quote(&row, timetable.row_end(&row)));
             if batch.is_full() {
                 return Ok((batch, true));
             }

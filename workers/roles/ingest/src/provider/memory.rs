@@ -1,4 +1,4 @@
-//! What the bars topic holds of the newest sessions of a symbol: by it a bar that a provider has changed is known, and one that
+//! What the bars topic holds of the newest bars of a symbol: by it a bar that a provider has changed is known, and one that
 //! was missing. Pure.
 
 use std::collections::BTreeMap;
@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use foresail_bars::Quote;
 use foresail_domain::Bar;
 use foresail_providers::Row;
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 /// Bars that differ by one factor, after which a provider has restated them and not corrected them.
@@ -13,7 +14,7 @@ const RESTATED: usize = 3;
 /// Largest difference of factors that are one, as a part of them.
 const ONE_FACTOR: f64 = 1e-3;
 
-/// What was sent of a session.
+/// What was sent of a bar.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sent {
     /// Its numbers; `None` when they are not to be compared: a file has them, which may be of another vendor.
@@ -23,13 +24,13 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// A bar of the topic, of the session of this day, when `provider` is the one that is asked.
-    pub(crate) fn of(bar: &Bar, date: Date, provider: &str) -> Self {
+    /// A bar of the topic, of the session of this day and with this first second, when `provider` is the one that is asked.
+    pub(crate) fn of(bar: &Bar, (date, start): (Date, Option<i64>), provider: &str) -> Self {
         let row = match (bar.open, bar.high, bar.low) {
             (Some(open), Some(high), Some(low)) if bar.provider == provider => Some(Row {
                 split_factor: bar.split_factor,
                 dividend: bar.dividend,
-                ..Row::new(date, None, [open, high, low, bar.close], bar.volume)
+                ..Row::new(date, start, [open, high, low, bar.close], bar.volume)
             }),
             _ => None,
         };
@@ -46,7 +47,7 @@ impl Sent {
     };
 }
 
-/// What a row is, compared with what was sent of its session.
+/// What a row is, compared with what was sent of its bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     /// The same, or nothing that could be compared.
@@ -111,7 +112,7 @@ impl Memory {
         end >= self.from
     }
 
-    /// Compares a row of the session that ends at `end`.
+    /// Compares a row of the bar that ends at `end`.
     pub(crate) fn compare(&self, end: i64, row: &Row) -> Found {
         match self.bars.get(&end) {
             None if self.covers(end) => Found::Missing,
@@ -148,15 +149,15 @@ impl Memory {
     }
 
     /// Takes over the volumes that were sent where those of rows are the same but for a rounding, in shares, that depends on
-    /// the day.
+    /// the day. `end` is the end of the bar of a row.
     pub(crate) fn round_volumes(
         &self,
         rows: &mut [Row],
-        end: impl Fn(Date) -> i64,
+        end: impl Fn(&Row) -> i64,
         rounding: impl Fn(Date) -> f64,
     ) {
         for row in rows {
-            let sent = self.bars.get(&end(row.date)).and_then(|sent| sent.row);
+            let sent = self.bars.get(&end(row)).and_then(|sent| sent.row);
             let both = sent.and_then(|sent| sent.volume).zip(row.volume);
             if let Some((sent, told)) = both
                 && (sent - told).abs() <= rounding(row.date)
@@ -172,46 +173,51 @@ impl Memory {
         rows.next().map(|row| row.date)
     }
 
-    /// The close before a session, as it was sent.
+    /// The close before a bar, as it was sent.
     pub(crate) fn before(&self, end: i64) -> Option<Quote> {
         let mut earlier = self.bars.range(..end).rev();
-        let row = earlier.find_map(|(_, sent)| sent.row)?;
-        Some(Quote {
-            date: row.date,
-            time: None,
-            close: row.close,
-        })
+        let (end, row) = earlier.find_map(|(end, sent)| Some((*end, sent.row?)))?;
+        Some(quote(&row, end))
     }
 
-    /// Sessions of bars that were sent and that the rows of an answer, oldest first, leave out.
-    pub(crate) fn left_out(&self, rows: &[Row]) -> Vec<Date> {
-        let Some((first, last)) = rows.first().zip(rows.last()) else {
+    /// Ends of the bars that were sent and that an answer with bars of these ends, oldest first, leaves out.
+    pub(crate) fn left_out(&self, ends: &[i64]) -> Vec<i64> {
+        let Some((first, last)) = ends.first().zip(ends.last()) else {
             return Vec::new();
         };
-        let own = self.bars.values().filter_map(|sent| sent.row);
-        let dates = own.map(|row| row.date);
-        let within = dates.filter(|date| (first.date..=last.date).contains(date));
-        let is_there = |date: &Date| rows.binary_search_by_key(date, |row| row.date).is_ok();
-        within.filter(|date| !is_there(date)).collect()
+        let within = self.bars.range(first..=last);
+        let own = within.filter(|(_, sent)| sent.row.is_some());
+        let ends_of_own = own.map(|(end, _)| *end);
+        ends_of_own
+            .filter(|end| ends.binary_search(end).is_err())
+            .collect()
     }
 
     /// The factor by which a provider has restated the bars that were sent, when that is what has happened: several rows
     /// with other prices, and all of them so many times what was sent. A split is undone before, and changes the bar of its
-    /// day alone; what is left is a provider that has restated too much, or too little. `end` is the end of a session.
-    pub(crate) fn restated(&self, rows: &[Row], end: impl Fn(Date) -> i64) -> Option<f64> {
-        let factors = rows
-            .iter()
-            .filter_map(|row| self.factor(end(row.date), row));
+    /// day alone; what is left is a provider that has restated too much, or too little. `end` is the end of the bar of a row.
+    pub(crate) fn restated(&self, rows: &[Row], end: impl Fn(&Row) -> i64) -> Option<f64> {
+        let factors = rows.iter().filter_map(|row| self.factor(end(row), row));
         let moved: Vec<f64> = factors.filter(|factor| !is_one(*factor)).collect();
         let first = *moved.first()?;
         let agree = moved.iter().all(|other| is_one(other / first));
         (agree && moved.len() >= RESTATED).then_some(first)
     }
 
-    /// How many times the close that was sent of its session the close of a row is.
+    /// How many times the close that was sent of its bar the close of a row is.
     pub(crate) fn factor(&self, end: i64, row: &Row) -> Option<f64> {
         let sent = self.bars.get(&end)?.row?;
         Some(row.close / sent.close)
+    }
+}
+
+/// The close of a row whose bar ends then.
+pub(crate) fn quote(row: &Row, end: i64) -> Quote {
+    let end = Timestamp::from_millisecond(end).ok();
+    Quote {
+        date: row.date,
+        time: end.filter(|_| row.start.is_some()),
+        close: row.close,
     }
 }
 
@@ -233,8 +239,8 @@ mod tests {
     }
 
     /// Days stand for event times.
-    fn end(date: Date) -> i64 {
-        i64::from(date.day())
+    fn end(row: &Row) -> i64 {
+        i64::from(row.date.day())
     }
 
     fn known(days: std::ops::Range<i8>, keep: usize) -> Memory {
@@ -308,9 +314,8 @@ mod tests {
     #[test]
     fn sessions_between_the_rows_of_an_answer_may_be_left_out() {
         let memory = known(FIRST..9, 9);
-        let rows = [row(5, 1.0), row(8, 1.0)];
-        assert_eq!(memory.left_out(&rows), [date(2024, 3, 6), date(2024, 3, 7)]);
-        assert_eq!(memory.left_out(&[]), []);
+        assert_eq!(memory.left_out(&[5, 8]), [6, 7]);
+        assert_eq!(memory.left_out(&[]), [0; 0]);
     }
 
     #[test]

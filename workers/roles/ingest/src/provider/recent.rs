@@ -1,8 +1,8 @@
 //! Reads from the end of the bars topic what was sent of each symbol lately. Pure: messages are handed in, oldest first.
 //!
 //! A bar that comes after a newer one of its symbol has the time of the newest in a header, so that the last record of a symbol
-//! tells how far it was sent. Bars without that header are in the order of their sessions: behind one of them lies all that
-//! was sent of later sessions, corrections included.
+//! tells how far it was sent. Bars without that header are in order: behind one of them lies all that was sent of later
+//! bars, corrections included.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -77,7 +77,7 @@ impl Wanted<'_> {
     pub(crate) fn sent(&self, message: &Message) -> Sent {
         let bar = serde_json::from_slice::<Bar>(&message.value);
         bar.map_or(Sent::UNREADABLE, |bar| {
-            Sent::of(&bar, self.timetable.session(bar.event_time), self.provider)
+            Sent::of(&bar, self.timetable.place(bar.event_time), self.provider)
         })
     }
 

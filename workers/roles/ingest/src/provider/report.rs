@@ -23,7 +23,13 @@ pub(crate) fn told(entries: &[Entry], timetable: &Timetable, now: i64, status: &
         .retain(|symbol| symbol.bars > 0 || !has_bars(&symbol.symbol));
     let is_due = |entry: &Entry| entry.is_due(timetable, now);
     status.backfill_complete = entries.iter().all(|entry| entry.is_begun || !is_due(entry));
-    status.source_complete = !entries.iter().any(is_due);
+    // What is overdue and was asked for a moment ago is not there.
+    let waits = |entry: &Entry| {
+        let next = entry.next_attempt(timetable, now);
+        entry.is_begun && next.is_some_and(|next| next > now)
+    };
+    let is_read = |entry: &Entry| !is_due(entry) || waits(entry);
+    status.source_complete = entries.iter().all(is_read);
 }
 
 /// When something is due next; `None` when nothing will be.
@@ -64,9 +70,7 @@ pub(crate) fn refetched(entries: &[Entry], asked: &str) -> RefetchState {
 
 /// Symbols whose newest expected bar is not there, and why.
 pub(crate) fn missing(entries: &[Entry], timetable: &Timetable, now: i64) -> Vec<MissingSymbol> {
-    let newest = timetable
-        .newest_expected(now)
-        .map(|date| timetable.end(date));
+    let newest = timetable.newest_expected(now);
     let is_missing = |entry: &&Entry| entry.mark < newest;
     let told = entries.iter().filter(is_missing).filter_map(|entry| {
         let (reason, message) = entry.lack.as_ref()?;

@@ -37,9 +37,9 @@ impl Review {
         (self.from..=self.to).contains(&date)
     }
 
-    /// Whether its rows are compared with bars that were sent.
-    pub(crate) fn compares(&self) -> bool {
-        self.why != Why::Gaps
+    /// Whether its rows are compared with bars that were sent. A session that is several bars may have some of them.
+    pub(crate) fn compares(&self, timetable: &Timetable) -> bool {
+        self.why != Why::Gaps || timetable.is_intraday()
     }
 }
 

@@ -95,7 +95,7 @@ impl Polling {
         let name = provider.kind().name();
         let wanted = Wanted {
             symbols: &symbols,
-            keep: timetable.recheck(),
+            keep: timetable.kept(),
             provider: name,
             timetable: &timetable,
         };
@@ -198,7 +198,7 @@ fn reopen(
     }
     let marks = recent.marks();
     for entry in entries {
-        let memory = recent.memory(&entry.symbol, timetable.recheck());
+        let memory = recent.memory(&entry.symbol, timetable.kept());
         entry.reopen(marks.0.get(&*entry.symbol).copied(), memory);
     }
     Ok(())
@@ -277,7 +277,7 @@ impl Live<'_> {
     }
 
     async fn send(&mut self, unknown: Vec<(usize, String)>) -> Result<(), RoleError> {
-        let mut harvest = Harvest::new(self.entries, unknown);
+        let mut harvest = Harvest::new(self.entries, unknown, self.timetable);
         loop {
             let known = (self.entries.as_mut_slice(), self.timetable);
             let counted = (&mut self.progress, &mut self.next);

@@ -4,4 +4,5 @@
 mod corrected;
 mod plan;
 mod reviewed;
+mod within;
 mod world;

@@ -1,22 +1,34 @@
 //! From answers to rows as traded, and to the text that the checker reads. Pure.
 
-use foresail_bars::{Fields, RawRow};
+use foresail_bars::{Fields, RawRow, moment_text};
+use foresail_providers::action::{Dividend, Split};
 use foresail_providers::verdict::Basis;
 use foresail_providers::{Row, Series, traded};
+use jiff::civil::Date;
 use serde::Serialize;
 
-use super::entry::{Entry, Fate};
+use super::entry::{Entry, Fate, Parts};
+use super::gathered;
+use super::minutes;
 use super::review::Review;
 use super::timetable::Timetable;
 use super::wanted;
 
-/// Makes the answers about a symbol rows that are ready to be sent, when all of them are there. Rows of sessions whose bar is
-/// not expected yet are left out: they are asked for again. True when there is something new among them.
+/// Splits, and dividends with what else was paid out.
+type Actions = (Vec<Split>, Vec<Dividend>);
+
+/// Makes the answers about a symbol rows that are ready to be sent, when all of them are there. Rows of bars that are not
+/// expected yet are left out: they are asked for again. True when there is something new among them.
 pub(crate) fn settle(entry: &mut Entry, timetable: &Timetable, now: i64) -> bool {
     let mut parts = std::mem::take(&mut entry.parts);
+    if entry.review.is_none() {
+        entry.history = minutes::next_month(entry, &parts, timetable, now);
+        entry.goes_on = entry.history.is_some();
+    }
     let Some(mut series) = parts.series.take() else {
         return false;
     };
+    tell_reach(entry, &series, timetable);
     let is_news = match series.basis {
         _ if entry.review.is_some() => true,
         Basis::AsTraded => wanted::has_news(entry, &series, timetable, now),
@@ -26,30 +38,25 @@ pub(crate) fn settle(entry: &mut Entry, timetable: &Timetable, now: i64) -> bool
         return false;
     }
     let unread = unread(entry, &series);
-    let (mut splits, mut dividends) = (parts.splits, parts.dividends);
-    if series.basis == Basis::SplitAdjusted {
-        // What is declared for a later day has not changed a price.
-        let today = timetable.today(now);
-        let mut happened = series.splits.items;
-        happened.retain(|split| split.date <= today);
-        let mut paid = series.dividends.items;
-        paid.extend(series.capital_gains.items);
-        traded::undo_splits(&mut series.rows, &happened);
-        traded::undo_splits_of_dividends(&mut paid, &happened);
-        entry.memory.round_volumes(
-            &mut series.rows,
-            |date| timetable.end(date),
-            |date| traded::rounding_of_volume(date, &happened),
-        );
-        (splits, dividends) = (Some(happened), Some(paid));
-    }
-    // A bar without its split would be a wrong one for ever.
-    let (Some(splits), Some(dividends)) = (splits, dividends) else {
-        return false;
+    let (splits, dividends) = match series.basis {
+        Basis::SplitAdjusted => {
+            let actions = undone(&mut series, timetable.today(now));
+            gather(&mut series, &parts, timetable);
+            let rounding =
+                |date| traded::rounding_of_volume(date, &actions.0) * parts.per_bar(timetable);
+            let end = |row: &Row| timetable.row_end(row);
+            entry.memory.round_volumes(&mut series.rows, end, rounding);
+            actions
+        }
+        Basis::AsTraded => {
+            gather(&mut series, &parts, timetable);
+            // A bar without its split would be a wrong one for ever.
+            let Some(actions) = entry.actions(&mut parts, timetable, now) else {
+                return false;
+            };
+            within(actions, &series, timetable)
+        }
     };
-    if series.basis == Basis::AsTraded {
-        entry.note_actions(&splits, &dividends);
-    }
     let count = unread.len();
     series.rows.splice(0..0, unread);
     let apart = traded::join(&mut series.rows, &splits, &dividends, series.currency);
@@ -63,11 +70,11 @@ pub(crate) fn settle(entry: &mut Entry, timetable: &Timetable, now: i64) -> bool
         );
     }
     let mut rows = series.rows;
-    rows.retain(|row| row.is_final && timetable.is_expected(row.date, now));
+    rows.retain(|row| row.is_final && timetable.is_expected(row, now));
     let is_news = rows.iter().any(|row| entry.wants(row, timetable, now));
     entry.compare(&rows, timetable);
     if let Some(review) = entry.review {
-        rows = reviewed(entry, rows, review);
+        rows = reviewed(entry, rows, (review, timetable));
         // That something is listed no more is nothing to believe without its row.
         let has_changed = |row: &Row| {
             let has_action = row.split_factor != 1.0 || row.dividend != 0.0;
@@ -85,6 +92,49 @@ pub(crate) fn settle(entry: &mut Entry, timetable: &Timetable, now: i64) -> bool
     is_news
 }
 
+/// Says from when on the history of a symbol is read, where the provider does not have what is wanted.
+fn tell_reach(entry: &Entry, series: &Series, timetable: &Timetable) {
+    let first = series.rows.first().map(|row| row.date);
+    let is_history = entry.mark.is_none() && timetable.is_intraday();
+    let wanted = timetable.from();
+    if let Some(first) = first.filter(|first| is_history && wanted.is_none_or(|from| from < *first))
+    {
+        let (symbol, from) = (&*entry.symbol, first.to_string());
+        tracing::info!(symbol, from, "the history of the provider begins");
+    }
+}
+
+/// Makes the rows of a series those that were traded, and gives what has happened to the shares until today.
+fn undone(series: &mut Series, today: Date) -> Actions {
+    // What is declared for a later day has not changed a price.
+    let mut happened = std::mem::take(&mut series.splits.items);
+    happened.retain(|split| split.date <= today);
+    let mut paid = std::mem::take(&mut series.dividends.items);
+    paid.append(&mut series.capital_gains.items);
+    traded::undo_splits(&mut series.rows, &happened);
+    traded::undo_splits_of_dividends(&mut paid, &happened);
+    (happened, paid)
+}
+
+/// Puts rows within sessions together to bars.
+fn gather(series: &mut Series, parts: &Parts, timetable: &Timetable) {
+    if let Some(seconds) = parts.row_seconds {
+        let rows = std::mem::take(&mut series.rows);
+        series.rows = gathered::bars(rows, seconds, series.is_compact, timetable);
+    }
+}
+
+/// What concerns the bars of a series. One that begins within a session does not have the bar that what happened on its day
+/// belongs to.
+fn within((mut splits, mut dividends): Actions, series: &Series, timetable: &Timetable) -> Actions {
+    let first = series.rows.first().filter(|_| series.is_compact);
+    if let Some(first) = first.filter(|first| !gathered::is_first(first, timetable)) {
+        splits.retain(|split| split.date > first.date);
+        dividends.retain(|dividend| dividend.ex_date > first.date);
+    }
+    (splits, dividends)
+}
+
 /// Bars of before the first row of an answer, when prices are as they were traded: a split or dividend of their day that was
 /// told late concerns them, and a key that reads the newest rows alone shows them no more.
 fn unread(entry: &Entry, series: &Series) -> Vec<Row> {
@@ -100,9 +150,13 @@ fn unread(entry: &Entry, series: &Series) -> Vec<Row> {
 
 /// The rows of an answer that a review is about. Each bar that was missing has the row before it with it, by which its move
 /// is judged.
-fn reviewed(entry: &Entry, mut rows: Vec<Row>, review: Review) -> Vec<Row> {
+fn reviewed(
+    entry: &Entry,
+    mut rows: Vec<Row>,
+    (review, timetable): (Review, &Timetable),
+) -> Vec<Row> {
     rows.retain(|row| review.contains(row.date));
-    if review.compares() {
+    if review.compares(timetable) {
         return rows;
     }
     let is_missing = |row: &Row| entry.gaps.contains(row.date);
@@ -134,9 +188,13 @@ struct Original<'a> {
 
 /// The text of a row: the shortest decimal of each number, which is read as the same bits again.
 pub(crate) fn raw(symbol: &str, row: &Row, position: u64) -> RawRow {
+    // Within a session, the moment that the bar begins.
+    let start = row
+        .start
+        .and_then(|start| moment_text(start.saturating_mul(1000)));
     let original = Original {
         symbol,
-        date: row.date.to_string(),
+        date: start.unwrap_or_else(|| row.date.to_string()),
         open: row.open,
         high: row.high,
         low: row.low,

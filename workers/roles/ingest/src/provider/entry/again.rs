@@ -7,6 +7,8 @@ use crate::provider::review::{Review, Why, is_turn};
 use crate::provider::timetable::Timetable;
 use crate::provider::wanted::FIRST_DAY;
 
+/// Newest sessions that the turn of a symbol reads where they are several bars each. What was sent of them is held meanwhile.
+const TURN_SESSIONS: usize = 60;
 /// How long nothing of a symbol is read again after that was not possible.
 const REVIEW_PAUSE: i64 = 60 * 60 * 1000;
 
@@ -26,13 +28,20 @@ impl Entry {
             let why = Why::Refetch;
             return Some((after, Review { why, from, to }));
         }
-        if self.is_due(timetable, now) {
+        let next = self.next_attempt(timetable, now);
+        // A bar within a session may be missing because nobody traded.
+        let waits = timetable.is_intraday() && next.is_some_and(|next| next > now);
+        if self.is_due(timetable, now) && !waits {
             return None;
         }
         let has_turn = self.is_outdated || is_turn(&self.symbol, to, timetable);
         if has_turn && self.turn != Some(to) {
             let why = Why::Turn;
-            let from = timetable.from().unwrap_or(FIRST_DAY);
+            let from = match timetable.is_intraday() {
+                true => timetable.back(to, TURN_SESSIONS),
+                false => FIRST_DAY,
+            };
+            let from = timetable.from().map_or(from, |first| first.max(from));
             return Some((after, Review { why, from, to }));
         }
         let (why, from) = (Why::Gaps, self.gaps.first()?);

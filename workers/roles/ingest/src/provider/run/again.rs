@@ -50,8 +50,9 @@ impl Live<'_> {
         for (index, review) in &reviews {
             if let Some(entry) = self.entries.get_mut(*index) {
                 entry.begin(*review);
-                let from = self.timetable.end(review.from);
-                compared.extend(review.compares().then(|| (entry.symbol.to_string(), from)));
+                let from = self.timetable.start(review.from);
+                let compares = review.compares(self.timetable);
+                compared.extend(compares.then(|| (entry.symbol.to_string(), from)));
             }
         }
         if !compared.is_empty() {
@@ -81,7 +82,7 @@ impl Live<'_> {
     async fn survey(&mut self, bars: HashMap<String, i64>, now: i64) -> Result<(), RoleError> {
         let wanted = Wanted {
             symbols: self.symbols,
-            keep: self.timetable.recheck(),
+            keep: self.timetable.kept(),
             provider: self.provider.kind().name(),
             timetable: self.timetable,
         };

@@ -85,7 +85,8 @@ fn a_bar_is_expected_after_its_session_also_when_that_is_half_a_day() {
         ("2024-12-01T12:00:00Z", "2024-11-29", "2024-12-02T21:30:00Z"),
     ] {
         let now = ms(now);
-        assert_eq!(timetable.newest_expected(now), newest.parse().ok());
+        let end = timetable.end(newest.parse().unwrap());
+        assert_eq!(timetable.newest_expected(now), Some(end));
         assert_eq!(timetable.next_expected(now), Some(ms(next)), "{newest}");
         assert!(entry(None).is_due(&timetable, now));
         assert!(!entry(Some(newest)).is_due(&timetable, now));
@@ -99,7 +100,8 @@ fn a_bar_is_expected_after_its_session_also_when_that_is_half_a_day() {
 fn outside_the_declared_range_nothing_is_expected() {
     let now = ms(FRIDAY);
     let ended = timetable(json!({"from": "2024-01-02", "to": "2024-01-10"}));
-    assert_eq!(ended.newest_expected(now), Some(date(2024, 1, 10)));
+    let end = ended.end(date(2024, 1, 10));
+    assert_eq!(ended.newest_expected(now), Some(end));
     assert_eq!(ended.next_expected(now), None);
     let future = timetable(json!({"from": "2024-03-01"}));
     assert_eq!(future.newest_expected(now), None);
@@ -275,7 +277,7 @@ fn no_bar_is_expected_of_a_day_that_the_calendar_does_not_know() {
         "2028-11-30T22:00:00Z",
     ] {
         let now = ms(now);
-        assert_eq!(timetable.newest_expected(now), Some(last));
+        assert_eq!(timetable.newest_expected(now), Some(timetable.end(last)));
         assert_eq!(timetable.next_expected(now), None);
         // What is known is still asked for, by whoever does not have it.
         assert!(entry(None).is_due(&timetable, now));

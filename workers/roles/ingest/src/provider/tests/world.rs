@@ -49,7 +49,7 @@ pub(super) const PROVIDERS: [Provider; 2] = [Provider::AlphaVantage, Provider::Y
 pub(super) struct Reader {
     pub config: IngestConfig,
     pub source: Source,
-    scenario: Scenario,
+    pub scenario: Scenario,
     simulation: Simulation,
     pub kafka: World,
     /// Requests so far.
@@ -108,7 +108,7 @@ impl Reader {
         let symbols = self.config.symbols();
         let wanted = Wanted {
             symbols: &symbols,
-            keep: timetable.recheck(),
+            keep: timetable.kept(),
             provider: name,
             timetable: &timetable,
         };
@@ -127,7 +127,7 @@ impl Reader {
         let mut entries = Vec::new();
         for symbol in &symbols {
             let mut entry = Entry::new(Symbol::new(symbol.as_str()).unwrap());
-            let memory = recent.memory(symbol, timetable.recheck());
+            let memory = recent.memory(symbol, timetable.kept());
             entry.reopen(marks.0.get(symbol).copied(), memory);
             entries.push(entry);
         }
@@ -207,8 +207,10 @@ impl Reader {
         let mut bars = HashMap::new();
         for entry in &mut process.entries {
             entry.review = entry.due_review(&process.timetable, ms);
-            if let Some(review) = entry.review.filter(Review::compares) {
-                bars.insert(entry.symbol.to_string(), process.timetable.end(review.from));
+            let compares = |review: &Review| review.compares(&process.timetable);
+            if let Some(review) = entry.review.filter(compares) {
+                let from = process.timetable.start(review.from);
+                bars.insert(entry.symbol.to_string(), from);
             }
         }
         self.survey(process, bars);
@@ -243,7 +245,7 @@ impl Reader {
         let symbols = self.config.symbols();
         let wanted = Wanted {
             symbols: &symbols,
-            keep: process.timetable.recheck(),
+            keep: process.timetable.kept(),
             provider: self.source.provider.name(),
             timetable: &process.timetable,
         };
@@ -269,7 +271,7 @@ impl Reader {
         unknown: Vec<(usize, String)>,
         (now, transactions): (i64, usize),
     ) {
-        let mut harvest = Harvest::new(&mut process.entries, unknown);
+        let mut harvest = Harvest::new(&mut process.entries, unknown, &process.timetable);
         let mut committed = 0;
         loop {
             let known = (process.entries.as_mut_slice(), &process.timetable);
@@ -338,7 +340,7 @@ impl Reader {
 }
 
 /// Alpha Vantage sends what was traded, bit for bit; Yahoo 32-bit floats of what it restated.
-fn compare(bar: &Bar, day: &Traded, provider: Provider) {
+pub(super) fn compare(bar: &Bar, day: &Traded, provider: Provider) {
     let [open, high, low, close] = day.prices;
     let expected = Bar {
         event_time: day.end,
