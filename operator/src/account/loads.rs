@@ -30,7 +30,10 @@ pub fn of<'a>(
 fn load(pipeline: &Pipeline, account: &str, provider: ProviderName) -> Option<Load> {
     let spec = &pipeline.spec;
     let source = spec.source.provider.as_ref()?;
-    let asks = source.account == account && !spec.suspend && spec.source.backfill.to.is_none();
+    // Another account of the source is asked for as much on a day on which the first one cannot be.
+    let mut names = std::iter::once(&*source.account).chain(spec.source.other_accounts());
+    let asks =
+        names.any(|name| name == account) && !spec.suspend && spec.source.backfill.to.is_none();
     let symbols = spec.instruments.iter().map(|i| i.symbol.to_string());
     asks.then(|| Load {
         pipeline: title(pipeline),
@@ -108,6 +111,16 @@ mod tests {
         for change in without {
             assert_eq!(requests("Yahoo", change), [0; 0]);
         }
+    }
+
+    #[test]
+    fn an_account_that_another_one_falls_back_to_has_a_plan_as_well() {
+        let falls_back = |v: &mut Value| {
+            v["spec"]["source"] = json!({"provider": {"account": "another"},
+                "fallback": [{"account": "third"}, {"account": "market"}]});
+        };
+        assert_eq!(requests("AlphaVantage", falls_back), [3]);
+        assert_eq!(requests("Yahoo", falls_back), [1]);
     }
 
     #[test]

@@ -49,6 +49,7 @@ pub async fn dereference(
         pods,
         children: reader.children(&ours).await?,
         account: reader.account(pipeline.account.as_deref()).await?,
+        other_accounts: reader.other_accounts(&pipeline.other_accounts).await?,
     })
 }
 
@@ -140,6 +141,15 @@ impl Reader<'_> {
             Some(DeserializeGuard(Ok(account))) => NamedAccount::Found(Box::new(account)),
             Some(DeserializeGuard(Err(invalid))) => NamedAccount::Undecodable(invalid.error),
         })
+    }
+
+    /// The accounts of these names.
+    async fn other_accounts(&self, names: &[String]) -> Result<Vec<(String, NamedAccount)>, Error> {
+        let mut all = Vec::new();
+        for name in names {
+            all.push((name.clone(), self.account(Some(name)).await?));
+        }
+        Ok(all)
     }
 
     async fn children(&self, ours: &ListParams) -> Result<Vec<DynamicObject>, Error> {

@@ -33,6 +33,8 @@ pub struct Observed {
     pub children: Vec<DynamicObject>,
     /// The account that the source names.
     pub account: NamedAccount,
+    /// The other accounts that it names, in order, by name.
+    pub other_accounts: Vec<(String, NamedAccount)>,
 }
 
 /// The ProviderAccount that a source names.
@@ -47,6 +49,16 @@ pub enum NamedAccount {
     Found(Box<ProviderAccount>),
 }
 
+impl NamedAccount {
+    /// The account, where it can be used.
+    pub fn found(&self) -> Option<&ProviderAccount> {
+        match self {
+            Self::Found(account) => Some(account),
+            Self::Absent | Self::Undecodable(_) => None,
+        }
+    }
+}
+
 impl Observed {
     /// The version of a number.
     pub fn version(&self, number: u32) -> Option<&ModelVersion> {
@@ -55,10 +67,16 @@ impl Observed {
 
     /// The account that the source names, where it can be used.
     pub fn account(&self) -> Option<&ProviderAccount> {
-        match &self.account {
-            NamedAccount::Found(account) => Some(account),
-            NamedAccount::Absent | NamedAccount::Undecodable(_) => None,
-        }
+        self.account.found()
+    }
+
+    /// All accounts that the source names and that can be used, the one of the provider first.
+    pub fn accounts(&self) -> impl Iterator<Item = &ProviderAccount> {
+        let others = self
+            .other_accounts
+            .iter()
+            .filter_map(|(_, other)| other.found());
+        self.account().into_iter().chain(others)
     }
 
     /// Whether predictors were made.

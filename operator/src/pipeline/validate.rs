@@ -52,6 +52,8 @@ pub struct ValidatedPipeline {
     pub places: Places,
     /// The ProviderAccount that its source names.
     pub account: Option<String>,
+    /// The other accounts that its source names, in order.
+    pub other_accounts: Vec<String>,
     /// Ingest, stream and new runs stand still.
     pub suspend: bool,
     /// The deletion removes something outside the cluster.
@@ -229,6 +231,7 @@ pub fn validate(
         refetch: annotation(REFETCH_ANNOTATION).map(|value| refetch(&value, spec)),
         places: name.places(&spec.lake.uri),
         account: spec.source.provider.as_ref().map(|p| p.account.clone()),
+        other_accounts: spec.source.other_accounts().map(str::to_owned).collect(),
         suspend: spec.suspend,
         deletes_outside: spec.deletion_policy.deletes_anything(),
         promotion: Promotion {

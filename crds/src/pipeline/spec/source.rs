@@ -15,6 +15,8 @@ use crate::duration::DurationString;
     validation = Rule::new("[has(self.csv), has(self.provider), has(self.simulator)].filter(s, s).size() == 1 || (has(self.csv) && has(self.provider) && !has(self.simulator))").message("source must have exactly one of csv, provider and simulator; csv may stand beside provider as its history"),
     validation = Rule::new("!has(self.provider) || self.interval == '1d'").message("source.interval must be 1d when source.provider is used"),
     validation = Rule::new("!has(self.provider) || !has(self.replay)").message("source.replay must not be set when source.provider is used: its bars arrive live"),
+    validation = Rule::new("!has(self.fallback) || has(self.provider)").message("source.fallback must not be set without source.provider: it names other accounts for what that one cannot give"),
+    validation = Rule::new("!has(self.fallback) || !has(self.provider) || self.fallback.all(f, f.account != self.provider.account)").message("source.fallback must not name the account of source.provider"),
     validation = Rule::new("!has(self.backfill.from) || !has(self.backfill.to) || self.backfill.from <= self.backfill.to").message("source.backfill.from must not be after source.backfill.to"),
     validation = Rule::new("!has(self.replay) || has(self.backfill.to)").message("source.backfill.to must be set when source.replay is used: replay starts on the next session")
 )]
@@ -34,6 +36,14 @@ pub struct SourceSpec {
     /// name a file with the years before in `csv`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<ProviderSource>,
+    /// Up to 2 other accounts, asked in this order for bars that the account of `provider` cannot give: at once when it is not to
+    /// be asked (its requests are used up, its key is refused) or does not know the symbol, and `provider.poll` after a bar was
+    /// due when it does not answer or has no bar; for a gap once it was asked for in vain. They fill what is missing and change
+    /// no bar. When the account of `provider` has such a bar later, with other numbers, that is a revision.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["account"]))]
+    pub fallback: Vec<FallbackSource>,
     /// Deterministic market simulator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulator: Option<SimulatorSource>,
@@ -58,6 +68,13 @@ pub struct SourceSpec {
     /// is a version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_suspicion: Option<OnSuspicion>,
+}
+
+impl SourceSpec {
+    /// Accounts that are asked beside the one of `provider`, each once, in order.
+    pub fn other_accounts(&self) -> impl Iterator<Item = &str> {
+        self.fallback.iter().map(|fallback| &*fallback.account)
+    }
 }
 
 /// What becomes of moves that may be mistakes of the source, and may be none: a one-session move that a usual split
@@ -353,6 +370,16 @@ pub struct ProviderSource {
     #[serde(default = "default_recheck")]
     #[schemars(range(min = 0, max = 250))]
     pub recheck_sessions: u32,
+}
+
+/// Another account for what the first one cannot give.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct FallbackSource {
+    /// ProviderAccount in this namespace, which knows the instruments by the same symbols. Its limits must allow the requests of
+    /// this Pipeline as well: they are planned with it each day.
+    #[schemars(length(min = 1, max = 63))]
+    pub account: String,
 }
 
 /// Deterministic market: the same seed gives the same bars, bit for bit.

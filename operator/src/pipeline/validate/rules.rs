@@ -178,13 +178,17 @@ fn places(spec: &PipelineSpec) -> Result<(), Invalid> {
 
 /// A name that is none would be read as a path.
 fn account(spec: &PipelineSpec) -> Result<(), Invalid> {
-    let account = spec.source.provider.as_ref().map(|p| &p.account);
-    match account.filter(|name| !is_object_name(name)) {
+    let first = spec.source.provider.iter();
+    let first = first.map(|provider| ("spec.source.provider.account", &provider.account));
+    let fallback = spec.source.fallback.iter();
+    let fallback = fallback.map(|fallback| ("spec.source.fallback.account", &fallback.account));
+    let mut all = first.chain(fallback);
+    match all.find(|(_, name)| !is_object_name(name)) {
         None => Ok(()),
-        Some(name) => {
+        Some((field, name)) => {
             let message =
                 format!("is `{name}`; it must be the name of a ProviderAccount in this namespace");
-            Err(invalid("spec.source.provider.account", message))
+            Err(invalid(field, message))
         }
     }
 }

@@ -40,6 +40,7 @@ pub fn with_provider() -> Result<Value> {
         "provider".into(),
         json!({"account": "alpha-vantage", "delay": "30m", "poll": "1h", "recheckSessions": 5}),
     );
+    source.insert("fallback".into(), json!([{"account": "yahoo"}]));
     Ok(base)
 }
 

@@ -3,6 +3,7 @@
 
 mod corrected;
 mod market;
+mod second_account;
 mod shared_key;
 mod troubles;
 

@@ -3,9 +3,11 @@
 //! and counts as read, sent, quarantined or unchanged.
 //!
 //! `timetable` says which bars are expected, `wanted` what must be asked for them, `traded` what the answers are as rows;
-//! these are pure. `round` asks for all symbols that are due, `run` sends what came and waits for the next time.
+//! these are pure. `round` asks for all symbols that are due, `run` sends what came and waits for the next time. `fallback` says when another
+//! account is asked.
 
 mod entry;
+mod fallback;
 mod gaps;
 mod harvest;
 mod memory;

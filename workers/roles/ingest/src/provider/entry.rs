@@ -14,8 +14,10 @@ use super::timetable::Timetable;
 use crate::batch::Taken;
 
 mod again;
+mod own;
 mod parts;
 
+pub(crate) use own::Own;
 pub(crate) use parts::Parts;
 
 /// A split or dividend: its day, and the ratio or amount.
@@ -146,10 +148,14 @@ impl Entry {
     /// Whether a bar of it is expected that was not sent.
     pub(crate) fn is_due(&self, timetable: &Timetable, now: i64) -> bool {
         let rests = self.rests_until.is_some_and(|until| now < until);
-        let newest = timetable
-            .newest_expected(now)
-            .map(|date| timetable.end(date));
-        !rests && newest.is_some_and(|end| self.mark.is_none_or(|mark| mark < end))
+        !rests && self.misses_newest(timetable, now)
+    }
+
+    /// The same, whether or not the account may be asked for it now.
+    pub(crate) fn misses_newest(&self, timetable: &Timetable, now: i64) -> bool {
+        let newest = timetable.newest_expected(now);
+        let newest = newest.map(|date| timetable.end(date));
+        newest.is_some_and(|end| self.mark.is_none_or(|mark| mark < end))
     }
 
     /// When it is asked for next, by what is known now; `None` when nothing of it is expected.

@@ -54,13 +54,25 @@ struct Round<'a> {
 pub(crate) async fn ask(
     entries: Vec<Entry>,
     provider: &Provider,
-    source: Source,
     timetable: &Timetable,
     now: i64,
 ) -> (Vec<Entry>, Outcome) {
+    let level = match provider.level().await {
+        Ok(level) => level,
+        Err(stopped) => {
+            let outcome = Outcome {
+                stopped: Some(stopped),
+                ..Outcome::default()
+            };
+            return (entries, outcome);
+        }
+    };
     let round = Round {
         provider,
-        source,
+        source: Source {
+            provider: provider.kind(),
+            level,
+        },
         timetable,
         now,
         began: Instant::now(),

@@ -2,6 +2,7 @@
 //! without a port between.
 
 mod corrected;
+mod fallback;
 mod plan;
 mod reviewed;
 mod world;

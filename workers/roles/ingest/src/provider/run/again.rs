@@ -82,7 +82,7 @@ impl Live<'_> {
         let wanted = Wanted {
             symbols: self.symbols,
             keep: self.timetable.recheck(),
-            provider: self.provider.kind().name(),
+            providers: self.names,
             timetable: self.timetable,
         };
         let froms = bars.clone();

@@ -49,6 +49,8 @@ pub(super) const PROVIDERS: [Provider; 2] = [Provider::AlphaVantage, Provider::Y
 pub(super) struct Reader {
     pub config: IngestConfig,
     pub source: Source,
+    /// Names of all providers that are asked.
+    pub names: Vec<&'static str>,
     scenario: Scenario,
     simulation: Simulation,
     pub kafka: World,
@@ -60,7 +62,7 @@ pub(super) struct Reader {
 pub(super) struct Process {
     pub timetable: Timetable,
     pub entries: Vec<Entry>,
-    progress: Progress,
+    pub progress: Progress,
     next: u64,
 }
 
@@ -85,6 +87,7 @@ impl Reader {
                 provider,
                 level: Level::Unknown,
             },
+            names: vec![provider.name()],
             simulation: Simulation::new(scenario.clone()),
             scenario,
             kafka: World::new(),
@@ -109,7 +112,7 @@ impl Reader {
         let wanted = Wanted {
             symbols: &symbols,
             keep: timetable.recheck(),
-            provider: name,
+            providers: &self.names,
             timetable: &timetable,
         };
         // As the tail is read: from further and further back.
@@ -141,7 +144,7 @@ impl Reader {
         }
     }
 
-    fn ask(&mut self, request: &Request, now: Timestamp) -> Verdict {
+    pub(super) fn ask(&mut self, request: &Request, now: Timestamp) -> Verdict {
         self.asked.push(request.clone());
         let query = request.query();
         let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap());
@@ -174,7 +177,10 @@ impl Reader {
             loop {
                 let wanted = wanted::request(entry, &self.source, &process.timetable, ms);
                 let Some(request) = wanted else {
-                    settle(entry, &process.timetable, ms);
+                    match settle(entry, &process.timetable, ms) {
+                        true => entry.lack = None,
+                        false => entry.lacks("NotYet", "it is asked again"),
+                    }
                     break;
                 };
                 let verdict = self.ask(&request, now);
@@ -244,7 +250,7 @@ impl Reader {
         let wanted = Wanted {
             symbols: &symbols,
             keep: process.timetable.recheck(),
-            provider: self.source.provider.name(),
+            providers: &self.names,
             timetable: &process.timetable,
         };
         let mut survey = Survey::new(wanted, bars.clone());
@@ -263,7 +269,7 @@ impl Reader {
         }
     }
 
-    fn send(
+    pub(super) fn send(
         &mut self,
         process: &mut Process,
         unknown: Vec<(usize, String)>,
