@@ -178,7 +178,7 @@ roles! {
         reports: Reports::Field("ingest"),
         condition: conditions::SOURCES_READY,
         follows_serving: true,
-        secrets: &[SOURCE, PROVIDER, OTHER_PROVIDERS[0], OTHER_PROVIDERS[1], KAFKA],
+        secrets: &[SOURCE, PROVIDER, OTHER_PROVIDERS[0], OTHER_PROVIDERS[1], OTHER_PROVIDERS[2], KAFKA],
         stops_on_suspend: true,
         resources: resources("20m", "32Mi", "512Mi"),
         // The file of the source, unpacked.

@@ -9,7 +9,7 @@ use crate::names::PipelineName;
 use crate::pipeline::refetch::Refetch;
 use crate::pipeline::spec::{
     CsvSource, DateRange, FallbackSource, Instrument, OnSuspicion, PipelineSpec, ProviderSource,
-    ReplaySpec, SimulatorSource, SourceSpec,
+    QuorumSource, ReplaySpec, SimulatorSource, SourceSpec,
 };
 
 /// Configuration of the ingest worker.
@@ -69,6 +69,9 @@ pub struct BarSource {
     /// Other accounts for what the provider cannot give.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallback: Vec<FallbackSource>,
+    /// A second account that confirms bars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<QuorumSource>,
     /// Deterministic market simulator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulator: Option<SimulatorSource>,
@@ -90,6 +93,7 @@ impl From<&SourceSpec> for BarSource {
             csv,
             provider,
             fallback,
+            quorum,
             simulator,
             adjustment: _,
             backfill,
@@ -103,6 +107,7 @@ impl From<&SourceSpec> for BarSource {
             csv,
             provider,
             fallback,
+            quorum,
             simulator,
             backfill,
             replay,

@@ -96,6 +96,7 @@ fn edits() -> Vec<(&'static str, Value, &'static [Role])> {
             &[Ingest, Train, Predict, Monitor],
         ),
         ("/source/fallback", json!([{"account": "b"}]), &[Ingest]),
+        ("/source/quorum", json!({"account": "b"}), &[Ingest]),
         ("/source/onSuspicion", json!("Warn"), &[Ingest]),
         ("/source/adjustment", json!("None"), FEATURES),
         ("/source/backfill/to", json!("2007-07-31"), &[Ingest]),

@@ -34,6 +34,13 @@ fn load(pipeline: &Pipeline, account: &str, provider: ProviderName) -> Option<Lo
     let mut names = std::iter::once(&*source.account).chain(spec.source.other_accounts());
     let asks =
         names.any(|name| name == account) && !spec.suspend && spec.source.backfill.to.is_none();
+    let falls_back = spec.source.fallback.iter().any(|f| f.account == account);
+    let confirms = spec
+        .source
+        .quorum
+        .as_ref()
+        .is_some_and(|q| q.account == account)
+        && !falls_back;
     let symbols = spec.instruments.iter().map(|i| i.symbol.to_string());
     asks.then(|| Load {
         pipeline: title(pipeline),
@@ -44,6 +51,8 @@ fn load(pipeline: &Pipeline, account: &str, provider: ProviderName) -> Option<Lo
         open: Duration::ZERO,
         per_poll: 1,
         per_session: match provider {
+            // Who confirms is asked for closes alone.
+            _ if confirms => 0,
             // Splits and dividends.
             ProviderName::AlphaVantage => 2,
             // Its rows come with both.
@@ -121,6 +130,16 @@ mod tests {
         };
         assert_eq!(requests("AlphaVantage", falls_back), [3]);
         assert_eq!(requests("Yahoo", falls_back), [1]);
+        let confirms = |v: &mut Value| {
+            v["spec"]["source"] = json!({"provider": {"account": "another"},
+                "quorum": {"account": "market"}});
+        };
+        assert_eq!(requests("AlphaVantage", confirms), [1]);
+        let both = |v: &mut Value| {
+            confirms(v);
+            v["spec"]["source"]["fallback"] = json!([{"account": "market"}]);
+        };
+        assert_eq!(requests("AlphaVantage", both), [3]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub use retraining::{
 pub use serving::{CacheSpec, RedisSpec, ScaleMetric, ServingSpec};
 pub use source::{
     Adjustment, CsvColumns, CsvDialect, CsvEncoding, CsvLayout, CsvSource, DateOrder, DateRange,
-    DecimalSign, Delimiter, FallbackSource, OnSuspicion, ProviderSource, ReplaySpec,
+    DecimalSign, Delimiter, FallbackSource, OnSuspicion, ProviderSource, QuorumSource, ReplaySpec,
     SimulatorBreak, SimulatorSource, SourceSpec, Stamp,
 };
 pub(crate) use training::default_max_gap;

@@ -17,6 +17,8 @@ use crate::duration::DurationString;
     validation = Rule::new("!has(self.provider) || !has(self.replay)").message("source.replay must not be set when source.provider is used: its bars arrive live"),
     validation = Rule::new("!has(self.fallback) || has(self.provider)").message("source.fallback must not be set without source.provider: it names other accounts for what that one cannot give"),
     validation = Rule::new("!has(self.fallback) || !has(self.provider) || self.fallback.all(f, f.account != self.provider.account)").message("source.fallback must not name the account of source.provider"),
+    validation = Rule::new("!has(self.quorum) || has(self.provider)").message("source.quorum must not be set without source.provider: it names a second account"),
+    validation = Rule::new("!has(self.quorum) || !has(self.provider) || self.quorum.account != self.provider.account").message("source.quorum must name another account than source.provider"),
     validation = Rule::new("!has(self.backfill.from) || !has(self.backfill.to) || self.backfill.from <= self.backfill.to").message("source.backfill.from must not be after source.backfill.to"),
     validation = Rule::new("!has(self.replay) || has(self.backfill.to)").message("source.backfill.to must be set when source.replay is used: replay starts on the next session")
 )]
@@ -44,6 +46,11 @@ pub struct SourceSpec {
     #[schemars(length(max = 2))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["account"]))]
     pub fallback: Vec<FallbackSource>,
+    /// A second account that confirms each bar by its close, corrections included. A bar of which the two differ goes to quarantine as
+    /// `SourcesDiffer`, with both closes, and is compared anew with each answer that has it. One that the second account does not
+    /// have waits for it for the time of `provider.poll`, and is sent then, and counted; so is one between others that it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<QuorumSource>,
     /// Deterministic market simulator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulator: Option<SimulatorSource>,
@@ -73,7 +80,11 @@ pub struct SourceSpec {
 impl SourceSpec {
     /// Accounts that are asked beside the one of `provider`, each once, in order.
     pub fn other_accounts(&self) -> impl Iterator<Item = &str> {
-        self.fallback.iter().map(|fallback| &*fallback.account)
+        let falls_back = |account: &str| self.fallback.iter().any(|f| f.account == account);
+        let quorum = self.quorum.as_ref().map(|quorum| &*quorum.account);
+        let quorum = quorum.filter(|account| !falls_back(account));
+        let fallback = self.fallback.iter().map(|fallback| &*fallback.account);
+        fallback.chain(quorum)
     }
 }
 
@@ -382,6 +393,19 @@ pub struct FallbackSource {
     pub account: String,
 }
 
+/// A second account that confirms bars.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct QuorumSource {
+    /// ProviderAccount in this namespace, which knows the instruments by the same symbols: of another provider, since two accounts
+    /// of one say the same. It may be one of `fallback`.
+    #[schemars(length(min = 1, max = 63))]
+    pub account: String,
+    /// Largest difference of two closes that agree, as a part of the larger one, 0.00001 to 0.5.
+    #[serde(default = "default_tolerance")]
+    pub tolerance: Decimal,
+}
+
 /// Deterministic market: the same seed gives the same bars, bit for bit.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -484,6 +508,10 @@ fn default_provider_poll() -> DurationString {
 
 fn default_recheck() -> u32 {
     5
+}
+
+fn default_tolerance() -> Decimal {
+    "0.001".into()
 }
 
 fn default_poll() -> DurationString {

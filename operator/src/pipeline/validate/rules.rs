@@ -86,6 +86,10 @@ fn dates(spec: &PipelineSpec) -> Result<(), Invalid> {
 }
 
 fn numbers(spec: &PipelineSpec) -> Result<(), Invalid> {
+    if let Some(quorum) = &spec.source.quorum {
+        let field = "spec.source.quorum.tolerance";
+        within(field, &quorum.tolerance, 1e-5, 0.5)?;
+    }
     match &spec.source.replay {
         Some(r) => within(
             "spec.source.replay.sessionsPerSecond",
@@ -182,7 +186,9 @@ fn account(spec: &PipelineSpec) -> Result<(), Invalid> {
     let first = first.map(|provider| ("spec.source.provider.account", &provider.account));
     let fallback = spec.source.fallback.iter();
     let fallback = fallback.map(|fallback| ("spec.source.fallback.account", &fallback.account));
-    let mut all = first.chain(fallback);
+    let quorum = spec.source.quorum.iter();
+    let quorum = quorum.map(|quorum| ("spec.source.quorum.account", &quorum.account));
+    let mut all = first.chain(fallback).chain(quorum);
     match all.find(|(_, name)| !is_object_name(name)) {
         None => Ok(()),
         Some((field, name)) => {

@@ -41,6 +41,8 @@ pub fn with_provider() -> Result<Value> {
         json!({"account": "alpha-vantage", "delay": "30m", "poll": "1h", "recheckSessions": 5}),
     );
     source.insert("fallback".into(), json!([{"account": "yahoo"}]));
+    let quorum = json!({"account": "yahoo", "tolerance": "0.001"});
+    source.insert("quorum".into(), quorum);
     Ok(base)
 }
 

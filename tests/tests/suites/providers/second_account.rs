@@ -1,14 +1,19 @@
-//! A source that names other accounts: one of them brings the bars that the first one cannot.
+//! A source that names other accounts: one that brings the bars that the first one cannot, and one that confirms them.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use foresail_crds::pipeline::conditions::REFETCH_ANNOTATION;
 use foresail_crds::pipeline::status::{AccountState, ProviderState};
-use foresail_domain::Bar;
+use foresail_crds::records::QuarantineRecord;
+use foresail_domain::{Bar, TradingCalendar};
 use foresail_tests::predictor::Predictor;
 use foresail_tests::topics::Ledger;
 use foresail_tests::{Checks, Space, in_namespace, pipelines, until};
-use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::market::{self, PAID, SYMBOLS, account, from_provider};
@@ -138,4 +143,90 @@ async fn told(space: &Space, name: &str, expected: &[(&str, u32)]) -> Result<Val
         Ok(json!(accounts))
     })
     .await
+}
+
+/// The chart has one close wrong: that bar alone waits in quarantine, with both numbers, until it is corrected.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bar_of_which_two_accounts_differ_is_held_with_both_closes() -> Result<()> {
+    in_namespace("quorum", async |space| {
+        accounts(&space).await?;
+        let symbol = format!("TWO{}", Timestamp::now().as_second() % 1_000_000);
+        let day = sessions_ago(60)?;
+        let mistake = json!({"date": day.to_string(), "factor": 1.02, "provider": "Yahoo"});
+        let wrong = json!({"symbol": symbol, "mistakes": [mistake]});
+        market::list(&space.cluster, &wrong).await?;
+        let name = "confirmed";
+        let mut object = from_provider(&space, name, "paid");
+        object["spec"]["instruments"] = json!([{"symbol": symbol}]);
+        object["spec"]["source"]["quorum"] = json!({"account": "free-of-charge"});
+        space.apply_pipeline(&object).await?;
+        pipelines::drained(&space, name, FIRST_MODEL).await?;
+        let mut checks = Checks::new();
+        checks.add("one bar is held", held(&space, name, day, true).await);
+        let quarantined = Ledger::read(&space, name).await?.quarantine;
+        checks.add("both closes are told", both_closes(&quarantined, day));
+        let listing = json!({"symbol": symbol});
+        market::list(&space.cluster, &listing).await?;
+        // As a gap it is asked for again after a poll, a day and four more, and at once when a person wants it.
+        let value = format!("{symbol} {day}..{day}");
+        let patch = json!({"metadata": {"annotations": {REFETCH_ANNOTATION: value}}});
+        let (api, patch) = (space.pipelines(), Patch::Merge(&patch));
+        api.patch(name, &PatchParams::default(), &patch).await?;
+        checks.add(
+            "it is sent once they agree",
+            held(&space, name, day, false).await,
+        );
+        checks.verdict()
+    })
+    .await
+}
+
+/// A session of New York, so many before today.
+fn sessions_ago(count: usize) -> Result<Date> {
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let sessions = TradingCalendar::Xnys.sessions(today.saturating_sub(200.days()), today);
+    let sessions: Vec<Date> = sessions.collect();
+    let day = sessions.iter().rev().nth(count).copied();
+    day.context("the calendar is too short")
+}
+
+/// Whether all bars but that of one day were sent, each once, or that one as well.
+async fn held(space: &Space, name: &str, day: Date, is_held: bool) -> Result<usize> {
+    until("the bars", SOON, async || {
+        let ledger = Ledger::read(space, name).await?;
+        let end = TradingCalendar::Xnys.session_end(day);
+        let mut bars = ledger.bars.values();
+        let is_sent = bars.any(|bar| bar.event_time == end);
+        ensure!(is_sent != is_held, "the bar of {day} is sent: {is_sent}");
+        ensure!(
+            ledger.repeated_bars == 0,
+            "{} bars came twice",
+            ledger.repeated_bars
+        );
+        let quorum = provider(space, name).await?.quorum.context("no quorum")?;
+        ensure!(quorum.differing == u64::from(is_held), "{quorum:?}");
+        ensure!(
+            quorum.confirmed as usize >= ledger.bars.len() - 1,
+            "{quorum:?}"
+        );
+        Ok(ledger.bars.len())
+    })
+    .await
+}
+
+fn both_closes(quarantined: &[QuarantineRecord], day: Date) -> Result<String> {
+    ensure!(quarantined.len() == 1, "{quarantined:?}");
+    let record = &quarantined[0];
+    let said = [
+        "by account paid and",
+        "by account free-of-charge",
+        "1.96 % apart",
+    ];
+    let tells = |part: &&str| record.message.contains(*part);
+    ensure!(
+        record.reason == "SourcesDiffer" && said.iter().all(tells),
+        "{record:?}"
+    );
+    ensure!(record.message.contains(&day.to_string()), "{record:?}");
+    Ok(record.message.clone())
 }

@@ -4,13 +4,14 @@
 //!
 //! `timetable` says which bars are expected, `wanted` what must be asked for them, `traded` what the answers are as rows;
 //! these are pure. `round` asks for all symbols that are due, `run` sends what came and waits for the next time. `fallback` says when another
-//! account is asked.
+//! account is asked, `quorum` whether a second one agrees.
 
 mod entry;
 mod fallback;
 mod gaps;
 mod harvest;
 mod memory;
+mod quorum;
 mod recent;
 mod report;
 mod review;

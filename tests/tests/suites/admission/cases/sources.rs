@@ -48,6 +48,7 @@ fn csv_rows() -> Vec<Row> {
         ("two sources", vec![("/spec/source/simulator", simulator)], "source must have exactly one of csv, provider and simulator"),
         ("an empty source", vec![("/spec/source/csv", json!(GONE))], "source must have exactly one of csv, provider and simulator"),
         ("a fallback of a file", vec![("/spec/source/fallback", json!([{"account": "yahoo"}]))], "source.fallback must not be set without source.provider"),
+        ("a second account for a file", vec![("/spec/source/quorum", json!({"account": "yahoo"}))], "source.quorum must not be set without source.provider"),
         ("a source of the next issue", vec![("/spec/source/yahoo", json!({}))], "unknown field \"spec.source.yahoo\""),
         ("backfill backwards", vec![("/spec/source/backfill/from", json!("2024-01-01"))], "source.backfill.from must not be after source.backfill.to"),
         ("replay without an end of backfill", vec![("/spec/source/backfill/to", json!(GONE))], "source.backfill.to must be set when source.replay is used"),
@@ -122,6 +123,9 @@ pub fn provider_rows() -> Vec<Row> {
         ("a fallback twice", vec![("/spec/source/fallback", json!([{"account": "yahoo"}, {"account": "yahoo"}]))], "Duplicate value"),
         ("a fallback of three accounts", vec![("/spec/source/fallback", json!([{"account": "a"}, {"account": "b"}, {"account": "c"}]))], "must have at most 2 items"),
         ("a fallback without an account", vec![("/spec/source/fallback", json!([{}]))], "spec.source.fallback[0].account: Required value"),
+        ("an account that confirms itself", vec![("/spec/source/quorum/account", json!("alpha-vantage"))], "source.quorum must name another account than source.provider"),
+        ("a quorum without an account", vec![("/spec/source/quorum", json!({"tolerance": "0.01"}))], "spec.source.quorum.account: Required value"),
+        ("a tolerance as a number", vec![("/spec/source/quorum/tolerance", json!(0.01))], "must be of type string"),
         ("minutes of a provider", vec![("/spec/source/interval", json!("1m"))], "source.interval must be 1d when source.provider is used"),
         ("a delay in words", vec![("/spec/source/provider/delay", json!("soon"))], "spec.source.provider.delay"),
     ]

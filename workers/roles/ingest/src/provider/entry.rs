@@ -234,6 +234,15 @@ impl Entry {
                 .is_some_and(|old| prices(old) == prices(row))
     }
 
+    /// Whether a row would be sent, if it can be a bar.
+    pub(crate) fn would_send(&self, row: &Row, timetable: &Timetable) -> bool {
+        match self.fate(row, timetable) {
+            Fate::Check => self.mark.is_none_or(|mark| timetable.end(row.date) > mark),
+            Fate::Beside(_) => true,
+            Fate::Repeat => false,
+        }
+    }
+
     /// What is to be done with a row.
     pub(crate) fn fate(&self, row: &Row, timetable: &Timetable) -> Fate {
         let end = timetable.end(row.date);

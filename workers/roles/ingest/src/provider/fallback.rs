@@ -8,6 +8,7 @@ use foresail_crds::role_error::presentable;
 use foresail_runtime_providers::Stopped;
 
 use super::entry::{Entry, Own};
+use super::quorum::{DIFFER, UNCONFIRMED};
 use super::review::{Review, Why};
 use super::timetable::Timetable;
 
@@ -132,13 +133,18 @@ impl Fallback {
     ) {
         let stop = before.map_or(first, |before| &before.account).stop(now);
         let stop = stop.map(|(stopped, _)| &*stopped.error.reason);
+        let newest = timetable.newest_expected(now);
+        let newest = newest.map(|date| timetable.end(date));
         let symbols = self.symbols.iter_mut().zip(entries).zip(&mut turns.0);
         for (index, ((symbol, entry), turn)) in symbols.enumerate() {
             let lack = match before {
                 None => entry.lack.as_ref().map(|(reason, _)| &**reason),
                 Some(before) => before.symbols.get(index).and_then(|known| known.own.lack()),
             };
-            let is_missing = *turn && entry.misses_newest(timetable, now);
+            // A bar that differs from that of another account, or waits for it, is there.
+            let is_held = lack.is_some_and(|lack| [DIFFER, UNCONFIRMED].contains(&lack));
+            let is_held = is_held && entry.attempted >= newest;
+            let is_missing = *turn && !is_held && entry.misses_newest(timetable, now);
             let mut reasons = stop.into_iter().chain(lack).peekable();
             if !is_missing || reasons.peek().is_none() {
                 (symbol.vacant, *turn) = (None, false);
@@ -193,7 +199,8 @@ impl Fallback {
             let free = symbol.own.free_at(poll).max(stopped_until).max(Some(now));
             let waits = symbol.vacant.map(|since| since.saturating_add(poll));
             let is_missing = entry.misses_newest(timetable, now);
-            let bar = if *turn { free } else { waits }.filter(|_| is_missing);
+            let bar = if *turn { free } else { waits };
+            let bar = bar.filter(|_| is_missing);
             let review = symbol.own.free_for_review_at().max(stopped_until);
             let review = review.max(Some(now));
             let gap = review.filter(|_| entry.gaps.left_to(self.place).is_some());

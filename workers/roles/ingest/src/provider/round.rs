@@ -15,9 +15,9 @@ use super::traded;
 use super::wanted::{self, Source};
 
 /// Symbols that are asked for at the same time.
-const TOGETHER: usize = 8;
+pub(crate) const TOGETHER: usize = 8;
 /// Most requests about one symbol in a round.
-const MOST_REQUESTS: usize = 64;
+pub(crate) const MOST_REQUESTS: usize = 64;
 /// Rows that a round holds before it ends, and its longest time: what came is sent, and the rest is asked for then.
 const MOST_ROWS: usize = 400_000;
 const LONGEST: Duration = Duration::from_secs(60);

@@ -8,10 +8,11 @@ use foresail_bars::Checker;
 use foresail_crds::ProviderAccountSpec;
 use foresail_crds::pipeline::spec::ProviderSource;
 use foresail_crds::pipeline::status::{IngestStatus, ProviderState};
-use foresail_crds::records::SourceState;
+use foresail_crds::records::{Refusal, SourceState};
 use foresail_crds::secret::PROVIDER;
 use foresail_crds::worker_config::IngestConfig;
 use foresail_domain::Symbol;
+use foresail_providers::Row;
 use foresail_runtime_base::{Connecting, RoleContext, RoleError, clock};
 use foresail_runtime_cluster::Api;
 use foresail_runtime_providers::{Client, Kubernetes, Provider, Stopped};
@@ -21,6 +22,7 @@ use tokio::sync::{Mutex, OnceCell};
 use super::entry::Entry;
 use super::fallback::{Account, Fallback};
 use super::harvest::Harvest;
+use super::quorum::Quorum;
 use super::recent::{Recent, Wanted};
 use super::report;
 use super::round::{self, Outcome};
@@ -34,6 +36,7 @@ use crate::sink::{CHECK_TOPIC_EVERY, Sink};
 
 mod again;
 mod fallback;
+mod quorum;
 
 type Context = RoleContext<IngestConfig, IngestStatus>;
 
@@ -51,8 +54,15 @@ pub(crate) struct Polling {
     /// Made once: what it has seen of the ledger decides when it may ask.
     provider: OnceCell<Provider>,
     entries: Mutex<Vec<Entry>>,
-    /// Other accounts, in order, with what they are.
-    fallbacks: Mutex<Vec<(Provider, Fallback)>>,
+    others: Mutex<Option<Others>>,
+}
+
+/// The other accounts of a source.
+struct Others {
+    /// Those that stand in, in order.
+    fallbacks: Vec<(Arc<Provider>, Fallback)>,
+    /// The one that confirms bars.
+    quorum: Option<(Arc<Provider>, Quorum)>,
 }
 
 /// An open connection.
@@ -66,7 +76,8 @@ struct Live<'a> {
     names: &'a [&'a str],
     /// What came of the account of the provider.
     account: Account,
-    fallbacks: &'a mut Vec<(Provider, Fallback)>,
+    fallbacks: &'a mut [(Arc<Provider>, Fallback)],
+    quorum: Option<&'a mut (Arc<Provider>, Quorum)>,
     /// When a fallback is to be looked at again.
     fallback_next: Option<i64>,
     /// It is known which sessions have no bar.
@@ -85,7 +96,7 @@ impl Polling {
             api,
             provider: OnceCell::new(),
             entries: Mutex::default(),
-            fallbacks: Mutex::default(),
+            others: Mutex::default(),
         }
     }
 
@@ -106,12 +117,16 @@ impl Polling {
         let symbols = config.symbols();
         let (sink, position) = Sink::open(config, &context.outside, metrics).await?;
         let name = provider.kind().name();
-        let mut fallbacks = self.fallbacks.lock().await;
-        if fallbacks.is_empty() {
-            *fallbacks = fallback::open(&self.api, context)?;
-        }
-        fallbacks.iter_mut().for_each(|(_, other)| other.reopen());
-        let names = fallbacks.iter().map(|(other, _)| other.kind().name());
+        let mut others = self.others.lock().await;
+        let others = match &mut *others {
+            Some(others) => others,
+            none => none.insert(Others::open(&self.api, context)?),
+        };
+        others.reopen();
+        let names = others
+            .fallbacks
+            .iter()
+            .map(|(other, _)| other.kind().name());
         let names: Vec<&str> = std::iter::once(name).chain(names).collect();
         let wanted = Wanted {
             symbols: &symbols,
@@ -148,7 +163,8 @@ impl Polling {
             symbols: &symbols,
             names: &names,
             account: Account::new(&self.source.account),
-            fallbacks: &mut fallbacks,
+            fallbacks: &mut others.fallbacks,
+            quorum: others.quorum.as_mut(),
             fallback_next: None,
             is_surveyed,
             sink,
@@ -269,12 +285,14 @@ impl Live<'_> {
         let unknown =
             unknown.filter_map(|(index, text)| Some((*places.get(*index)?, text.clone())));
         let unknown = unknown.collect();
-        self.put_back(places, due);
+        self.put_back(places.clone(), due);
         self.state.answers += outcome.answers;
         self.state.entries_without_bar += outcome.without_bar;
         self.account.answers += outcome.answers;
         let sent = self.progress.rows_sent();
-        self.send(unknown).await?;
+        let from = self.account.name.clone();
+        let refused = self.confirm(&places, &from, now).await;
+        self.send(unknown, refused).await?;
         self.account.bars += self.progress.rows_sent().saturating_sub(sent);
         Ok(outcome)
     }
@@ -306,8 +324,12 @@ impl Live<'_> {
         }
     }
 
-    async fn send(&mut self, unknown: Vec<(usize, String)>) -> Result<(), RoleError> {
-        let mut harvest = Harvest::new(self.entries, unknown);
+    async fn send(
+        &mut self,
+        unknown: Vec<(usize, String)>,
+        refused: Vec<(usize, Row, Refusal)>,
+    ) -> Result<(), RoleError> {
+        let mut harvest = Harvest::new(self.entries, unknown).with_refused(refused);
         loop {
             let known = (self.entries.as_mut_slice(), self.timetable);
             let counted = (&mut self.progress, &mut self.next);
@@ -360,6 +382,7 @@ impl Live<'_> {
         self.state.missing = report::missing(self.entries, self.timetable, now);
         report::compared(self.entries, &mut self.state);
         self.state.accounts = self.account_states();
+        self.state.quorum = self.quorum.as_ref().map(|(_, quorum)| quorum.state());
         if let Some(wanted) = &self.context.config.refetch {
             let refetch = report::refetched(self.entries, &wanted.asked);
             if refetch.left == 0 {

@@ -4,5 +4,6 @@
 mod corrected;
 mod fallback;
 mod plan;
+mod quorum;
 mod reviewed;
 mod world;

@@ -40,6 +40,11 @@ impl Own {
         self.unknown = None;
     }
 
+    /// Whether it is left alone at `now`: it does not know the symbol, or does not sell it.
+    pub(crate) fn rests(&self, now: i64) -> bool {
+        self.rests_until.is_some_and(|until| now < until)
+    }
+
     /// Why it has not brought the newest bar, as of the last time it was asked.
     pub(crate) fn lack(&self) -> Option<&str> {
         self.lack.as_ref().map(|(reason, _)| &**reason)
@@ -79,6 +84,16 @@ impl Entry {
         mem::swap(&mut self.is_outdated, &mut own.is_outdated);
         mem::swap(&mut self.refused, &mut own.refused);
         mem::swap(&mut self.unknown, &mut own.unknown);
+    }
+
+    /// What was answered is taken, and nothing is read again.
+    pub(crate) fn forget_answers(&mut self) {
+        (self.parts, self.review) = (Parts::default(), None);
+    }
+
+    /// It is left alone until then.
+    pub(crate) fn rest_until(&mut self, until: Option<i64>) {
+        self.rests_until = self.rests_until.max(until);
     }
 
     /// Leaves out of what is ready the rows that would change a bar: an account that stands in fills what is missing.

@@ -1,12 +1,14 @@
 //! Asks other accounts for what those before them cannot give. Which, of whom and when is decided in `provider::fallback`.
 
+use std::sync::Arc;
+
 use foresail_crds::pipeline::status::AccountState;
 use foresail_crds::secret::OTHER_PROVIDERS;
 use foresail_runtime_base::{RoleError, clock};
 use foresail_runtime_cluster::Api;
-use foresail_runtime_providers::{Provider, Stopped};
+use foresail_runtime_providers::Stopped;
 
-use super::{Context, Live, open_account};
+use super::{Context, Live, Others, open_account, quorum};
 use crate::provider::entry::Entry;
 use crate::provider::fallback::{Fallback, Turns};
 use crate::provider::review::Review;
@@ -15,20 +17,40 @@ use crate::provider::round;
 /// Symbols of which gaps are asked for at the same time.
 const FILLED_TOGETHER: usize = 4;
 
-/// The other accounts that the source names, in order.
-///
-/// # Errors
-/// Those of the configuration.
-pub(super) fn open(api: &Api, context: &Context) -> Result<Vec<(Provider, Fallback)>, RoleError> {
-    let config = &context.config;
-    let symbols = config.symbols().len();
-    let others = config.other_accounts.iter().zip(OTHER_PROVIDERS);
-    let mut fallbacks = Vec::new();
-    for (place, (other, system)) in others.enumerate() {
-        let provider = open_account((&other.name, &other.spec), system, api, context)?;
-        fallbacks.push((provider, Fallback::new(&other.name, place, symbols)));
+impl Others {
+    /// The other accounts that the source names. One that is named twice is one: it is what it has seen of its ledger.
+    ///
+    /// # Errors
+    /// Those of the configuration.
+    pub(super) fn open(api: &Api, context: &Context) -> Result<Self, RoleError> {
+        let config = &context.config;
+        let mut opened = Vec::new();
+        for (other, system) in config.other_accounts.iter().zip(OTHER_PROVIDERS) {
+            let provider = open_account((&other.name, &other.spec), system, api, context)?;
+            opened.push((other.name.clone(), Arc::new(provider)));
+        }
+        // Those that stand in come first.
+        let stand_in = opened.iter().take(config.source.fallback.len());
+        let symbols = config.symbols().len();
+        let fallbacks = stand_in.enumerate().map(|(place, (name, provider))| {
+            let fallback = Fallback::new(name, place, symbols);
+            (Arc::clone(provider), fallback)
+        });
+        Ok(Self {
+            fallbacks: fallbacks.collect(),
+            quorum: quorum::open(config, &opened),
+        })
     }
-    Ok(fallbacks)
+
+    /// A new connection.
+    pub(super) fn reopen(&mut self) {
+        self.fallbacks
+            .iter_mut()
+            .for_each(|(_, other)| other.reopen());
+        if let Some((_, quorum)) = &mut self.quorum {
+            quorum.reopen();
+        }
+    }
 }
 
 impl Live<'_> {
@@ -96,7 +118,7 @@ impl Live<'_> {
         let stopped = outcome.stopped.as_ref();
         other.account.was_asked(stopped, self.timetable.poll(), now);
         other.account.answers += outcome.answers;
-        let name = provider.kind().name();
+        let (name, from) = (provider.kind().name(), other.account.name.clone());
         for entry in &mut answered {
             entry.fill_only(self.timetable);
             entry.postpone(now);
@@ -108,8 +130,10 @@ impl Live<'_> {
         let unknown = outcome.unknown.into_iter();
         let unknown = unknown.filter_map(|(at, text)| Some((*indices.get(at)?, text)));
         let before = self.progress.rows_sent();
+        let unknown = unknown.collect();
         self.progress.set_provider(name);
-        let result = self.send(unknown.collect()).await;
+        let refused = self.confirm(&indices, &from, now).await;
+        let result = self.send(unknown, refused).await;
         self.progress.set_provider(self.provider.kind().name());
         if let Some((_, other)) = self.fallbacks.get_mut(place) {
             other.account.bars += self.progress.rows_sent().saturating_sub(before);
@@ -182,13 +206,18 @@ impl Live<'_> {
 
     /// What came from each of several accounts.
     pub(super) fn account_states(&self) -> Vec<AccountState> {
-        if self.fallbacks.is_empty() {
-            return Vec::new();
-        }
         let others = self.fallbacks.iter();
         let others = others.map(|(_, other)| other.account.state(other.standing_in(self.entries)));
-        std::iter::once(self.account.state(0))
-            .chain(others)
-            .collect()
+        let first = std::iter::once(self.account.state(0));
+        let mut all: Vec<AccountState> = first.chain(others).collect();
+        if let Some((_, quorum)) = self.quorum.as_deref() {
+            let confirms = quorum.account.state(0);
+            match all.iter_mut().find(|s| s.account == confirms.account) {
+                Some(state) => state.answers += confirms.answers,
+                None => all.push(confirms),
+            }
+        }
+        // Of one account alone the rest of the status tells.
+        if all.len() > 1 { all } else { Vec::new() }
     }
 }

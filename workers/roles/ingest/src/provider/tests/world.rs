@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use foresail_bars::{Checker, RowOutcome};
 use foresail_crds::pipeline::status::IngestStatus;
+use foresail_crds::records::Refusal;
 use foresail_crds::worker_config::IngestConfig;
 use foresail_domain::{Bar, Calendar, CalendarOverride, Symbol, TradingCalendar};
 use foresail_providers::request::Provider;
@@ -54,6 +55,8 @@ pub(super) struct Reader {
     scenario: Scenario,
     simulation: Simulation,
     pub kafka: World,
+    /// Rows that are refused with what is sent next.
+    pub refused: Vec<(usize, Row, Refusal)>,
     /// Requests so far.
     pub asked: Vec<Request>,
 }
@@ -91,6 +94,7 @@ impl Reader {
             simulation: Simulation::new(scenario.clone()),
             scenario,
             kafka: World::new(),
+            refused: Vec::new(),
             asked: Vec::new(),
         }
     }
@@ -275,7 +279,9 @@ impl Reader {
         unknown: Vec<(usize, String)>,
         (now, transactions): (i64, usize),
     ) {
-        let mut harvest = Harvest::new(&mut process.entries, unknown);
+        let refused = std::mem::take(&mut self.refused);
+        let harvest = Harvest::new(&mut process.entries, unknown);
+        let mut harvest = harvest.with_refused(refused);
         let mut committed = 0;
         loop {
             let known = (process.entries.as_mut_slice(), &process.timetable);
