@@ -13,7 +13,7 @@ use crate::provider::wanted::{self, Source};
 use crate::testing::ALL;
 
 /// The chart has Wednesday's close of `A` wrong until Friday, lacks Thursday's bar of `B` and one of June, and does not know
-/// `HERE`. Everybody has Monday's close of `C` wrong until Friday, and the chart for ever.
+/// `HERE`. Both have Monday's close of `C` wrong: one until Thursday, the chart until Friday.
 const MARKET: &str = "
 seed: 5
 start: 2023-01-03
@@ -262,7 +262,7 @@ fn a_correction_counts_once_the_second_account_agrees() {
 }
 
 #[test]
-fn a_process_that_dies_anywhere_sends_and_refuses_nothing_twice() {
+fn a_process_that_dies_anywhere_sends_no_bar_twice() {
     for transactions in 0..3 {
         let mut pair = Pair::new(&["A", "B"]);
         for evening in [WEDNESDAY, THURSDAY, FRIDAY] {
