@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::PipelineName;
 use crate::pipeline::{PipelineSpec, conditions};
-use crate::secret::{KAFKA, LAKE, PROVIDER, REDIS, SOURCE};
+use crate::secret::{KAFKA, LAKE, OTHER_PROVIDERS, PROVIDER, REDIS, SOURCE};
 use crate::worker_config::{
     CleanupConfig, ConfigDocument, IngestConfig, Installation, LakeConfig, MonitorConfig,
     PredictConfig, PrepareConfig, RoleConfig, StreamConfig, TrainConfig,
@@ -178,7 +178,7 @@ roles! {
         reports: Reports::Field("ingest"),
         condition: conditions::SOURCES_READY,
         follows_serving: true,
-        secrets: &[SOURCE, PROVIDER, KAFKA],
+        secrets: &[SOURCE, PROVIDER, OTHER_PROVIDERS[0], OTHER_PROVIDERS[1], OTHER_PROVIDERS[2], KAFKA],
         stops_on_suspend: true,
         resources: resources("20m", "32Mi", "512Mi"),
         // The file of the source, unpacked.

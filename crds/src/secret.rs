@@ -7,6 +7,8 @@ pub const LAKE: &str = "lake";
 pub const SOURCE: &str = "source";
 /// Account with a provider of market data: file `apiKey`.
 pub const PROVIDER: &str = "provider";
+/// Accounts that are asked beside that one, in the order in which the source names them: each as [`PROVIDER`].
+pub const OTHER_PROVIDERS: [&str; 3] = ["provider-2", "provider-3", "provider-4"];
 /// Kafka SASL: files `username`, `password`; optional `ca.crt`.
 pub const KAFKA: &str = "kafka";
 /// Redis: files `username` (optional), `password` with `hosts`.

@@ -22,7 +22,7 @@ use crate::names::{PipelineName, Places, Topics, hash8};
 use crate::pipeline::spec::PipelineSpec;
 
 pub use cleanup::CleanupConfig;
-pub use ingest::{BarSource, IngestConfig};
+pub use ingest::{BarSource, IngestConfig, OtherAccount};
 pub use installation::Installation;
 pub use kafka::KafkaAddress;
 pub use lake::LakeConfig;

@@ -373,11 +373,60 @@ pub struct ProviderState {
     /// When the provider is asked next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_attempt: Option<Time>,
+    /// The accounts that the source names, the one of `source.provider` first, when there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["account"]))]
+    pub accounts: Vec<AccountState>,
+    /// What became of bars that the account of `source.quorum` is to confirm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<QuorumState>,
     /// Declared symbols whose newest expected bar is not there, and why; at most 16 of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["symbol"]))]
     pub missing: Vec<MissingSymbol>,
+}
+
+/// What came from one of several accounts of a source.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountState {
+    /// Its name.
+    #[schemars(length(max = 63))]
+    pub account: String,
+    /// Answers received from it since the worker started.
+    #[schemars(range(min = 0))]
+    pub answers: u64,
+    /// Bars that were taken from it since the worker started.
+    #[schemars(range(min = 0))]
+    pub bars: u64,
+    /// Declared symbols whose newest bar is from it, in place of an account before it.
+    #[schemars(range(min = 0))]
+    pub standing_in: u32,
+    /// CamelCase reason why it could not be asked when it was to be last, such as `QuotaExhausted`; absent when it could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub reason: Option<String>,
+    /// What keeps it from being asked, and what happens next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub message: Option<String>,
+}
+
+/// What became of bars that a second account is to confirm, since the worker started.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct QuorumState {
+    /// Bars that it has confirmed.
+    #[schemars(range(min = 0))]
+    pub confirmed: u64,
+    /// Bars that were sent without it, since it has none of their session, or could not be asked in time.
+    #[schemars(range(min = 0))]
+    pub unconfirmed: u64,
+    /// Sessions of which the two differ now; their bars are in quarantine as `SourcesDiffer`.
+    #[schemars(range(min = 0))]
+    pub differing: u64,
 }
 
 /// How far the annotation `foresail.dev/refetch` was followed.

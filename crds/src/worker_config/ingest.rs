@@ -8,8 +8,8 @@ use crate::ProviderAccountSpec;
 use crate::names::PipelineName;
 use crate::pipeline::refetch::Refetch;
 use crate::pipeline::spec::{
-    CsvSource, DateRange, Instrument, OnSuspicion, PipelineSpec, ProviderSource, ReplaySpec,
-    SimulatorSource, SourceSpec,
+    CsvSource, DateRange, FallbackSource, Instrument, OnSuspicion, PipelineSpec, ProviderSource,
+    QuorumSource, ReplaySpec, SimulatorSource, SourceSpec,
 };
 
 /// Configuration of the ingest worker.
@@ -27,6 +27,9 @@ pub struct IngestConfig {
     /// The account that `source.provider` names, as the operator found it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<ProviderAccountSpec>,
+    /// The other accounts that the source names, in the order of [`SourceSpec::other_accounts`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_accounts: Vec<OtherAccount>,
     /// Hosts, beside the providers' own, that an account may name as its endpoint; empty when no provider is asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_provider_hosts: Vec<String>,
@@ -38,6 +41,16 @@ pub struct IngestConfig {
     pub refetch: Option<Refetch>,
     /// Where they go.
     pub kafka: KafkaAddress,
+}
+
+/// An account that is asked beside the first one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OtherAccount {
+    /// Its name.
+    pub name: String,
+    /// As the operator found it.
+    pub spec: ProviderAccountSpec,
 }
 
 /// `spec.source` without how prices are adjusted: bars are stored as traded.
@@ -53,6 +66,12 @@ pub struct BarSource {
     /// Bars from a provider of market data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<ProviderSource>,
+    /// Other accounts for what the provider cannot give.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallback: Vec<FallbackSource>,
+    /// A second account that confirms bars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<QuorumSource>,
     /// Deterministic market simulator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulator: Option<SimulatorSource>,
@@ -73,6 +92,8 @@ impl From<&SourceSpec> for BarSource {
             interval,
             csv,
             provider,
+            fallback,
+            quorum,
             simulator,
             // Nothing is ingested then.
             pipeline_ref: _,
@@ -87,6 +108,8 @@ impl From<&SourceSpec> for BarSource {
             interval,
             csv,
             provider,
+            fallback,
+            quorum,
             simulator,
             backfill,
             replay,
@@ -101,10 +124,11 @@ impl IngestConfig {
         BarGrid::new(self.calendar.clone(), self.source.interval)
     }
 
-    /// The same with the account that `source.provider` names.
+    /// The same with the account that `source.provider` names, and the others of the source.
     #[must_use]
-    pub fn with_account(mut self, account: &ProviderAccountSpec) -> Self {
+    pub fn with_accounts(mut self, account: &ProviderAccountSpec, others: &[OtherAccount]) -> Self {
         self.account = Some(account.clone());
+        self.other_accounts = others.to_vec();
         self
     }
 
@@ -124,6 +148,7 @@ impl RoleConfig for IngestConfig {
             calendar: spec.trading_calendar(),
             source: BarSource::from(&spec.source),
             account: None,
+            other_accounts: Vec::new(),
             refetch: None,
             allowed_provider_hosts: Vec::new(),
             allowed_networks: Vec::new(),

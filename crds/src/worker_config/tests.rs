@@ -95,6 +95,8 @@ fn edits() -> Vec<(&'static str, Value, &'static [Role])> {
             json!("5m"),
             &[Ingest, Train, Predict, Monitor],
         ),
+        ("/source/fallback", json!([{"account": "b"}]), &[Ingest]),
+        ("/source/quorum", json!({"account": "b"}), &[Ingest]),
         ("/source/onSuspicion", json!("Warn"), &[Ingest]),
         ("/source/adjustment", json!("None"), FEATURES),
         ("/source/backfill/to", json!("2007-07-31"), &[Ingest]),
@@ -245,11 +247,18 @@ fn ingest_is_given_the_account_and_another_one_is_another_configuration() {
     let named = |account: Option<Value>| {
         let mut config = IngestConfig::new(pipeline.clone(), &spec(from_provider));
         if let Some(account) = account {
-            config = config.with_account(&serde_json::from_value(account).unwrap());
+            let others = json!([{"name": "b", "spec": {"provider": "Yahoo"}}]);
+            let others: Vec<OtherAccount> = serde_json::from_value(others).unwrap();
+            let others = if account["provider"] == "Yahoo" {
+                &[][..]
+            } else {
+                &others
+            };
+            config = config.with_accounts(&serde_json::from_value(account).unwrap(), others);
         }
         let document = ConfigDocument::new(Ingest.name(), &pipeline, &config);
         let read: IngestConfig = serde_json::from_str(&document.json).unwrap();
-        assert_eq!(read.account, config.account);
+        assert_eq!(read, config);
         document.name
     };
     let accounts = [

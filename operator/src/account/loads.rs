@@ -31,7 +31,17 @@ pub fn of<'a>(
 fn load(pipeline: &Pipeline, account: &str, provider: ProviderName) -> Option<Load> {
     let spec = &pipeline.spec;
     let source = spec.source.provider.as_ref()?;
-    let asks = source.account == account && !spec.suspend && spec.source.backfill.to.is_none();
+    // Another account of the source is asked for as much on a day on which the first one cannot be.
+    let mut names = std::iter::once(&*source.account).chain(spec.source.other_accounts());
+    let asks =
+        names.any(|name| name == account) && !spec.suspend && spec.source.backfill.to.is_none();
+    let falls_back = spec.source.fallback.iter().any(|f| f.account == account);
+    let confirms = spec
+        .source
+        .quorum
+        .as_ref()
+        .is_some_and(|q| q.account == account)
+        && !falls_back;
     if !asks {
         return None;
     }
@@ -46,6 +56,8 @@ fn load(pipeline: &Pipeline, account: &str, provider: ProviderName) -> Option<Lo
         open: Duration::ZERO,
         per_poll: 1,
         per_session: match provider {
+            // Who confirms is asked for closes alone.
+            _ if confirms => 0,
             // Splits and dividends.
             ProviderName::AlphaVantage => 2,
             // Its rows come with both.
@@ -177,6 +189,26 @@ mod tests {
         for change in without {
             assert_eq!(requests("Yahoo", change), [0; 0]);
         }
+    }
+
+    #[test]
+    fn an_account_that_another_one_falls_back_to_has_a_plan_as_well() {
+        let falls_back = |v: &mut Value| {
+            v["spec"]["source"] = json!({"provider": {"account": "another"},
+                "fallback": [{"account": "third"}, {"account": "market"}]});
+        };
+        assert_eq!(requests("AlphaVantage", falls_back), [3]);
+        assert_eq!(requests("Yahoo", falls_back), [1]);
+        let confirms = |v: &mut Value| {
+            v["spec"]["source"] = json!({"provider": {"account": "another"},
+                "quorum": {"account": "market"}});
+        };
+        assert_eq!(requests("AlphaVantage", confirms), [1]);
+        let both = |v: &mut Value| {
+            confirms(v);
+            v["spec"]["source"]["fallback"] = json!([{"account": "market"}]);
+        };
+        assert_eq!(requests("AlphaVantage", both), [3]);
     }
 
     #[test]

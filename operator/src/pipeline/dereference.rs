@@ -72,6 +72,7 @@ pub async fn dereference(
         pods,
         children,
         account: reader.named(pipeline.account.as_deref()).await?,
+        other_accounts: reader.other_accounts(&pipeline.other_accounts).await?,
         bars_of,
         is_listed: !reader.by_watch.into_inner(),
     })
@@ -234,6 +235,15 @@ impl Reader<'_> {
             Some(DeserializeGuard(Ok(object))) => Named::Found(Box::new(object)),
             Some(DeserializeGuard(Err(invalid))) => Named::Undecodable(invalid.error),
         })
+    }
+
+    /// The accounts of these names.
+    async fn other_accounts(&self, names: &[String]) -> Result<Vec<(String, NamedAccount)>, Error> {
+        let mut all = Vec::new();
+        for name in names {
+            all.push((name.clone(), self.named(Some(name)).await?));
+        }
+        Ok(all)
     }
 
     async fn children(&self, ours: &ListParams) -> Result<Vec<DynamicObject>, Error> {

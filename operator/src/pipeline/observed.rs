@@ -37,6 +37,8 @@ pub struct Observed {
     pub is_listed: bool,
     /// The Pipeline that the source names.
     pub bars_of: Named<Pipeline>,
+    /// The other accounts that it names, in order, by name.
+    pub other_accounts: Vec<(String, NamedAccount)>,
 }
 
 /// An object that a source names.
@@ -73,6 +75,15 @@ impl Observed {
     /// The account that the source names, where it can be used.
     pub fn account(&self) -> Option<&ProviderAccount> {
         self.account.found()
+    }
+
+    /// All accounts that the source names and that can be used, the one of the provider first.
+    pub fn accounts(&self) -> impl Iterator<Item = &ProviderAccount> {
+        let others = self
+            .other_accounts
+            .iter()
+            .filter_map(|(_, other)| other.found());
+        self.account().into_iter().chain(others)
     }
 
     /// Whether predictors were made.

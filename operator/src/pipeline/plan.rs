@@ -13,7 +13,7 @@ pub mod types;
 
 use foresail_crds::model_version::VersionRole;
 use foresail_crds::pipeline::status::RunRecord;
-use foresail_crds::worker_config::{ServedVersion, ServingConfig, TrainingRun};
+use foresail_crds::worker_config::{OtherAccount, ServedVersion, ServingConfig, TrainingRun};
 use jiff::Timestamp;
 
 use super::another;
@@ -57,7 +57,9 @@ pub fn plan(pipeline: &ValidatedPipeline, observed: &Observed, now: Timestamp) -
     plan.feature_sets = rows::feature_sets(&plan, at);
     plan.without_rows = rows::without_rows(&plan, at);
     plan.account = observed.account().map(|account| account.spec.clone());
-    plan.lacks_account = pipeline.account.is_some() && plan.account.is_none();
+    plan.other_accounts = other_accounts(observed);
+    let is_whole = plan.other_accounts.len() == pipeline.other_accounts.len();
+    plan.lacks_account = pipeline.account.is_some() && (plan.account.is_none() || !is_whole);
     plan
 }
 
@@ -83,6 +85,18 @@ pub fn decides(plan: &Plan, observed: &Observed) -> bool {
         || plan.missing_pin.is_some()
         || plan.lacks_account
         || plan.roles.iter().any(is_another_role)
+}
+
+/// The other accounts of the source that can be used.
+fn other_accounts(observed: &Observed) -> Vec<OtherAccount> {
+    let found = observed.other_accounts.iter();
+    let found = found.filter_map(|(name, account)| {
+        Some(OtherAccount {
+            name: name.clone(),
+            spec: account.found()?.spec.clone(),
+        })
+    });
+    found.collect()
 }
 
 /// What was decided before: from status, or where that is lost from the serving ConfigMap and the

@@ -56,6 +56,8 @@ pub struct ValidatedPipeline {
     pub account: Option<String>,
     /// The Pipeline whose bars it reads, in place of a source of its own.
     pub bars_of: Option<String>,
+    /// The other accounts that its source names, in order.
+    pub other_accounts: Vec<String>,
     /// Ingest, stream and new runs stand still.
     pub suspend: bool,
     /// The deletion removes something outside the cluster.
@@ -223,6 +225,7 @@ pub fn validate(
         places: name.places(&spec.lake.uri),
         account: spec.source.provider.as_ref().map(|p| p.account.clone()),
         bars_of: spec.bars_of().map(str::to_owned),
+        other_accounts: spec.source.other_accounts().map(str::to_owned).collect(),
         suspend: spec.suspend,
         deletes_outside: spec.deletion_policy.deletes_anything(),
         promotion: Promotion {

@@ -64,11 +64,16 @@ pub async fn reconcile_all(controller: Controller<Guarded>, around: Arc<Surround
         .await;
 }
 
-/// The account that a Pipeline names.
-fn named_by(pipeline: &pipeline::Guarded) -> Option<ObjectRef<Guarded>> {
-    let pipeline = pipeline.0.as_ref().ok()?;
-    let source = pipeline.spec.source.provider.as_ref()?;
-    Some(ObjectRef::new(&source.account).within(&pipeline.namespace()?))
+/// The accounts that a Pipeline names.
+fn named_by(pipeline: &pipeline::Guarded) -> Vec<ObjectRef<Guarded>> {
+    let Some((pipeline, namespace)) = pipeline.0.as_ref().ok().zip(pipeline.namespace()) else {
+        return Vec::new();
+    };
+    let source = &pipeline.spec.source;
+    let first = source.provider.iter().map(|provider| &*provider.account);
+    let all = first.chain(source.other_accounts());
+    all.map(|name| ObjectRef::new(name).within(&namespace))
+        .collect()
 }
 
 /// From an account to the Pipelines that name it.
@@ -96,7 +101,7 @@ impl Concerned {
         let all = self.pipelines.state();
         let naming = all
             .iter()
-            .filter(|pipeline| named_by(pipeline).as_ref() == Some(&wanted));
+            .filter(|pipeline| named_by(pipeline).contains(&wanted));
         naming
             .map(|pipeline| ObjectRef::from_obj(pipeline.as_ref()))
             .collect()
@@ -179,9 +184,17 @@ mod tests {
     }
 
     #[test]
-    fn a_pipeline_leads_to_the_account_that_it_names() {
-        let expected = ObjectRef::new("market").within("n");
-        assert_eq!(named_by(&pipeline("p", from_provider)), Some(expected));
-        assert_eq!(named_by(&pipeline("p", |_| {})), None);
+    fn a_pipeline_leads_to_the_accounts_that_it_names() {
+        let named = |names: &[&str]| {
+            let all = names.iter().map(|name| ObjectRef::new(name).within("n"));
+            all.collect::<Vec<_>>()
+        };
+        assert_eq!(named_by(&pipeline("p", from_provider)), named(&["market"]));
+        assert_eq!(named_by(&pipeline("p", |_| {})), []);
+        let several = pipeline("p", |v| {
+            from_provider(v);
+            v["spec"]["source"]["fallback"] = json!([{"account": "b"}, {"account": "a"}]);
+        });
+        assert_eq!(named_by(&several), named(&["market", "b", "a"]));
     }
 }

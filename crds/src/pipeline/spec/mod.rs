@@ -19,8 +19,8 @@ pub use retraining::{
 pub use serving::{CacheSpec, RedisSpec, ScaleMetric, ServingSpec};
 pub use source::{
     Adjustment, CsvColumns, CsvDialect, CsvEncoding, CsvLayout, CsvSource, DateOrder, DateRange,
-    DecimalSign, Delimiter, OnSuspicion, PipelineRef, ProviderSource, ReplaySpec, SimulatorBreak,
-    SimulatorSource, SourceSpec, Stamp,
+    DecimalSign, Delimiter, FallbackSource, OnSuspicion, PipelineRef, ProviderSource, QuorumSource,
+    ReplaySpec, SimulatorBreak, SimulatorSource, SourceSpec, Stamp,
 };
 pub(crate) use training::default_max_gap;
 pub use training::{ModelKind, ModelSpec, Target, TrainingSpec};

@@ -17,6 +17,11 @@ use crate::duration::DurationString;
     validation = Rule::new("!has(self.pipelineRef) || !(has(self.backfill.from) || has(self.backfill.to) || has(self.replay) || has(self.onSuspicion))").message("source.backfill, source.replay and source.onSuspicion must not be set when source.pipelineRef is used: those of the Pipeline that it names count"),
     validation = Rule::new("has(self.pipelineRef) == has(oldSelf.pipelineRef) && (!has(self.pipelineRef) || self.pipelineRef.name == oldSelf.pipelineRef.name)").message("source.pipelineRef cannot be added, changed or removed: make another Pipeline"),
     validation = Rule::new("!has(self.provider) || !has(self.replay)").message("source.replay must not be set when source.provider is used: its bars arrive live"),
+    validation = Rule::new("!has(self.fallback) || has(self.provider)").message("source.fallback must not be set without source.provider: it names other accounts for what that one cannot give"),
+    validation = Rule::new("!has(self.fallback) || !has(self.provider) || self.fallback.all(f, f.account != self.provider.account)").message("source.fallback must not name the account of source.provider"),
+    validation = Rule::new("!has(self.quorum) || has(self.provider)").message("source.quorum must not be set without source.provider: it names a second account"),
+    validation = Rule::new("!has(self.quorum) || !has(self.provider) || self.quorum.account != self.provider.account").message("source.quorum must name another account than source.provider"),
+    validation = Rule::new("self.interval == '1d' || !(has(self.fallback) || has(self.quorum))").message("source.interval must be 1d when source.fallback or source.quorum is used"),
     validation = Rule::new("!has(self.backfill.from) || !has(self.backfill.to) || self.backfill.from <= self.backfill.to").message("source.backfill.from must not be after source.backfill.to"),
     validation = Rule::new("!has(self.replay) || has(self.backfill.to)").message("source.backfill.to must be set when source.replay is used: replay starts on the next session")
 )]
@@ -36,6 +41,19 @@ pub struct SourceSpec {
     /// name a file with the years before in `csv`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<ProviderSource>,
+    /// Up to 2 other accounts, asked in this order for bars that the account of `provider` cannot give: at once when it is not to
+    /// be asked (its requests are used up, its key is refused) or does not know the symbol, and `provider.poll` after a bar was
+    /// due when it does not answer or has no bar; for a gap once it was asked for in vain. They fill what is missing and change
+    /// no bar. When the account of `provider` has such a bar later, with other numbers, that is a revision.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["account"]))]
+    pub fallback: Vec<FallbackSource>,
+    /// A second account that confirms each bar by its close, corrections included. A bar of which the two differ goes to quarantine as
+    /// `SourcesDiffer`, with both closes, and is compared anew with each answer that has it. One that the second account does not
+    /// have waits for it for the time of `provider.poll`, and is sent then, and counted; so is one between others that it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<QuorumSource>,
     /// Deterministic market simulator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulator: Option<SimulatorSource>,
@@ -66,6 +84,17 @@ pub struct SourceSpec {
     /// is a version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_suspicion: Option<OnSuspicion>,
+}
+
+impl SourceSpec {
+    /// Accounts that are asked beside the one of `provider`, each once, in order.
+    pub fn other_accounts(&self) -> impl Iterator<Item = &str> {
+        let falls_back = |account: &str| self.fallback.iter().any(|f| f.account == account);
+        let quorum = self.quorum.as_ref().map(|quorum| &*quorum.account);
+        let quorum = quorum.filter(|account| !falls_back(account));
+        let fallback = self.fallback.iter().map(|fallback| &*fallback.account);
+        fallback.chain(quorum)
+    }
 }
 
 /// What becomes of moves that may be mistakes of the source, and may be none: a one-session move that a usual split
@@ -377,6 +406,29 @@ pub struct PipelineRef {
     pub name: String,
 }
 
+/// Another account for what the first one cannot give.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct FallbackSource {
+    /// ProviderAccount in this namespace, which knows the instruments by the same symbols. Its limits must allow the requests of
+    /// this Pipeline as well: they are planned with it each day.
+    #[schemars(length(min = 1, max = 63))]
+    pub account: String,
+}
+
+/// A second account that confirms bars.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct QuorumSource {
+    /// ProviderAccount in this namespace, which knows the instruments by the same symbols: of another provider, since two accounts
+    /// of one say the same. It may be one of `fallback`.
+    #[schemars(length(min = 1, max = 63))]
+    pub account: String,
+    /// Largest difference of two closes that agree, as a part of the larger one, 0.00001 to 0.5.
+    #[serde(default = "default_tolerance")]
+    pub tolerance: Decimal,
+}
+
 /// Deterministic market: the same seed gives the same bars, bit for bit.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -479,6 +531,10 @@ fn default_provider_poll() -> DurationString {
 
 fn default_recheck() -> u32 {
     5
+}
+
+fn default_tolerance() -> Decimal {
+    "0.001".into()
 }
 
 fn default_poll() -> DurationString {

@@ -1,5 +1,5 @@
 //! One service account per role that talks to the API server, with rights by name: its own part of one
-//! status, one ConfigMap, the ledger of one account.
+//! status, one ConfigMap, the ledgers of the accounts that its source names.
 
 use foresail_crds::worker_config::secret;
 use foresail_crds::{GROUP, Role};
@@ -52,7 +52,8 @@ fn rules(pipeline: &ValidatedPipeline, role: Role) -> Vec<PolicyRule> {
         rules.push(rule("", "configmaps", &name, verbs));
     }
     let asks = role.facts().secrets.contains(&secret::PROVIDER);
-    if let Some(account) = pipeline.account.as_ref().filter(|_| asks) {
+    let accounts = pipeline.account.iter().chain(&pipeline.other_accounts);
+    for account in accounts.filter(|_| asks) {
         let verbs = &["get", "list", "watch"];
         rules.push(rule(GROUP, "provideraccounts", account, verbs));
         // The ledger: a request is entered before it leaves.

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use foresail_crds::pipeline::status::{PrepareStatus, Trigger};
 use foresail_crds::worker_config::{
-    SECRETS_DIR, ServedVersion, ServingConfig, TrainingRun, secret,
+    OtherAccount, SECRETS_DIR, ServedVersion, ServingConfig, TrainingRun, secret,
 };
 use foresail_crds::{ModelVersion, ProviderAccountSpec};
 use serde_json::{Value, json};
@@ -302,6 +302,8 @@ fn a_pod_mounts_only_the_secrets_its_role_needs() {
                 .collect();
             let mut needed = role.facts().secrets.to_vec();
             needed.retain(|system| *system != other);
+            // No further account is named here.
+            needed.retain(|system| !secret::OTHER_PROVIDERS.contains(system));
             needed.sort_unstable();
             assert_eq!(mounted, needed, "{role}");
         }
@@ -348,6 +350,55 @@ fn ingest_is_given_the_account_and_its_key_and_is_not_made_without() {
     let yahoo = serde_json::from_value(json!({"provider": "Yahoo"})).unwrap();
     let (pod, _) = ingest_of(Some(yahoo)).unwrap();
     assert!(!pod.to_string().contains("secret-provider"), "{pod}");
+}
+
+#[test]
+fn every_account_of_a_source_reaches_ingest_with_its_key_and_its_ledger() {
+    let p = pipeline(|v| {
+        from_provider(v);
+        v["spec"]["source"]["fallback"] = json!([{"account": "free"}, {"account": "spare"}]);
+    });
+    let other = |name: &str, spec: Value| OtherAccount {
+        name: name.into(),
+        spec: serde_json::from_value(spec).unwrap(),
+    };
+    let plan = Plan {
+        prepared: true,
+        account: Some(account("key")),
+        other_accounts: vec![
+            other("free", json!({"provider": "Yahoo"})),
+            other(
+                "spare",
+                json!({"provider": "AlphaVantage", "secretName": "spare-key"}),
+            ),
+        ],
+        ..Plan::default()
+    };
+    let all = build(&p, &plan, &images()).children;
+    let pod = &find(&all, "Deployment", "p-ingest")["spec"]["template"]["spec"];
+    let secrets: Vec<(&str, &str)> = pod["volumes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|v| Some((v["name"].as_str()?, v["secret"]["secretName"].as_str()?)))
+        .filter(|(name, _)| name.contains("provider"))
+        .collect();
+    let expected = [
+        ("secret-provider", "key"),
+        ("secret-provider-3", "spare-key"),
+    ];
+    assert_eq!(secrets, expected);
+    let config = pod["volumes"][0]["configMap"]["name"].as_str().unwrap();
+    let config = find(&all, "ConfigMap", config)["data"]["config.json"].to_string();
+    assert!(config.contains("spare-key"), "{config}");
+    let rules = find(&all, "Role", "p-ingest")["rules"].to_string();
+    for name in ["market", "free", "spare"] {
+        assert_eq!(
+            rules.matches(&format!("[\"{name}\"]")).count(),
+            2,
+            "{rules}"
+        );
+    }
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use foresail_crds::model_version::VersionRole;
 use foresail_crds::pipeline::spec::FeatureSetSpec;
 use foresail_crds::pipeline::status::{Action, Decision, Reason, RunRecord, RunState, WorkerError};
-use foresail_crds::worker_config::{ServedVersion, ServingConfig, TrainingRun, secret};
+use foresail_crds::worker_config::{
+    OtherAccount, ServedVersion, ServingConfig, TrainingRun, secret,
+};
 use foresail_crds::{ModelVersionSpec, ProviderAccountSpec, Role};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -176,6 +178,8 @@ pub struct Plan {
     pub without_rows: Option<u32>,
     /// What a provider is asked with.
     pub account: Option<ProviderAccountSpec>,
+    /// What other accounts of the source are asked with, in its order.
+    pub other_accounts: Vec<OtherAccount>,
     /// The source names an account that cannot be used. Who asks stays as it is: without one it could ask nothing, and what
     /// was read stands.
     pub lacks_account: bool,
@@ -192,6 +196,7 @@ impl Plan {
             served: &self.feature_sets,
             account: self.account.as_ref(),
             bars_are_read: false,
+            other_accounts: &self.other_accounts,
         }
     }
 

@@ -1,5 +1,6 @@
-//! What is said of the ProviderAccount that a source names: that it is not there, and what its own conditions say. Pure.
+//! What is said of the ProviderAccounts that a source names: that one is not there, and what their own conditions say. Pure.
 
+use foresail_crds::ProviderAccount;
 use foresail_crds::pipeline::conditions as names;
 
 use super::part::PartState;
@@ -13,9 +14,14 @@ pub(super) fn lacking(
     plan: &Plan,
     observed: &Observed,
 ) -> Option<PartState> {
-    let name = pipeline.account.as_ref().filter(|_| plan.lacks_account)?;
+    let first = pipeline.account.as_ref().filter(|_| plan.lacks_account)?;
     let stays = "no new bar is read before, and what was read and trained stays and serves";
-    let (reason, message) = match &observed.account {
+    let others = observed.other_accounts.iter();
+    let others = others.map(|(name, account)| (name, account, "source"));
+    let mut all =
+        std::iter::once((first, &observed.account, "source.provider.account")).chain(others);
+    let (name, account, field) = all.find(|(_, account, _)| account.found().is_none())?;
+    let (reason, message) = match account {
         NamedAccount::Undecodable(error) => (
             "AccountUndecodable",
             format!("ProviderAccount {name} does not decode: {error}; correct it; {stays}"),
@@ -24,7 +30,7 @@ pub(super) fn lacking(
             "AccountMissing",
             format!(
                 "there is no ProviderAccount {name} in namespace {}; make it, or name another one in \
-                 spec.source.provider.account; {stays}",
+                 spec.{field}; {stays}",
                 pipeline.name.namespace
             ),
         ),
@@ -35,11 +41,12 @@ pub(super) fn lacking(
     })
 }
 
-/// What keeps an account from being Ready, for the end of a message; nothing when it is, or was not judged yet.
+/// What keeps accounts from being Ready, for the end of a message; nothing when they are, or were not judged yet.
 pub(super) fn note(observed: &Observed) -> String {
-    let Some(account) = observed.account() else {
-        return String::new();
-    };
+    observed.accounts().map(note_of).collect()
+}
+
+fn note_of(account: &ProviderAccount) -> String {
     let conditions = account.status.iter().flat_map(|s| &s.conditions);
     let ready = conditions.into_iter().find(|c| c.type_ == names::READY);
     match ready.filter(|ready| ready.status != "True") {
@@ -54,7 +61,6 @@ pub(super) fn note(observed: &Observed) -> String {
 
 #[cfg(test)]
 mod tests {
-    use foresail_crds::ProviderAccount;
     use serde_json::{Value, json};
 
     use super::*;
@@ -102,6 +108,32 @@ mod tests {
         );
         assert_eq!(said(&p, &found(json!(null))), None);
         assert_eq!(said(&pipeline(|_| {}), &Observed::default()), None);
+    }
+
+    #[test]
+    fn another_account_of_the_source_that_is_missing_is_named_as_well() {
+        let p = pipeline(|v| {
+            from_provider(v);
+            v["spec"]["source"]["fallback"] = json!([{"account": "a"}, {"account": "b"}]);
+        });
+        let status = json!({"conditions": [{
+            "type": "Ready", "status": "False", "reason": "Parked", "message": "BadKey",
+            "lastTransitionTime": "2026-01-01T00:00:00Z"
+        }]});
+        let mut observed = found(json!(null));
+        let there = || found(status.clone()).account;
+        observed.other_accounts = vec![("a".into(), there()), ("b".into(), NamedAccount::Absent)];
+        let (reason, message) = said(&p, &observed).unwrap();
+        assert_eq!(reason, "AccountMissing");
+        assert!(
+            message.contains(
+                "no ProviderAccount b in namespace n; make it, or name another one in spec.source;"
+            ),
+            "{message}"
+        );
+        observed.other_accounts[1].1 = there();
+        assert_eq!(said(&p, &observed), None);
+        assert_eq!(note(&observed).matches("Parked: BadKey").count(), 2);
     }
 
     #[test]

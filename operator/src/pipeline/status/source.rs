@@ -1,7 +1,7 @@
 //! What is said of a source that is read: whether its rows are what the spec describes, and how much of it there is. Pure.
 
 use foresail_crds::pipeline::conditions::{self as names, REFETCH_ANNOTATION};
-use foresail_crds::pipeline::status::{IngestStatus, MissingSymbol, SymbolBars};
+use foresail_crds::pipeline::status::{AccountState, IngestStatus, MissingSymbol, SymbolBars};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType};
 
@@ -35,7 +35,9 @@ pub(super) fn read(pipeline: &ValidatedPipeline, ingest: &IngestStatus) -> PartS
     let mut moves = suspicious_moves(ingest);
     moves.push_str(&not_followed(pipeline));
     if !ingest.source_complete {
-        return PartState::good(type_, "Reading", format!("bars arrive{moves}"));
+        let accounts = ingest.provider.iter();
+        let stood_in: String = accounts.map(|p| stood_in(&p.accounts)).collect();
+        return PartState::good(type_, "Reading", format!("bars arrive{stood_in}{moves}"));
     }
     let mut message = format!(
         "{} rows read: {} sent, {} unchanged, {} in quarantine{}",
@@ -57,6 +59,7 @@ pub(super) fn read(pipeline: &ValidatedPipeline, ingest: &IngestStatus) -> PartS
         }
     }
     if let Some(provider) = &ingest.provider {
+        message.push_str(&stood_in(&provider.accounts));
         message.push_str(&not_come(&provider.missing));
     }
     message.push_str(&moves);
@@ -208,6 +211,26 @@ pub(super) fn newest_suspicions(ingest: &IngestStatus) -> String {
     let newest = ingest.suspicions.iter().rev().take(MOVES);
     let sentences = newest.map(|found| format!("{}: {}", found.reason, found.message));
     sentences.collect::<Vec<_>>().join("; ")
+}
+
+/// Accounts that stand in for one before them, and why they have to; nothing when none does.
+fn stood_in(accounts: &[AccountState]) -> String {
+    let mut told = String::new();
+    for account in accounts.iter().filter(|account| account.standing_in > 0) {
+        let (symbols, name) = (account.standing_in, &account.account);
+        told.push_str(&format!(
+            "; newest bars of {symbols} symbols are from {name}"
+        ));
+    }
+    if told.is_empty() {
+        return told;
+    }
+    for account in accounts {
+        if let Some((reason, message)) = account.reason.as_ref().zip(account.message.as_ref()) {
+            told.push_str(&format!("; {reason}: {message}"));
+        }
+    }
+    told
 }
 
 /// Symbols whose newest bar a provider has not given, with its last answer; nothing when all have come.
@@ -368,6 +391,40 @@ mod tests {
             assert!(!part.message.contains("csv"), "{}", part.message);
             assert!(!part.message.contains("file"), "{}", part.message);
         }
+    }
+
+    #[test]
+    fn an_account_that_stands_in_is_told_with_what_the_first_one_lacks() {
+        let p = pipeline(from_provider);
+        let state = |account: &str, standing_in, reason: Option<&str>| AccountState {
+            account: account.into(),
+            answers: 9,
+            bars: 90,
+            standing_in,
+            reason: reason.map(str::to_owned),
+            message: reason.map(|_| "asked again at noon".to_owned()),
+        };
+        let mut seen = ingest();
+        let read_with = |seen: &mut IngestStatus, second| {
+            let first = state("market", 0, Some("QuotaExhausted"));
+            seen.provider = Some(ProviderState {
+                accounts: vec![first, state("spare", second, None)],
+                ..ProviderState::default()
+            });
+            read(&p, seen)
+        };
+        let part = read_with(&mut seen, 3);
+        assert!(part.truth);
+        let said = "; newest bars of 3 symbols are from spare; QuotaExhausted: asked again at noon";
+        assert!(part.message.contains(said), "{}", part.message);
+        assert!(!read_with(&mut seen, 0).message.contains("spare"));
+        seen.source_complete = false;
+        let part = read_with(&mut seen, 1);
+        assert!(
+            part.message.starts_with("bars arrive; newest bars of 1"),
+            "{}",
+            part.message
+        );
     }
 
     #[test]

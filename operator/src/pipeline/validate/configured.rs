@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use foresail_crds::pipeline::spec::FeatureSetSpec;
 use foresail_crds::worker_config::{
-    CleanupConfig, ConfigDocument, IngestConfig, RoleConfig, StreamConfig, secret,
+    CleanupConfig, ConfigDocument, IngestConfig, OtherAccount, RoleConfig, StreamConfig, secret,
 };
 use foresail_crds::{ProviderAccountSpec, Role};
 
@@ -19,6 +19,8 @@ pub struct Beside<'a> {
     pub account: Option<&'a ProviderAccountSpec>,
     /// Other Pipelines read its bars.
     pub bars_are_read: bool,
+    /// The other accounts that it names, in its order.
+    pub other_accounts: &'a [OtherAccount],
 }
 
 impl ValidatedPipeline {
@@ -34,7 +36,8 @@ impl ValidatedPipeline {
                 let config = IngestConfig::new(self.name.clone(), &self.spec);
                 let refetch = self.refetch.as_ref().and_then(|asked| asked.as_ref().ok());
                 let config = config.installed(&self.installation);
-                let config = config.with_account(account).refetching(refetch);
+                let config = config.with_accounts(account, beside.other_accounts);
+                let config = config.refetching(refetch);
                 ConfigDocument::new(role.name(), &self.name, &config)
             }
             (Role::Cleanup, _) => {
@@ -52,6 +55,9 @@ impl ValidatedPipeline {
         let csv = spec.source.csv.as_ref();
         let redis = spec.serving.cache.redis.as_ref();
         let key = beside.account.and_then(|a| a.secret_name.clone());
+        let others = secret::OTHER_PROVIDERS.into_iter();
+        let others = others.zip(beside.other_accounts);
+        let others = others.map(|(system, other)| (system, other.spec.secret_name.clone()));
         [
             (secret::LAKE, Some(spec.lake.secret_name.clone())),
             (secret::SOURCE, csv.and_then(|c| c.secret_name.clone())),
@@ -60,6 +66,7 @@ impl ValidatedPipeline {
             (secret::REDIS, redis.and_then(|r| r.secret_name.clone())),
         ]
         .into_iter()
+        .chain(others)
         .filter(|(system, _)| role.facts().secrets.contains(system))
         .filter_map(|(system, name)| Some((system, name?)))
         .collect()

@@ -86,6 +86,10 @@ fn dates(spec: &PipelineSpec) -> Result<(), Invalid> {
 }
 
 fn numbers(spec: &PipelineSpec) -> Result<(), Invalid> {
+    if let Some(quorum) = &spec.source.quorum {
+        let field = "spec.source.quorum.tolerance";
+        within(field, &quorum.tolerance, 1e-5, 0.5)?;
+    }
     match &spec.source.replay {
         Some(r) => within(
             "spec.source.replay.sessionsPerSecond",
@@ -178,13 +182,19 @@ fn places(spec: &PipelineSpec) -> Result<(), Invalid> {
 
 /// A name that is none would be read as a path.
 fn account(spec: &PipelineSpec) -> Result<(), Invalid> {
-    let account = spec.source.provider.as_ref().map(|p| &p.account);
-    match account.filter(|name| !is_object_name(name)) {
+    let first = spec.source.provider.iter();
+    let first = first.map(|provider| ("spec.source.provider.account", &provider.account));
+    let fallback = spec.source.fallback.iter();
+    let fallback = fallback.map(|fallback| ("spec.source.fallback.account", &fallback.account));
+    let quorum = spec.source.quorum.iter();
+    let quorum = quorum.map(|quorum| ("spec.source.quorum.account", &quorum.account));
+    let mut all = first.chain(fallback).chain(quorum);
+    match all.find(|(_, name)| !is_object_name(name)) {
         None => Ok(()),
-        Some(name) => {
+        Some((field, name)) => {
             let message =
                 format!("is `{name}`; it must be the name of a ProviderAccount in this namespace");
-            Err(invalid("spec.source.provider.account", message))
+            Err(invalid(field, message))
         }
     }
 }

@@ -40,7 +40,9 @@ pub fn with_provider() -> Result<Value> {
         "provider".into(),
         json!({"account": "alpha-vantage", "delay": "30m", "poll": "1h", "recheckSessions": 5}),
     );
-    source.insert("interval".into(), json!("1m"));
+    source.insert("fallback".into(), json!([{"account": "yahoo"}]));
+    let quorum = json!({"account": "yahoo", "tolerance": "0.001"});
+    source.insert("quorum".into(), quorum);
     Ok(base)
 }
 

@@ -4,6 +4,7 @@
 mod another;
 mod corrected;
 mod market;
+mod second_account;
 mod shared_key;
 mod troubles;
 mod within;

@@ -224,6 +224,11 @@ impl Checker {
         self.symbols.symbols().flatten().map(str::to_owned)
     }
 
+    /// The rows that come next are of this provider.
+    pub fn set_provider(&mut self, provider: &'static str) {
+        self.provider = provider;
+    }
+
     /// Forgets what the rows of a symbol were so far: its next row is the first one. Another file may be written on another
     /// basis, with all prices of before adjusted once more.
     pub fn set_aside(&mut self, symbol: &str) -> Option<Kept> {

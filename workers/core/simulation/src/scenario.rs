@@ -48,6 +48,9 @@ pub struct Scenario {
 pub struct Listing {
     /// Its code, the same at every provider.
     pub symbol: String,
+    /// Who knows it; all of them when absent.
+    #[serde(default)]
+    pub provider: Option<Provider>,
     /// First price, in the major unit of the currency.
     #[serde(default = "hundred")]
     pub price: f64,
@@ -69,6 +72,19 @@ pub struct Listing {
     /// Sessions that providers leave out.
     #[serde(default)]
     pub holes: Vec<Hole>,
+}
+
+impl Listing {
+    /// The same as one provider has it, if it does.
+    pub(crate) fn known_to(&self, provider: Provider) -> Option<Self> {
+        let concerns = |other: Option<Provider>| other.is_none_or(|other| other == provider);
+        let mut listing = self.clone();
+        listing
+            .mistakes
+            .retain(|mistake| concerns(mistake.provider));
+        listing.holes.retain(|hole| concerns(hole.provider));
+        concerns(self.provider).then_some(listing)
+    }
 }
 
 /// A split.
@@ -114,6 +130,9 @@ pub struct Mistake {
     /// When it is corrected; never when absent.
     #[serde(default)]
     pub until: Option<Timestamp>,
+    /// Who has it wrong; all of them when absent.
+    #[serde(default)]
+    pub provider: Option<Provider>,
 }
 
 /// A bar that is missing.
@@ -128,6 +147,9 @@ pub struct Hole {
     /// When it is there after all; never when absent.
     #[serde(default)]
     pub until: Option<Timestamp>,
+    /// Who lacks it; all of them when absent.
+    #[serde(default)]
+    pub provider: Option<Provider>,
 }
 
 /// A key of Alpha Vantage and what was paid for it.

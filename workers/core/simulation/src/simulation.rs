@@ -96,7 +96,8 @@ impl Simulation {
             }
             _ => wanted,
         };
-        let market = (&self.scenario, listing, now);
+        let listing = listing.and_then(|listing| listing.known_to(provider));
+        let market = (&self.scenario, listing.as_ref(), now);
         let answer = match provider {
             Provider::AlphaVantage => alpha_vantage::answer(request, market, &key),
             Provider::Yahoo => yahoo::answer(request, market),
@@ -301,6 +302,27 @@ keys:
             .as_f64()
             .unwrap();
         assert!((5_000.0..20_000.0).contains(&close), "{close}");
+    }
+
+    #[test]
+    fn what_one_provider_has_wrong_or_lacks_is_right_at_the_other() {
+        let market = "seed: 1\nstart: 2024-01-02\nclock: 2024-01-12T22:00:00Z\nsymbols:\n\
+                      - {symbol: IBM, mistakes: [{date: 2024-01-10, factor: 2, provider: Yahoo}], \
+                      holes: [{date: 2024-01-11, provider: Yahoo}]}\n- {symbol: HERE, provider: AlphaVantage}\n";
+        let scenario = Scenario::read(market).unwrap();
+        let [ibm, here] = &scenario.symbols[..] else {
+            panic!("two are listed")
+        };
+        let counts = |provider| {
+            let known = ibm.known_to(provider).unwrap();
+            (
+                known.mistakes.len(),
+                known.holes.len(),
+                here.known_to(provider).is_some(),
+            )
+        };
+        assert_eq!(counts(Provider::Yahoo), (1, 1, false));
+        assert_eq!(counts(Provider::AlphaVantage), (0, 0, true));
     }
 
     #[test]

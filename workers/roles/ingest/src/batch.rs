@@ -141,6 +141,12 @@ impl Progress {
         }
     }
 
+    /// The rows that come next are of this provider.
+    pub(crate) fn set_provider(&mut self, provider: &'static str) {
+        self.provider = provider;
+        self.checker.set_provider(provider);
+    }
+
     /// Whether a row leaves a record, as far as its position and its session tell.
     pub(crate) fn is_news(&self, row: &RawRow) -> bool {
         self.is_fresh(row) && !self.is_known(row)
@@ -357,6 +363,11 @@ impl Progress {
     /// What a person wanted to be read again has been.
     pub(crate) fn refetched(&mut self, asked: &str) {
         self.state.refetched = Some(asked.to_owned());
+    }
+
+    /// Bars sent so far.
+    pub(crate) fn rows_sent(&self) -> u64 {
+        self.state.rows_sent
     }
 
     /// Rows read so far.

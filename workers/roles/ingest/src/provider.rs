@@ -4,13 +4,16 @@
 //!
 //! `timetable` says which bars are expected, `wanted` what must be asked for them (`minutes` within a session), `traded` what
 //! the answers are as rows; these are pure. `round` asks for all symbols that are due, `run` sends what came and waits for the next time.
+//! `fallback` says when another account is asked, `quorum` whether a second one agrees.
 
 mod entry;
+mod fallback;
 mod gaps;
 mod gathered;
 mod harvest;
 mod memory;
 mod minutes;
+mod quorum;
 mod recent;
 mod report;
 mod review;

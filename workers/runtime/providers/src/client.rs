@@ -22,6 +22,8 @@ pub struct Client {
     base: String,
     secrets: Secrets,
     needs_key: bool,
+    /// Folder of its Secret.
+    system: &'static str,
 }
 
 impl Client {
@@ -59,7 +61,14 @@ impl Client {
             base: endpoint.base,
             secrets: secrets.clone(),
             needs_key: spec.secret_name.is_some(),
+            system: PROVIDER,
         })
+    }
+
+    /// The same with the key in the Secret that is mounted for another system: a source may name several accounts.
+    #[must_use]
+    pub fn with_key_of(self, system: &'static str) -> Self {
+        Self { system, ..self }
     }
 
     /// The key as the Secret has it now; `None` of a provider without keys.
@@ -70,7 +79,7 @@ impl Client {
         if !self.needs_key {
             return Ok(None);
         }
-        Ok(Key::new(&self.secrets.required(PROVIDER, API_KEY)?))
+        Ok(Key::new(&self.secrets.required(self.system, API_KEY)?))
     }
 
     /// Sends a request once, and says what the answer means.

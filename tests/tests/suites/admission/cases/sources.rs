@@ -47,6 +47,8 @@ fn csv_rows() -> Vec<Row> {
         ("no source", vec![("/spec/source", json!(GONE))], "spec.source: Required value"),
         ("two sources", vec![("/spec/source/simulator", simulator)], "source must have exactly one of csv, provider, simulator and pipelineRef"),
         ("an empty source", vec![("/spec/source/csv", json!(GONE))], "source must have exactly one of csv, provider, simulator and pipelineRef"),
+        ("a fallback of a file", vec![("/spec/source/fallback", json!([{"account": "yahoo"}]))], "source.fallback must not be set without source.provider"),
+        ("a second account for a file", vec![("/spec/source/quorum", json!({"account": "yahoo"}))], "source.quorum must not be set without source.provider"),
         ("a source of the next issue", vec![("/spec/source/yahoo", json!({}))], "unknown field \"spec.source.yahoo\""),
         ("backfill backwards", vec![("/spec/source/backfill/from", json!("2024-01-01"))], "source.backfill.from must not be after source.backfill.to"),
         ("replay without an end of backfill", vec![("/spec/source/backfill/to", json!(GONE))], "source.backfill.to must be set when source.replay is used"),
@@ -118,6 +120,14 @@ pub fn provider_rows() -> Vec<Row> {
         ("sessions before there were any", vec![("/spec/source/provider/recheckSessions", json!(-1))], "greater than or equal to 0"),
         ("a year and more that is compared each day", vec![("/spec/source/provider/recheckSessions", json!(251))], "less than or equal to 250"),
         ("bars of two hours of a provider", vec![("/spec/source/interval", json!("2h"))], "supported values: \"1m\", \"5m\", \"15m\", \"30m\", \"1h\", \"1d\""),
+        ("a fallback to the account itself", vec![("/spec/source/fallback/0/account", json!("alpha-vantage"))], "source.fallback must not name the account of source.provider"),
+        ("a fallback twice", vec![("/spec/source/fallback", json!([{"account": "yahoo"}, {"account": "yahoo"}]))], "Duplicate value"),
+        ("a fallback of three accounts", vec![("/spec/source/fallback", json!([{"account": "a"}, {"account": "b"}, {"account": "c"}]))], "must have at most 2 items"),
+        ("a fallback without an account", vec![("/spec/source/fallback", json!([{}]))], "spec.source.fallback[0].account: Required value"),
+        ("an account that confirms itself", vec![("/spec/source/quorum/account", json!("alpha-vantage"))], "source.quorum must name another account than source.provider"),
+        ("a quorum without an account", vec![("/spec/source/quorum", json!({"tolerance": "0.01"}))], "spec.source.quorum.account: Required value"),
+        ("a tolerance as a number", vec![("/spec/source/quorum/tolerance", json!(0.01))], "must be of type string"),
+        ("minutes of two accounts", vec![("/spec/source/interval", json!("1m"))], "source.interval must be 1d when source.fallback or source.quorum is used"),
         ("a delay in words", vec![("/spec/source/provider/delay", json!("soon"))], "spec.source.provider.delay"),
     ]
 }

@@ -16,9 +16,11 @@ use crate::batch::Taken;
 
 mod again;
 mod listed;
+mod own;
 mod parts;
 
 pub(crate) use listed::Listed;
+pub(crate) use own::Own;
 pub(crate) use parts::Parts;
 
 /// A split or dividend: its day, and the ratio or amount.
@@ -160,8 +162,13 @@ impl Entry {
     /// Whether a bar of it is expected that was not sent.
     pub(crate) fn is_due(&self, timetable: &Timetable, now: i64) -> bool {
         let rests = self.rests_until.is_some_and(|until| now < until);
+        !rests && self.misses_newest(timetable, now)
+    }
+
+    /// The same, whether or not the account may be asked for it now.
+    pub(crate) fn misses_newest(&self, timetable: &Timetable, now: i64) -> bool {
         let newest = timetable.newest_expected(now);
-        !rests && newest.is_some_and(|end| self.mark.is_none_or(|mark| mark < end))
+        newest.is_some_and(|end| self.mark.is_none_or(|mark| mark < end))
     }
 
     /// When it is asked for next, by what is known now; `None` when nothing of it is expected.
@@ -251,6 +258,15 @@ impl Entry {
                 .refused
                 .get(&end)
                 .is_some_and(|old| prices(old) == prices(row))
+    }
+
+    /// Whether a row would be sent, if it can be a bar.
+    pub(crate) fn would_send(&self, row: &Row, timetable: &Timetable) -> bool {
+        match self.fate(row, timetable) {
+            Fate::Check => self.mark.is_none_or(|mark| timetable.row_end(row) > mark),
+            Fate::Beside(_) => true,
+            Fate::Repeat => false,
+        }
     }
 
     /// What is to be done with a row.

@@ -85,9 +85,22 @@ impl Gaps {
     /// They were asked for, from the first one on.
     pub(crate) fn asked(&mut self, now: i64) {
         self.since = Some(now);
-        for asks in self.days.values_mut() {
-            *asks = asks.saturating_add(1).min(ASKS);
-        }
+        let open = self.days.values_mut().filter(|asks| **asks < ASKS);
+        open.for_each(|asks| *asks += 1);
+    }
+
+    /// The first session that is left to the fallback of this place: those before it were asked in vain.
+    pub(crate) fn left_to(&self, place: u8) -> Option<Date> {
+        let asked = ASKS.saturating_add(place);
+        let mut left = self.days.iter().filter(|(_, asks)| **asks == asked);
+        left.next().map(|(date, _)| *date)
+    }
+
+    /// The fallback of this place was asked for them.
+    pub(crate) fn asked_of(&mut self, place: u8) {
+        let asked = ASKS.saturating_add(place);
+        let left = self.days.values_mut().filter(|asks| **asks == asked);
+        left.for_each(|asks| *asks = asks.saturating_add(1));
     }
 
     /// Sessions that are asked for again, and those in which nobody traded.
@@ -146,6 +159,22 @@ mod tests {
         // What the topic says again is not asked for again.
         gaps.found(between(&[date(2024, 1, 12), date(2024, 1, 17)]));
         assert_eq!(gaps.counts(), (0, 1));
+    }
+
+    #[test]
+    fn what_nobody_has_is_left_to_each_fallback_once_in_order() {
+        let mut gaps = between(&[date(2024, 1, 12), date(2024, 1, 17)]);
+        let day = Some(date(2024, 1, 16));
+        for _ in 0..ASKS {
+            assert_eq!(gaps.left_to(0), None);
+            gaps.asked(0);
+        }
+        gaps.asked(0);
+        assert_eq!((gaps.left_to(0), gaps.left_to(1)), (day, None));
+        gaps.asked_of(0);
+        assert_eq!((gaps.left_to(0), gaps.left_to(1)), (None, day));
+        gaps.asked_of(1);
+        assert_eq!((gaps.left_to(1), gaps.counts()), (None, (0, 1)));
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(crate) struct Harvest {
     rows: std::vec::IntoIter<(usize, Row)>,
     /// Answers of no known kind, with the index of their symbol.
     unknown: std::vec::IntoIter<(usize, String)>,
+    /// Rows that are refused for a reason that is no fault of their own.
+    refused: std::vec::IntoIter<(usize, Row, Refusal)>,
     /// The last row of each symbol that went by.
     passed: HashMap<usize, Quote>,
 }
@@ -45,7 +47,16 @@ impl Harvest {
         Self {
             rows: rows.into_iter(),
             unknown: unknown.into_iter(),
+            refused: Vec::new().into_iter(),
             passed: HashMap::new(),
+        }
+    }
+
+    /// The same with rows that are refused.
+    pub(crate) fn with_refused(self, refused: Vec<(usize, Row, Refusal)>) -> Self {
+        Self {
+            refused: refused.into_iter(),
+            ..self
         }
     }
 
@@ -71,6 +82,16 @@ impl Harvest {
             });
             let message = "an answer of no known kind; tell the makers of Foresail what it means";
             let refusal = Refusal::new("UnknownAnswer", message);
+            progress.refuse((&row, refusal), &mut batch, target, now)?;
+            if batch.is_full() {
+                return Ok((batch, true));
+            }
+        }
+        for (index, row, refusal) in self.refused.by_ref() {
+            let Some(entry) = entries.get(index) else {
+                continue;
+            };
+            let row = numbered(next, |position| traded::raw(&entry.symbol, &row, position));
             progress.refuse((&row, refusal), &mut batch, target, now)?;
             if batch.is_full() {
                 return Ok((batch, true));

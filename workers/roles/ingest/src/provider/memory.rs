@@ -24,10 +24,12 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// A bar of the topic, of the session of this day and with this first second, when `provider` is the one that is asked.
-    pub(crate) fn of(bar: &Bar, (date, start): (Date, Option<i64>), provider: &str) -> Self {
+    /// A bar of the topic, of the session of this day and with this first second, when it is of one of the `providers` that are
+    /// asked.
+    pub(crate) fn of(bar: &Bar, (date, start): (Date, Option<i64>), providers: &[&str]) -> Self {
+        let is_asked = providers.contains(&&*bar.provider);
         let row = match (bar.open, bar.high, bar.low) {
-            (Some(open), Some(high), Some(low)) if bar.provider == provider => Some(Row {
+            (Some(open), Some(high), Some(low)) if is_asked => Some(Row {
                 split_factor: bar.split_factor,
                 dividend: bar.dividend,
                 ..Row::new(date, start, [open, high, low, bar.close], bar.volume)

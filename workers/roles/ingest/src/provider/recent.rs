@@ -19,8 +19,8 @@ pub(crate) struct Wanted<'a> {
     pub symbols: &'a [String],
     /// Newest bars of each that are to be known.
     pub keep: usize,
-    /// Name of the provider, as its bars carry it.
-    pub provider: &'a str,
+    /// Names of the providers that are asked, as their bars carry them.
+    pub providers: &'a [&'a str],
     pub timetable: &'a Timetable,
 }
 
@@ -77,7 +77,8 @@ impl Wanted<'_> {
     pub(crate) fn sent(&self, message: &Message) -> Sent {
         let bar = serde_json::from_slice::<Bar>(&message.value);
         bar.map_or(Sent::UNREADABLE, |bar| {
-            Sent::of(&bar, self.timetable.place(bar.event_time), self.provider)
+            let place = self.timetable.place(bar.event_time);
+            Sent::of(&bar, place, self.providers)
         })
     }
 

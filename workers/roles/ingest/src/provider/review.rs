@@ -17,6 +17,8 @@ pub(crate) enum Why {
     Refetch,
     /// They have no bar.
     Gaps,
+    /// They have none, and the accounts before the fallback of this place were asked in vain.
+    Left(u8),
     /// It is the turn of the symbol.
     Turn,
 }
@@ -39,7 +41,7 @@ impl Review {
 
     /// Whether its rows are compared with bars that were sent. A session that is several bars may have some of them.
     pub(crate) fn compares(&self, timetable: &Timetable) -> bool {
-        self.why != Why::Gaps || timetable.is_intraday()
+        !matches!(self.why, Why::Gaps | Why::Left(_)) || timetable.is_intraday()
     }
 }
 

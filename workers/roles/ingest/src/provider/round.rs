@@ -15,9 +15,9 @@ use super::traded;
 use super::wanted::{self, Source};
 
 /// Symbols that are asked for at the same time.
-const TOGETHER: usize = 8;
+pub(crate) const TOGETHER: usize = 8;
 /// Most requests about one symbol in a round.
-const MOST_REQUESTS: usize = 64;
+pub(crate) const MOST_REQUESTS: usize = 64;
 /// Rows that a round holds before it ends, and its longest time: what came is sent, and the rest is asked for then.
 const MOST_ROWS: usize = 400_000;
 const LONGEST: Duration = Duration::from_secs(60);
@@ -54,13 +54,25 @@ struct Round<'a> {
 pub(crate) async fn ask(
     entries: Vec<Entry>,
     provider: &Provider,
-    source: Source,
     timetable: &Timetable,
     now: i64,
 ) -> (Vec<Entry>, Outcome) {
+    let level = match provider.level().await {
+        Ok(level) => level,
+        Err(stopped) => {
+            let outcome = Outcome {
+                stopped: Some(stopped),
+                ..Outcome::default()
+            };
+            return (entries, outcome);
+        }
+    };
     let round = Round {
         provider,
-        source,
+        source: Source {
+            provider: provider.kind(),
+            level,
+        },
         timetable,
         now,
         began: Instant::now(),

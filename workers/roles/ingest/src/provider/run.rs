@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foresail_bars::Checker;
+use foresail_crds::ProviderAccountSpec;
 use foresail_crds::pipeline::spec::ProviderSource;
 use foresail_crds::pipeline::status::{IngestStatus, ProviderState};
-use foresail_crds::records::SourceState;
+use foresail_crds::records::{Refusal, SourceState};
+use foresail_crds::secret::PROVIDER;
 use foresail_crds::worker_config::IngestConfig;
 use foresail_domain::Symbol;
+use foresail_providers::Row;
 use foresail_runtime_base::{Connecting, RoleContext, RoleError, clock};
 use foresail_runtime_cluster::Api;
 use foresail_runtime_providers::{Client, Kubernetes, Provider, Stopped};
@@ -17,12 +20,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::entry::Entry;
+use super::fallback::{Account, Fallback};
 use super::harvest::Harvest;
+use super::quorum::Quorum;
 use super::recent::{Recent, Wanted};
 use super::report;
 use super::round::{self, Outcome};
 use super::timetable::{Timetable, timestamp};
-use super::wanted::Source;
 use crate::batch::Progress;
 use crate::metrics::Metrics;
 use crate::position::Position;
@@ -31,6 +35,8 @@ use crate::sessions;
 use crate::sink::{CHECK_TOPIC_EVERY, Sink};
 
 mod again;
+mod fallback;
+mod quorum;
 
 type Context = RoleContext<IngestConfig, IngestStatus>;
 
@@ -48,6 +54,15 @@ pub(crate) struct Polling {
     /// Made once: what it has seen of the ledger decides when it may ask.
     provider: OnceCell<Provider>,
     entries: Mutex<Vec<Entry>>,
+    others: Mutex<Option<Others>>,
+}
+
+/// The other accounts of a source.
+struct Others {
+    /// Those that stand in, in order.
+    fallbacks: Vec<(Arc<Provider>, Fallback)>,
+    /// The one that confirms bars.
+    quorum: Option<(Arc<Provider>, Quorum)>,
 }
 
 /// An open connection.
@@ -57,6 +72,14 @@ struct Live<'a> {
     timetable: &'a Timetable,
     entries: &'a mut Vec<Entry>,
     symbols: &'a [String],
+    /// Names of all providers that are asked, as bars carry them.
+    names: &'a [&'a str],
+    /// What came of the account of the provider.
+    account: Account,
+    fallbacks: &'a mut [(Arc<Provider>, Fallback)],
+    quorum: Option<&'a mut (Arc<Provider>, Quorum)>,
+    /// When a fallback is to be looked at again.
+    fallback_next: Option<i64>,
     /// It is known which sessions have no bar.
     is_surveyed: bool,
     sink: Sink,
@@ -73,6 +96,7 @@ impl Polling {
             api,
             provider: OnceCell::new(),
             entries: Mutex::default(),
+            others: Mutex::default(),
         }
     }
 
@@ -93,10 +117,21 @@ impl Polling {
         let symbols = config.symbols();
         let (sink, position) = Sink::open(config, &context.outside, metrics).await?;
         let name = provider.kind().name();
+        let mut others = self.others.lock().await;
+        let others = match &mut *others {
+            Some(others) => others,
+            none => none.insert(Others::open(&self.api, context)?),
+        };
+        others.reopen();
+        let names = others
+            .fallbacks
+            .iter()
+            .map(|(other, _)| other.kind().name());
+        let names: Vec<&str> = std::iter::once(name).chain(names).collect();
         let wanted = Wanted {
             symbols: &symbols,
             keep: timetable.kept(),
-            provider: name,
+            providers: &names,
             timetable: &timetable,
         };
         let recent = sink.recent(&wanted).await?;
@@ -126,6 +161,11 @@ impl Polling {
             timetable: &timetable,
             entries: &mut entries,
             symbols: &symbols,
+            names: &names,
+            account: Account::new(&self.source.account),
+            fallbacks: &mut others.fallbacks,
+            quorum: others.quorum.as_mut(),
+            fallback_next: None,
             is_surveyed,
             sink,
             progress,
@@ -134,10 +174,13 @@ impl Polling {
         };
         while !context.shutdown.is_cancelled() {
             let stopped = live.round().await?;
-            if stopped.is_none() {
+            if stopped.is_none() || live.stands_in() {
                 connecting.succeeded();
+            }
+            if stopped.is_none() {
                 live.review().await?;
             }
+            live.fill_gaps(stopped.as_ref()).await?;
             live.rest(stopped.as_ref()).await?;
         }
         Ok(())
@@ -146,21 +189,31 @@ impl Polling {
 
 /// The provider that the source names, through its account.
 fn open(source: &ProviderSource, api: &Api, context: &Context) -> Result<Provider, RoleError> {
-    let config = &context.config;
-    let spec = config.account.as_ref().ok_or_else(|| {
+    let spec = context.config.account.as_ref().ok_or_else(|| {
         let message = format!(
             "the ProviderAccount {} is not in the configuration of ingest; make it",
             source.account
         );
         RoleError::user("AccountMissing", message)
     })?;
-    let outside = &context.outside;
+    open_account((&source.account, spec), PROVIDER, api, context)
+}
+
+/// The provider of an account, whose key is in the folder of a system.
+fn open_account(
+    (name, spec): (&str, &ProviderAccountSpec),
+    system: &'static str,
+    api: &Api,
+    context: &Context,
+) -> Result<Provider, RoleError> {
+    let (config, outside) = (&context.config, &context.outside);
     let client = Client::new(spec, &config.allowed_provider_hosts, &outside.secrets)?;
+    let client = client.with_key_of(system);
     let pipeline = &config.pipeline;
-    let store = Kubernetes::new(api.clone(), &pipeline.namespace, &source.account)?;
+    let store = Kubernetes::new(api.clone(), &pipeline.namespace, name)?;
     Ok(Provider::new(
         spec,
-        (&source.account, &pipeline.to_string()),
+        (name, &pipeline.to_string()),
         (client, Arc::new(store)),
         (outside, &context.registry),
         context.shutdown.clone(),
@@ -209,13 +262,16 @@ impl Live<'_> {
     async fn round(&mut self) -> Result<Option<Stopped>, RoleError> {
         let now = clock::now_ms();
         let mut due = self.take_due(now);
-        if due.is_empty() {
-            self.publish(None, now);
-            return Ok(None);
+        let mut outcome = Outcome::default();
+        if !due.is_empty() {
+            // New bars first, and of those who wait the one that waits longest.
+            due.sort_by_key(|(_, entry)| (entry.mark.is_none(), entry.attempted));
+            outcome = self.ask(due, now).await?;
+            let poll = self.timetable.poll();
+            let stopped = outcome.stopped.as_ref();
+            self.account.was_asked(stopped, poll, now);
         }
-        // New bars first, and of those who wait the one that waits longest.
-        due.sort_by_key(|(_, entry)| (entry.mark.is_none(), entry.attempted));
-        let outcome = self.ask(due, now).await?;
+        self.fall_back(now).await?;
         let failed = outcome.stopped.as_ref().or(outcome.failed.as_ref());
         self.publish(failed, clock::now_ms());
         Ok(outcome.stopped)
@@ -224,28 +280,20 @@ impl Live<'_> {
     /// Asks for these symbols, puts them back to their places, and sends what came.
     async fn ask(&mut self, due: Vec<(usize, Entry)>, now: i64) -> Result<Outcome, RoleError> {
         let (places, due): (Vec<usize>, Vec<Entry>) = due.into_iter().unzip();
-        let (due, outcome) = match self.provider.level().await {
-            Ok(level) => {
-                let provider = self.provider.kind();
-                let source = Source { provider, level };
-                round::ask(due, self.provider, source, self.timetable, now).await
-            }
-            Err(stopped) => {
-                let outcome = Outcome {
-                    stopped: Some(stopped),
-                    ..Outcome::default()
-                };
-                (due, outcome)
-            }
-        };
+        let (due, outcome) = round::ask(due, self.provider, self.timetable, now).await;
         let unknown = outcome.unknown.iter();
         let unknown =
             unknown.filter_map(|(index, text)| Some((*places.get(*index)?, text.clone())));
         let unknown = unknown.collect();
-        self.put_back(places, due);
+        self.put_back(places.clone(), due);
         self.state.answers += outcome.answers;
         self.state.entries_without_bar += outcome.without_bar;
-        self.send(unknown).await?;
+        self.account.answers += outcome.answers;
+        let sent = self.progress.rows_sent();
+        let from = self.account.name.clone();
+        let refused = self.confirm(&places, &from, now).await;
+        self.send(unknown, refused).await?;
+        self.account.bars += self.progress.rows_sent().saturating_sub(sent);
         Ok(outcome)
     }
 
@@ -276,8 +324,12 @@ impl Live<'_> {
         }
     }
 
-    async fn send(&mut self, unknown: Vec<(usize, String)>) -> Result<(), RoleError> {
-        let mut harvest = Harvest::new(self.entries, unknown, self.timetable);
+    async fn send(
+        &mut self,
+        unknown: Vec<(usize, String)>,
+        refused: Vec<(usize, Row, Refusal)>,
+    ) -> Result<(), RoleError> {
+        let mut harvest = Harvest::new(self.entries, unknown, self.timetable).with_refused(refused);
         loop {
             let known = (self.entries.as_mut_slice(), self.timetable);
             let counted = (&mut self.progress, &mut self.next);
@@ -316,6 +368,7 @@ impl Live<'_> {
             Some(stopped) => next_try(stopped, self.timetable, now),
             None => report::next_time(self.entries, self.timetable, now).unwrap_or(i64::MAX),
         };
+        let next = next.min(self.fallback_wake(now));
         next.clamp(now + SHORTEST_WAIT, now + LONGEST_WAIT)
     }
 
@@ -328,6 +381,8 @@ impl Live<'_> {
         self.state.next_attempt = next.map(|next| Time(timestamp(next.max(now))));
         self.state.missing = report::missing(self.entries, self.timetable, now);
         report::compared(self.entries, &mut self.state);
+        self.state.accounts = self.account_states();
+        self.state.quorum = self.quorum.as_ref().map(|(_, quorum)| quorum.state());
         if let Some(wanted) = &self.context.config.refetch {
             let refetch = report::refetched(self.entries, &wanted.asked);
             if refetch.left == 0 {
@@ -341,7 +396,8 @@ impl Live<'_> {
             report::told(self.entries, self.timetable, now, status);
             status.provider = Some(self.state.clone());
         });
-        if let Some(stopped) = failed.filter(|stopped| stopped.is_fault) {
+        // What others have made up for is told with the accounts.
+        if let Some(stopped) = failed.filter(|stopped| stopped.is_fault && !self.stands_in()) {
             tracing::warn!(
                 reason = stopped.error.reason,
                 cause = stopped.error.message,

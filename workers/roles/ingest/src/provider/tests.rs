@@ -2,7 +2,9 @@
 //! without a port between.
 
 mod corrected;
+mod fallback;
 mod plan;
+mod quorum;
 mod reviewed;
 mod within;
 mod world;

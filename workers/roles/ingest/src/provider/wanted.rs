@@ -12,7 +12,7 @@ use super::timetable::Timetable;
 /// Rows of a compact answer, less some for days that the calendar does not know of.
 const COMPACT: usize = 95;
 /// Least sessions before the newest bar that are read again: a window that begins at it may be empty.
-const OVERLAP: usize = 5;
+pub(crate) const OVERLAP: usize = 5;
 /// Rows of a session are stamped some hours before its start by a fault of the provider.
 const EARLY_STAMPS: i64 = 3 * 3600;
 /// No provider has rows before this second: 1950-01-01.

@@ -61,6 +61,7 @@ impl Entry {
         match self.review.take().map(|review| review.why) {
             Some(Why::Refetch) => self.refetch = None,
             Some(Why::Gaps) => self.gaps.asked(now),
+            Some(Why::Left(place)) => self.gaps.asked_of(place),
             Some(Why::Turn) => {
                 self.turn = self.mark.map(|mark| timetable.session(mark));
                 self.is_outdated = false;

@@ -83,7 +83,7 @@ impl Live<'_> {
         let wanted = Wanted {
             symbols: self.symbols,
             keep: self.timetable.kept(),
-            provider: self.provider.kind().name(),
+            providers: self.names,
             timetable: self.timetable,
         };
         let froms = bars.clone();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use foresail_bars::{Checker, RowOutcome};
 use foresail_crds::pipeline::status::IngestStatus;
+use foresail_crds::records::Refusal;
 use foresail_crds::worker_config::IngestConfig;
 use foresail_domain::{Bar, Calendar, CalendarOverride, Symbol, TradingCalendar};
 use foresail_providers::request::Provider;
@@ -49,9 +50,13 @@ pub(super) const PROVIDERS: [Provider; 2] = [Provider::AlphaVantage, Provider::Y
 pub(super) struct Reader {
     pub config: IngestConfig,
     pub source: Source,
+    /// Names of all providers that are asked.
+    pub names: Vec<&'static str>,
     pub scenario: Scenario,
     simulation: Simulation,
     pub kafka: World,
+    /// Rows that are refused with what is sent next.
+    pub refused: Vec<(usize, Row, Refusal)>,
     /// Requests so far.
     pub asked: Vec<Request>,
 }
@@ -60,7 +65,7 @@ pub(super) struct Reader {
 pub(super) struct Process {
     pub timetable: Timetable,
     pub entries: Vec<Entry>,
-    progress: Progress,
+    pub progress: Progress,
     next: u64,
 }
 
@@ -85,9 +90,11 @@ impl Reader {
                 provider,
                 level: Level::Unknown,
             },
+            names: vec![provider.name()],
             simulation: Simulation::new(scenario.clone()),
             scenario,
             kafka: World::new(),
+            refused: Vec::new(),
             asked: Vec::new(),
         }
     }
@@ -109,7 +116,7 @@ impl Reader {
         let wanted = Wanted {
             symbols: &symbols,
             keep: timetable.kept(),
-            provider: name,
+            providers: &self.names,
             timetable: &timetable,
         };
         // As the tail is read: from further and further back.
@@ -141,7 +148,7 @@ impl Reader {
         }
     }
 
-    fn ask(&mut self, request: &Request, now: Timestamp) -> Verdict {
+    pub(super) fn ask(&mut self, request: &Request, now: Timestamp) -> Verdict {
         self.asked.push(request.clone());
         let query = request.query();
         let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap());
@@ -174,7 +181,10 @@ impl Reader {
             loop {
                 let wanted = wanted::request(entry, &self.source, &process.timetable, ms);
                 let Some(request) = wanted else {
-                    settle(entry, &process.timetable, ms);
+                    match settle(entry, &process.timetable, ms) {
+                        true => entry.lack = None,
+                        false => entry.lacks("NotYet", "it is asked again"),
+                    }
                     break;
                 };
                 let verdict = self.ask(&request, now);
@@ -246,7 +256,7 @@ impl Reader {
         let wanted = Wanted {
             symbols: &symbols,
             keep: process.timetable.kept(),
-            provider: self.source.provider.name(),
+            providers: &self.names,
             timetable: &process.timetable,
         };
         let mut survey = Survey::new(wanted, bars.clone());
@@ -265,13 +275,15 @@ impl Reader {
         }
     }
 
-    fn send(
+    pub(super) fn send(
         &mut self,
         process: &mut Process,
         unknown: Vec<(usize, String)>,
         (now, transactions): (i64, usize),
     ) {
-        let mut harvest = Harvest::new(&mut process.entries, unknown, &process.timetable);
+        let refused = std::mem::take(&mut self.refused);
+        let harvest = Harvest::new(&mut process.entries, unknown, &process.timetable);
+        let mut harvest = harvest.with_refused(refused);
         let mut committed = 0;
         loop {
             let known = (process.entries.as_mut_slice(), &process.timetable);
