@@ -255,8 +255,12 @@ impl Ledger {
         counted.filter(|(age, _)| *age < MINUTE).collect()
     }
 
-    /// The newest grant is old enough, and nobody else goes first.
+    /// The newest grant is old enough, and nobody else goes first. Where neither a second nor a minute has a limit there is
+    /// nothing to wait for, and nobody in whose way it would be.
     fn second_is_free(&self, index: usize, asking: &Asking<'_>) -> Result<(), Wait> {
+        if !asking.limits.has_pace() {
+            return Ok(());
+        }
         let pause = GAP + asking.want.purpose.yields() + self.turn(index);
         let age = self.age(self.grants, asking);
         if self.grants == 0 || age >= pause {

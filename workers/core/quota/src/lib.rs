@@ -32,7 +32,8 @@
 //! 5. Where less is left than is set aside, because Pipelines came during the day, it is cut to one level for all.
 //!
 //! For one free second, live goes before backfill and backfill before repair: each lower purpose lets the second lie for
-//! [`YIELD`] longer. Within a purpose, the longer ago a Pipeline's last grant is, the earlier it may ask.
+//! [`YIELD`] longer. Within a purpose, the longer ago a Pipeline's last grant is, the earlier it may ask. An account without a
+//! limit a second or a minute has no such second: its grants follow one another without a pause.
 
 mod ask;
 pub mod key;

@@ -72,6 +72,11 @@ impl Limits {
         }
     }
 
+    /// Whether it matters how fast requests follow one another.
+    pub(crate) fn has_pace(&self) -> bool {
+        self.per_second.is_some() || self.per_minute.is_some()
+    }
+
     /// The most requests in one grant: the limit a second, or else what carries the limit a minute at one grant every
     /// [`crate::GAP`], or else 10. Never more than the limit a minute.
     pub fn per_grant(&self) -> NonZeroU32 {

@@ -114,6 +114,18 @@ fn two_grants_are_a_gap_apart_and_lower_purposes_let_more_time_pass() {
 }
 
 #[test]
+fn without_a_limit_a_second_or_a_minute_grants_follow_without_a_pause() {
+    let mut pod = Pod::new(limits(0, 0, 100));
+    for purpose in [Purpose::Live, Purpose::Repair, Purpose::Backfill] {
+        assert_eq!(pod.spend(0.0, purpose, 8), 8, "{purpose:?}");
+    }
+    assert_eq!(pod.ledger.days[0].spent, 24);
+    let mut paced = Pod::new(limits(0, 1_200, 100));
+    assert_eq!(paced.spend(0.0, Purpose::Live, 8), 8);
+    assert_eq!(paced.spend(0.0, Purpose::Live, 8), 0);
+}
+
+#[test]
 fn another_pod_measures_the_gap_from_when_it_saw_the_grant_whatever_its_clock_says() {
     let mut pod = Pod::new(limits(1, 60, 0));
     assert_eq!(pod.spend(0.0, Purpose::Live, 1), 1);

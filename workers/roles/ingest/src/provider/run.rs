@@ -1,5 +1,5 @@
-//! The IO loop of a provider: a round of questions, one transaction after another of what came, and the wait until something is
-//! expected again. Any failure ends the connection; the next one reads from the topic how far each symbol was sent.
+//! The IO loop of a provider: rounds of questions, transactions of what came meanwhile, and the wait until something is expected
+//! again. Any failure ends the connection; the next one reads from the topic how far each symbol was sent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use foresail_runtime_base::{Connecting, RoleContext, RoleError, clock};
 use foresail_runtime_cluster::Api;
 use foresail_runtime_providers::{Client, Kubernetes, Provider, Stopped};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, OnceCell, mpsc};
 
 use super::entry::Entry;
 use super::fallback::{Account, Fallback};
@@ -25,7 +25,7 @@ use super::harvest::Harvest;
 use super::quorum::Quorum;
 use super::recent::{Recent, Wanted};
 use super::report;
-use super::round::{self, Outcome};
+use super::round::{MOST_WAITING, Outcome, Round};
 use super::timetable::{Timetable, timestamp};
 use crate::batch::Progress;
 use crate::metrics::Metrics;
@@ -37,6 +37,7 @@ use crate::sink::{CHECK_TOPIC_EVERY, Sink};
 mod again;
 mod fallback;
 mod quorum;
+mod sending;
 
 type Context = RoleContext<IngestConfig, IngestStatus>;
 
@@ -277,23 +278,24 @@ impl Live<'_> {
         Ok(outcome.stopped)
     }
 
-    /// Asks for these symbols, puts them back to their places, and sends what came.
+    /// Asks for these symbols, puts them back to their places, and sends what came while others are still asked for.
     async fn ask(&mut self, due: Vec<(usize, Entry)>, now: i64) -> Result<Outcome, RoleError> {
-        let (places, due): (Vec<usize>, Vec<Entry>) = due.into_iter().unzip();
-        let (due, outcome) = round::ask(due, self.provider, self.timetable, now).await;
-        let unknown = outcome.unknown.iter();
-        let unknown =
-            unknown.filter_map(|(index, text)| Some((*places.get(*index)?, text.clone())));
-        let unknown = unknown.collect();
-        self.put_back(places.clone(), due);
+        let round = match Round::begin(self.provider, self.timetable, now).await {
+            Ok(round) => round,
+            Err(stopped) => {
+                self.put_back(due);
+                return Ok(Outcome::stopped(stopped));
+            }
+        };
+        let before = self.progress.rows_sent();
+        let (asked, came) = mpsc::channel(MOST_WAITING);
+        let (_, sent) = tokio::join!(round.ask(due, asked), self.send_as_they_come(&round, came));
+        sent?;
+        let outcome = round.outcome();
         self.state.answers += outcome.answers;
         self.state.entries_without_bar += outcome.without_bar;
         self.account.answers += outcome.answers;
-        let sent = self.progress.rows_sent();
-        let from = self.account.name.clone();
-        let refused = self.confirm(&places, &from, now).await;
-        self.send(unknown, refused).await?;
-        self.account.bars += self.progress.rows_sent().saturating_sub(sent);
+        self.account.bars += self.progress.rows_sent().saturating_sub(before);
         Ok(outcome)
     }
 
@@ -316,8 +318,8 @@ impl Live<'_> {
         due
     }
 
-    fn put_back(&mut self, places: Vec<usize>, entries: Vec<Entry>) {
-        for (index, entry) in places.into_iter().zip(entries) {
+    fn put_back(&mut self, entries: impl IntoIterator<Item = (usize, Entry)>) {
+        for (index, entry) in entries {
             if let Some(place) = self.entries.get_mut(index) {
                 *place = entry;
             }

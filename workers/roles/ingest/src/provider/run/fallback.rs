@@ -110,27 +110,27 @@ impl Live<'_> {
         asked: Vec<(usize, Option<Review>)>,
         now: i64,
     ) -> Result<(), RoleError> {
-        let (indices, due) = self.lend(place, asked);
+        let due = self.lend(place, asked);
         let Some((provider, other)) = self.fallbacks.get_mut(place) else {
             return Ok(());
         };
-        let (mut answered, outcome) = round::ask(due, provider, self.timetable, now).await;
+        let (answered, outcome) = round::ask_all(due, provider, self.timetable, now).await;
         let stopped = outcome.stopped.as_ref();
         other.account.was_asked(stopped, self.timetable.poll(), now);
         other.account.answers += outcome.answers;
         let (name, from) = (provider.kind().name(), other.account.name.clone());
-        for entry in &mut answered {
-            entry.fill_only(self.timetable);
-            entry.postpone(now);
+        let (mut indices, mut marks, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+        for mut asked in answered {
+            asked.entry.fill_only(self.timetable);
+            asked.entry.postpone(now);
+            indices.push(asked.place);
+            marks.push(asked.entry.mark);
+            unknown.extend(asked.unknown.into_iter().map(|text| (asked.place, text)));
+            self.put_back([(asked.place, asked.entry)]);
         }
-        let marks: Vec<_> = answered.iter().map(|entry| entry.mark).collect();
-        self.put_back(indices.clone(), answered);
         self.state.answers += outcome.answers;
         self.state.entries_without_bar += outcome.without_bar;
-        let unknown = outcome.unknown.into_iter();
-        let unknown = unknown.filter_map(|(at, text)| Some((*indices.get(at)?, text)));
         let before = self.progress.rows_sent();
-        let unknown = unknown.collect();
         self.progress.set_provider(name);
         let refused = self.confirm(&indices, &from, now).await;
         let result = self.send(unknown, refused).await;
@@ -143,14 +143,10 @@ impl Live<'_> {
     }
 
     /// Takes symbols out of their places, with what a fallback knows of them in place of what the first account does.
-    fn lend(
-        &mut self,
-        place: usize,
-        asked: Vec<(usize, Option<Review>)>,
-    ) -> (Vec<usize>, Vec<Entry>) {
-        let (mut indices, mut due) = (Vec::new(), Vec::new());
+    fn lend(&mut self, place: usize, asked: Vec<(usize, Option<Review>)>) -> Vec<(usize, Entry)> {
+        let mut due = Vec::new();
         let Some((_, other)) = self.fallbacks.get_mut(place) else {
-            return (indices, due);
+            return due;
         };
         for (index, review) in asked {
             if let Some((entry, own)) = self.entries.get_mut(index).zip(other.own(index)) {
@@ -159,11 +155,10 @@ impl Live<'_> {
                     entry.begin(review);
                 }
                 let empty = Entry::new(entry.symbol.clone());
-                due.push(std::mem::replace(entry, empty));
-                indices.push(index);
+                due.push((index, std::mem::replace(entry, empty)));
             }
         }
-        (indices, due)
+        due
     }
 
     /// Puts what the first account knows of symbols back. Each comes with its newest bar before the fallback was asked.
