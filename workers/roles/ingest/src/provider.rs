@@ -6,6 +6,7 @@
 //! the answers are as rows; these are pure. `round` asks for all symbols that are due, `run` sends what came and waits for the next time.
 //! `fallback` says when another account is asked, `quorum` whether a second one agrees.
 
+mod account;
 mod entry;
 mod fallback;
 mod gaps;

@@ -3,10 +3,7 @@
 //! An account that is not to be asked, or does not know a symbol, has its place taken at once. One that does not answer, or has
 //! no bar, is given the time of a poll: most of what is late comes, and a bar from elsewhere would be revised then.
 
-use foresail_crds::pipeline::status::AccountState;
-use foresail_crds::role_error::presentable;
-use foresail_runtime_providers::Stopped;
-
+use super::account::Account;
 use super::entry::{Entry, Own};
 use super::quorum::{DIFFER, UNCONFIRMED};
 use super::review::{Review, Why};
@@ -25,9 +22,6 @@ const AT_ONCE: [&str; 10] = [
     "SecretKeyMissing",
     "SecretUnreadable",
 ];
-/// Longest texts in status.
-const LONGEST_REASON: usize = 64;
-const LONGEST_MESSAGE: usize = 256;
 
 /// One of the other accounts.
 #[derive(Debug)]
@@ -36,16 +30,6 @@ pub(crate) struct Fallback {
     /// How many fallbacks are before it.
     place: u8,
     symbols: Vec<OfSymbol>,
-}
-
-/// An account, and what came of it since the process began.
-#[derive(Debug, Default)]
-pub(crate) struct Account {
-    pub name: String,
-    pub answers: u64,
-    pub bars: u64,
-    /// Why nothing more could be asked the last time, and until when.
-    stopped: Option<(Stopped, i64)>,
 }
 
 /// One symbol, as a fallback knows it.
@@ -65,43 +49,6 @@ impl Turns {
     /// Before the first account.
     pub(crate) fn new(symbols: usize) -> Self {
         Self(vec![true; symbols])
-    }
-}
-
-impl Account {
-    pub(crate) fn new(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            ..Self::default()
-        }
-    }
-
-    /// It was asked, and this has stopped it. Until then, or for the time of a poll, it is taken to go on.
-    pub(crate) fn was_asked(&mut self, stopped: Option<&Stopped>, poll: i64, now: i64) {
-        self.stopped = stopped.map(|stopped| {
-            let until = stopped.until.map(jiff::Timestamp::as_millisecond);
-            let until = until.unwrap_or_else(|| now.saturating_add(poll));
-            (stopped.clone(), until)
-        });
-    }
-
-    fn stop(&self, now: i64) -> Option<&(Stopped, i64)> {
-        self.stopped.as_ref().filter(|(_, until)| now < *until)
-    }
-
-    /// What status says of it. `standing_in` counts the symbols whose newest bar it has brought.
-    pub(crate) fn state(&self, standing_in: usize) -> AccountState {
-        let fault = self.stopped.as_ref().map(|(stopped, _)| stopped);
-        let fault = fault.filter(|stopped| stopped.is_fault);
-        let fault = fault.map(|stopped| &stopped.error);
-        AccountState {
-            account: self.name.clone(),
-            answers: self.answers,
-            bars: self.bars,
-            standing_in: u32::try_from(standing_in).unwrap_or(u32::MAX),
-            reason: fault.map(|error| presentable(&error.reason, LONGEST_REASON)),
-            message: fault.map(|error| presentable(&error.message, LONGEST_MESSAGE)),
-        }
     }
 }
 

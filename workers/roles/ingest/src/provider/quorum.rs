@@ -13,8 +13,8 @@ use foresail_providers::verdict::Basis;
 use foresail_providers::{Request, Row, Series, traded};
 use jiff::civil::Date;
 
+use super::account::Account;
 use super::entry::{Entry, Own};
-use super::fallback::Account;
 use super::review::{Review, Why};
 use super::timetable::Timetable;
 use super::wanted::{self, OVERLAP, Source};

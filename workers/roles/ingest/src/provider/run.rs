@@ -19,8 +19,9 @@ use foresail_runtime_providers::{Client, Kubernetes, Provider, Stopped};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tokio::sync::{Mutex, OnceCell, mpsc};
 
+use super::account::Account;
 use super::entry::Entry;
-use super::fallback::{Account, Fallback};
+use super::fallback::Fallback;
 use super::harvest::Harvest;
 use super::quorum::Quorum;
 use super::recent::{Recent, Wanted};

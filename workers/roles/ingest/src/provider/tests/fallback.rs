@@ -8,8 +8,9 @@ use foresail_runtime_base::RoleError;
 use foresail_runtime_providers::Stopped;
 
 use super::world::{Process, Reader, at};
+use crate::provider::account::Account;
 use crate::provider::entry::Step;
-use crate::provider::fallback::{Account, Fallback, Turns};
+use crate::provider::fallback::{Fallback, Turns};
 use crate::provider::review::Review;
 use crate::provider::traded::settle;
 use crate::provider::wanted::{self, Source};
