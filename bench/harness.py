@@ -21,10 +21,12 @@ def install(venv, packages, check):
         os.execv(python, [str(python), *sys.argv])
 
 
-def build(package):
-    """Folder of the package's examples, built with the `dist` profile."""
-    subprocess.run(["cargo", "build", "--profile", "dist", "-p", package, "--examples"], cwd=ROOT, check=True)
-    return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "dist/examples"
+def build(*packages, examples=True):
+    """Folder of the packages' examples, or of their programs, built with the `dist` profile."""
+    command = ["cargo", "build", "--profile", "dist", *(word for package in packages for word in ("-p", package))]
+    subprocess.run([*command, *(["--examples"] if examples else [])], cwd=ROOT, check=True)
+    folder = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "dist"
+    return folder / "examples" if examples else folder
 
 
 def result(command, **environment):
