@@ -10,9 +10,10 @@ mod versions;
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use foresail_tests::{in_namespace, on_cluster, repo};
 use futures::{StreamExt, stream};
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use dry_run::DryRun;

@@ -172,12 +172,12 @@ async fn mirrored(space: &Space) -> Result<String> {
     let sources = pipelines::condition(&ours, conditions::SOURCES_READY).context("no condition")?;
     let whose = format!("Pipeline {PRICES}: ");
     ensure!(sources.message.starts_with(&whose), "{}", sources.message);
-    let (theirs, ours) = (theirs.status, ours.status);
-    let (theirs, ours) = theirs.zip(ours).context("no status")?;
+    let both = theirs.status.as_ref().zip(ours.status.as_ref());
+    let (theirs, ours) = both.context("no status")?;
     ensure!(ours.ingest.is_none(), "{:?}", ours.ingest);
     let rows = |status: &foresail_crds::PipelineStatus| status.lake.as_ref().map(|lake| lake.rows);
     ensure!(
-        rows(&theirs) == rows(&ours),
+        rows(theirs) == rows(ours),
         "{:?}, {:?}",
         theirs.lake,
         ours.lake
