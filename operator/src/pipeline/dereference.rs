@@ -17,7 +17,7 @@ use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use super::error::Error;
-use super::observed::{Named, Observed};
+use super::observed::{Named, NamedAccount, Observed};
 use super::resources::kinds;
 use super::validate::ValidatedPipeline;
 use super::{labels, pods, predictors};
