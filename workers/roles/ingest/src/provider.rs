@@ -14,6 +14,7 @@ mod gathered;
 mod harvest;
 mod memory;
 mod minutes;
+mod part;
 mod quorum;
 mod recent;
 mod report;

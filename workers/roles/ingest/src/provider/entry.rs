@@ -9,7 +9,7 @@ use jiff::civil::Date;
 
 use super::gaps::Gaps;
 use super::memory::{self, Found, Memory, Sent};
-use super::minutes;
+use super::part;
 use super::review::Review;
 use super::timetable::Timetable;
 use crate::batch::Taken;
@@ -203,15 +203,15 @@ impl Entry {
             }
             // A part of the time without a row is no gap of the whole.
             Verdict::Empty
-                if (self.widest_days.is_some() || minutes::is_part(request))
+                if (self.widest_days.is_some() || part::is_part(request))
                     && self.parts.skip(request) =>
             {
                 return Step::On;
             }
             // One provider says so of a month without a row as well.
             Verdict::BadSymbol
-                if (self.mark.is_some() || minutes::is_past(request, now))
-                    && minutes::is_part(request)
+                if (self.mark.is_some() || part::is_past(request, now))
+                    && part::is_part(request)
                     && self.parts.skip(request) =>
             {
                 return Step::On;

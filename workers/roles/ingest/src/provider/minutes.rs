@@ -4,11 +4,9 @@
 //! provider is asked for a window until now, the other for calendar months, or for its newest rows where these suffice.
 
 use foresail_domain::Interval;
-use foresail_providers::Request;
-use foresail_providers::request::{ChartInterval, Kind, Minutes, Month, Window};
+use foresail_providers::request::{ChartInterval, Kind, Minutes, Month};
 use jiff::Span;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
 use super::entry::{Entry, Parts};
 use super::timetable::Timetable;
@@ -21,9 +19,6 @@ const MOST_ROWS: usize = 20_000;
 const MOST_MONTHS: u32 = 48;
 /// Years of history that are asked for month by month where nothing says from when on it is wanted.
 const HISTORY_YEARS: i16 = 2;
-/// Days after which a month that has ended is history: the one before this one may be compared.
-const COMPARED_DAYS: i64 = 45;
-const DAY: i64 = 86_400;
 
 /// The rows of one provider that bars are made of. It may answer `30m` with rows of an hour, so that these are put together.
 pub(crate) fn chart_interval(interval: Interval) -> ChartInterval {
@@ -139,34 +134,4 @@ pub(crate) fn next_month(
 ) -> Option<Month> {
     let next = parts.asked_month?.next()?;
     (Some(next) <= last_month(entry, timetable, now)).then_some(next)
-}
-
-/// Whether a request is one of several for the time that is wanted.
-pub(crate) fn is_part(request: &Request) -> bool {
-    match request.kind {
-        Kind::Chart { interval, window } => {
-            interval.seconds().is_some() && matches!(window, Window::Period { .. })
-        }
-        Kind::Intraday { month, .. } => month.is_some(),
-        _ => false,
-    }
-}
-
-/// Whether a request is for a month that has ended.
-pub(crate) fn is_past(request: &Request, now: i64) -> bool {
-    days_since(request, now).is_some_and(|days| days >= 1)
-}
-
-/// Whether a request is for history alone.
-pub(crate) fn is_history(request: &Request, now: i64) -> bool {
-    days_since(request, now).is_some_and(|days| days >= COMPARED_DAYS)
-}
-
-/// Days since the month of a request has ended.
-fn days_since(request: &Request, now: i64) -> Option<i64> {
-    let Kind::Intraday { month, .. } = request.kind else {
-        return None;
-    };
-    let end = month?.next()?.first().to_zoned(TimeZone::UTC).ok()?;
-    Some((now.div_euclid(1000) - end.timestamp().as_second()).div_euclid(DAY))
 }

@@ -6,8 +6,8 @@ use foresail_quota::{Level, Purpose};
 use jiff::civil::Date;
 
 use super::entry::Entry;
-use super::minutes;
 use super::timetable::Timetable;
+use super::{minutes, part};
 
 /// Rows of a compact answer, less some for days that the calendar does not know of.
 const COMPACT: usize = 95;
@@ -39,7 +39,7 @@ pub(crate) fn purpose(request: &Request, now: i64) -> Purpose {
             window: Window::Period { to, .. },
             ..
         } if to <= now.div_euclid(1000) => Purpose::Backfill,
-        _ if minutes::is_history(request, now) => Purpose::Backfill,
+        _ if part::is_history(request, now) => Purpose::Backfill,
         _ => Purpose::Live,
     }
 }
