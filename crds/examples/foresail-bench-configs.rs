@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let json = match role {
             Role::Ingest => {
                 let config: IngestConfig = serde_json::from_str(&document.json)?;
-                serde_json::to_string(&config.with_account(&wanted.account))?
+                serde_json::to_string(&config.with_accounts(&wanted.account, &[]))?
             }
             _ => document.json,
         };
