@@ -205,10 +205,9 @@ async fn held(space: &Space, name: &str, day: Date, is_held: bool) -> Result<usi
         );
         let quorum = provider(space, name).await?.quorum.context("no quorum")?;
         ensure!(quorum.differing == u64::from(is_held), "{quorum:?}");
-        ensure!(
-            quorum.confirmed as usize >= ledger.bars.len() - 1,
-            "{quorum:?}"
-        );
+        // What a person asks for is a change of configuration: the worker starts again, and counts anew.
+        let confirmed = if is_held { ledger.bars.len() - 1 } else { 1 };
+        ensure!(quorum.confirmed as usize >= confirmed, "{quorum:?}");
         Ok(ledger.bars.len())
     })
     .await
