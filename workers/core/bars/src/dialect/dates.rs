@@ -10,6 +10,7 @@ use jiff::tz::Offset;
 
 use super::clock::{Clock, Unit};
 use super::words;
+use crate::row::shown;
 use crate::stamp;
 
 /// The orders of a date that is three numbers.
@@ -152,6 +153,7 @@ impl Hints {
         let said = PAIRS.iter().find_map(|(one, other)| {
             let (one, other) = (texts.get(*one)?, texts.get(*other)?);
             let (this, that) = (first(one), first(other));
+            let (one, other) = (shown(one), shown(other));
             (this != that).then(|| format!("`{other}` has {that}, `{one}` {this}"))
         });
         said.unwrap_or_else(|| "no order of day, month and year reads all of them".into())

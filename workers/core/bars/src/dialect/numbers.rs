@@ -2,6 +2,8 @@
 
 use foresail_crds::pipeline::spec::DecimalSign;
 
+use crate::row::shown;
+
 /// Signs that stand before or behind a price and say nothing about its size.
 const CURRENCIES: [char; 8] = ['$', '€', '£', '¥', '₹', '₩', '₽', '₺'];
 /// Strong hints of one sign for each of the other before a file is taken to use it: a damaged row is no second form.
@@ -76,15 +78,18 @@ impl Hints {
             }
             (Some(one), Some(other), _) => Err(format!(
                 "`{}` has a decimal point, `{}` a decimal comma",
-                one.example, other.example
+                shown(&one.example),
+                shown(&other.example)
             )),
             (None, None, Some(_)) if self.thousands => Ok(DecimalSign::Point),
             (None, None, Some(text)) => {
                 let readings = [DecimalSign::Point, DecimalSign::Comma]
                     .map(|sign| normal(text, sign, Kind::Price).unwrap_or_default());
                 Err(format!(
-                    "`{text}` may be {} or {}",
-                    readings[0], readings[1]
+                    "`{}` may be {} or {}",
+                    shown(text),
+                    readings[0],
+                    readings[1]
                 ))
             }
         }
@@ -248,6 +253,12 @@ mod tests {
         assert_eq!(volume("673 k").as_deref(), Some("673e3"));
         assert_eq!(volume("1,234,567").as_deref(), Some("1234567"));
         assert_eq!(volume("M"), None);
+    }
+
+    #[test]
+    fn an_example_that_cannot_be_printed_is_shown_in_hexadecimal() {
+        let why = sign_of(&["1.010\u{5}", "1.072,64"]).unwrap_err();
+        assert!(why.contains("`0x312e30313005`"), "{why}");
     }
 
     #[test]
