@@ -126,7 +126,8 @@ impl Hints {
             {
                 let read = |order: usize| in_order(text, ORDERS[order]).unwrap_or_default();
                 return Err(format!(
-                    "`{text}` may be {} or {}",
+                    "`{}` may be {} or {}",
+                    shown(text),
                     read(*one),
                     read(*other)
                 ));

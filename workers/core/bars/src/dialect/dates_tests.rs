@@ -160,6 +160,8 @@ fn the_order_is_that_of_the_whole_file_or_an_error_with_both_readings() {
     assert!(either.contains("2020-12-15 or 2015-12-20"), "{either}");
     let both = order(&["14/04/2020", "04/14/2020"]).unwrap_err();
     assert!(both.contains("`04/14/2020` has the month first"), "{both}");
+    let unprintable = order(&["03/04/2020\r 4:00 PM"]).unwrap_err();
+    assert!(!unprintable.contains(char::is_control), "{unprintable}");
 }
 
 #[test]
