@@ -15,9 +15,9 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
+use super::FIRST_MODEL;
 use super::market::{self, SYMBOLS, account, from_provider};
 
-const FIRST_MODEL: Duration = Duration::from_secs(300);
 const TOLD: Duration = Duration::from_secs(90);
 const GONE: Duration = Duration::from_secs(120);
 /// Who asks, and who reads what it has got.

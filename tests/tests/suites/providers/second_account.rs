@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use foresail_crds::pipeline::conditions::REFETCH_ANNOTATION;
+use foresail_crds::pipeline::conditions::{self, REFETCH_ANNOTATION};
 use foresail_crds::pipeline::status::{AccountState, ProviderState};
 use foresail_crds::records::QuarantineRecord;
 use foresail_domain::{Bar, TradingCalendar};
@@ -16,9 +16,9 @@ use jiff::{Timestamp, ToSpan};
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
+use super::FIRST_MODEL;
 use super::market::{self, PAID, SYMBOLS, account, from_provider};
 
-const FIRST_MODEL: Duration = Duration::from_secs(300);
 const SOON: Duration = Duration::from_secs(180);
 /// The provider does not know it.
 const WRONG: &str = "WRONG-2N8C5Z0R7T3L";
@@ -117,13 +117,8 @@ async fn told(space: &Space, name: &str, expected: &[(&str, u32)]) -> Result<Val
             .iter()
             .map(|(name, count)| ((*name).to_owned(), *count));
         ensure!(found == all.collect::<Vec<_>>(), "{accounts:?}");
-        let status = space
-            .pipelines()
-            .get(name)
-            .await?
-            .status
-            .context("no status")?;
-        let sources = status.conditions.iter().find(|c| c.type_ == "SourcesReady");
+        let pipeline = space.pipelines().get(name).await?;
+        let sources = pipelines::condition(&pipeline, conditions::SOURCES_READY);
         let sources = sources.context("no SourcesReady")?;
         for (account, count) in expected.iter().filter(|(_, count)| *count > 0) {
             let said = format!("newest bars of {count} symbols are from {account}");

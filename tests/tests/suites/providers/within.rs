@@ -67,7 +67,9 @@ async fn hours_of_both_providers_reach_forecasts() -> Result<()> {
             );
         }
         if let [vantage, chart] = &ledgers[..] {
-            checks.add("both read the same bars", same_bars(vantage, chart));
+            // The chart counts whole shares of today: behind a split of one for two it knows them to one share.
+            let same = same_bars(vantage, chart, 1.0);
+            checks.add("both read the same bars", same);
         }
         checks.verdict()
     })
