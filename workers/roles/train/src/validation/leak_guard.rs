@@ -15,7 +15,7 @@ use foresail_evaluation::leak_guard::{
 use foresail_evaluation::metrics::{DateLoss, date_losses};
 use foresail_evaluation::walk_forward::Blocks;
 use foresail_features::FeatureSet;
-use foresail_model::Predictor;
+use foresail_model::{ModelError, Predictor};
 use foresail_runtime_base::RoleError;
 
 use super::folds::{self, Cut, Fold};
@@ -103,13 +103,19 @@ impl Guards<'_> {
         let mut state: Vec<u8> = numbers.flat_map(|v| v.to_le_bytes()).collect();
         let weights = model.encode().map_err(|e| e.to_string())?;
         state.extend(weights.unwrap_or_default());
+        let horizon = self.parameters().horizon;
         let mut forecasts = Vec::new();
         for sample in &fold.test {
-            let closes = model.forecast(&sample.rows(1), 1.0);
+            let values = match model.forecast(&sample.rows(1), 1.0) {
+                // Rows from changed bars lie far outside what the model was fitted on, and it may give anything for
+                // them. That is no leak, unless it is so for a row that knows no changed bar.
+                Err(ModelError::NotFinite) => vec![f64::INFINITY; horizon],
+                closes => closes.map_err(|e| e.to_string())?,
+            };
             forecasts.push(Row {
                 symbol: sample.symbol,
                 time: sample.event_time,
-                values: closes.map_err(|e| e.to_string())?,
+                values,
             });
         }
         Ok(vec![FittedFold {
@@ -324,4 +330,65 @@ fn disturb(bar: &mut Bar, random: &mut dyn FnMut() -> f64) {
     }
     bar.split_factor *= factor();
     bar.dividend = bar.close * 0.01 * factor();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use foresail_crds::pipeline::spec::Adjustment;
+    use foresail_domain::{BarGrid, Interval, TradingCalendar};
+
+    use super::*;
+    use crate::data::dataset::FeatureSnapshot;
+
+    /// The label is the value of the row; rows of the newest sessions hold `newest`.
+    fn samples(newest: f64) -> Vec<Sample> {
+        let sample = |session: i64| {
+            let value = if session < 380 {
+                (session % 7) as f64 / 100.0
+            } else {
+                newest
+            };
+            Sample {
+                symbol: 0,
+                event_time: session,
+                close: 50.0,
+                adjustment_factor: 1.0,
+                window: vec![Arc::new(FeatureSnapshot {
+                    values: Box::new([value]),
+                    close: 50.0,
+                })],
+                labels: Some(vec![value]),
+                labels_end: Some(session + 1),
+            }
+        };
+        (0..400).map(sample).collect()
+    }
+
+    #[test]
+    fn a_forecast_of_changed_bars_that_no_close_can_hold_is_no_leak() {
+        let parameters = crate::testing::parameters(
+            serde_json::json!({"model": {"kind": "Linear"}, "horizon": 1}),
+        );
+        let grid = BarGrid::new(TradingCalendar::Weekdays, Interval::Session);
+        let declared = Declared {
+            features: &[],
+            adjustment: Adjustment::None,
+            grid: &grid,
+            parameters: &parameters,
+        };
+        let guards = Guards { declared };
+        let forecasts = |newest: f64| {
+            let samples = samples(newest);
+            let folds = guards.refit(&samples.iter().collect::<Vec<_>>()).unwrap();
+            let rows = folds.into_iter().flat_map(|fold| fold.forecasts);
+            rows.map(|row| row.values).collect::<Vec<_>>()
+        };
+        let (calm, changed) = (forecasts(0.01), forecasts(1e6));
+        assert!(calm.iter().flatten().all(|v| v.is_finite()));
+        assert_eq!(changed.len(), calm.len());
+        assert_eq!(changed.last(), Some(&vec![f64::INFINITY]));
+        assert_eq!(changed.first(), calm.first());
+    }
 }
