@@ -191,8 +191,13 @@ struct Lake<'a>(&'a State);
 impl Source for Lake<'_> {
     async fn load(&self, served: &ServedVersion) -> Result<Loaded, RoleError> {
         let state = self.0;
-        let store = Store::of_lake(&state.config.lake, &state.outside)?;
-        let loaded = foresail_artifacts::load(&store, served).await?;
+        let loaded = match &state.folder {
+            Some(folder) => folder.load(served).await?,
+            None => {
+                let store = Store::of_lake(&state.config.lake, &state.outside)?;
+                foresail_artifacts::load(&store, served).await?
+            }
+        };
         let manifest = loaded.manifest;
         let feature_set = FeatureSetSpec {
             features: manifest.features,

@@ -1,3 +1,5 @@
+#[path = "server_tests/access.rs"]
+mod access;
 #[path = "server_tests/calendar_end.rs"]
 mod calendar_end;
 #[path = "server_tests/protocols.rs"]

@@ -12,10 +12,13 @@ use foresail_domain::BarGrid;
 use foresail_model::Predictor;
 use foresail_runtime_base::{Health, Outside, RoleError};
 use foresail_runtime_cache::Cache;
+use foresail_runtime_http::access::Access;
+use foresail_runtime_http::server::tls::Tls;
 use moka::policy::EvictionPolicy;
 use tokio::sync::watch;
 use tracing::Span;
 
+use crate::folder::Versions;
 use crate::forecast::Forecast;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -46,6 +49,12 @@ pub(crate) type Key = (String, u64, Arc<str>);
 /// Shared by all requests.
 pub(crate) struct State {
     pub config: PredictConfig,
+    /// Where versions are when it serves alone: it knows no bars then, and asks neither Kafka nor Redis nor S3.
+    pub folder: Option<Versions>,
+    /// The certificate, where it is served over TLS.
+    pub tls: Option<Tls>,
+    /// Who is answered.
+    pub access: Access,
     pub outside: Outside,
     pub metrics: Metrics,
     /// Names the role in every log line, also in those of the threads that answer requests.
@@ -78,10 +87,13 @@ impl State {
         let load = self.load_error.lock();
         let load = load.unwrap_or_else(PoisonError::into_inner);
         let cannot = rows.as_ref().and_then(|rows| rows.as_ref().err());
-        let is_filled = |c: &Arc<Loaded>| self.table.is_filled(&c.fingerprint);
+        let is_filled = |c: &Arc<Loaded>| self.is_alone() || self.table.is_filled(&c.fingerprint);
         let filled = champion.as_ref().is_some_and(is_filled);
         // While the table is being filled, a lack of rows says nothing.
-        health.set_error(cannot.filter(|_| filled).or(load.as_ref()));
+        let fault = || self.tls.as_ref().and_then(Tls::fault);
+        let fault = fault().or_else(|| self.access.fault());
+        let error = cannot.filter(|_| filled).or(load.as_ref());
+        health.set_error(error.or(fault.as_ref()));
         filled && matches!(rows, Some(Ok(())))
     }
 
@@ -90,6 +102,10 @@ impl State {
     /// # Errors
     /// `RowsMissing`, with what is missing.
     pub fn answerable(&self, version: &Loaded) -> Result<(), RoleError> {
+        // It answers from bars and rows in requests.
+        if self.is_alone() {
+            return Ok(());
+        }
         let needed = version.predictor.lookback();
         let held = self.table.longest(&version.fingerprint);
         if held >= needed {
@@ -101,6 +117,11 @@ impl State {
             version.served.version
         );
         Err(RoleError::outside("RowsMissing", message))
+    }
+
+    /// Whether it knows no bars of a Pipeline.
+    pub fn is_alone(&self) -> bool {
+        self.folder.is_some()
     }
 
     /// Newest bar that a version can answer from.
@@ -122,6 +143,12 @@ impl State {
             version.served.version
         );
         Err(RoleError::outside("RowsMissing", message))
+    }
+
+    /// Why the version that is wanted does not answer.
+    pub fn load_error(&self) -> Option<RoleError> {
+        let error = self.load_error.lock();
+        error.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn set_load_error(&self, error: Option<RoleError>) {

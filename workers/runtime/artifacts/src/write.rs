@@ -8,6 +8,7 @@ use foresail_crds::names::sha256_hex;
 use foresail_model::artifact;
 use foresail_runtime_store::{PutNew, S3Uri};
 
+use crate::folder::MANIFEST;
 use crate::load::manifest_bytes;
 use crate::objects::Objects;
 
@@ -36,7 +37,7 @@ pub struct Documents {
 /// # Errors
 /// S3 failures; `ManifestUnreadable` when what is there is no manifest.
 pub async fn find(objects: &impl Objects, folder: &S3Uri) -> Result<Option<Stored>, RoleError> {
-    let uri = folder.join("manifest.json");
+    let uri = folder.join(MANIFEST);
     if !objects.exists(&uri).await? {
         return Ok(None);
     }
@@ -71,7 +72,7 @@ pub async fn write(
     manifest.report = Some(put(objects, folder, ("report-", "html"), documents.report).await?);
     let bytes = artifact::store(&manifest)
         .map_err(|e| RoleError::internal("ManifestInvalid", e.to_string()))?;
-    let (uri, sha256) = (folder.join("manifest.json"), sha256_hex(&bytes));
+    let (uri, sha256) = (folder.join(MANIFEST), sha256_hex(&bytes));
     match objects.put_new(&uri, Bytes::from(bytes)).await? {
         PutNew::Created => Ok(Stored {
             manifest,

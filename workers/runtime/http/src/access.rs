@@ -185,7 +185,10 @@ fn read(folder: &Path) -> Result<(Known, Option<RoleError>), RoleError> {
             continue;
         }
         if known.len() == MOST_KEYS {
-            return Err(unusable(folder, &format!("at most {MOST_KEYS} keys are read")));
+            return Err(unusable(
+                folder,
+                &format!("at most {MOST_KEYS} keys are read"),
+            ));
         }
         match key(&file.path()) {
             Ok(key) => {
@@ -200,7 +203,10 @@ fn read(folder: &Path) -> Result<(Known, Option<RoleError>), RoleError> {
 fn key(path: &Path) -> Result<Hash, RoleError> {
     let length = std::fs::metadata(path).map_err(|e| unusable(path, &e.to_string()))?;
     if length.len() > LONGEST_KEY {
-        return Err(unusable(path, &format!("a key has at most {LONGEST_KEY} bytes")));
+        return Err(unusable(
+            path,
+            &format!("a key has at most {LONGEST_KEY} bytes"),
+        ));
     }
     let bytes = std::fs::read(path).map_err(|e| unusable(path, &e.to_string()))?;
     let key = bytes.trim_ascii();

@@ -39,9 +39,8 @@ pub struct Bounds {
 /// # Errors
 /// Outside error `PortInUse`.
 pub fn listen(address: SocketAddr, bounds: &Bounds) -> Result<TcpListener, RoleError> {
-    listening(address, bounds).map_err(|cause| {
-        RoleError::outside("PortInUse", format!("server on {address}: {cause}"))
-    })
+    listening(address, bounds)
+        .map_err(|cause| RoleError::outside("PortInUse", format!("server on {address}: {cause}")))
 }
 
 fn listening(address: SocketAddr, bounds: &Bounds) -> std::io::Result<TcpListener> {

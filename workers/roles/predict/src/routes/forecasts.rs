@@ -42,6 +42,7 @@ fn shared<S: Serializer>(forecasts: &[Arc<Forecast>], serializer: S) -> Result<S
         )),
         (status = 404, description = "Not a symbol of the Pipeline", body = ErrorAnswer),
         (status = 500, description = "The model gives no finite forecast, or it reaches behind the end of the calendar (`CalendarExpired`)", body = ErrorAnswer),
+        (status = 501, description = "The server runs without a Pipeline", body = ErrorAnswer),
         (status = 503, description = "Not ready, or too busy; Retry-After says when to come again", body = ErrorAnswer)
     )
 )]
@@ -49,6 +50,9 @@ pub(crate) async fn by_symbol(
     state: web::Data<Arc<State>>,
     symbol: web::Path<String>,
 ) -> HttpResponse {
+    if state.is_alone() {
+        return without_bars();
+    }
     let Some(champion) = state.champion.load_full() else {
         return unavailable("no version is loaded yet");
     };
@@ -64,6 +68,13 @@ pub(crate) async fn by_symbol(
         }
         Err(refused) => refused.answer,
     }
+}
+
+/// Whoever serves alone has no bars of a Pipeline to forecast from.
+fn without_bars() -> HttpResponse {
+    let message = "this server runs without a Pipeline and knows no bars; send them to POST /v1/timeseries/forecast";
+    let status = StatusCode::NOT_IMPLEMENTED;
+    error(status, "NotImplementedError", "symbol", message)
 }
 
 /// Why there is no forecast of a symbol.
@@ -94,10 +105,14 @@ impl From<HttpResponse> for Refused {
         (status = 200, description = "Forecasts", body = Forecasts,
          headers(("X-Foresail-Model-Version" = u32, description = "Version that made them"))),
         (status = 500, description = "Forecasts reach behind the end of the calendar (`CalendarExpired`)", body = ErrorAnswer),
+        (status = 501, description = "The server runs without a Pipeline", body = ErrorAnswer),
         (status = 503, description = "Not ready, or too busy; Retry-After says when to come again", body = ErrorAnswer)
     )
 )]
 pub(crate) async fn all_symbols(state: web::Data<Arc<State>>) -> HttpResponse {
+    if state.is_alone() {
+        return without_bars();
+    }
     let Some(champion) = state.champion.load_full() else {
         return unavailable("no version is loaded yet");
     };

@@ -11,12 +11,23 @@ fn keys(files: &[(&str, &str)]) -> (tempfile::TempDir, Result<Keys, RoleError>) 
 
 #[test]
 fn a_key_is_asked_for_and_only_a_known_one_will_do() {
-    let (_folder, keys) = keys(&[("ann", "first-key\n"), ("bob", "second"), (".swp", "hidden")]);
+    let (_folder, keys) = keys(&[
+        ("ann", "first-key\n"),
+        ("bob", "second"),
+        (".swp", "hidden"),
+    ]);
     let access = Access::Keys(keys.unwrap());
     let allow = |header: &str| access.allow(Some(header.as_bytes()));
     assert_eq!(allow("Bearer first-key"), Ok(()));
     assert_eq!(allow("bearer   second "), Ok(()));
-    for wrong in ["first", "first-key2", "FIRST-KEY", "hidden", "ann", "first-key second"] {
+    for wrong in [
+        "first",
+        "first-key2",
+        "FIRST-KEY",
+        "hidden",
+        "ann",
+        "first-key second",
+    ] {
         let denied = allow(&format!("Bearer {wrong}"));
         assert_eq!(denied, Err(Denied::WrongKey), "{wrong}");
     }
@@ -33,7 +44,11 @@ fn keys_come_and_go_with_their_files() {
     let (folder, keys) = keys(&[("ann", "one")]);
     let keys = keys.unwrap();
     let access = Access::Keys(keys.clone());
-    let allowed = |key: &str| access.allow(Some(format!("Bearer {key}").as_bytes())).is_ok();
+    let allowed = |key: &str| {
+        access
+            .allow(Some(format!("Bearer {key}").as_bytes()))
+            .is_ok()
+    };
     std::fs::write(folder.path().join("bob"), "two").unwrap();
     keys.look();
     assert!(allowed("one") && allowed("two"));

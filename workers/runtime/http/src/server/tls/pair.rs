@@ -121,15 +121,13 @@ impl Read<'_> {
                 builder.with_client_cert_verifier(verifier)
             }
         };
-        let mut http1 = builder
-            .with_single_cert(chain, key)
-            .map_err(|e| match e {
-                Error::InconsistentKeys(_) => {
-                    let key = self.files.key.display();
-                    of_certificate(&format!("the key in {key} is that of another certificate"))
-                }
-                other => of_certificate(&other.to_string()),
-            })?;
+        let mut http1 = builder.with_single_cert(chain, key).map_err(|e| match e {
+            Error::InconsistentKeys(_) => {
+                let key = self.files.key.display();
+                of_certificate(&format!("the key in {key} is that of another certificate"))
+            }
+            other => of_certificate(&other.to_string()),
+        })?;
         if self.client_ca.is_some() {
             // Whoever comes again shows its certificate again: it may be one that is not trusted any more.
             http1.session_storage = Arc::new(NoServerSessionStorage {});
@@ -191,7 +189,8 @@ fn not_after(
     let roots = RootCertStore::empty();
     let algorithms = provider.signature_verification_algorithms.all;
     // Without an authority nothing is trusted; the time is looked at before that is found.
-    let judged = |at| verify_server_cert_signed_by_trust_anchor(&first, &roots, &[], at, algorithms);
+    let judged =
+        |at| verify_server_cert_signed_by_trust_anchor(&first, &roots, &[], at, algorithms);
     match judged(now) {
         Err(Error::InvalidCertificate(
             e @ (CertificateError::Expired
@@ -203,7 +202,9 @@ fn not_after(
         _ => {}
     }
     // At the end of time every certificate has ended, and the error says when.
-    match judged(UnixTime::since_unix_epoch(Duration::from_secs(i64::MAX as u64))) {
+    match judged(UnixTime::since_unix_epoch(Duration::from_secs(
+        i64::MAX as u64,
+    ))) {
         Err(Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => {
             Ok(not_after.as_secs())
         }
