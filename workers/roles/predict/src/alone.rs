@@ -9,6 +9,7 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use foresail_crds::names::PipelineName;
 use foresail_crds::pipeline::spec::LakeSpec;
+use foresail_crds::pipeline::status::ErrorClass;
 use foresail_crds::worker_config::{KafkaAddress, PredictConfig};
 use foresail_domain::{Calendar, Interval, TradingCalendar};
 use foresail_runtime_base::metrics::Registry;
@@ -63,7 +64,10 @@ pub struct Started {
 /// What is wrong with it, in one sentence: always a user error, since nothing but what was named is used.
 pub async fn start(alone: Alone) -> Result<Started, RoleError> {
     let started = prepare(alone).await;
-    started.map_err(|error| RoleError::user(error.reason, error.message))
+    started.map_err(|error| RoleError {
+        class: ErrorClass::User,
+        ..error
+    })
 }
 
 async fn prepare(alone: Alone) -> Result<Started, RoleError> {

@@ -100,7 +100,7 @@ async fn blocking<T: Send + 'static>(
             .map_err(|e| RoleError::user("FileUnreadable", format!("{}: {e}", path.display())))
     });
     done.await
-        .unwrap_or_else(|e| Err(RoleError::internal("TaskEnded", e.to_string())))
+        .unwrap_or_else(|e| Err(RoleError::internal("TaskLost", e.to_string())))
 }
 
 #[cfg(test)]

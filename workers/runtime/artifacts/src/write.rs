@@ -23,8 +23,8 @@ pub struct Stored {
     pub sha256: String,
 }
 
-/// What people read beside the weights.
-#[derive(Clone, Debug)]
+/// What people read beside the weights. What is empty is not written.
+#[derive(Clone, Debug, Default)]
 pub struct Documents {
     /// Model card, JSON.
     pub card: Vec<u8>,
@@ -68,8 +68,12 @@ pub async fn write(
     if let Some(weights) = weights {
         manifest.weights = Some(put(objects, folder, ("", "bin"), weights).await?);
     }
-    manifest.card = Some(put(objects, folder, ("card-", "json"), documents.card).await?);
-    manifest.report = Some(put(objects, folder, ("report-", "html"), documents.report).await?);
+    if !documents.card.is_empty() {
+        manifest.card = Some(put(objects, folder, ("card-", "json"), documents.card).await?);
+    }
+    if !documents.report.is_empty() {
+        manifest.report = Some(put(objects, folder, ("report-", "html"), documents.report).await?);
+    }
     let bytes = artifact::store(&manifest)
         .map_err(|e| RoleError::internal("ManifestInvalid", e.to_string()))?;
     let (uri, sha256) = (folder.join(MANIFEST), sha256_hex(&bytes));

@@ -110,6 +110,10 @@ fn serving_rows() -> Vec<Row> {
         ("a target of 101 %", vec![("/spec/serving/scaleTarget", json!(101))], "less than or equal to 100"),
         ("a time to live in words", vec![("/spec/serving/cache/ttl", json!("1 day"))], "spec.serving.cache.ttl"),
         ("a negative time to live", vec![("/spec/serving/cache/ttl", json!("-1s"))], "spec.serving.cache.ttl"),
+        ("TLS without a Secret", vec![("/spec/serving/tls", json!({}))], "spec.serving.tls.secretName"),
+        ("a certificate without a name", vec![("/spec/serving/tls/secretName", json!(""))], "spec.serving.tls.secretName"),
+        ("authorities without a name", vec![("/spec/serving/tls/clientCaSecretName", json!(""))], "spec.serving.tls.clientCaSecretName"),
+        ("a certificate in the spec", vec![("/spec/serving/tls/crt", json!("-----BEGIN CERTIFICATE-----"))], "unknown field \"spec.serving.tls.crt\""),
         ("a password in the Redis URL", vec![("/spec/serving/cache/redis/url", json!("redis://:secret@redis:6379"))], "spec.serving.cache.redis.url"),
         ("Redis over HTTP", vec![("/spec/serving/cache/redis/url", json!("http://redis:6379"))], "spec.serving.cache.redis.url"),
     ]
