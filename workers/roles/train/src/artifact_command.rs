@@ -45,9 +45,8 @@ pub async fn artifact(request: &Request) -> Result<PathBuf, RoleError> {
     std::fs::create_dir(&part).map_err(|e| unwritten(&part, &e))?;
     let done = complete(&part, manifest, weights, version).await;
     let folder = request.out.join(version.to_string());
-    let moved = done.and_then(|()| {
-        std::fs::rename(&part, &folder).map_err(|e| unwritten(&folder, &e))
-    });
+    let moved =
+        done.and_then(|()| std::fs::rename(&part, &folder).map_err(|e| unwritten(&folder, &e)));
     if moved.is_err() {
         std::fs::remove_dir_all(&part).ok();
     }
@@ -166,7 +165,12 @@ fn next(folder: &Path) -> Result<u32, RoleError> {
         let number = entry.file_name().to_string_lossy().parse();
         highest = highest.max(number.unwrap_or(0));
     }
-    let full = || RoleError::user("FileNotWritten", format!("{}: no number is left", folder.display()));
+    let full = || {
+        RoleError::user(
+            "FileNotWritten",
+            format!("{}: no number is left", folder.display()),
+        )
+    };
     highest.checked_add(1).ok_or_else(full)
 }
 

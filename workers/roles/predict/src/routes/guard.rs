@@ -83,7 +83,7 @@ fn close(head: &mut ResponseHead) {
 }
 
 /// Routes that tell nothing but whether the server lives and can answer.
-const OPEN: [&str; 4] = ["/v2/health/live", "/v2/health/ready", "/ping", "/health"];
+pub(super) const OPEN: [&str; 4] = ["/v2/health/live", "/v2/health/ready", "/ping", "/health"];
 
 /// Whether the sender may ask at all, before its body is read.
 fn allow(request: &ServiceRequest, access: &Access) -> Result<(), Denied> {
