@@ -14,7 +14,7 @@ use actix_web::{App, web};
 use foresail_runtime_base::metrics::Registry;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -79,9 +79,18 @@ fn certificate(name: &str) -> CertificateDer<'static> {
 
 /// A client that trusts our authority, with the certificate `name` when there is one.
 fn client(name: Option<&str>) -> Arc<ClientConfig> {
+    client_of(name, rustls::ALL_VERSIONS)
+}
+
+/// The same with these versions of TLS.
+fn client_of(
+    name: Option<&str>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate("ca")).unwrap();
-    let builder = ClientConfig::builder().with_root_certificates(roots);
+    let builder =
+        ClientConfig::builder_with_protocol_versions(versions).with_root_certificates(roots);
     Arc::new(match name {
         None => builder.with_no_client_auth(),
         Some(name) => {

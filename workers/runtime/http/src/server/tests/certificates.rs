@@ -71,7 +71,9 @@ async fn a_pair_that_cannot_be_used_changes_nothing_and_is_told_of() {
         let pem = std::fs::read_to_string(sample("server-2.crt")).unwrap();
         std::fs::write(folder.join("tls.crt"), &pem[..pem.len() / 2]).unwrap();
     };
-    let other_key = || drop(std::fs::copy(sample("server-2.key"), folder.join("tls.key")).unwrap());
+    let other_key = || {
+        std::fs::copy(sample("server-2.key"), folder.join("tls.key")).unwrap();
+    };
     let no_key = || std::fs::write(folder.join("tls.key"), "").unwrap();
     let gone = || std::fs::remove_file(folder.join("tls.crt")).unwrap();
     let cases: [(&dyn Fn(), &str); 7] = [
@@ -142,24 +144,8 @@ async fn sessions_are_taken_up_again_unless_clients_show_certificates() {
     ] {
         let served = serving("server-1", ca);
         for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-            let mut config = client(name);
-            let versions = [version];
             // The same settings, so that the second connection finds the session of the first.
-            let roots = {
-                let mut roots = RootCertStore::empty();
-                roots.add(certificate("ca")).unwrap();
-                roots
-            };
-            let builder = ClientConfig::builder_with_protocol_versions(&versions)
-                .with_root_certificates(roots);
-            *Arc::make_mut(&mut config) = match name {
-                None => builder.with_no_client_auth(),
-                Some(name) => {
-                    let key = PrivateKeyDer::from_pem_file(sample(&format!("{name}.key")));
-                    let chain = vec![certificate(name)];
-                    builder.with_client_auth_cert(chain, key.unwrap()).unwrap()
-                }
-            };
+            let config = client_of(name, &[version]);
             for kind in [HandshakeKind::Full, expected] {
                 let mut stream = connect(served.address, &config).await.unwrap();
                 assert_eq!(ask(&mut stream).await.unwrap(), "HTTP/1.1 200 OK");
