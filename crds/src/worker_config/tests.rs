@@ -127,6 +127,8 @@ fn edits() -> Vec<(&'static str, Value, &'static [Role])> {
         ("/serving/maxReplicas", json!(9), &[]),
         ("/serving/scaleTarget", json!(50), &[]),
         ("/serving/resources", limit.clone(), &[]),
+        // They are told to the predictors that run.
+        ("/serving/versions", json!([1, 7]), &[]),
         ("/workers", json!({"ingest": {"resources": limit}}), &[]),
         ("/serving/cache/ttl", json!("2h"), &[Predict]),
         ("/serving/cache/redis/url", json!("redis://s:6379"), REDIS),

@@ -7,7 +7,7 @@ mod fill;
 mod forecast;
 mod limits;
 mod metrics;
-mod models;
+mod registry;
 mod routes;
 mod served;
 mod server;

@@ -25,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::served::ServedLog;
 use crate::state::{self, State};
 use crate::table::Table;
-use crate::{models, routes};
+use crate::{registry, routes};
 
 /// Time between becoming unready and refusing connections, so that endpoints are removed first.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -57,7 +57,7 @@ async fn serve(
     let registry = context.registry;
     admin::serve(context.admin, health.clone(), registry.clone(), end.clone()).await?;
     let state = Arc::new(open(context.config, context.outside, &registry));
-    spawn(models::follow(Arc::clone(&state), serving, end.clone()));
+    spawn(registry::follow(Arc::clone(&state), serving, end.clone()));
     spawn(fill(Arc::clone(&state), end.clone()));
     // A container that was killed and came back may still stand behind the Service. Until it can answer it
     // refuses connections, as the dead one did, rather than answering 503 to requests of others.
@@ -97,8 +97,7 @@ pub(crate) fn open(config: PredictConfig, outside: Outside, registry: &Registry)
         .ok();
     State {
         grid: config.bar_grid(),
-        champion: Default::default(),
-        previous: Default::default(),
+        registry: Default::default(),
         table: Table::new(metrics.table_rows.clone()),
         local: state::local_cache(),
         log: log.map(|producer| {
@@ -109,6 +108,7 @@ pub(crate) fn open(config: PredictConfig, outside: Outside, registry: &Registry)
         limits: Limits::new(),
         wanted: Default::default(),
         load_error: Default::default(),
+        refused: Default::default(),
         span: Span::current(),
         metrics,
         outside,

@@ -11,7 +11,7 @@ use super::errors::{ErrorAnswer, error, unavailable};
 use super::{VERSION_HEADER, identify};
 use crate::answer::{Unanswered, forecast};
 use crate::forecast::{Forecast, Origin};
-use crate::state::{Loaded, State};
+use crate::state::{Loaded, Panicked, State};
 
 /// Newest forecasts.
 #[derive(Serialize, ToSchema)]
@@ -49,7 +49,7 @@ pub(crate) async fn by_symbol(
     state: web::Data<Arc<State>>,
     symbol: web::Path<String>,
 ) -> HttpResponse {
-    let Some(champion) = state.champion.load_full() else {
+    let Some(champion) = state.champion() else {
         return unavailable("no version is loaded yet");
     };
     match newest(&state, &champion, &symbol).await {
@@ -98,7 +98,7 @@ impl From<HttpResponse> for Refused {
     )
 )]
 pub(crate) async fn all_symbols(state: web::Data<Arc<State>>) -> HttpResponse {
-    let Some(champion) = state.champion.load_full() else {
+    let Some(champion) = state.champion() else {
         return unavailable("no version is loaded yet");
     };
     let mut forecasts: Vec<Arc<Forecast>> = Vec::new();
@@ -139,6 +139,9 @@ async fn newest(
         Unanswered::NotFinite => {
             let message = "the forecast is not finite and is not served";
             error(status, "InternalServerError", "symbol", message).into()
+        }
+        Unanswered::Panicked => {
+            error(status, "InternalServerError", "symbol", Panicked::MESSAGE).into()
         }
         Unanswered::CalendarExpired(message) => Refused {
             answer: error(status, "CalendarExpired", "symbol", &message),

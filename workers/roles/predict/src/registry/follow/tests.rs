@@ -1,3 +1,5 @@
+mod broken;
+
 use serde_json::json;
 
 use super::*;
@@ -7,19 +9,23 @@ fn wanted(champion: u32, previous: u32) -> ServingConfig {
     ServingConfig {
         champion: Some(model(champion).served.clone()),
         previous: Some(model(previous).served.clone()),
-        drift_reference: None,
+        ..ServingConfig::default()
     }
 }
 
 fn answering(state: &State) -> Option<u32> {
-    state.champion.load().as_ref().map(|c| c.served.version)
+    state.champion().map(|c| c.served.version)
 }
 
 /// Everything loads but v2.
 struct WithoutV2;
 
 impl Source for WithoutV2 {
-    async fn load(&self, served: &ServedVersion) -> Result<Loaded, RoleError> {
+    async fn load(
+        &self,
+        served: &ServedVersion,
+        _: Option<&DeclaredModel>,
+    ) -> Result<Loaded, RoleError> {
         match served.version {
             2 => Err(RoleError::user("DigestMismatch", "damaged")),
             version => Ok(Arc::into_inner(model(version)).unwrap()),
@@ -31,7 +37,11 @@ impl Source for WithoutV2 {
 struct Seasonal;
 
 impl Source for Seasonal {
-    async fn load(&self, served: &ServedVersion) -> Result<Loaded, RoleError> {
+    async fn load(
+        &self,
+        served: &ServedVersion,
+        _: Option<&DeclaredModel>,
+    ) -> Result<Loaded, RoleError> {
         let version = served.version;
         Ok(Arc::into_inner(seasonal(version, version as usize)).unwrap())
     }
@@ -41,11 +51,7 @@ impl Source for Seasonal {
 async fn the_previous_version_answers_for_a_damaged_champion() {
     let state = state();
     put(&state, [row(1)]);
-    let mut versions = Versions {
-        state: &state,
-        source: WithoutV2,
-        candidate: None,
-    };
+    let mut versions = Follower::new(&state, WithoutV2);
     let error = versions.apply(&wanted(2, 1)).await.unwrap_err();
     assert_eq!(
         (error.reason.as_str(), answering(&state)),
@@ -63,11 +69,7 @@ async fn the_previous_version_answers_for_a_damaged_champion() {
 #[tokio::test]
 async fn the_old_version_answers_until_the_new_one_finds_its_rows() {
     let state = state();
-    let mut versions = Versions {
-        state: &state,
-        source: Seasonal,
-        candidate: None,
-    };
+    let mut versions = Follower::new(&state, Seasonal);
     put(&state, [row(1)]);
     versions.apply(&wanted(1, 1)).await.unwrap();
     let error = versions.apply(&wanted(2, 1)).await.unwrap_err();
@@ -78,14 +80,19 @@ async fn the_old_version_answers_until_the_new_one_finds_its_rows() {
     put(&state, [row(2)]);
     versions.apply(&wanted(2, 1)).await.unwrap();
     assert_eq!(answering(&state), Some(2));
-    assert_eq!(state.previous.load().as_ref().unwrap().served.version, 1);
+    let previous = state.registry.here().previous.clone();
+    assert_eq!(previous.unwrap().served.version, 1);
 }
 
 /// Each version was trained on features of its own.
 struct OfOtherFeatures;
 
 impl Source for OfOtherFeatures {
-    async fn load(&self, served: &ServedVersion) -> Result<Loaded, RoleError> {
+    async fn load(
+        &self,
+        served: &ServedVersion,
+        _: Option<&DeclaredModel>,
+    ) -> Result<Loaded, RoleError> {
         let name = format!("f{}", served.version);
         let features = json!([{"name": name, "function": "LogReturn"}]);
         Ok(Arc::into_inner(reading(served.version, features)).unwrap())
@@ -96,11 +103,7 @@ impl Source for OfOtherFeatures {
 #[tokio::test]
 async fn a_version_of_other_features_answers_once_its_rows_are_there_and_both_are_followed() {
     let state = state();
-    let mut versions = Versions {
-        state: &state,
-        source: OfOtherFeatures,
-        candidate: None,
-    };
+    let mut versions = Follower::new(&state, OfOtherFeatures);
     let fingerprint = |version: u32| {
         let features = json!([{"name": format!("f{version}"), "function": "LogReturn"}]);
         reading(version, features).fingerprint.clone()
@@ -151,4 +154,97 @@ fn features_that_are_computed_otherwise_by_now_are_refused() {
     assert_eq!(is_computed(set, &loaded.fingerprint, 1), Ok(()));
     let error = is_computed(set, "of another release", 1).unwrap_err();
     assert_eq!(error.reason, "FeatureSchemaMismatch");
+}
+
+/// A champion, and versions that requests may name.
+fn pinning(champion: u32, versions: &[u32]) -> ServingConfig {
+    let versions = versions.iter().map(|v| model(*v).served.clone());
+    ServingConfig {
+        previous: None,
+        versions: versions.collect(),
+        ..wanted(champion, champion)
+    }
+}
+
+fn pinned(state: &State) -> Vec<u32> {
+    let here = state.registry.here();
+    here.others.iter().map(|l| l.served.version).collect()
+}
+
+fn refused(state: &State) -> Vec<(String, String)> {
+    let refused = state.refused.lock().unwrap();
+    let refused = refused.iter();
+    refused
+        .map(|(digest, error)| (digest.clone(), error.reason.clone()))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_is_refused_keeps_no_other_from_answering() {
+    let state = state();
+    put(&state, [row(1)]);
+    let mut versions = Follower::new(&state, WithoutV2);
+    versions.apply(&pinning(3, &[5, 2, 4])).await.unwrap();
+    assert_eq!((answering(&state), pinned(&state)), (Some(3), vec![5, 4]));
+    let digest = model(2).served.manifest_sha256.clone();
+    assert_eq!(refused(&state), [(digest, "DigestMismatch".to_owned())]);
+    let tries = || state.metrics.loads_refused.with(["DigestMismatch"]).get();
+    // It is tried again, but not with everything that happens.
+    versions.apply(&pinning(3, &[2])).await.unwrap();
+    assert_eq!((tries(), pinned(&state)), (1, vec![]));
+    let due = versions.due().unwrap();
+    assert_eq!(due - Instant::now(), LATER);
+    tokio::time::advance(LATER).await;
+    versions.apply(&pinning(3, &[2])).await.unwrap();
+    assert_eq!(tries(), 2);
+    // As the champion it is tried at once.
+    assert!(versions.apply(&wanted(2, 3)).await.is_err());
+    assert_eq!((tries(), answering(&state)), (3, Some(3)));
+    versions.apply(&pinning(3, &[])).await.unwrap();
+    assert_eq!(refused(&state), []);
+    assert_eq!(versions.due(), None);
+}
+
+#[tokio::test]
+async fn a_version_leaves_after_its_last_request() {
+    let state = state();
+    put(&state, [row(1)]);
+    let mut versions = Follower::new(&state, WithoutV2);
+    versions.apply(&pinning(3, &[5])).await.unwrap();
+    let weak = |version| Arc::downgrade(state.registry.here().version(version).unwrap());
+    let (champion, pin) = (weak(3), weak(5));
+    // What a request takes when it comes.
+    let request = state.registry.here();
+    versions.apply(&pinning(4, &[])).await.unwrap();
+    assert_eq!((answering(&state), pinned(&state)), (Some(4), vec![]));
+    for (version, weak) in [(3, &champion), (5, &pin)] {
+        assert!(weak.upgrade().is_some(), "v{version}");
+        assert!(request.version(version).is_some());
+    }
+    drop(request);
+    assert!(champion.upgrade().is_none() && pin.upgrade().is_none());
+}
+
+/// Panics with v2.
+struct PanicsWithV2;
+
+impl Source for PanicsWithV2 {
+    async fn load(
+        &self,
+        served: &ServedVersion,
+        _: Option<&DeclaredModel>,
+    ) -> Result<Loaded, RoleError> {
+        assert_ne!(served.version, 2);
+        Ok(Arc::into_inner(model(served.version)).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_panics_while_it_is_loaded_is_refused() {
+    let state = state();
+    put(&state, [row(1)]);
+    let mut versions = Follower::new(&state, PanicsWithV2);
+    let error = versions.apply(&wanted(2, 1)).await.unwrap_err();
+    assert_eq!(error.reason, "ModelUnusable", "{error}");
+    assert_eq!(answering(&state), Some(1));
 }
