@@ -58,10 +58,11 @@ pub struct ModelVersionSpec {
     /// declares by then. A version without them serves as long as the Pipeline declares features of its fingerprint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature_set: Option<FeatureSetSpec>,
-    /// Why it was trained; absent, as are the three fields below, where no run of this Pipeline has trained it.
+    /// Why it was trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger: Option<Trigger>,
-    /// Training run that made it.
+    /// Training run that made it. It is absent, as are `trigger`, `deltaVersion` and `trainedThrough`, where no run of this
+    /// Pipeline has trained the version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub run_id: Option<String>,

@@ -31,7 +31,19 @@ fn valid() -> Value {
 fn trained_elsewhere() -> Value {
     let mut version = valid();
     if let Some(spec) = version["spec"].as_object_mut() {
-        spec.retain(|field, _| !["trigger", "runId", "deltaVersion", "trainedThrough", "metrics", "gate", "leakGuard", "refusedBars"].contains(&field.as_str()));
+        spec.retain(|field, _| {
+            ![
+                "trigger",
+                "runId",
+                "deltaVersion",
+                "trainedThrough",
+                "metrics",
+                "gate",
+                "leakGuard",
+                "refusedBars",
+            ]
+            .contains(&field.as_str())
+        });
     }
     version
 }

@@ -277,7 +277,9 @@ async fn measured(space: &Space) -> Result<String> {
     set(space, json!({"spec": {"drift": {"threshold": HIGH}}})).await?;
     status(space, "ends the alarm", SOON, drift(HIGH, false)).await?;
     let versions = space.versions().list(&ListParams::default()).await?.items;
-    let by_drift = versions.iter().any(|v| v.spec.trigger == Some(Trigger::Drift));
+    let by_drift = versions
+        .iter()
+        .any(|v| v.spec.trigger == Some(Trigger::Drift));
     ensure!(!by_drift, "a run by drift");
     Ok(format!("alarm above {LOW}, none above {HIGH}"))
 }
