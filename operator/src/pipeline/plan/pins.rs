@@ -1,6 +1,7 @@
 //! The versions that are loaded beside champion and previous, since `serving.versions` names them, and what predictors hold
 //! every version against.
 
+use foresail_crds::ModelVersionSpec;
 use foresail_crds::worker_config::{DeclaredModel, ServedVersion};
 
 use super::rows::spec_of;
@@ -28,7 +29,7 @@ pub(super) fn pins(plan: &Plan, at: Situation<'_>) -> Pins {
     for number in at.pipeline.serving.versions.iter().copied() {
         let existing = at.observed.version(number).map(|version| &version.spec);
         let spec = existing.or(made.filter(|spec| spec.version == number));
-        match spec.map(|spec| spec.served()).or_else(|| stored(number)) {
+        match spec.map(ModelVersionSpec::served).or_else(|| stored(number)) {
             Some(version) => pins.found.push(version),
             None => pins.missing.push(number),
         }

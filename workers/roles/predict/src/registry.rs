@@ -2,6 +2,7 @@
 //! nothing else, so that a version that goes answers its last request. Here is only what is decided; `follow` loads.
 
 mod follow;
+mod load;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

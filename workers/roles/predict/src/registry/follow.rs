@@ -6,17 +6,15 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use foresail_artifacts::Objects;
-use foresail_crds::pipeline::spec::FeatureSetSpec;
 use foresail_crds::pipeline::status::ErrorClass;
-use foresail_crds::worker_config::{DeclaredModel, ServedVersion, ServingConfig};
+use foresail_crds::worker_config::{ServedVersion, ServingConfig};
 use foresail_runtime_base::retry::Backoff;
 use foresail_runtime_base::{RoleError, Shutdown};
-use foresail_runtime_store::Store;
 use futures::FutureExt;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::load::{Lake, Source};
 use super::{Here, arrange, find, missing};
 use crate::state::{Loaded, State};
 
@@ -35,10 +33,18 @@ pub(crate) async fn follow(
     shutdown: Shutdown,
 ) {
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
-    let mut follower = Follower::new(&state, Lake(&state));
+    let mut follower = Follower::new(&state, Lake::of(&state));
     loop {
         let wanted = serving.borrow_and_update().clone();
-        let applied = follower.apply(&wanted).await;
+        let applied = tokio::select! {
+            () = shutdown.cancelled() => return,
+            // What is loaded stays; what is not is for the newer document to say.
+            changed = serving.changed() => match changed {
+                Ok(()) => continue,
+                Err(_) => return,
+            },
+            applied = follower.apply(&wanted) => applied,
+        };
         if applied.is_ok() {
             backoff.reset();
         }
@@ -56,15 +62,6 @@ pub(crate) async fn follow(
             () = retry => {}
         }
     }
-}
-
-/// Where versions are loaded from.
-pub(crate) trait Source: Sync {
-    fn load(
-        &self,
-        served: &ServedVersion,
-        declared: Option<&DeclaredModel>,
-    ) -> impl Future<Output = Result<Loaded, RoleError>> + Send;
 }
 
 /// Makes what answers follow what is wanted.
@@ -112,7 +109,16 @@ impl<'a, S: Source> Follower<'a, S> {
         let refused = |refused: &BTreeMap<String, Refusal>, served: &ServedVersion| {
             refused.contains_key(&served.manifest_sha256)
         };
+        let labelled = [&wanted.champion, &wanted.previous];
+        let is_labelled =
+            |served: &ServedVersion| labelled.into_iter().flatten().any(|l| l == served);
+        let mut pins = 0;
         while let Some(served) = missing(wanted, &self.loaded, |s| refused(&self.refused, s)) {
+            pins += usize::from(!is_labelled(served));
+            // While the champion is refused it is tried again soon, whatever else is missing.
+            if pins > 1 && self.champion(wanted).is_err() {
+                break;
+            }
             match self.load(wanted, served).await {
                 Ok(loaded) => self.loaded.push(Arc::new(loaded)),
                 Err(error) => self.refuse(wanted, served, error),
@@ -262,99 +268,6 @@ impl<'a, S: Source> Follower<'a, S> {
             None => Ok(()),
         }
     }
-}
-
-/// The lake of the Pipeline.
-struct Lake<'a>(&'a State);
-
-impl Source for Lake<'_> {
-    async fn load(
-        &self,
-        served: &ServedVersion,
-        declared: Option<&DeclaredModel>,
-    ) -> Result<Loaded, RoleError> {
-        let store = Store::of_lake(&self.0.config.lake, &self.0.outside)?;
-        from_objects(&store, served, declared).await
-    }
-}
-
-/// A version that is what its ModelVersion says, and whose features this release computes.
-///
-/// # Errors
-/// Those of [`foresail_artifacts::load`]; user errors `KindMismatch` and `FeatureSchemaMismatch`.
-pub(super) async fn from_objects(
-    objects: &impl Objects,
-    served: &ServedVersion,
-    declared: Option<&DeclaredModel>,
-) -> Result<Loaded, RoleError> {
-    let loaded = foresail_artifacts::load(objects, served).await?;
-    let manifest = loaded.manifest;
-    if let Some(declared) = declared {
-        let found = DeclaredModel {
-            manifest_sha256: served.manifest_sha256.clone(),
-            kind: manifest.kind,
-            fingerprint: manifest.fingerprint.clone(),
-        };
-        is_declared(&found, declared, served.version)?;
-    }
-    let feature_set = FeatureSetSpec {
-        features: manifest.features,
-        adjustment: manifest.adjustment,
-    };
-    is_computed(&feature_set, &manifest.fingerprint, served.version)?;
-    Ok(Loaded {
-        digest: served.manifest_sha256.as_str().into(),
-        served: served.clone(),
-        predictor: loaded.predictor,
-        quantiles: manifest.quantiles,
-        fingerprint: manifest.fingerprint,
-        feature_set,
-        signature: Default::default(),
-        #[cfg(test)]
-        panics: false,
-    })
-}
-
-/// A manifest that says what its ModelVersion says.
-///
-/// # Errors
-/// User errors `KindMismatch` and `FeatureSchemaMismatch`.
-fn is_declared(
-    found: &DeclaredModel,
-    declared: &DeclaredModel,
-    version: u32,
-) -> Result<(), RoleError> {
-    if found.kind != declared.kind {
-        let message = format!(
-            "the manifest of v{version} is of a model of kind {:?}, its ModelVersion says {:?}; make a ModelVersion that \
-             says what the manifest says",
-            found.kind, declared.kind
-        );
-        return Err(RoleError::user("KindMismatch", message));
-    }
-    if found.fingerprint != declared.fingerprint {
-        let message = format!(
-            "the manifest of v{version} is of features {}, its ModelVersion says {}; make a ModelVersion that says what \
-             the manifest says",
-            found.fingerprint, declared.fingerprint
-        );
-        return Err(RoleError::user("FeatureSchemaMismatch", message));
-    }
-    Ok(())
-}
-
-/// Features that this release computes as those a version was trained on.
-///
-/// # Errors
-/// User error `FeatureSchemaMismatch`.
-fn is_computed(set: &FeatureSetSpec, fingerprint: &str, version: u32) -> Result<(), RoleError> {
-    if foresail_features::is_computed(&set.features, set.adjustment, fingerprint) {
-        return Ok(());
-    }
-    let message = format!(
-        "v{version} was trained on features {fingerprint}, which this release computes otherwise; train a new version"
-    );
-    Err(RoleError::user("FeatureSchemaMismatch", message))
 }
 
 #[cfg(test)]

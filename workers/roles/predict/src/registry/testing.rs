@@ -6,7 +6,7 @@ use foresail_crds::worker_config::{DeclaredModel, ServedVersion};
 use foresail_runtime_base::RoleError;
 
 pub(crate) use super::follow::Follower;
-use super::follow::Source;
+use super::load::Source;
 use crate::state::{Loaded, State};
 use crate::testing::model;
 

@@ -152,6 +152,7 @@ async fn a_version_is_pinned_and_named_in_headers_alone() {
         ("/v1/models/p/versions/3:predict", champion, "3", 0.03),
         ("/v1/models/p/versions/2:predict", previous, "2", -0.5),
         ("/V1/models/p/labels/previous:Predict", previous, "2", -0.5),
+        ("/v1/models/p/versions/1:predict", champion, "1", 0.01),
     ] {
         let request = TestRequest::post().uri(uri).set_payload(body).to_request();
         let response = call_service(&app, request).await;
@@ -167,7 +168,7 @@ async fn a_version_is_pinned_and_named_in_headers_alone() {
         assert_eq!(y, Some(&json!(first)), "{uri}: {answer}");
         assert_eq!(answer.as_object().unwrap().len(), 1, "{answer}");
     }
-    assert_eq!(ids.len(), 4);
+    assert_eq!(ids.len(), 5);
     let (status, answer) = ask!(app, post(), "/v1/models/p/versions/9:predict", champion);
     let missing = json!({"error": "Servable not found for request: Specific(p, 9)"});
     assert_eq!((status, answer), (404, missing));

@@ -98,8 +98,8 @@ impl Version<'_> {
         let parts = golden::MOST_REQUESTS - 1;
         let at = (0..=parts).map(move |part| last * part / parts);
         let at: BTreeSet<usize> = at.collect();
-        let rows = at.into_iter().filter_map(|index| self.rows.get(index));
-        rows.map(|sample| sample.rows(self.fitted.lookback()))
+        let rows = at.into_iter().filter_map(move |index| self.rows.get(index));
+        rows.map(move |sample| sample.rows(self.fitted.lookback()))
     }
 
     fn window(&self) -> DataWindow {

@@ -1,5 +1,6 @@
 mod broken;
 
+use foresail_crds::worker_config::DeclaredModel;
 use serde_json::json;
 
 use super::*;
@@ -147,15 +148,6 @@ async fn a_version_of_other_features_answers_once_its_rows_are_there_and_both_ar
     assert!(follows(&[1, 2]));
 }
 
-#[test]
-fn features_that_are_computed_otherwise_by_now_are_refused() {
-    let loaded = reading(1, json!([{"name": "r", "function": "LogReturn"}]));
-    let set = &loaded.feature_set;
-    assert_eq!(is_computed(set, &loaded.fingerprint, 1), Ok(()));
-    let error = is_computed(set, "of another release", 1).unwrap_err();
-    assert_eq!(error.reason, "FeatureSchemaMismatch");
-}
-
 /// A champion, and versions that requests may name.
 fn pinning(champion: u32, versions: &[u32]) -> ServingConfig {
     let versions = versions.iter().map(|v| model(*v).served.clone());
@@ -247,4 +239,42 @@ async fn a_version_that_panics_while_it_is_loaded_is_refused() {
     let error = versions.apply(&wanted(2, 1)).await.unwrap_err();
     assert_eq!(error.reason, "ModelUnusable", "{error}");
     assert_eq!(answering(&state), Some(1));
+}
+
+/// Counts what is asked for; v1 and v2 do not load.
+#[derive(Default)]
+struct Counted(std::sync::Mutex<Vec<u32>>);
+
+impl Source for &Counted {
+    async fn load(
+        &self,
+        served: &ServedVersion,
+        _: Option<&DeclaredModel>,
+    ) -> Result<Loaded, RoleError> {
+        self.0.lock().unwrap().push(served.version);
+        match served.version {
+            1 | 2 => Err(RoleError::outside("S3Unreachable", "away")),
+            version => Ok(Arc::into_inner(model(version)).unwrap()),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_champion_is_refused_one_other_version_is_tried_at_a_time() {
+    let (state, counted) = (state(), Counted::default());
+    put(&state, [row(1)]);
+    let mut versions = Follower::new(&state, &counted);
+    let wanted = ServingConfig {
+        versions: [2, 5, 6].map(|v| model(v).served.clone()).into(),
+        ..wanted(1, 3)
+    };
+    let tried = || std::mem::take(&mut *counted.0.lock().unwrap());
+    for expected in [vec![1, 3, 2], vec![1, 5], vec![1, 6], vec![1]] {
+        assert!(versions.apply(&wanted).await.is_err());
+        assert_eq!(tried(), expected);
+    }
+    assert_eq!((answering(&state), pinned(&state)), (Some(3), vec![5, 6]));
+    tokio::time::advance(SOON).await;
+    assert!(versions.apply(&wanted).await.is_err());
+    assert_eq!(tried(), [1, 2]);
 }

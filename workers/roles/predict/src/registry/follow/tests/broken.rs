@@ -8,6 +8,7 @@ use foresail_runtime_store::S3Uri;
 use serde_json::Value;
 
 use super::*;
+use crate::registry::load::from_objects;
 use crate::testing::returns;
 
 /// A version of a lake of its own, and how the operator names it.
