@@ -130,6 +130,8 @@ fn edits() -> Vec<(&'static str, Value, &'static [Role])> {
         ("/serving/tls", Value::Null, &[Predict]),
         ("/serving/tls/secretName", json!("t"), &[Predict]),
         ("/serving/tls/clientCaSecretName", json!("c"), &[Predict]),
+        // They are told to the predictors that run.
+        ("/serving/versions", json!([1, 7]), &[]),
         ("/workers", json!({"ingest": {"resources": limit}}), &[]),
         ("/serving/cache/ttl", json!("2h"), &[Predict]),
         ("/serving/cache/redis/url", json!("redis://s:6379"), REDIS),

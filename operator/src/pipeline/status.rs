@@ -6,6 +6,7 @@ mod conditions;
 mod events;
 mod freshness;
 mod part;
+mod pins;
 mod source;
 
 use foresail_crds::names::PipelineName;

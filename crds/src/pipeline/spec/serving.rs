@@ -33,6 +33,16 @@ pub struct ServingSpec {
     /// absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSpec>,
+    /// Versions that are kept loaded beside the champion and the version before it, so that requests may name them: numbers
+    /// of ModelVersions of this Pipeline, at most 8. An edit restarts nothing. A number without a ModelVersion, and a version
+    /// that cannot be loaded, are named in ServingReady; everything else serves on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 8),
+        inner(range(min = 1, max = 2_000_000_000)),
+        extend("x-kubernetes-list-type" = "atomic", "x-kubernetes-validations" = [{"rule": "self.all(n, self.exists_one(m, m == n))", "message": "serving.versions must name each version once"}])
+    )]
+    pub versions: Vec<u32>,
     /// CPU and memory of a predictor pod, as in any container. By default it requests cpu 50m and memory 48Mi, with a
     /// memory limit of 256Mi.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,6 +60,7 @@ impl Default for ServingSpec {
             behavior: None,
             cache: CacheSpec::default(),
             tls: None,
+            versions: Vec::new(),
             resources: None,
         }
     }

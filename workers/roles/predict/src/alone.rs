@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 use crate::folder::Versions;
 use crate::limits::CONNECTIONS;
-use crate::models;
+use crate::registry;
 use crate::server::{bare, on, readiness, until};
 use crate::state::State;
 
@@ -87,7 +87,7 @@ async fn prepare(alone: Alone) -> Result<Started, RoleError> {
     });
     let listener = listen(alone.http, &CONNECTIONS)?;
     let (serving, watched) = watch::channel(wanted);
-    spawn(models::follow(Arc::clone(&state), watched, end.clone()));
+    spawn(registry::follow(Arc::clone(&state), watched, end.clone()));
     let started = async {
         if let Some(admin) = alone.admin {
             admin::serve(admin, health.clone(), registry, end.clone()).await?;

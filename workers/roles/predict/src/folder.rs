@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use foresail_artifacts::{Folder, Loaded, MANIFEST};
+use foresail_artifacts::{Folder, MANIFEST};
 use foresail_crds::names::sha256_hex;
 use foresail_crds::worker_config::{ServedVersion, ServingConfig};
 use foresail_runtime_base::{RoleError, Shutdown, spawn_blocking};
@@ -27,14 +27,9 @@ impl Versions {
         Self(path)
     }
 
-    /// Loads a version.
-    ///
-    /// # Errors
-    /// Those of [`foresail_artifacts::load`], with paths in place of addresses.
-    pub(crate) async fn load(&self, served: &ServedVersion) -> Result<Loaded, RoleError> {
-        let folder = Folder::at(self.0.join(served.version.to_string()));
-        let loaded = foresail_artifacts::load(&folder, served).await;
-        loaded.map_err(|error| folder.told(error))
+    /// Where the files of a version are.
+    pub(crate) fn of(&self, version: u32) -> Folder {
+        Folder::at(self.0.join(version.to_string()))
     }
 
     /// Which versions are to serve now.

@@ -10,7 +10,7 @@ mod folder;
 mod forecast;
 mod limits;
 mod metrics;
-mod models;
+mod registry;
 mod routes;
 mod served;
 mod server;

@@ -113,6 +113,14 @@ impl Limits {
 }
 
 #[cfg(test)]
+impl Limits {
+    /// Computations that would begin at once.
+    pub(crate) fn free_computations(&self) -> usize {
+        self.computations.available_permits()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

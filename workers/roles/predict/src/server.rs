@@ -27,7 +27,7 @@ use crate::metrics::Metrics;
 use crate::served::ServedLog;
 use crate::state::{self, State};
 use crate::table::Table;
-use crate::{models, routes};
+use crate::{registry, routes};
 
 /// Time between becoming unready and refusing connections, so that endpoints are removed first.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -68,7 +68,7 @@ async fn serve(
         state.tls = Some(tls);
     }
     let state = Arc::new(state);
-    spawn(models::follow(Arc::clone(&state), serving, end.clone()));
+    spawn(registry::follow(Arc::clone(&state), serving, end.clone()));
     spawn(fill(Arc::clone(&state), end.clone()));
     // A container that was killed and came back may still stand behind the Service. Until it can answer it
     // refuses connections, as the dead one did, rather than answering 503 to requests of others.
@@ -175,8 +175,7 @@ pub(crate) fn bare(config: PredictConfig, outside: Outside, registry: &Registry)
         tls: None,
         access: Access::Anonymous,
         grid: config.bar_grid(),
-        champion: Default::default(),
-        previous: Default::default(),
+        registry: Default::default(),
         table: Table::new(metrics.table_rows.clone()),
         local: state::local_cache(),
         log: None,
@@ -184,6 +183,7 @@ pub(crate) fn bare(config: PredictConfig, outside: Outside, registry: &Registry)
         limits: Limits::new(),
         wanted: Default::default(),
         load_error: Default::default(),
+        refused: Default::default(),
         span: Span::current(),
         metrics,
         outside,

@@ -1,15 +1,16 @@
-//! What a request sees. The loaded versions are swapped as one: a request takes them once and uses
-//! nothing else.
+//! What all requests share, and what is known of a loaded version.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use arc_swap::ArcSwapOption;
 use foresail_crds::model_manifest::ResidualQuantiles;
 use foresail_crds::pipeline::spec::FeatureSetSpec;
+use foresail_crds::readiness::RefusedVersion;
 use foresail_crds::worker_config::{PredictConfig, ServedVersion};
 use foresail_domain::BarGrid;
 use foresail_model::Predictor;
+use foresail_protocol::Signature;
 use foresail_runtime_base::{Health, Outside, RoleError};
 use foresail_runtime_cache::Cache;
 use foresail_runtime_http::access::Access;
@@ -22,8 +23,10 @@ use crate::folder::Versions;
 use crate::forecast::Forecast;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::registry::{Refused, Registry};
 use crate::served::ServedLog;
 use crate::table::Table;
+use crate::windows;
 
 /// Most forecasts kept in process.
 const LARGEST_CACHE: u64 = 10_000;
@@ -41,6 +44,50 @@ pub(crate) struct Loaded {
     pub feature_set: FeatureSetSpec,
     /// Absent in versions older than quantiles.
     pub quantiles: Option<ResidualQuantiles>,
+    /// What it takes and gives, once somebody has asked.
+    pub signature: OnceLock<Arc<Signature>>,
+    /// Whoever asks it for a forecast panics.
+    #[cfg(test)]
+    pub panics: bool,
+}
+
+impl Loaded {
+    /// What it takes and gives, as protocols show it.
+    pub fn signature(&self) -> Arc<Signature> {
+        let signature = self
+            .signature
+            .get_or_init(|| Arc::new(windows::signature(self)));
+        Arc::clone(signature)
+    }
+
+    /// What `work` computes with its model. A panic fails this request and no other.
+    ///
+    /// # Errors
+    /// [`Panicked`].
+    pub fn compute<T>(&self, work: impl FnOnce() -> T) -> Result<T, Panicked> {
+        let shielded = AssertUnwindSafe(|| {
+            #[cfg(test)]
+            assert!(!self.panics, "a model that panics");
+            work()
+        });
+        catch_unwind(shielded).map_err(|_| {
+            let version = self.served.version;
+            tracing::error!(
+                version,
+                "a version panics; its request is answered with 500"
+            );
+            Panicked
+        })
+    }
+}
+
+/// A model has panicked instead of giving a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Panicked;
+
+impl Panicked {
+    /// What its client is told.
+    pub const MESSAGE: &str = "this version fails on the request; its log says where";
 }
 
 /// Key of a forecast: symbol, checksum of the rows it is made from, digest of the version.
@@ -61,9 +108,8 @@ pub(crate) struct State {
     pub span: Span,
     /// Where bars begin and end.
     pub grid: BarGrid,
-    pub champion: ArcSwapOption<Loaded>,
-    /// Kept loaded for instant rollback.
-    pub previous: ArcSwapOption<Loaded>,
+    /// The versions that are loaded.
+    pub registry: Registry,
     pub table: Table,
     pub local: LocalCache,
     pub cache: Option<Cache>,
@@ -74,15 +120,22 @@ pub(crate) struct State {
     pub wanted: watch::Sender<BTreeSet<String>>,
     /// Why the version that is wanted does not answer.
     pub load_error: Mutex<Option<RoleError>>,
+    /// Why versions that are wanted, this one or others, are not loaded.
+    pub refused: Mutex<Refused>,
 }
 
 impl State {
     /// Shows what keeps requests from an answer, or from the version that is wanted; whether they can be answered.
     pub fn show(&self, health: &Health) -> bool {
-        let champion = self.champion.load();
-        let previous = self.previous.load();
-        let here = champion.iter().chain(previous.iter());
-        health.set_loaded(here.map(|version| version.digest.to_string()).collect());
+        let here = self.registry.here();
+        let champion = &here.champion;
+        let refused = self.refused.lock();
+        let refused = refused.unwrap_or_else(PoisonError::into_inner).clone();
+        let refused = refused.into_iter().map(|(digest, error)| RefusedVersion {
+            digest,
+            error: error.to_worker_error(),
+        });
+        health.set_versions(here.digests(), refused.collect());
         let rows = champion.as_ref().map(|c| self.answerable(c));
         let load = self.load_error.lock();
         let load = load.unwrap_or_else(PoisonError::into_inner);
@@ -151,9 +204,17 @@ impl State {
         error.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub fn set_load_error(&self, error: Option<RoleError>) {
+    /// Says why the version that is wanted does not answer, and which versions are not loaded.
+    pub fn set_refused(&self, champion: Option<RoleError>, all: Refused) {
         let current = self.load_error.lock();
-        *current.unwrap_or_else(PoisonError::into_inner) = error;
+        *current.unwrap_or_else(PoisonError::into_inner) = champion;
+        let current = self.refused.lock();
+        *current.unwrap_or_else(PoisonError::into_inner) = all;
+    }
+
+    /// What answers where no version is named.
+    pub fn champion(&self) -> Option<Arc<Loaded>> {
+        self.registry.here().champion.clone()
     }
 }
 

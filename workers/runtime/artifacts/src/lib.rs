@@ -4,9 +4,13 @@
 mod folder;
 mod load;
 mod objects;
+#[cfg(any(test, feature = "testing"))]
+mod testing;
 mod write;
 
 pub use folder::{Folder, MANIFEST};
 pub use load::{Loaded, load, manifest, manifest_at};
 pub use objects::Objects;
+#[cfg(any(test, feature = "testing"))]
+pub use testing::Memory;
 pub use write::{Documents, Stored, find, write};

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use foresail_crds::RoleError;
-use foresail_crds::model_manifest::{ArtifactFile, ModelManifest};
+use foresail_crds::model_manifest::{ArtifactFile, GoldenRequests, ModelManifest};
 use foresail_crds::names::sha256_hex;
 use foresail_model::artifact;
 use foresail_runtime_store::{PutNew, S3Uri};
@@ -23,9 +23,11 @@ pub struct Stored {
     pub sha256: String,
 }
 
-/// What people read beside the weights. What is empty is not written.
+/// What lies beside the weights. What is empty is not written.
 #[derive(Clone, Debug, Default)]
 pub struct Documents {
+    /// Requests whose answers are known, for whoever loads it; none where no row fits into a request.
+    pub golden: Option<GoldenRequests>,
     /// Model card, JSON.
     pub card: Vec<u8>,
     /// Report, HTML.
@@ -67,6 +69,11 @@ pub async fn write(
 ) -> Result<Stored, RoleError> {
     if let Some(weights) = weights {
         manifest.weights = Some(put(objects, folder, ("", "bin"), weights).await?);
+    }
+    if let Some(golden) = &documents.golden {
+        let golden = serde_json::to_vec(golden)
+            .map_err(|e| RoleError::internal("ManifestInvalid", e.to_string()))?;
+        manifest.golden = Some(put(objects, folder, ("golden-", "json"), golden).await?);
     }
     if !documents.card.is_empty() {
         manifest.card = Some(put(objects, folder, ("card-", "json"), documents.card).await?);

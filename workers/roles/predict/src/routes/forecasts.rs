@@ -11,7 +11,7 @@ use super::errors::{ErrorAnswer, error, unavailable};
 use super::{VERSION_HEADER, identify};
 use crate::answer::{Unanswered, forecast};
 use crate::forecast::{Forecast, Origin};
-use crate::state::{Loaded, State};
+use crate::state::{Loaded, Panicked, State};
 
 /// Newest forecasts.
 #[derive(Serialize, ToSchema)]
@@ -53,7 +53,7 @@ pub(crate) async fn by_symbol(
     if state.is_alone() {
         return without_bars();
     }
-    let Some(champion) = state.champion.load_full() else {
+    let Some(champion) = state.champion() else {
         return unavailable("no version is loaded yet");
     };
     match newest(&state, &champion, &symbol).await {
@@ -113,7 +113,7 @@ pub(crate) async fn all_symbols(state: web::Data<Arc<State>>) -> HttpResponse {
     if state.is_alone() {
         return without_bars();
     }
-    let Some(champion) = state.champion.load_full() else {
+    let Some(champion) = state.champion() else {
         return unavailable("no version is loaded yet");
     };
     let mut forecasts: Vec<Arc<Forecast>> = Vec::new();
@@ -154,6 +154,9 @@ async fn newest(
         Unanswered::NotFinite => {
             let message = "the forecast is not finite and is not served";
             error(status, "InternalServerError", "symbol", message).into()
+        }
+        Unanswered::Panicked => {
+            error(status, "InternalServerError", "symbol", Panicked::MESSAGE).into()
         }
         Unanswered::CalendarExpired(message) => Refused {
             answer: error(status, "CalendarExpired", "symbol", &message),

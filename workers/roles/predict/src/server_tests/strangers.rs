@@ -21,7 +21,7 @@ const SOON: Duration = Duration::from_secs(5);
 /// A server that has an answer, and its address.
 async fn serving() -> (Arc<State>, SocketAddr) {
     let state = state();
-    state.champion.store(Some(model(1)));
+    state.answer_with(model(1));
     put(&state, [row(1_199_221_200_000)]);
     let (server, address) =
         http(&state, SocketAddr::from(([127, 0, 0, 1], 0)), CONNECTIONS).unwrap();
