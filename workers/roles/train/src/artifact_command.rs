@@ -111,6 +111,7 @@ fn manifest(request: &Request) -> Result<ModelManifest, RoleError> {
         quantiles: None,
         leak_guard: None,
         recipe: None,
+        golden: None,
         card: None,
         report: None,
         gate: None,

@@ -16,7 +16,7 @@ fn keyed() -> (tempfile::TempDir, Arc<State>) {
     let mut state = logging();
     state.log = None;
     state.access = Access::Keys(Keys::open(folder.path().into()).unwrap());
-    state.champion.store(Some(model(1)));
+    state.answer_with(model(1));
     (folder, Arc::new(state))
 }
 
@@ -89,7 +89,7 @@ async fn a_connection_ends_with_an_answer_once_it_is_old() {
         (Duration::ZERO, Some("close")),
     ] {
         let state = state();
-        state.champion.store(Some(model(1)));
+        state.answer_with(model(1));
         let bounds = Bounds { age, ..CONNECTIONS };
         let bind = SocketAddr::from(([127, 0, 0, 1], 0));
         let (server, address) = http(&state, bind, bounds).unwrap();
