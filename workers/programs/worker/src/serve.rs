@@ -110,7 +110,8 @@ fn refused(line: &str) -> ExitCode {
 fn one_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let lines = text.lines().map(str::trim);
-    let said = lines.take_while(|line| !line.starts_with("Usage:"));
+    let ends = |line: &&str| line.starts_with("Usage:") || line.starts_with("For more");
+    let said = lines.take_while(|line| !ends(line));
     let said: Vec<&str> = said.filter(|line| !line.is_empty()).collect();
     said.join(" ")
 }
@@ -200,7 +201,7 @@ mod tests {
             let said = one_line(&parse(&line).unwrap_err());
             assert!(said.starts_with("error: "), "{said}");
             assert!(said.contains(expected), "{line}: {said}");
-            assert!(!said.contains('\n') && !said.contains("Usage"), "{said}");
+            assert!(!said.contains("Usage") && !said.contains("--help"), "{said}");
         }
     }
 }
