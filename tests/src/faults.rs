@@ -5,14 +5,14 @@ use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::ListParams;
 use tokio::process::Command;
 
 use crate::settings::NeedsNode;
-use crate::{Cluster, Space, until};
+use crate::{Cluster, Operator, Space, until};
 
 /// Asks the node helper to do something with a part of the node: `kill`, `start`, `freeze`, `thaw`.
 ///
@@ -191,17 +191,10 @@ fn is_running(pod: &Pod) -> bool {
     })
 }
 
-/// The operator's pods.
+/// Pods of the operator that all tests share.
 ///
 /// # Errors
 /// When there is none.
 pub async fn operator_pods(cluster: &Cluster) -> Result<Vec<Pod>> {
-    let api: Api<Pod> = Api::namespaced(cluster.client.clone(), crate::cluster::OPERATOR_NAMESPACE);
-    let pods = api
-        .list(&ListParams::default().labels("app.kubernetes.io/component=operator"))
-        .await?;
-    if pods.items.is_empty() {
-        bail!("no operator runs in {}", crate::cluster::OPERATOR_NAMESPACE);
-    }
-    Ok(pods.items)
+    Operator::shared(cluster).pods().await
 }
