@@ -12,7 +12,7 @@ use kube::api::ListParams;
 use tokio::process::Command;
 
 use crate::settings::NeedsNode;
-use crate::{Cluster, Operator, Space, until};
+use crate::{Cluster, Space, until};
 
 /// Asks the node helper to do something with a part of the node: `kill`, `start`, `freeze`, `thaw`.
 ///
@@ -189,12 +189,4 @@ fn is_running(pod: &Pod) -> bool {
                 .is_some_and(|state| state.running.is_some())
         })
     })
-}
-
-/// Pods of the operator that all tests share.
-///
-/// # Errors
-/// When there is none.
-pub async fn operator_pods(cluster: &Cluster) -> Result<Vec<Pod>> {
-    Operator::shared(cluster).pods().await
 }
