@@ -40,11 +40,15 @@ pub struct Surroundings {
     pub retries: Retries<ObjectRef<Guarded>>,
 }
 
-/// Says what is to be said of one account, and sets the live requests of its Pipelines aside.
+/// Says what is to be said of one account, and sets the live requests of its Pipelines aside, whoever looks after those. Another
+/// operator's account is left alone.
 ///
 /// # Errors
 /// When its status cannot be read or written.
 pub async fn reconcile(object: Arc<Guarded>, around: Arc<Surroundings>) -> Result<Action, Error> {
+    if !around.context.selection.has(object.as_ref()) {
+        return Ok(Action::await_change());
+    }
     let now = Timestamp::now();
     if object.meta().deletion_timestamp.is_some() {
         return Ok(Action::await_change());

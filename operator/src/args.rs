@@ -25,6 +25,10 @@ pub struct Args {
     /// Watch only this namespace.
     #[arg(long, env = "FORESAIL_WATCH_NAMESPACE")]
     pub watch_namespace: Option<String>,
+    /// Look after only the Pipelines and ProviderAccounts with these labels, in the form of `kubectl get --selector`. Operators
+    /// of one cluster must not share any.
+    #[arg(long, env = "FORESAIL_WATCH_LABEL_SELECTOR")]
+    pub watch_label_selector: Option<String>,
     /// Networks that sources may be read from beside the public internet, by comma, such as 10.0.0.0/8.
     #[arg(
         long,

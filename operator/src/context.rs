@@ -11,6 +11,7 @@ use kube::runtime::events::{Recorder, Reporter};
 
 use crate::metrics::Metrics;
 use crate::retries::Retries;
+use crate::selection::Selection;
 use crate::store::Store;
 
 /// Longest wait for an answer of the API server: one that never answers must not hold a reconcile, and with eight of
@@ -32,6 +33,8 @@ pub struct Context {
     /// API client.
     pub client: Client,
     pub images: Images,
+    /// Whom this operator looks after.
+    pub selection: Selection,
     /// What the watches have shown.
     pub store: Store,
     /// What workers are told beside their Pipeline's spec.
@@ -69,6 +72,7 @@ impl Context {
             metrics,
             client,
             images,
+            selection: Selection::default(),
             store: Store::default(),
             installation: Installation::default(),
             retries: Retries::default(),

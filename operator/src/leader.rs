@@ -15,7 +15,6 @@ use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 use tokio::time::{Instant, timeout};
 
-const NAME: &str = "foresail-operator";
 /// A holder that has not renewed for so long is taken for dead.
 const SECONDS: i32 = 15;
 const DURATION: Duration = Duration::from_secs(SECONDS.unsigned_abs() as u64);
@@ -27,6 +26,7 @@ const RETRY: Duration = Duration::from_secs(2);
 /// This instance's claim.
 pub struct Lease {
     api: Api<LeaseObject>,
+    name: String,
     identity: String,
     effects: Effects,
     /// What the other holder wrote last, and when this process first saw it.
@@ -42,9 +42,15 @@ struct Seen {
 
 impl Lease {
     /// A claim not yet made.
-    pub fn new(client: Client, namespace: &str, identity: &str, effects: Effects) -> Self {
+    pub fn new(
+        client: Client,
+        (namespace, name): (&str, String),
+        identity: &str,
+        effects: Effects,
+    ) -> Self {
         Self {
             api: Api::namespaced(client, namespace),
+            name,
             identity: identity.into(),
             effects,
             seen: None,
@@ -89,9 +95,9 @@ impl Lease {
 
     /// Takes or renews the Lease; false while another instance holds it.
     async fn attempt(&mut self, now: Instant) -> Result<bool, kube::Error> {
-        let Some(current) = self.api.get_opt(NAME).await? else {
+        let Some(current) = self.api.get_opt(&self.name).await? else {
             let metadata = ObjectMeta {
-                name: Some(NAME.into()),
+                name: Some(self.name.clone()),
                 ..ObjectMeta::default()
             };
             let lease = self.claim(metadata, None);
@@ -106,7 +112,7 @@ impl Lease {
         // The resource version makes a concurrent claim fail with a conflict.
         let lease = self.claim(current.metadata, Some(record));
         let params = PostParams::default();
-        let replace = self.api.replace(NAME, &params, &lease);
+        let replace = self.api.replace(&self.name, &params, &lease);
         won(self.effects.perform("kubernetes", "lease", replace).await)
     }
 
@@ -160,7 +166,7 @@ impl Lease {
 
     /// Lets a standby take over at once.
     async fn release(&self) {
-        let Ok(Some(mut lease)) = self.api.get_opt(NAME).await else {
+        let Ok(Some(mut lease)) = self.api.get_opt(&self.name).await else {
             return;
         };
         let spec = lease.spec.get_or_insert_default();
@@ -168,7 +174,7 @@ impl Lease {
             spec.holder_identity = Some(String::new());
             lease.metadata.managed_fields = None;
             let params = PostParams::default();
-            let replace = self.api.replace(NAME, &params, &lease);
+            let replace = self.api.replace(&self.name, &params, &lease);
             self.effects
                 .perform("kubernetes", "lease", replace)
                 .await
@@ -198,7 +204,12 @@ mod tests {
 
     fn instance(client: &Client, identity: &str) -> Lease {
         let effects = Effects::new(&Registry::default(), None);
-        Lease::new(client.clone(), "n", identity, effects)
+        Lease::new(
+            client.clone(),
+            ("n", "foresail-operator".into()),
+            identity,
+            effects,
+        )
     }
 
     fn holder(server: &Server) -> String {

@@ -10,6 +10,7 @@ mod pipeline;
 mod retries;
 #[cfg(test)]
 mod scripted_api;
+mod selection;
 mod store;
 mod watch;
 
@@ -25,11 +26,21 @@ use foresail_runtime_base::{Health, Shutdown, admin};
 use args::Args;
 use context::{Context, Images};
 use metrics::Metrics;
+use selection::Selection;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     foresail_runtime_base::init("operator");
-    match run(Args::parse()).await {
+    let args = Args::parse();
+    let selector = args.watch_label_selector.as_deref();
+    let selection = match Selection::new(args.watch_namespace.clone(), selector) {
+        Ok(selection) => selection,
+        Err(invalid) => {
+            eprintln!("foresail-operator: --watch-label-selector: {invalid}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    match run(args, selection).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("foresail-operator: {error:#}");
@@ -38,18 +49,21 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(args: Args) -> anyhow::Result<()> {
+/// Exit code of a program that was called wrongly: EX_USAGE of sysexits.h.
+const USAGE: u8 = 64;
+
+async fn run(args: Args, selection: Selection) -> anyhow::Result<()> {
     let Args {
         worker_image,
         trainer_image,
         image_pull_policy,
-        watch_namespace,
         source_networks,
         provider_hosts,
         admin_bind,
         lease_namespace,
         identity,
         fault,
+        ..
     } = args;
     let shutdown = Shutdown::on_signal();
     let health = Health::new();
@@ -78,16 +92,18 @@ async fn run(args: Args) -> anyhow::Result<()> {
         source_networks,
         provider_hosts,
     };
+    context.selection = selection;
     let context = Arc::new(context);
     // Ready as soon as it could take over: a standby is healthy too.
     health.set_ready(true);
     if let Some(namespace) = lease_namespace {
-        let mut lease = leader::Lease::new(client, &namespace, &identity, effects);
+        let place = (namespace.as_str(), context.selection.lease());
+        let mut lease = leader::Lease::new(client, place, &identity, effects);
         if !lease.acquire(&shutdown).await {
             return Ok(());
         }
         tokio::spawn(lease.keep(shutdown.clone()));
     }
-    watch::run(context, watches, watch_namespace.as_deref(), shutdown).await;
+    watch::run(context, watches, shutdown).await;
     Ok(())
 }

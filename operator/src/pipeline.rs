@@ -57,8 +57,11 @@ const AT_ONCE: Duration = Duration::from_millis(200);
 /// A Pipeline, or why it does not decode: one that does not must not keep the others from being read.
 pub type Guarded = DeserializeGuard<Pipeline>;
 
-/// Brings one Pipeline closer to what is declared.
+/// Brings one Pipeline closer to what is declared; another operator's is left alone.
 pub async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
+    if !context.selection.has(object.as_ref()) {
+        return Ok(Action::await_change());
+    }
     let now = Timestamp::now();
     let action = match &object.0 {
         Ok(pipeline) if pipeline.metadata.deletion_timestamp.is_some() => {
@@ -74,6 +77,7 @@ pub async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Ac
         Err(invalid) => undecodable::explain(&object, &invalid.error, &context, now).await,
     }?;
     context.retries.forget(&name(object.as_ref()));
+    context.metrics.reconciles.with(["ok"]).inc();
     Ok(action)
 }
 

@@ -32,12 +32,10 @@ const CONCURRENCY: u16 = 8;
 const DEBOUNCE: Duration = Duration::from_millis(200);
 
 /// Runs the controllers until shutdown.
-pub async fn run(
-    context: Arc<Context>,
-    client: Client,
-    namespace: Option<&str>,
-    shutdown: Shutdown,
-) {
+pub async fn run(context: Arc<Context>, client: Client, shutdown: Shutdown) {
+    let namespace = context.selection.namespace();
+    let labels = context.selection.labels();
+    tracing::info!(namespace, %labels, "watching");
     let pipelines = pipelines(&client, namespace, &context.store, shutdown.clone());
     let accounts = accounts::controller(&client, namespace, shutdown);
     let around = Arc::new(Surroundings {
@@ -101,9 +99,8 @@ async fn reconcile_pipelines(controller: Controller<Guarded>, context: Arc<Conte
         .run(pipeline::reconcile, pipeline::error_policy, context)
         .for_each(|result| async {
             match result {
-                Ok(_) => {
-                    reconciles.with(["ok"]).inc();
-                }
+                // Counted there: those of others are none of ours.
+                Ok(_) => {}
                 Err(kube::runtime::controller::Error::ReconcilerFailed(error, object)) => {
                     reconciles.with([error.category()]).inc();
                     if error.is_conflict() {

@@ -21,6 +21,8 @@ pub const MANAGER: &str = "foresail-tests";
 pub const S3_SECRET: &str = "s3-credentials";
 /// Namespace of the operator.
 pub const OPERATOR_NAMESPACE: &str = "foresail-system";
+/// Label of what the operator in [`OPERATOR_NAMESPACE`] leaves alone (`tests/node/configs/market.yaml`).
+pub const SHARD: &str = "foresail.dev/shard";
 
 /// A client and the addresses of the node.
 #[derive(Clone)]
@@ -63,6 +65,7 @@ impl Cluster {
         let space = Space {
             cluster: self.clone(),
             name,
+            is_apart: false,
         };
         space
             .put_s3_secret(
@@ -82,6 +85,8 @@ pub struct Space {
     pub cluster: Cluster,
     /// Its name.
     pub name: String,
+    /// Whether what is applied through this value is left alone by the operator that all tests share.
+    is_apart: bool,
 }
 
 impl Space {
@@ -110,6 +115,15 @@ impl Space {
         self.apply::<Secret>(name, &object).await.map(drop)
     }
 
+    /// The same namespace, for what another operator than the shared one looks after: what is applied through it has the
+    /// label [`SHARD`], with the namespace as its value.
+    pub fn apart(&self) -> Self {
+        Self {
+            is_apart: true,
+            ..self.clone()
+        }
+    }
+
     /// Server-side apply under the tests' own field manager.
     pub async fn apply<K>(&self, name: &str, object: &Value) -> Result<K>
     where
@@ -118,11 +132,15 @@ impl Space {
             + DeserializeOwned
             + Debug,
     {
+        let mut object = object.clone();
+        if self.is_apart && K::group(&()) == "foresail.dev" {
+            object["metadata"]["labels"][SHARD] = json!(self.name);
+        }
         self.api::<K>()
             .patch(
                 name,
                 &PatchParams::apply(MANAGER).force(),
-                &Patch::Apply(object),
+                &Patch::Apply(&object),
             )
             .await
             .with_context(|| format!("cannot apply {name} in {}", self.name))

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::ListParams;
@@ -189,19 +189,4 @@ fn is_running(pod: &Pod) -> bool {
                 .is_some_and(|state| state.running.is_some())
         })
     })
-}
-
-/// The operator's pods.
-///
-/// # Errors
-/// When there is none.
-pub async fn operator_pods(cluster: &Cluster) -> Result<Vec<Pod>> {
-    let api: Api<Pod> = Api::namespaced(cluster.client.clone(), crate::cluster::OPERATOR_NAMESPACE);
-    let pods = api
-        .list(&ListParams::default().labels("app.kubernetes.io/component=operator"))
-        .await?;
-    if pods.items.is_empty() {
-        bail!("no operator runs in {}", crate::cluster::OPERATOR_NAMESPACE);
-    }
-    Ok(pods.items)
 }

@@ -1,14 +1,13 @@
 //! What every suite starts with: a cluster, a namespace of the test's own, and a turn.
 
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
 
 use anyhow::{Error, Result, anyhow};
 use futures::FutureExt;
 
 use crate::settings::NeedsNode;
 use crate::turns::Turn;
-use crate::{Cluster, Space, diagnostics, turns};
+use crate::{Cluster, Operator, Space, diagnostics, turns};
 
 /// Counts as skipped, not as passed: `cargo xtask test` looks for this line and fails.
 fn skip(why: &str) -> Result<()> {
@@ -35,34 +34,34 @@ pub async fn on_cluster(body: impl AsyncFnOnce(Cluster) -> Result<()>) -> Result
 /// # Errors
 /// Those of `body`; a panic in it is one.
 pub async fn in_namespace(test: &str, body: impl AsyncFnOnce(Space) -> Result<()>) -> Result<()> {
-    in_turn(test, turns::shared, body).await
+    on_cluster(async |cluster| {
+        let turn = turns::shared(&turns::folder(&cluster.settings.node)).await?;
+        in_space(cluster, test, turn, async |space, _| body(space).await).await
+    })
+    .await
 }
 
-/// The same for tests that break Kafka, Redis, S3 or the operator: no other test runs meanwhile.
+/// The same for tests that break nothing but the operator: they have one of their own, of so many pods, which alone looks after
+/// what is applied through the [`Space`].
 ///
 /// # Errors
 /// Those of `body`; a panic in it is one.
-pub async fn alone_in_namespace(
+pub async fn with_own_operator(
     test: &str,
-    body: impl AsyncFnOnce(Space) -> Result<()>,
+    replicas: i32,
+    body: impl AsyncFnOnce(Space, Operator) -> Result<()>,
 ) -> Result<()> {
-    in_turn(test, turns::alone, body).await
+    in_namespace(test, async |space| {
+        let space = space.apart();
+        let operator = Operator::install(&space, replicas).await?;
+        body(space, operator).await
+    })
+    .await
 }
 
-/// The same for tests that break nothing but the operator: they run alone, but beside each other.
-///
-/// # Errors
-/// Those of `body`; a panic in it is one.
-pub async fn alone_with_the_operator(
-    test: &str,
-    body: impl AsyncFnOnce(Space) -> Result<()>,
-) -> Result<()> {
-    let take = async |folder: &Path| turns::alone_together(folder, "operator").await;
-    in_turn(test, take, body).await
-}
-
-/// The same, with a first part that runs beside other tests: a test that runs alone holds up all the others. Between
-/// the two parts other tests may break things, and mend them.
+/// The same for tests that break Kafka, Redis, S3, the API server or the operator that all share: while `body` runs, no other test
+/// does. What `prepare` does happens beside others, since a test that runs alone holds up all of them. Between the two parts other
+/// tests may break things, and mend them.
 ///
 /// # Errors
 /// Those of `prepare` and `body`; a panic in them is one.
@@ -82,19 +81,6 @@ pub async fn prepared_then_alone(
             body(space).await
         })
         .await
-    })
-    .await
-}
-
-/// Runs `body` in a namespace of the test's own once `take` has got its turn.
-async fn in_turn(
-    test: &str,
-    take: impl AsyncFnOnce(&Path) -> Result<Turn>,
-    body: impl AsyncFnOnce(Space) -> Result<()>,
-) -> Result<()> {
-    on_cluster(async |cluster| {
-        let turn = take(&turns::folder(&cluster.settings.node)).await?;
-        in_space(cluster, test, turn, async |space, _| body(space).await).await
     })
     .await
 }
@@ -122,9 +108,7 @@ async fn in_space(
         }
     }
     let deleted = space.delete().await;
-    if let Some(turn) = turn {
-        turn.end().await?;
-    }
+    drop(turn);
     let removed = match deleted {
         Ok(()) => space.gone().await,
         Err(error) => Err(error),

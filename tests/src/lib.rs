@@ -10,7 +10,9 @@ pub mod diagnostics;
 pub mod events;
 pub mod faults;
 pub mod harness;
+pub mod helm;
 pub mod metrics;
+pub mod operators;
 pub mod owners;
 pub mod pipelines;
 pub mod predictor;
@@ -27,7 +29,6 @@ pub mod web;
 
 pub use checks::Checks;
 pub use cluster::{Cluster, Space};
-pub use harness::{
-    alone_in_namespace, alone_with_the_operator, in_namespace, on_cluster, prepared_then_alone,
-};
+pub use harness::{in_namespace, on_cluster, prepared_then_alone, with_own_operator};
+pub use operators::Operator;
 pub use wait::until;

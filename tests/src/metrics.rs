@@ -10,7 +10,7 @@ use foresail_crds::role::ADMIN_PORT;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Resource, ResourceExt};
 
-use crate::{Cluster, Space, faults, repo, until};
+use crate::{Cluster, Operator, Space, faults, repo, until};
 
 const MOVED: Duration = Duration::from_secs(45);
 
@@ -102,7 +102,7 @@ pub async fn check(space: &Space, pipeline: &str, scenario: Scenario) -> Result<
 /// What the long-running programs of a Pipeline and the operator show.
 async fn of_pipeline(space: &Space, pipeline: &str) -> Result<Metrics> {
     let mut found = Metrics::new();
-    let mut pods = faults::operator_pods(&space.cluster).await?;
+    let mut pods = Operator::shared(&space.cluster).pods().await?;
     pods.retain(|pod| pod.metadata.deletion_timestamp.is_none());
     for role in Role::ALL.iter().filter(|role| role.runs_all_day()) {
         let of_role = faults::pods_of(space, &format!("{pipeline}-{role}")).await?;

@@ -21,6 +21,8 @@ use crate::Space;
 /// What Kubernetes itself puts into every namespace.
 const KUBERNETES: [&str; 2] = ["ConfigMap kube-root-ca.crt", "ServiceAccount default"];
 
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
 /// Objects and their owners.
 #[derive(Default)]
 struct Census {
@@ -29,7 +31,8 @@ struct Census {
     owned: Vec<(String, Vec<String>)>,
 }
 
-/// Objects of a namespace that no living object owns; Pipelines and Secrets are the users'.
+/// Objects of a namespace that no living object owns; Pipelines and Secrets are the users', and what a Helm release has made is
+/// the release's.
 ///
 /// # Errors
 /// When the API server does not answer.
@@ -71,6 +74,13 @@ impl Census {
         let kind = K::kind(&());
         for object in space.api::<K>().list(&ListParams::default()).await? {
             self.living.extend(object.uid());
+            if object
+                .labels()
+                .get(MANAGED_BY)
+                .is_some_and(|by| by == "Helm")
+            {
+                continue;
+            }
             let owners = object.owner_references().iter();
             let owners = owners.map(|owner| owner.uid.clone()).collect();
             let name = format!("{kind} {}", object.name_any());

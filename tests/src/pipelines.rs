@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::{Value, json};
 
 use crate::cluster::S3_SECRET;
-use crate::{Space, faults, until};
+use crate::{Operator, Space, until};
 
 /// How long nothing follows at rest.
 const REST: Duration = Duration::from_secs(15);
@@ -140,7 +140,7 @@ pub async fn wait(
     limit: Duration,
     check: impl Fn(&Pipeline) -> Result<()>,
 ) -> Result<Pipeline> {
-    faults::operator_pods(&space.cluster).await?;
+    Operator::shared(&space.cluster).pods().await?;
     let api = space.pipelines();
     until(&format!("{name} {what}"), limit, async || {
         let pipeline = api.get(name).await?;

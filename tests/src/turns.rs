@@ -1,7 +1,7 @@
 //! Which tests run beside each other: four that make Pipelines, since the node has two cores, and a test that breaks
-//! what all of them share runs alone; those that only break the operator run alone together. Each test is a process of
-//! its own, so a turn is a lock on a file: it ends with its process, however that ends. Places go to tests in the order
-//! in which they asked, and nextest starts first those that wait longest (`priority` in `.config/nextest.toml`).
+//! what all of them share runs alone. Each test is a process of its own, so a turn is a lock on a file: it ends with its
+//! process, however that ends. Places go to tests in the order in which they asked, and nextest starts first those that wait
+//! longest (`priority` in `.config/nextest.toml`).
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -20,32 +20,6 @@ const START: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct Turn {
     _locks: Vec<File>,
-    /// Of a group that runs alone together: its members hold it as long as they run.
-    members: Option<File>,
-}
-
-impl Turn {
-    fn new(locks: Vec<File>) -> Self {
-        Self {
-            _locks: locks,
-            members: None,
-        }
-    }
-
-    /// Gives the turn back; whoever has let others of a group in waits for them first.
-    ///
-    /// # Errors
-    /// When the lock cannot be taken.
-    pub async fn end(self) -> Result<()> {
-        let Some(members) = self.members.as_ref() else {
-            return Ok(());
-        };
-        members.unlock().context("cannot give a turn back")?;
-        while !taken(members.try_lock())? {
-            sleep(POLL).await;
-        }
-        Ok(())
-    }
 }
 
 /// Where the turns of one cluster are taken.
@@ -68,7 +42,9 @@ pub async fn shared(folder: &Path) -> Result<Turn> {
         for place in 0..PLACES {
             let place = open(folder, &format!("place-{place}"))?;
             if taken(place.try_lock())? {
-                return Ok(Turn::new(vec![place, all]));
+                return Ok(Turn {
+                    _locks: vec![place, all],
+                });
             }
         }
         sleep(POLL).await;
@@ -92,38 +68,7 @@ pub async fn alone(folder: &Path) -> Result<Turn> {
     while !taken(all.try_lock())? {
         sleep(POLL).await;
     }
-    Ok(Turn::new(vec![all]))
-}
-
-/// A turn with nobody beside it but others of the same group.
-///
-/// # Errors
-/// When the lock cannot be made.
-pub async fn alone_together(folder: &Path, group: &str) -> Result<Turn> {
-    let members = open(folder, &format!("{group}-members"))?;
-    while !taken(members.try_lock_shared())? {
-        sleep(POLL).await;
-    }
-    sleep(START).await;
-    let (all, leads) = (
-        open(folder, "all")?,
-        open(folder, &format!("{group}-leads"))?,
-    );
-    loop {
-        if taken(all.try_lock())? {
-            leads.lock().context("cannot lock a turn")?;
-            return Ok(Turn {
-                _locks: vec![all, leads],
-                members: Some(members),
-            });
-        }
-        // One of us has the turn: it is ours too, and ends when we all have ended.
-        if !taken(leads.try_lock_shared())? {
-            return Ok(Turn::new(vec![members]));
-        }
-        leads.unlock().context("cannot give a turn back")?;
-        sleep(POLL).await;
-    }
+    Ok(Turn { _locks: vec![all] })
 }
 
 fn open(folder: &Path, name: &str) -> Result<File> {
@@ -159,29 +104,6 @@ mod tests {
         assert!(timeout(SOON, shared(&folder)).await.is_err());
         turns.pop();
         timeout(LATER, shared(&folder)).await??;
-        fs::remove_dir_all(folder)?;
-        Ok(())
-    }
-
-    #[tokio::test]
-    async fn a_group_is_alone_together_until_its_last_has_ended() -> Result<()> {
-        let folder = folder(&format!("group-{}", std::process::id()));
-        let ours = || timeout(LATER, alone_together(&folder, "ours"));
-        let (first, second) = tokio::join!(ours(), ours());
-        let (first, second) = (first??, second??);
-        assert!(timeout(SOON, shared(&folder)).await.is_err());
-        let (leader, member) = match first.members.is_some() {
-            true => (first, second),
-            false => (second, first),
-        };
-        assert!(leader.members.is_some() && member.members.is_none());
-        let ending = tokio::spawn(leader.end());
-        sleep(SOON).await;
-        assert!(!ending.is_finished(), "the other one still runs");
-        assert!(timeout(SOON, shared(&folder)).await.is_err());
-        drop(member);
-        timeout(LATER, ending).await???;
-        timeout(SOON, shared(&folder)).await??;
         fs::remove_dir_all(folder)?;
         Ok(())
     }

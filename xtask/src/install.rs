@@ -110,7 +110,7 @@ pub fn on_node(node: &Node) -> Result<()> {
     )
 }
 
-/// Values with which the chart plays providers of market data, for the suites.
+/// Values with which the suites run: an operator that leaves some Pipelines to others, and providers of market data.
 pub fn market(paths: &Paths) -> PathBuf {
     paths.node_file("configs/market.yaml")
 }

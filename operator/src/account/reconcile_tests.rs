@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::pipeline::{from_provider, object};
 use crate::scripted_api::Server;
+use crate::selection::Selection;
 
 const PATH: &str = "provideraccounts/market";
 
@@ -174,4 +175,21 @@ async fn an_account_that_does_not_decode_is_explained_once() {
     assert_eq!(world.ready(), (json!("False"), json!("Undecodable")));
     let said = world.server.get(PATH)["status"]["conditions"].to_string();
     assert!(said.contains("Mars/Olympus"), "{said}");
+}
+
+#[tokio::test]
+async fn an_account_is_judged_by_one_operator_for_the_pipelines_of_all() {
+    let mut world = World::new(|v| v["metadata"]["labels"] = json!({"shard": "a"}));
+    world.pipelines.push(pipeline("q", |v| {
+        v["metadata"]["labels"] = json!({"shard": "b"});
+    }));
+    for (selector, shares) in [("shard!=a", 0), ("shard=a", 2)] {
+        let context = Arc::get_mut(&mut world.context).unwrap();
+        context.selection = Selection::new(None, Some(selector)).unwrap();
+        world.reconcile().await.unwrap();
+        let writes = world.server.take_write_names();
+        assert_eq!(writes.is_empty(), shares == 0, "{selector}: {writes:#?}");
+        let stored = world.ledger()["shares"].as_array().map_or(0, Vec::len);
+        assert_eq!(stored, shares, "{selector}");
+    }
 }

@@ -6,6 +6,8 @@ mod accounts;
 mod another;
 #[path = "reconcile_tests/refusals.rs"]
 mod refusals;
+#[path = "reconcile_tests/shares.rs"]
+mod shares;
 #[path = "reconcile_tests/watched.rs"]
 mod watched;
 

@@ -57,6 +57,7 @@ async fn values_that_cannot_work_are_refused() -> Result<()> {
         for wrong in [
             "imagePullPolicy=Sometimes",
             "replicas=-1",
+            "watchLabelSelector={a,b}",
             "images.worker=",
             "imagePullPollicy=Always",
             "resources.request.cpu=1",
@@ -150,6 +151,27 @@ async fn an_operator_of_one_namespace_has_rights_in_that_one_alone() -> Result<(
             labels.contains("rbac.authorization.k8s.io/aggregate-to-")
         });
         ensure!(aggregated.count() == 2, "view and edit are not aggregated");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_operator_is_told_which_labels_are_its_share() -> Result<()> {
+    on_cluster(async |_| {
+        let name = "FORESAIL_WATCH_LABEL_SELECTOR";
+        ensure!(!environment(&[])?.contains(name), "a share by default");
+        let some = [
+            "--set-string",
+            r"watchLabelSelector=!foresail.dev/shard\,tier in (gold\,silver)",
+        ];
+        let told: Value = serde_json::from_str(&environment(&some)?)?;
+        let shard = json!({"name": name, "value": "!foresail.dev/shard,tier in (gold,silver)"});
+        let told = told.as_array().context("no environment")?;
+        ensure!(told.contains(&shard), "{told:?}");
+        // As `--reuse-values` leaves it after a release that did not have the value.
+        let reused = environment(&["--set", "watchLabelSelector=null"])?;
+        ensure!(!reused.contains(name), "a share of nothing");
         Ok(())
     })
     .await

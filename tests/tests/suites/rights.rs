@@ -43,7 +43,9 @@ async fn rights_are_the_calls_that_were_made() -> Result<()> {
         let mut checks = Checks::default();
         let account = format!("{OPERATOR_NAMESPACE}:{OPERATOR}");
         let made = calls.get(&account).context("the operator made no call")?;
-        checks.add("operator", compare(made, &of_operator(&space).await?));
+        // The chart grants the operators of tests the same, so what they asked is judged with it.
+        let made = made | &of_all(&calls, &format!(":{OPERATOR}"));
+        checks.add("operator", compare(&made, &of_operator(&space).await?));
         for role in Role::ALL.iter().filter(|role| role.has_rights()) {
             let made = of_all(&calls, &format!("-{}", role.name()));
             let granted = granted.get(role).context("no rights")?;

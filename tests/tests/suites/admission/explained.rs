@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use foresail_crds::pipeline::conditions;
-use foresail_tests::{Space, faults, in_namespace, pipelines};
+use foresail_tests::{Operator, Space, faults, in_namespace, pipelines};
 use futures::future::join_all;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::ListParams;
@@ -82,7 +82,7 @@ async fn what_the_schema_cannot_see_is_explained_in_status() -> Result<()> {
             "{} workloads were made for invalid Pipelines",
             made.items.len()
         );
-        for pod in faults::operator_pods(&space.cluster).await? {
+        for pod in Operator::shared(&space.cluster).pods().await? {
             ensure!(faults::is_ready(&pod), "the operator is not ready");
         }
         Ok(())

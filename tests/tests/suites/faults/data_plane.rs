@@ -60,6 +60,8 @@ async fn nothing_is_lost_or_doubled_when_parts_die() -> Result<()> {
             // Those that hold state once more, now while they catch up.
             workers_die(&space, name, &["stream", "lake"]).await?;
         }
+        // Nothing dies any more, and others wait for this test to end.
+        replay(&space, name, "1000").await?;
         pipelines::drained(&space, name, REPLAY).await?;
         let asked = asker.finish().await?;
         pipelines::ready(&space, name, BACK).await?;

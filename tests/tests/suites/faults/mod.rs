@@ -3,7 +3,7 @@
 mod data_plane;
 mod end;
 mod living;
-pub mod operator;
+mod operator;
 mod reasons;
 mod refusals;
 mod secrets;

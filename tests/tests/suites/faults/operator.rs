@@ -7,19 +7,14 @@ use anyhow::{Context, Result, bail, ensure};
 use foresail_crds::Pipeline;
 use foresail_crds::pipeline::conditions;
 use foresail_crds::pipeline::status::RunState;
-use foresail_tests::cluster::OPERATOR_NAMESPACE;
+use foresail_tests::cluster::SHARD;
 use foresail_tests::predictor::{Asker, Predictor};
 use foresail_tests::settings::in_soak;
 use foresail_tests::{
-    Checks, Cluster, Space, alone_in_namespace, alone_with_the_operator, faults, pipelines,
-    prepared_then_alone, programs, until,
+    Checks, Operator, Space, faults, in_namespace, pipelines, prepared_then_alone, programs,
+    with_own_operator,
 };
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::runtime::wait::await_condition;
-use kube::{Api, ResourceExt};
 use rand::Rng;
 use serde_json::json;
 use tokio::process::Command;
@@ -32,7 +27,7 @@ const READY: Duration = Duration::from_secs(420);
 /// serves.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_twenty_random_points_the_end_is_the_same() -> Result<()> {
-    alone_with_the_operator("op-kill", async |space| {
+    with_own_operator("op-kill", 1, async |space, operator| {
         let name = "survivor";
         let mut object = space.example("examples/demo/simulator.yaml")?;
         object["metadata"]["name"] = json!(name);
@@ -42,7 +37,8 @@ async fn killed_at_twenty_random_points_the_end_is_the_same() -> Result<()> {
         while points.all() < in_soak(20, 100) || points.rest == 0 {
             let pipeline = next_point(&space, name, &points).await?;
             points.count(&pipeline);
-            kill_leader(&space.cluster)
+            operator
+                .kill_leader()
                 .await
                 .with_context(|| format!("kill {points:?}"))?;
             let late = points.rest == 0 && begin.elapsed() > LOOP;
@@ -65,6 +61,7 @@ async fn killed_at_twenty_random_points_the_end_is_the_same() -> Result<()> {
         let before = points.all() - points.rest;
         checks.equal("killed often before the promotion", before >= 10, true);
         check(&mut checks, &space, name, 2).await?;
+        looked_after_alone(&mut checks, &space)?;
         checks.verdict()
     })
     .await
@@ -127,37 +124,46 @@ impl Points {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_operators_do_the_work_of_one() -> Result<()> {
-    alone_with_the_operator("op-two", async |space| {
-        scale(&space.cluster, 2).await?;
-        let result = async {
-            let name = "shared";
-            space
-                .apply_pipeline(&pipelines::small(&space, name))
-                .await?;
-            // Without its Lease a leader is replaced while it still works.
-            for _ in 0..6 {
-                tokio::time::sleep(Duration::from_secs(4)).await;
-                steal_lease(&space.cluster).await?;
-            }
-            pipelines::ready(&space, name, READY).await?;
-            only_one(&space, name).await
+    with_own_operator("op-two", 2, async |space, operator| {
+        let name = "shared";
+        space
+            .apply_pipeline(&pipelines::small(&space, name))
+            .await?;
+        for _ in 0..6 {
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            operator.steal_lease().await?;
         }
-        .await;
-        scale(&space.cluster, 1).await?;
-        result
+        pipelines::ready(&space, name, READY).await?;
+        let mut checks = Checks::new();
+        check(&mut checks, &space, name, 1).await?;
+        looked_after_alone(&mut checks, &space)?;
+        checks.verdict()
     })
     .await
 }
 
+/// An operator that is there all the time would mend what the broken one leaves.
+fn looked_after_alone(checks: &mut Checks, space: &Space) -> Result<()> {
+    let by_the_shared = Operator::shared(&space.cluster).writes(space)?;
+    checks.equal("writes of the shared operator", by_the_shared, 0);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_around_any_write_changes_nothing() -> Result<()> {
-    alone_in_namespace("op-write", async |space| {
+    in_namespace("op-write", async |space| {
         let name = "crashes";
-        scale(&space.cluster, 0).await?;
-        let lives = lives(&space, name).await;
-        scale(&space.cluster, 1).await?;
+        let lives = lives(&space.apart(), name).await;
+        let mut checks = Checks::new();
+        let left_alone = looked_after_alone(&mut checks, &space);
+        // Without its label the Pipeline is the shared operator's, which also removes it.
+        space
+            .apply_pipeline(&pipelines::small(&space, name))
+            .await?;
         let lives = lives?;
         println!("Ready after {lives} lives, a write each");
+        left_alone?;
+        checks.verdict()?;
         pipelines::ready(&space, name, READY).await?;
         only_one(&space, name).await?;
         ensure!(lives > 20, "only {lives} lives: were faults injected?");
@@ -177,6 +183,10 @@ async fn lives(space: &Space, name: &str) -> Result<usize> {
         let mut operator = Command::new(programs::program("foresail-operator")?)
             .args(["--admin-bind", "127.0.0.1:0"])
             .env("FORESAIL_WATCH_NAMESPACE", &space.name)
+            .env(
+                "FORESAIL_WATCH_LABEL_SELECTOR",
+                format!("{SHARD}={}", space.name),
+            )
             .env("FORESAIL_FAULT", fault)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -212,12 +222,13 @@ async fn predictors_serve_on_without_operator_and_api_server() -> Result<()> {
             vec!["SIMA".into()],
             Duration::from_millis(50),
         );
-        scale(&space.cluster, 0).await?;
+        let operator = Operator::shared(&space.cluster);
+        operator.scale(0).await?;
         tokio::time::sleep(Duration::from_secs(5)).await;
         faults::component(&space.cluster, "kill", "apiserver").await?;
         tokio::time::sleep(Duration::from_secs(10)).await;
         faults::component(&space.cluster, "start", "apiserver").await?;
-        scale(&space.cluster, 1).await?;
+        operator.scale(1).await?;
         pipelines::ready(&space, name, Duration::from_secs(120)).await?;
         let asked = asker.finish().await?;
         ensure!(
@@ -230,92 +241,4 @@ async fn predictors_serve_on_without_operator_and_api_server() -> Result<()> {
         Ok(())
     })
     .await
-}
-
-/// SIGKILLs the operator that leads and removes its pod, so that no restart back-off stands between this kill and the
-/// next, and its Lease, whose end the next one would wait for. Returns once another one leads.
-async fn kill_leader(cluster: &Cluster) -> Result<()> {
-    let api: Api<Pod> = Api::namespaced(cluster.client.clone(), OPERATOR_NAMESPACE);
-    let dead = until("an operator to kill", LEADS, async || {
-        let pod = leader(cluster).await?;
-        faults::kill_processes(&pod)?;
-        Ok(pod.name_any())
-    })
-    .await?;
-    let at_once = DeleteParams {
-        grace_period_seconds: Some(0),
-        ..DeleteParams::default()
-    };
-    gone(api.delete(&dead, &at_once).await)?;
-    steal_lease(cluster).await?;
-    until("another operator leads", LEADS, async || {
-        let name = leader(cluster).await?.name_any();
-        ensure!(name != dead, "{name} is the dead one");
-        Ok(())
-    })
-    .await
-}
-
-const LEADS: Duration = Duration::from_secs(60);
-
-/// The pod that holds the Lease: others stand by and do nothing.
-async fn leader(cluster: &Cluster) -> Result<Pod> {
-    let api: Api<Lease> = Api::namespaced(cluster.client.clone(), OPERATOR_NAMESPACE);
-    let leases = api.list(&ListParams::default()).await?;
-    let holder = leases
-        .iter()
-        .find_map(|lease| lease.spec.as_ref()?.holder_identity.clone());
-    let holder = holder.context("nobody leads")?;
-    let mut pods = faults::operator_pods(cluster).await?.into_iter();
-    let pod = pods.find(|p| p.name_any() == holder && p.metadata.deletion_timestamp.is_none());
-    pod.with_context(|| format!("`{holder}` leads, and is not there"))
-}
-
-/// Somebody else may have removed it already.
-fn gone<T>(answer: Result<T, kube::Error>) -> Result<()> {
-    match answer {
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        other => Ok(other.map(drop)?),
-    }
-}
-
-/// Sets the number of operators and waits for them.
-pub async fn scale(cluster: &Cluster, replicas: i32) -> Result<()> {
-    let api: Api<Deployment> = Api::namespaced(cluster.client.clone(), OPERATOR_NAMESPACE);
-    let operators = api
-        .list(&ListParams::default().labels("app.kubernetes.io/component=operator"))
-        .await?;
-    let Some(operator) = operators.items.first() else {
-        bail!("no operator is installed in {OPERATOR_NAMESPACE}");
-    };
-    let name = operator.name_any();
-    let patch = json!({"spec": {"replicas": replicas}});
-    api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch))
-        .await?;
-    until(
-        &format!("{replicas} operators"),
-        Duration::from_secs(90),
-        async || {
-            let status = api.get(&name).await?.status.unwrap_or_default();
-            let (all, ready) = (
-                status.replicas.unwrap_or(0),
-                status.ready_replicas.unwrap_or(0),
-            );
-            ensure!(
-                all == replicas && ready == replicas,
-                "{ready} of {all} ready"
-            );
-            Ok(())
-        },
-    )
-    .await
-}
-
-async fn steal_lease(cluster: &Cluster) -> Result<()> {
-    let api: Api<Lease> = Api::namespaced(cluster.client.clone(), OPERATOR_NAMESPACE);
-    for lease in api.list(&ListParams::default()).await? {
-        let name = lease.name_any();
-        gone(api.delete(&name, &DeleteParams::default()).await)?;
-    }
-    Ok(())
 }

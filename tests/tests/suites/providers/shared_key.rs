@@ -5,11 +5,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use foresail_tests::settings::in_soak;
 use foresail_tests::topics::Ledger;
-use foresail_tests::{Checks, Space, alone_with_the_operator, faults, in_namespace, until};
+use foresail_tests::{Checks, Space, faults, in_namespace, until, with_own_operator};
 use serde_json::{Value, json};
 
 use super::market::{self, SYMBOLS, account, from_provider};
-use crate::faults::operator::scale;
 
 /// A key of the scenario: a request a second, so many a day, the last hundred bars.
 struct Key {
@@ -46,13 +45,7 @@ async fn a_shared_key_is_never_asked_too_often() -> Result<()> {
         return in_namespace("one-key", async |space| shared(&space, &SHORT).await).await;
     }
     // Two operators write the account's conditions while the workers write its ledger.
-    alone_with_the_operator("one-key", async |space| {
-        scale(&space.cluster, 2).await?;
-        let result = shared(&space, &LONG).await;
-        scale(&space.cluster, 1).await?;
-        result
-    })
-    .await
+    with_own_operator("one-key", 2, async |space, _| shared(&space, &LONG).await).await
 }
 
 async fn shared(space: &Space, key: &Key) -> Result<()> {

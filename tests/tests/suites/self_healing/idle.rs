@@ -10,7 +10,7 @@ use foresail_tests::audit::{self, Write};
 use foresail_tests::cluster::OPERATOR_NAMESPACE;
 use foresail_tests::predictor::Predictor;
 use foresail_tests::settings::in_soak;
-use foresail_tests::{Space, faults, in_namespace, metrics, pipelines, programs, until};
+use foresail_tests::{Operator, Space, in_namespace, metrics, pipelines, programs, until};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
@@ -141,7 +141,7 @@ struct Witness {
 
 impl Witness {
     async fn start(space: &Space) -> Result<Self> {
-        let pods = faults::operator_pods(&space.cluster).await?;
+        let pods = Operator::shared(&space.cluster).pods().await?;
         let spec = pods.first().and_then(|pod| pod.spec.as_ref());
         let container = spec.and_then(|spec| spec.containers.first());
         let env = container

@@ -1,12 +1,11 @@
 //! Helm takes the operator away and brings it back: Pipelines, CRDs and forecasts stay.
 
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use foresail_tests::cluster::OPERATOR_NAMESPACE;
 use foresail_tests::predictor::{Asker, Predictor};
-use foresail_tests::{Space, pipelines, prepared_then_alone, repo, until};
+use foresail_tests::{Space, helm, pipelines, prepared_then_alone, repo, until};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams};
@@ -28,10 +27,7 @@ async fn uninstalling_leaves_pipelines_and_reinstalling_takes_them_over() -> Res
             vec!["SIMA".into()],
             Duration::from_millis(100),
         );
-        let values = helm(
-            &["get", "values", "foresail", "--all", "--output", "json"],
-            None,
-        )?;
+        let values = helm::values(OPERATOR_NAMESPACE, "foresail")?;
         helm(&["uninstall", "foresail", "--wait"], None)?;
         helm(&["uninstall", "foresail-crds", "--wait"], None)?;
         let gone = checked(&space, name, &before, &workloads).await;
@@ -127,27 +123,5 @@ async fn names(space: &Space) -> Result<Vec<String>> {
 }
 
 fn helm(arguments: &[&str], input: Option<&str>) -> Result<String> {
-    let mut child = Command::new("helm")
-        .args(arguments)
-        .args(["--namespace", OPERATOR_NAMESPACE])
-        .stdin(if input.is_some() {
-            Stdio::piped()
-        } else {
-            Stdio::null()
-        })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("cannot run helm")?;
-    if let (Some(text), Some(mut pipe)) = (input, child.stdin.take()) {
-        std::io::Write::write_all(&mut pipe, text.as_bytes())?;
-    }
-    let output = child.wait_with_output()?;
-    if !output.status.success() {
-        bail!(
-            "helm {arguments:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    helm::run(OPERATOR_NAMESPACE, arguments, input)
 }
