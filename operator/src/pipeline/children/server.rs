@@ -2,7 +2,7 @@
 //! disruption budget.
 
 use foresail_crds::Role;
-use foresail_crds::role::HTTP_PORT;
+use foresail_crds::role::{GRPC_PORT, HTTP_PORT};
 use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
 };
@@ -33,13 +33,10 @@ pub(super) fn add(
         metadata: meta(pipeline, name.clone(), role.name()),
         spec: Some(ServiceSpec {
             selector: selector.match_labels.clone(),
-            ports: Some(vec![ServicePort {
-                name: Some("http".into()),
-                port: 80,
-                target_port: Some(IntOrString::Int(i32::from(HTTP_PORT))),
-                protocol: Some("TCP".into()),
-                ..ServicePort::default()
-            }]),
+            ports: Some(vec![
+                port("http", 80, HTTP_PORT),
+                port("grpc", GRPC_PORT, GRPC_PORT),
+            ]),
             ..ServiceSpec::default()
         }),
         status: None,
@@ -73,4 +70,15 @@ pub(super) fn add(
         }),
         status: None,
     });
+}
+
+/// A port of the Service, and that of the pods behind it.
+fn port(name: &str, port: u16, target: u16) -> ServicePort {
+    ServicePort {
+        name: Some(name.into()),
+        port: i32::from(port),
+        target_port: Some(IntOrString::Int(i32::from(target))),
+        protocol: Some("TCP".into()),
+        ..ServicePort::default()
+    }
 }

@@ -1,4 +1,4 @@
-//! Starts everything: models, table, HTTP; and ends it without cutting a request.
+//! Starts everything: models, table, HTTP and gRPC; and ends it without cutting a request.
 
 use std::any::Any;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -9,7 +9,7 @@ use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer, web};
-use foresail_crds::role::HTTP_PORT;
+use foresail_crds::role::{GRPC_PORT, HTTP_PORT};
 use foresail_crds::worker_config::{PredictConfig, ServingConfig};
 use foresail_runtime_base::metrics::Registry;
 use foresail_runtime_base::{Health, Outside, RoleContext, RoleError, Shutdown, admin, spawn};
@@ -25,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::served::ServedLog;
 use crate::state::{self, State};
 use crate::table::Table;
-use crate::{models, routes};
+use crate::{grpc, models, routes};
 
 /// Time between becoming unready and refusing connections, so that endpoints are removed first.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -67,14 +67,23 @@ async fn serve(
     }
 
     let (server, _) = http(&state, bind)?;
+    let bind = SocketAddr::from((Ipv4Addr::UNSPECIFIED, GRPC_PORT));
+    let (grpc, _) = grpc(&state, bind)?;
+    let stop = Shutdown::new();
+    let grpc = spawn(grpc.run(stop.clone()));
     spawn(readiness(Arc::clone(&state), health, shutdown.clone()));
     let handle = server.handle();
+    let both = stop.clone();
     spawn(async move {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN).await;
+        both.cancel();
         handle.stop(true).await;
     });
     let served = server.await;
+    // Also when the other server failed by itself.
+    stop.cancel();
+    grpc.await.ok();
     if let Some(log) = &state.log {
         log.close(LOG_DRAIN).await;
     }
@@ -171,6 +180,21 @@ pub(crate) fn http(
         .listen(listener)
         .map_err(|e| port_in_use(&e))?;
     Ok((server.run(), bound))
+}
+
+/// The server over gRPC, listening.
+pub(crate) fn grpc(
+    state: &Arc<State>,
+    bind: SocketAddr,
+) -> Result<(grpc::Server, SocketAddr), RoleError> {
+    let listening = || {
+        let server = grpc::Server::new(Arc::clone(state), listener(bind)?)?;
+        let bound = server.address()?;
+        Ok((server, bound))
+    };
+    listening().map_err(|e: std::io::Error| {
+        RoleError::outside("PortInUse", format!("server on {bind}: {e}"))
+    })
 }
 
 /// Listens with small buffers; connections inherit them.

@@ -8,9 +8,10 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::errors::{ErrorAnswer, error, unavailable};
-use super::{VERSION_HEADER, identify};
+use super::identify;
 use crate::answer::{Unanswered, forecast};
 use crate::forecast::{Forecast, Origin};
+use crate::handle::VERSION_HEADER;
 use crate::state::{Loaded, State};
 
 /// Newest forecasts.
