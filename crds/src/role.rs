@@ -18,6 +18,8 @@ use crate::worker_config::{
 pub const ADMIN_PORT: u16 = 8081;
 /// Port the predictors answer requests on.
 pub const HTTP_PORT: u16 = 8080;
+/// Port the predictors answer gRPC on, in their pods and behind their Service: the one that clients of Triton expect.
+pub const GRPC_PORT: u16 = 8001;
 
 /// How a role runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The pod of a role: restricted, read-only, secrets as files.
 
 use foresail_crds::Role;
-use foresail_crds::role::{ADMIN_PORT, DefaultResources, HTTP_PORT, Image, Workload};
+use foresail_crds::role::{ADMIN_PORT, DefaultResources, GRPC_PORT, HTTP_PORT, Image, Workload};
 use foresail_crds::worker_config::{CONFIG_DIR, SECRETS_DIR, SERVING_DIR};
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource,
@@ -134,9 +134,10 @@ fn default_resources(default: DefaultResources) -> ResourceRequirements {
 }
 
 fn ports(role: Role) -> Vec<ContainerPort> {
-    let http = (role.facts().workload == Workload::Server).then(|| port("http", HTTP_PORT));
+    let serves = role.facts().workload == Workload::Server;
+    let servers = serves.then(|| [port("http", HTTP_PORT), port("grpc", GRPC_PORT)]);
     let admin = role.runs_all_day().then(|| port("admin", ADMIN_PORT));
-    http.into_iter().chain(admin).collect()
+    servers.into_iter().flatten().chain(admin).collect()
 }
 
 fn pod_security() -> PodSecurityContext {

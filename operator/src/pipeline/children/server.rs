@@ -2,7 +2,7 @@
 //! disruption budget.
 
 use foresail_crds::Role;
-use foresail_crds::role::HTTP_PORT;
+use foresail_crds::role::{GRPC_PORT, HTTP_PORT};
 use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
 };
@@ -34,13 +34,13 @@ pub(super) fn add(
         metadata: meta(pipeline, name.clone(), role.name()),
         spec: Some(ServiceSpec {
             selector: selector.match_labels.clone(),
-            ports: Some(vec![ServicePort {
-                name: Some(if has_tls { "https" } else { "http" }.into()),
-                port: if has_tls { 443 } else { 80 },
-                target_port: Some(IntOrString::Int(i32::from(HTTP_PORT))),
-                protocol: Some("TCP".into()),
-                ..ServicePort::default()
-            }]),
+            ports: Some(vec![
+                match has_tls {
+                    true => port("https", 443, HTTP_PORT),
+                    false => port("http", 80, HTTP_PORT),
+                },
+                port("grpc", GRPC_PORT, GRPC_PORT),
+            ]),
             ..ServiceSpec::default()
         }),
         status: None,
@@ -74,4 +74,15 @@ pub(super) fn add(
         }),
         status: None,
     });
+}
+
+/// A port of the Service, and that of the pods behind it.
+fn port(name: &str, port: u16, target: u16) -> ServicePort {
+    ServicePort {
+        name: Some(name.into()),
+        port: i32::from(port),
+        target_port: Some(IntOrString::Int(i32::from(target))),
+        protocol: Some("TCP".into()),
+        ..ServicePort::default()
+    }
 }

@@ -135,6 +135,24 @@ fn replicas_of_the_predictors_are_never_set() {
 }
 
 #[test]
+fn the_service_of_the_predictors_leads_to_the_ports_of_their_pods() {
+    let all = everything();
+    let ports = &find(&all, "Service", "p-predict")["spec"]["ports"];
+    let expected = json!([
+        {"name": "http", "port": 80, "protocol": "TCP", "targetPort": 8080},
+        {"name": "grpc", "port": 8001, "protocol": "TCP", "targetPort": 8001}
+    ]);
+    assert_eq!(*ports, expected);
+    let pod = &find(&all, "Deployment", "p-predict")["spec"]["template"]["spec"];
+    let ports = pod["containers"][0]["ports"].as_array().unwrap();
+    let numbers: Vec<&Value> = ports.iter().map(|port| &port["containerPort"]).collect();
+    assert_eq!(numbers, [8080, 8001, 8081]);
+    let stream = &find(&all, "Deployment", "p-stream")["spec"]["template"]["spec"];
+    let ports = stream["containers"][0]["ports"].as_array().unwrap();
+    assert_eq!(ports.len(), 1);
+}
+
+#[test]
 fn rights_are_by_name_and_without_wildcards() {
     for child in everything().iter().filter(|c| c.kind.kind == "Role") {
         for rule in child.value["rules"].as_array().into_iter().flatten() {

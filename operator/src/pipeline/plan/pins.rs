@@ -29,7 +29,10 @@ pub(super) fn pins(plan: &Plan, at: Situation<'_>) -> Pins {
     for number in at.pipeline.serving.versions.iter().copied() {
         let existing = at.observed.version(number).map(|version| &version.spec);
         let spec = existing.or(made.filter(|spec| spec.version == number));
-        match spec.map(ModelVersionSpec::served).or_else(|| stored(number)) {
+        match spec
+            .map(ModelVersionSpec::served)
+            .or_else(|| stored(number))
+        {
             Some(version) => pins.found.push(version),
             None => pins.missing.push(number),
         }

@@ -1,6 +1,6 @@
 //! The protocols that clients of other servers speak, byte by byte and without a connection: TensorFlow Serving REST and
-//! KServe v1 ([`tfs`]), Open Inference v2 REST ([`oip`]) and the scoring server of MLflow ([`mlflow`]). The predictor asks
-//! [`ask`] what a request wants and keeps to itself what a model computes.
+//! KServe v1 ([`tfs`]), Open Inference v2 over REST ([`oip`]) and gRPC ([`oip::grpc`]), and the scoring server of MLflow
+//! ([`mlflow`]). The predictor asks [`ask`] what a request wants and keeps to itself what a model computes.
 
 mod answer;
 mod ask;

@@ -1,8 +1,9 @@
-//! Open Inference v2 over REST, as KServe and Triton serve it, with binary tensors.
+//! Open Inference v2 over REST, as KServe and Triton serve it, with binary tensors; over gRPC see [`grpc`].
 
 mod binary;
 mod describe;
 mod document;
+pub mod grpc;
 mod read;
 mod write;
 
@@ -48,10 +49,7 @@ pub(crate) fn ask(method: &str, path: &str, models: &Models) -> Result<Wanted, F
             return Err(Failure::other_method(allow));
         }
         ["repository", "models", _, verb @ ("load" | "unload")] if is_taken => {
-            let message = format!(
-                "models are not {verb}ed by request: the Pipeline says which versions are served"
-            );
-            return Err(Failure::new(Code::Unimplemented, message));
+            return Err(no_repository(verb));
         }
         ["repository", "models", _, "load" | "unload"] => return Err(Failure::other_method(allow)),
         _ => {
@@ -65,6 +63,13 @@ pub(crate) fn ask(method: &str, path: &str, models: &Models) -> Result<Wanted, F
         true => Ok(wanted),
         false => Err(Failure::other_method(allow)),
     }
+}
+
+/// What is said to those who `load` or `unload` models.
+fn no_repository(verb: &str) -> Failure {
+    let message =
+        format!("models are not {verb}ed by request: the Pipeline says which versions are served");
+    Failure::new(Code::Unimplemented, message)
 }
 
 fn is_posted(rest: &[&str]) -> bool {

@@ -201,7 +201,10 @@ mod tests {
             let said = one_line(&parse(&line).unwrap_err());
             assert!(said.starts_with("error: "), "{said}");
             assert!(said.contains(expected), "{line}: {said}");
-            assert!(!said.contains("Usage") && !said.contains("--help"), "{said}");
+            assert!(
+                !said.contains("Usage") && !said.contains("--help"),
+                "{said}"
+            );
         }
     }
 }

@@ -280,13 +280,7 @@ async fn with_tls_and_keys_only_who_has_both_is_answered() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(asked("first").await, 401);
-    for path in [
-        "/v1/models",
-        "/v2",
-        "/openapi.json",
-        "/version",
-        "/nothing",
-    ] {
+    for path in ["/v1/models", "/v2", "/openapi.json", "/version", "/nothing"] {
         let denied = client.get(url(path)).send().await.unwrap();
         assert_eq!(denied.status(), 401, "{path}");
         let challenge = denied.headers()["www-authenticate"].to_str().unwrap();

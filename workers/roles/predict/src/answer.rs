@@ -9,8 +9,9 @@ use foresail_domain::{Calendar, Interval, symbol};
 use foresail_model::{Row, quantiles};
 
 use crate::forecast::{Forecast, Origin};
+use crate::loaded::{Loaded, Panicked};
 use crate::served;
-use crate::state::{Loaded, Panicked, State};
+use crate::state::State;
 
 /// Why a symbol has no forecast.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,14 +1,18 @@
-//! The predictor: forecasts over HTTP from the champion and the newest feature rows. It fills its own
+//! The predictor: forecasts over HTTP and gRPC from the champion and the newest feature rows. It fills its own
 //! table from Kafka, so it starts and serves without Redis, and serves on when Kafka, S3, the API
 //! server or the operator are away. Run by `foresail-worker predict`; [`start`] serves a folder of versions without any of
 //! them, for `foresail-worker serve`.
 
 mod alone;
 mod answer;
+mod body;
 mod fill;
 mod folder;
 mod forecast;
+mod grpc;
+mod handle;
 mod limits;
+mod loaded;
 mod metrics;
 mod registry;
 mod routes;

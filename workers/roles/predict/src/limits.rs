@@ -21,6 +21,10 @@ pub(crate) const CONNECTIONS: Bounds = Bounds {
     answer_pause: Duration::from_secs(30),
     age: Duration::from_secs(60),
 };
+/// Most connections that speak HTTP/2 at one time: each of them holds some 30 KiB, and carries many requests.
+pub(crate) const MOST_GRPC_CONNECTIONS: usize = 1_024;
+/// Most requests of one connection at one time; clients wait with others.
+pub(crate) const MOST_STREAMS: u32 = 100;
 /// Most points of one series, and most bars.
 pub(crate) const MOST_POINTS: usize = 20_000;
 /// Most series of one request.
@@ -48,6 +52,40 @@ pub(crate) struct Limits {
     in_flight: Arc<Semaphore>,
     memory: Arc<Semaphore>,
     computations: Arc<Semaphore>,
+}
+
+/// KiB that all requests of one connection may hold without asking.
+#[derive(Clone, Debug)]
+pub(crate) struct Share(Arc<Semaphore>);
+
+impl Share {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(FREE >> 10)))
+    }
+}
+
+/// What a request holds that shares its connection with others.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    free: Option<OwnedSemaphorePermit>,
+    paid: Option<OwnedSemaphorePermit>,
+}
+
+impl Memory {
+    fn kib(&self) -> usize {
+        let both = self.free.iter().chain(&self.paid);
+        both.map(OwnedSemaphorePermit::num_permits).sum()
+    }
+}
+
+fn merged(held: Option<OwnedSemaphorePermit>, more: OwnedSemaphorePermit) -> OwnedSemaphorePermit {
+    match held {
+        Some(mut held) => {
+            held.merge(more);
+            held
+        }
+        None => more,
+    }
 }
 
 /// There is no room at this moment.
@@ -84,13 +122,29 @@ impl Limits {
         }
         let memory = Arc::clone(&self.memory).try_acquire_many_owned(more);
         let memory = memory.map_err(|_| Busy("too much data at one time"))?;
-        Ok(Some(match held {
-            Some(mut held) => {
-                held.merge(memory);
-                held
-            }
-            None => memory,
-        }))
+        Ok(Some(merged(held, memory)))
+    }
+
+    /// The same for a request that shares its connection with others: what is free is free once for all of them.
+    pub(crate) fn hold_shared(
+        &self,
+        share: &Share,
+        held: &mut Memory,
+        bytes: usize,
+    ) -> Result<(), Busy> {
+        let needed = bytes.div_ceil(1 << 10);
+        let more = u32::try_from(needed.saturating_sub(held.kib())).unwrap_or(u32::MAX);
+        if more == 0 {
+            return Ok(());
+        }
+        if let Ok(memory) = Arc::clone(&share.0).try_acquire_many_owned(more) {
+            held.free = Some(merged(held.free.take(), memory));
+            return Ok(());
+        }
+        let memory = Arc::clone(&self.memory).try_acquire_many_owned(more);
+        let memory = memory.map_err(|_| Busy("too much data at one time"))?;
+        held.paid = Some(merged(held.paid.take(), memory));
+        Ok(())
     }
 
     /// Runs `work` on a thread that answers nobody else meanwhile.
@@ -144,6 +198,28 @@ mod tests {
         assert_eq!(first.as_ref().unwrap().num_permits(), 1_008);
         let all = limits.hold(first, LARGEST_BODY).unwrap();
         assert_eq!(all.unwrap().num_permits(), 2_032);
+    }
+
+    #[test]
+    fn what_is_free_is_free_once_for_a_connection() {
+        let limits = Limits::new();
+        let all = limits.hold(None, (MEMORY << 10) + FREE).unwrap();
+        let share = Share::new();
+        let mut held: Vec<Memory> = (0..16).map(|_| Memory::default()).collect();
+        for memory in &mut held {
+            limits.hold_shared(&share, memory, 1_000).unwrap();
+            limits.hold_shared(&share, memory, 1_024).unwrap();
+        }
+        let mut one_more = Memory::default();
+        let refused = limits.hold_shared(&share, &mut one_more, 1);
+        assert_eq!(refused, Err(Busy("too much data at one time")));
+        // Another connection is free to go on, and so is this one when others give memory back.
+        let other = Share::new();
+        limits.hold_shared(&other, &mut one_more, FREE).unwrap();
+        drop(all);
+        let grown = limits.hold_shared(&share, &mut held[0], LARGEST_BODY);
+        assert_eq!((grown, held[0].kib()), (Ok(()), LARGEST_BODY >> 10));
+        assert_eq!(limits.memory.available_permits(), MEMORY - 2_047);
     }
 
     #[tokio::test]

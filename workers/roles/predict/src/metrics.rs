@@ -23,12 +23,12 @@ impl Metrics {
         Self {
             requests: registry.counters(
                 "foresail_predict_requests_total",
-                "Requests answered.",
+                "Requests answered; over gRPC with the HTTP status that means the same.",
                 ["route", "status"],
             ),
             request_seconds: registry.histograms(
                 "foresail_predict_request_seconds",
-                "Time to answer.",
+                "Time to answer; the route of a call of gRPC is its method.",
                 ["route"],
                 || Histogram::new(BUCKETS),
             ),

@@ -4,15 +4,19 @@
 mod follow;
 mod load;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use foresail_crds::worker_config::{ServedVersion, ServingConfig};
+use foresail_runtime_base::RoleError;
 
-use crate::state::Loaded;
+use crate::loaded::Loaded;
 
-pub(crate) use follow::{Refused, follow};
+pub(crate) use follow::follow;
+
+/// Versions that are wanted and were refused, by the digest of their manifest.
+pub(crate) type Refused = BTreeMap<String, RoleError>;
 
 /// The versions that one request sees.
 #[derive(Clone, Debug, Default)]

@@ -15,16 +15,13 @@ use actix_web::http::header::{ALLOW, HeaderName, HeaderValue};
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, web};
 
 use self::errors::error;
+use crate::handle::{PREDICTION_HEADER, prediction_id};
 use crate::limits::LARGEST_BODY;
-
-/// Header that says which version answered, as the wire knows it.
-pub(crate) const VERSION_HEADER: &str = "x-foresail-model-version";
 
 /// Names an answer by an identity of its own, in a header.
 pub(crate) fn identify(response: &mut HttpResponse) {
-    let id = format!("{:032x}", rand::random::<u128>());
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        let name = HeaderName::from_static("x-foresail-prediction-id");
+    if let Ok(id) = HeaderValue::from_str(&prediction_id()) {
+        let name = HeaderName::from_static(PREDICTION_HEADER);
         response.headers_mut().insert(name, id);
     }
 }

@@ -1,4 +1,4 @@
-//! Starts everything: models, table, HTTP; and ends it without cutting a request.
+//! Starts everything: models, table, HTTP and gRPC; and ends it without cutting a request.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App, web};
-use foresail_crds::role::HTTP_PORT;
+use foresail_crds::role::{GRPC_PORT, HTTP_PORT};
 use foresail_crds::secret;
 use foresail_crds::worker_config::{PredictConfig, ServingConfig};
 use foresail_runtime_base::metrics::Registry;
@@ -27,7 +27,7 @@ use crate::metrics::Metrics;
 use crate::served::ServedLog;
 use crate::state::{self, State};
 use crate::table::Table;
-use crate::{registry, routes};
+use crate::{grpc, registry, routes};
 
 /// Time between becoming unready and refusing connections, so that endpoints are removed first.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -78,8 +78,21 @@ async fn serve(
     }
 
     let (server, _) = http(&state, bind, CONNECTIONS)?;
+    let bind = SocketAddr::from((Ipv4Addr::UNSPECIFIED, GRPC_PORT));
+    let (grpc, _) = grpc(&state, bind, CONNECTIONS)?;
+    let stop = Shutdown::new();
+    let grpc = spawn(grpc.run(stop.clone()));
     spawn(readiness(Arc::clone(&state), health, shutdown.clone()));
+    let both = (shutdown.clone(), stop.clone());
+    spawn(async move {
+        both.0.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+        both.1.cancel();
+    });
     let served = until(server, shutdown, DRAIN).await;
+    // Also when the other server failed by itself.
+    stop.cancel();
+    grpc.await.ok();
     if let Some(log) = &state.log {
         log.close(LOG_DRAIN).await;
     }
@@ -244,6 +257,19 @@ pub(crate) fn on(
     let bound = listener.local_addr().map_err(refused)?;
     let door = Door::new(state.tls.clone(), bounds);
     let server = http1::serve(app, listener, door).map_err(refused)?;
+    Ok((server, bound))
+}
+
+/// The server over gRPC, and where it listens.
+pub(crate) fn grpc(
+    state: &Arc<State>,
+    bind: SocketAddr,
+    bounds: Bounds,
+) -> Result<(grpc::Server, SocketAddr), RoleError> {
+    let listener = listen(bind, &bounds)?;
+    let refused = |e: std::io::Error| RoleError::outside("PortInUse", format!("server: {e}"));
+    let bound = listener.local_addr().map_err(refused)?;
+    let server = grpc::Server::new(Arc::clone(state), listener, bounds).map_err(refused)?;
     Ok((server, bound))
 }
 

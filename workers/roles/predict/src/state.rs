@@ -1,16 +1,11 @@
-//! What all requests share, and what is known of a loaded version.
+//! What all requests share.
 
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use foresail_crds::model_manifest::ResidualQuantiles;
-use foresail_crds::pipeline::spec::FeatureSetSpec;
 use foresail_crds::readiness::RefusedVersion;
-use foresail_crds::worker_config::{PredictConfig, ServedVersion};
+use foresail_crds::worker_config::PredictConfig;
 use foresail_domain::BarGrid;
-use foresail_model::Predictor;
-use foresail_protocol::Signature;
 use foresail_runtime_base::{Health, Outside, RoleError};
 use foresail_runtime_cache::Cache;
 use foresail_runtime_http::access::Access;
@@ -22,73 +17,14 @@ use tracing::Span;
 use crate::folder::Versions;
 use crate::forecast::Forecast;
 use crate::limits::Limits;
+use crate::loaded::Loaded;
 use crate::metrics::Metrics;
 use crate::registry::{Refused, Registry};
 use crate::served::ServedLog;
 use crate::table::Table;
-use crate::windows;
 
 /// Most forecasts kept in process.
 const LARGEST_CACHE: u64 = 10_000;
-
-/// One loaded, verified and self-tested version.
-#[derive(Debug)]
-pub(crate) struct Loaded {
-    pub served: ServedVersion,
-    /// SHA-256 (hex) of its manifest: what it forecasts hangs on nothing else.
-    pub digest: Arc<str>,
-    pub predictor: Predictor,
-    /// What it reads: rows with this fingerprint and no others.
-    pub fingerprint: String,
-    /// The same, to compute rows of bars in a request.
-    pub feature_set: FeatureSetSpec,
-    /// Absent in versions older than quantiles.
-    pub quantiles: Option<ResidualQuantiles>,
-    /// What it takes and gives, once somebody has asked.
-    pub signature: OnceLock<Arc<Signature>>,
-    /// Whoever asks it for a forecast panics.
-    #[cfg(test)]
-    pub panics: bool,
-}
-
-impl Loaded {
-    /// What it takes and gives, as protocols show it.
-    pub fn signature(&self) -> Arc<Signature> {
-        let signature = self
-            .signature
-            .get_or_init(|| Arc::new(windows::signature(self)));
-        Arc::clone(signature)
-    }
-
-    /// What `work` computes with its model. A panic fails this request and no other.
-    ///
-    /// # Errors
-    /// [`Panicked`].
-    pub fn compute<T>(&self, work: impl FnOnce() -> T) -> Result<T, Panicked> {
-        let shielded = AssertUnwindSafe(|| {
-            #[cfg(test)]
-            assert!(!self.panics, "a model that panics");
-            work()
-        });
-        catch_unwind(shielded).map_err(|_| {
-            let version = self.served.version;
-            tracing::error!(
-                version,
-                "a version panics; its request is answered with 500"
-            );
-            Panicked
-        })
-    }
-}
-
-/// A model has panicked instead of giving a result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Panicked;
-
-impl Panicked {
-    /// What its client is told.
-    pub const MESSAGE: &str = "this version fails on the request; its log says where";
-}
 
 /// Key of a forecast: symbol, checksum of the rows it is made from, digest of the version.
 pub(crate) type Key = (String, u64, Arc<str>);

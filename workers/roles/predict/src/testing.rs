@@ -14,9 +14,10 @@ use foresail_runtime_base::metrics::Registry;
 use foresail_runtime_base::{Outside, Secrets};
 use serde_json::{Value, json};
 
+use crate::loaded::Loaded;
 use crate::registry::Here;
 use crate::server::open;
-use crate::state::{Loaded, State};
+use crate::state::State;
 
 pub(crate) fn config() -> PredictConfig {
     let spec = serde_json::from_value(json!({

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use foresail_model::{ModelError, Row, quantiles};
 use foresail_protocol::{Code, Failure, Models, Outputs, Signature, Version, Windows};
 
+use crate::loaded::{Loaded, Panicked};
 use crate::registry::Here;
-use crate::state::{Loaded, Panicked};
 
 impl Here {
     /// As protocols know them, under the name of the Pipeline.
@@ -21,19 +21,6 @@ impl Here {
             previous: self.previous.as_ref().map(version),
             others: self.others.iter().map(version).collect(),
         }
-    }
-}
-
-/// What a version takes and gives.
-pub(crate) fn signature(loaded: &Loaded) -> Signature {
-    let features = loaded.feature_set.features.iter();
-    let levels = loaded.quantiles.as_ref().map(|q| q.levels.clone());
-    Signature {
-        features: features.map(|feature| feature.name.to_string()).collect(),
-        lookback: loaded.predictor.lookback(),
-        reads_closes: loaded.predictor.reads_closes(),
-        horizon: loaded.predictor.horizon(),
-        levels: levels.unwrap_or_default(),
     }
 }
 

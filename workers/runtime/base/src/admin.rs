@@ -49,7 +49,11 @@ impl Health {
     /// Sets what `/readyz` says of versions: digests of those that are loaded, and why others are not.
     pub fn set_versions(&self, loaded: Vec<String>, refused: Vec<RefusedVersion>) {
         *self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner) = loaded;
-        *self.0.refused.lock().unwrap_or_else(PoisonError::into_inner) = refused;
+        *self
+            .0
+            .refused
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = refused;
     }
 
     fn readiness(&self) -> Readiness {

@@ -1,4 +1,6 @@
-//! Raw little-endian tensors as floats, and floats as raw tensors.
+//! Raw little-endian tensors as floats, and floats as raw tensors: behind the JSON of REST, and in the messages of gRPC.
+
+use crate::tensor::{Tensor, count};
 
 /// Datatypes whose numbers are taken for 32-bit floats, with the bytes of a value. The others, BOOL and BYTES, are no numbers.
 const NUMBERS: [(&str, usize); 11] = [
@@ -19,6 +21,60 @@ const NUMBERS: [(&str, usize); 11] = [
 pub(super) fn width(datatype: &str) -> Option<usize> {
     let found = NUMBERS.iter().find(|(name, _)| *name == datatype);
     found.map(|(_, width)| *width)
+}
+
+/// Where a tensor stands, as messages name it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) model: &'a str,
+    pub(super) name: &'a str,
+}
+
+impl Place<'_> {
+    /// What is said of a datatype whose values are no numbers.
+    pub(super) fn no_number(self, datatype: &str) -> String {
+        let Self { model, name } = self;
+        format!(
+            "inference input '{name}' data-type is '{datatype}', but model '{model}' expects 'FP32'"
+        )
+    }
+
+    /// What is said of a raw tensor that has not the bytes of its shape.
+    pub(super) fn wrong_size(self, datatype: &str, shape: &[usize]) -> String {
+        let Self { model, name } = self;
+        let expected = size(datatype, shape);
+        let expected = expected.map_or("more".into(), |bytes| bytes.to_string());
+        format!(
+            "unexpected size for input '{name}', expecting {expected} bytes for model '{model}'"
+        )
+    }
+}
+
+/// What is said of raw tensors that belong to no input.
+pub(super) fn additional(model: &str) -> String {
+    format!("unexpected additional input data for model '{model}'")
+}
+
+/// Bytes of a tensor; `None` on overflow, and where its values are no numbers.
+fn size(datatype: &str, shape: &[usize]) -> Option<usize> {
+    count(shape)?.checked_mul(width(datatype)?)
+}
+
+/// A raw tensor.
+///
+/// # Errors
+/// Another number of bytes than its shape takes.
+pub(super) fn tensor(
+    place: Place<'_>,
+    datatype: &str,
+    shape: Vec<usize>,
+    bytes: &[u8],
+) -> Result<Tensor, String> {
+    if size(datatype, &shape) != Some(bytes.len()) {
+        return Err(place.wrong_size(datatype, &shape));
+    }
+    let tensor = floats(datatype, bytes).and_then(|values| Tensor::new(shape, values));
+    tensor.ok_or_else(|| format!("unexpected size for input '{}'", place.name))
 }
 
 /// The values of a raw tensor; `None` when its bytes are no whole number of them.

@@ -6,11 +6,18 @@ use crate::answer::{Answer, Wanted};
 use crate::models::{Models, Version};
 use crate::signature::Spec;
 
+/// Name of the server.
+pub(super) const SERVER: &str = "foresail";
+/// What it serves beyond the protocol itself.
+pub(super) const EXTENSIONS: [&str; 1] = ["binary_tensor_data"];
+/// What computes the models.
+pub(super) const PLATFORM: &str = "burn_foresail";
+
 pub(super) fn server() -> Wanted {
     Wanted::json(&json!({
-        "name": "foresail",
+        "name": SERVER,
         "version": env!("CARGO_PKG_VERSION"),
-        "extensions": ["binary_tensor_data"],
+        "extensions": EXTENSIONS,
     }))
 }
 
@@ -35,13 +42,14 @@ pub(super) fn model_ready(models: &Models, _: &Version) -> Wanted {
 
 /// The model with all its versions, oldest first; its tensors are those of the champion.
 pub(super) fn model(models: &Models, champion: &Version) -> Wanted {
-    let mut numbers: Vec<String> = models
-        .versions()
-        .iter()
-        .map(|v| v.number.to_string())
-        .collect();
-    numbers.reverse();
-    metadata(models, champion, &numbers)
+    metadata(models, champion, &numbers(models))
+}
+
+/// Numbers of all versions, oldest first.
+pub(super) fn numbers(models: &Models) -> Vec<String> {
+    let versions = models.versions();
+    let oldest_first = versions.iter().rev();
+    oldest_first.map(|v| v.number.to_string()).collect()
 }
 
 /// One version alone.
@@ -57,7 +65,7 @@ fn metadata(models: &Models, version: &Version, numbers: &[String]) -> Wanted {
     Wanted::json(&json!({
         "name": models.name,
         "versions": numbers,
-        "platform": "burn_foresail",
+        "platform": PLATFORM,
         "inputs": tensors(version.signature.inputs()),
         "outputs": tensors(version.signature.outputs()),
     }))

@@ -1,6 +1,6 @@
 //! The body of `infer`: JSON, then the raw tensors that it announces, in its order.
 
-use super::binary;
+use super::binary::{self, Place};
 use super::document::{self, Bad, Form, Input, Wish, bad, missing};
 use crate::answer::Failure;
 use crate::signature::Signature;
@@ -47,16 +47,29 @@ pub(crate) fn read(
     })?;
     let inputs = tensors(model, inputs, raw).map_err(invalid)?;
     let windows = Windows::new(model, signature, inputs)?;
+    check_outputs(model, signature, &document.form)?;
+    Ok(Call {
+        windows,
+        form: document.form,
+    })
+}
+
+/// Whether the outputs that are asked for are those of the model.
+///
+/// # Errors
+/// The first one that is not.
+pub(super) fn check_outputs(
+    model: &str,
+    signature: &Signature,
+    form: &Form,
+) -> Result<(), Failure> {
     let known = signature.outputs();
     let is_known = |wish: &&Wish| known.iter().any(|spec| spec.name == wish.name);
-    match document.form.outputs.iter().find(|wish| !is_known(wish)) {
+    match form.outputs.iter().find(|wish| !is_known(wish)) {
         Some(Wish { name, .. }) => Err(Failure::invalid(format!(
             "unexpected inference output '{name}' for model '{model}'"
         ))),
-        None => Ok(Call {
-            windows,
-            form: document.form,
-        }),
+        None => Ok(()),
     }
 }
 
@@ -100,11 +113,10 @@ fn tensors(model: &str, inputs: Vec<Input>, mut raw: &[u8]) -> Result<Vec<(Strin
         let name = input.name.ok_or_else(|| missing("name"))?;
         let datatype = input.datatype.ok_or_else(|| missing("datatype"))?;
         let shape = input.shape.ok_or_else(|| missing("shape"))?;
-        let Some(width) = binary::width(&datatype) else {
-            return bad(format!(
-                "inference input '{name}' data-type is '{datatype}', but model '{model}' expects 'FP32'"
-            ));
-        };
+        let place = Place { model, name: &name };
+        if binary::width(&datatype).is_none() {
+            return bad(place.no_number(&datatype));
+        }
         let tensor = match (input.data, input.raw) {
             (Some(data), None) => data.reshaped(shape).ok_or_else(|| {
                 Bad(
@@ -113,21 +125,11 @@ fn tensors(model: &str, inputs: Vec<Input>, mut raw: &[u8]) -> Result<Vec<(Strin
                 )
             })?,
             (None, Some(bytes)) => {
-                let expected = count(&shape).and_then(|count| count.checked_mul(width));
-                let (own, rest) = match expected == Some(bytes) {
-                    true => raw.split_at_checked(bytes),
-                    false => None,
-                }
-                .ok_or_else(|| {
-                    let expected = expected.map_or("more".into(), |bytes| bytes.to_string());
-                    Bad(format!(
-                        "unexpected size for input '{name}', expecting {expected} bytes for model '{model}'"
-                    ))
-                })?;
+                let (own, rest) = raw
+                    .split_at_checked(bytes)
+                    .ok_or_else(|| Bad(place.wrong_size(&datatype, &shape)))?;
                 raw = rest;
-                let values = binary::floats(&datatype, own);
-                let tensor = values.and_then(|values| Tensor::new(shape, values));
-                tensor.ok_or_else(|| Bad(format!("unexpected size for input '{name}'")))?
+                binary::tensor(place, &datatype, shape, own).map_err(Bad)?
             }
             _ => {
                 return bad(format!(
@@ -139,8 +141,6 @@ fn tensors(model: &str, inputs: Vec<Input>, mut raw: &[u8]) -> Result<Vec<(Strin
     }
     match raw.is_empty() {
         true => Ok(found),
-        false => bad(format!(
-            "unexpected additional input data for model '{model}'"
-        )),
+        false => bad(binary::additional(model)),
     }
 }

@@ -51,7 +51,10 @@ pub(crate) fn write((model, version): (&str, u32), form: &Form, outputs: &Output
 }
 
 /// The outputs in the order in which they are asked for, each once, and whether it is wanted raw.
-fn wanted<'o>(form: &Form, outputs: &'o Outputs) -> Vec<(&'static str, &'o Tensor, bool)> {
+pub(super) fn wanted<'o>(
+    form: &Form,
+    outputs: &'o Outputs,
+) -> Vec<(&'static str, &'o Tensor, bool)> {
     if form.outputs.is_empty() {
         let all = outputs.iter();
         return all

@@ -1,6 +1,8 @@
 //! Requests and answers of every protocol, byte for byte where their clients look.
 
 mod damage;
+mod grpc;
+mod messages;
 mod mlflow;
 mod oip;
 mod tfs;

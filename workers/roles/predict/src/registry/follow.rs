@@ -15,16 +15,14 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::load::{Lake, Source};
-use super::{Here, arrange, find, missing};
-use crate::state::{Loaded, State};
+use super::{Here, Refused, arrange, find, missing};
+use crate::loaded::Loaded;
+use crate::state::State;
 
 /// Time until a version that nobody waits for is tried again, when a system outside failed.
 const SOON: Duration = Duration::from_secs(5);
 /// The same, when a person has to mend it.
 const LATER: Duration = Duration::from_secs(60);
-
-/// Versions that are wanted and were refused, by the digest of their manifest.
-pub(crate) type Refused = BTreeMap<String, RoleError>;
 
 /// Follows the serving configuration until shutdown.
 pub(crate) async fn follow(

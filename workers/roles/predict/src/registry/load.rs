@@ -6,7 +6,8 @@ use foresail_crds::worker_config::{DeclaredModel, ServedVersion};
 use foresail_runtime_base::RoleError;
 use foresail_runtime_store::Store;
 
-use crate::state::{Loaded, State};
+use crate::loaded::Loaded;
+use crate::state::State;
 
 /// Where versions are loaded from.
 pub(crate) trait Source: Sync {

@@ -7,7 +7,8 @@ use foresail_runtime_base::RoleError;
 
 pub(crate) use super::follow::Follower;
 use super::load::Source;
-use crate::state::{Loaded, State};
+use crate::loaded::Loaded;
+use crate::state::State;
 use crate::testing::model;
 
 /// Every version loads, and forecasts a change of its number in percent.

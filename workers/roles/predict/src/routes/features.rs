@@ -13,7 +13,8 @@ use super::answers;
 use super::bounded::{Few, Text};
 use super::errors::{BadParameter, ErrorAnswer, unavailable};
 use crate::limits::MOST_POINTS;
-use crate::state::{Loaded, State};
+use crate::loaded::Loaded;
+use crate::state::State;
 
 /// Bars to compute features of.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -8,10 +8,12 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::errors::{ErrorAnswer, error, unavailable};
-use super::{VERSION_HEADER, identify};
+use super::identify;
 use crate::answer::{Unanswered, forecast};
 use crate::forecast::{Forecast, Origin};
-use crate::state::{Loaded, Panicked, State};
+use crate::handle::VERSION_HEADER;
+use crate::loaded::{Loaded, Panicked};
+use crate::state::State;
 
 /// Newest forecasts.
 #[derive(Serialize, ToSchema)]

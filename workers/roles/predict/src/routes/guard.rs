@@ -14,14 +14,14 @@ use actix_web::middleware::Next;
 use actix_web::web::{self, Bytes};
 use foresail_runtime_http::access::{Access, Denied};
 use foresail_runtime_http::server::Life;
-use futures::StreamExt;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{self, timeout_at};
 use tracing::Instrument;
 
 use super::errors::Refusal;
 use super::protocols;
-use crate::limits::{BODY_DEADLINE, BODY_PAUSE, LARGEST_BODY, Limits};
+use crate::body::{self, Unread};
+use crate::handle;
+use crate::limits::{LARGEST_BODY, Limits};
 use crate::state::State;
 
 /// Bytes by which a body grows.
@@ -90,12 +90,8 @@ fn allow(request: &ServiceRequest, access: &Access) -> Result<(), Denied> {
     if OPEN.contains(&request.path()) {
         return Ok(());
     }
-    let mut sent = request.headers().get_all(AUTHORIZATION);
-    match (sent.next(), sent.next()) {
-        // Of two nobody knows which one a proxy before us has looked at.
-        (Some(_), Some(_)) => access.allow(None),
-        (sent, _) => access.allow(sent.map(HeaderValue::as_bytes)),
-    }
+    let sent = request.headers().get_all(AUTHORIZATION);
+    handle::allow(access, sent.map(HeaderValue::as_bytes))
 }
 
 /// What a refusal ends.
@@ -130,39 +126,29 @@ async fn admit(request: &mut ServiceRequest, limits: &Limits) -> Result<Held, (R
 }
 
 async fn read(
-    mut payload: Payload,
+    payload: Payload,
     limits: &Limits,
 ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Refusal> {
-    let end = time::Instant::now() + BODY_DEADLINE;
-    let (mut body, mut memory) = (Vec::new(), None);
-    loop {
-        let pause = time::Instant::now() + BODY_PAUSE;
-        let Ok(chunk) = timeout_at(pause.min(end), payload.next()).await else {
-            return Err(too_slow());
-        };
-        let chunk = match chunk {
-            None => return Ok((Bytes::from(body), memory)),
-            Some(Ok(chunk)) => chunk,
-            Some(Err(error)) => return Err(broken(error.to_string())),
-        };
-        if body.len() + chunk.len() > LARGEST_BODY {
-            return Err(too_large());
-        }
-        // To grow by doubling would take twice of what is paid for.
-        if body.capacity() < body.len() + chunk.len() {
-            body.reserve_exact(chunk.len().max(STEP));
-        }
-        let held = limits.hold(memory, body.capacity());
-        memory = held?;
-        body.extend_from_slice(&chunk);
-    }
+    let mut memory = None;
+    let hold = |bytes| {
+        memory = limits.hold(memory.take(), bytes)?;
+        Ok(())
+    };
+    let body = body::read(payload, STEP, hold).await;
+    let body = body.map_err(|unread| match unread {
+        Unread::TooSlow => too_slow(),
+        Unread::TooLarge => too_large(),
+        Unread::Busy(busy) => busy.into(),
+        Unread::Broken(message) => broken(message),
+    })?;
+    Ok((Bytes::from(body), memory))
 }
 
 fn too_large() -> Refusal {
     Refusal {
         status: StatusCode::PAYLOAD_TOO_LARGE,
         kind: "PayloadTooLargeError",
-        message: format!("at most {LARGEST_BODY} bytes are read"),
+        message: Unread::TooLarge.to_string(),
         challenge: None,
     }
 }
@@ -181,11 +167,7 @@ fn too_slow() -> Refusal {
     Refusal {
         status: StatusCode::REQUEST_TIMEOUT,
         kind: "RequestTimeoutError",
-        message: format!(
-            "it must arrive within {} s, without a pause of more than {} s",
-            BODY_DEADLINE.as_secs(),
-            BODY_PAUSE.as_secs()
-        ),
+        message: Unread::TooSlow.to_string(),
         challenge: None,
     }
 }

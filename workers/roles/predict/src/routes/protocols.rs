@@ -8,14 +8,14 @@ use actix_web::http::header::{
 };
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
-use foresail_protocol::{Answer, Asked, Code, Failure, Infer, Protocol, Signature, ask, protocol};
+use foresail_protocol::{Answer, Asked, Code, Failure, Protocol, ask, protocol};
 
 use super::answers::held;
 use super::errors::{Refusal, no_such_route};
-use super::{VERSION_HEADER, identify};
+use super::identify;
+use crate::handle::{Seen, VERSION_HEADER};
 use crate::limits::Limits;
-use crate::state::{Loaded, State};
-use crate::windows::forecast;
+use crate::state::State;
 
 /// Bytes of JSON before raw tensors.
 const JSON_LENGTH_HEADER: &str = "inference-header-content-length";
@@ -55,10 +55,9 @@ pub(crate) async fn answer(
     state: web::Data<Arc<State>>,
     body: Bytes,
 ) -> HttpResponse {
-    let here = state.registry.here();
-    let models = here.models(&state.config.pipeline.name);
+    let seen = Seen::now(&state);
     let path = request.uri().path();
-    let asked = ask(request.method().as_str(), path, &models);
+    let asked = ask(request.method().as_str(), path, &seen.models);
     let (Some(spoken), Some(asked)) = (protocol(path), asked) else {
         return no_such_route();
     };
@@ -66,52 +65,24 @@ pub(crate) async fn answer(
         Asked::Answer(answer) => return respond(&state.limits, spoken, answer),
         Asked::Infer(infer) => infer,
     };
-    let version = models.version(infer.version.into());
-    let (Some(loaded), Some(version)) = (here.version(infer.version), version) else {
-        let failure = Failure::not_ready(&models.name);
-        return respond(&state.limits, spoken, spoken.refuse(&failure));
-    };
-    let inference = Inference {
-        signature: Arc::clone(&version.signature),
-        json_length: json_length(request.headers()),
-        infer: infer.clone(),
-        loaded: Arc::clone(loaded),
-        body,
-    };
-    match state.limits.compute(move || inference.answer()).await {
-        Ok(Ok(answer)) => {
+    let version = infer.version;
+    let length = json_length(request.headers());
+    let answer = seen.infer(&state.limits, version, move |model| {
+        let call = infer.read(&model.signature, &body, length.as_deref())?;
+        // Gone before its answer is made.
+        drop(body);
+        let outputs = model.forecast(&call.windows)?;
+        Ok(infer.write(&call.form, &outputs))
+    });
+    match answer.await {
+        Ok(answer) => {
             let mut response = respond(&state.limits, spoken, answer);
             if response.status().is_success() {
-                name(&mut response, &infer);
+                name(&mut response, version);
             }
             response
         }
-        Ok(Err(failure)) => respond(&state.limits, spoken, spoken.refuse(&failure)),
-        Err(busy) => {
-            let failure = Failure::new(Code::Unavailable, busy.0);
-            respond(&state.limits, spoken, spoken.refuse(&failure))
-        }
-    }
-}
-
-/// A forecast that is asked for, with all it takes.
-struct Inference {
-    infer: Infer,
-    loaded: Arc<Loaded>,
-    signature: Arc<Signature>,
-    body: Bytes,
-    json_length: Option<String>,
-}
-
-impl Inference {
-    /// Reads, computes and writes, away from the threads that serve others.
-    fn answer(self) -> Result<Answer, Failure> {
-        let length = self.json_length.as_deref();
-        let call = self.infer.read(&self.signature, &self.body, length)?;
-        // Gone before its answer is made.
-        drop(self.body);
-        let outputs = forecast(&self.loaded, &self.signature, &call.windows)?;
-        Ok(self.infer.write(&call.form, &outputs))
+        Err(failure) => respond(&state.limits, spoken, spoken.refuse(&failure)),
     }
 }
 
@@ -122,9 +93,9 @@ fn json_length(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Names the version and the answer: in headers, since the bodies belong to the protocols.
-fn name(response: &mut HttpResponse, infer: &Infer) {
-    let version = HeaderName::from_static(VERSION_HEADER);
-    response.headers_mut().insert(version, infer.version.into());
+fn name(response: &mut HttpResponse, version: u32) {
+    let header = HeaderName::from_static(VERSION_HEADER);
+    response.headers_mut().insert(header, version.into());
     identify(response);
 }
 
@@ -140,8 +111,7 @@ fn respond(limits: &Limits, spoken: Protocol, answer: Answer) -> HttpResponse {
         Ok(body) => HttpResponse::build(status_of(status)).body(body),
         // The refusal is short: it needs no memory that is counted.
         Err(busy) => {
-            let failure = Failure::new(Code::Unavailable, busy.0);
-            return short(spoken.refuse(&failure));
+            return short(spoken.refuse(&busy.into()));
         }
     };
     let headers = response.headers_mut();

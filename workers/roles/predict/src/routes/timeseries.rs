@@ -20,10 +20,12 @@ use self::series::Series;
 use super::answers;
 use super::bounded::Text;
 use super::errors::{BadParameter, ErrorAnswer, unavailable};
-use super::{VERSION_HEADER, identify};
+use super::identify;
 use crate::answer::{expired, rfc3339};
+use crate::handle::VERSION_HEADER;
+use crate::loaded::Loaded;
 use crate::served::Origin;
-use crate::state::{Loaded, State};
+use crate::state::State;
 
 /// Models served here
 ///
