@@ -310,8 +310,10 @@ fn serving(facts: Facts<'_>) -> PartState {
     }
     let ready = facts.deployment(Role::Predict).ready_replicas.unwrap_or(0);
     let mut said = observed.predictors.iter();
-    if let Some((pod, error)) = said.find_map(|p| Some((&p.pod, p.error.as_ref()?))) {
-        let goes_on = if ready > 0 {
+    if let Some((said, error)) = said.find_map(|p| Some((p, p.error.as_ref()?))) {
+        // What is wrong may be something else, as a certificate.
+        let has_loaded = said.loaded.contains(&champion.manifest_sha256);
+        let goes_on = if ready > 0 && !has_loaded {
             "; the version before serves on"
         } else {
             ""
@@ -320,7 +322,7 @@ fn serving(facts: Facts<'_>) -> PartState {
             message: format!("{}{goes_on}", error.message),
             ..error.clone()
         };
-        return PartState::failed(type_, pod, &error);
+        return PartState::failed(type_, &said.pod, &error);
     }
     if ready > 0 {
         let message = format!("v{} answers requests", champion.version);
