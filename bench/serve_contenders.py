@@ -6,7 +6,9 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 import time
+from http.client import HTTPException
 
 from harness import CACHE
 from serve_load import Requests, pinned
@@ -42,6 +44,10 @@ RATIOS = {
     "kserve": (10, 30, "v1"),
     "pytriton": (2, 5, "v2"),
 }
+
+
+# PyTriton carries an interpreter of its own, which reads the library of this one: not all 3.11 fit.
+PYTHONS = {"pytriton": "/usr/bin/python3"}
 
 
 def environment(name):
@@ -111,16 +117,21 @@ class Contender:
         port = free_port()
         server = Server(folder, self.name, self.make(port), self.variables, cpus)
         server.port = port
-        if ready:
-            server.until("the first answer", lambda: answered(ready, port), limit)
-            server.first = time.monotonic() - server.began
+        end = time.monotonic() + limit
+        while ready and not answered(ready, port):
+            server.check()
+            if time.monotonic() > end:
+                server.stop()
+                raise SystemExit(f"{self.name}: no answer for {limit} s:\n{server.said()}")
+            time.sleep(0.002)
+        server.first = time.monotonic() - server.began
         return server
 
 
 def answered(requests, port):
     try:
         return requests.ask(port)[0]
-    except OSError:
+    except (OSError, HTTPException):
         return None
 
 
@@ -143,7 +154,7 @@ def peers(model):
             make = lambda port, words=words: [*words, "--port", port]
             all_.append(Contender(f"fastapi-{runtime}{end}", make, {**base, "RUNTIME": runtime}))
         words = [environment("kserve") / "bin/python", PEERS / "serve_kserve.py"]
-        more = ["--workers", "2", "--enable_grpc", "false", "--access_log_format", ""] if tuned else []
+        more = ["--workers", "2", "--enable_grpc", "false", "--enable_latency_logging", "false"] if tuned else []
         make = lambda port, words=words, more=more: [*words, "--http_port", port, "--grpc_port", free_port(), *more]
         all_.append(Contender(f"kserve{end}", make, base, ("v1", "v2")))
         words = [environment("pytriton") / "bin/python", PEERS / "serve_pytriton.py"]
@@ -158,7 +169,7 @@ def installed(wanted):
     for name in {environment_of(peer) for peer in wanted} | {"serve"}:
         python = environment(name) / "bin/python"
         if not python.exists():
-            subprocess.run(["python3", "-m", "venv", environment(name)], check=True)
+            subprocess.run([PYTHONS.get(name, sys.executable), "-m", "venv", environment(name)], check=True)
         if subprocess.run([python, "-c", CHECKS[name]], capture_output=True).returncode:
             command = [python, "-m", "pip", "install", "--quiet", "--no-cache-dir", *ENVIRONMENTS[name]]
             subprocess.run(command, check=name == "serve")

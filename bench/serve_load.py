@@ -31,13 +31,12 @@ def tools():
 
 
 class Requests:
-    """The same windows as requests of one form. JSON lies in one file per form, one body a line; binary is one body."""
+    """The same windows as requests of one form. wrk asks them in turn, oha the first."""
 
-    def __init__(self, folder, name, path, bodies, headers):
-        self.name, self.path, self.bodies, self.headers = name, path, bodies, headers
+    def __init__(self, folder, name, path, bodies, headers, method="POST"):
+        self.name, self.path, self.bodies, self.headers, self.method = name, path, bodies, headers, method
         self.file, self.script = folder / f"{name}.body", folder / f"{name}.lua"
         self.file.write_bytes(bodies[0])
-        self.binary = "Inference-Header-Content-Length" in headers
         self.script.write_text(self.lua(folder))
 
     def lua(self, folder):
@@ -52,7 +51,7 @@ class Requests:
 function init(args)
   for i, name in ipairs(files) do
     local file = io.open(name, "rb")
-    all[i] = wrk.format("POST", {json.dumps(self.path)}, {{{headers}}}, file:read("*a"))
+    all[i] = wrk.format({json.dumps(self.method)}, {json.dumps(self.path)}, {{{headers}}}, file:read("*a"))
     file:close()
   end
 end
