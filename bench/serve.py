@@ -39,19 +39,21 @@ PARTS = {
     "overload": serve_stress.overload,
     "symbol": serve_parts.symbol,
 }
+OPEN_LOOP = {"latency", "swap", "overload"}
 
 
 def main():
     options = arguments()
     install(contenders.environment("serve"), contenders.ENVIRONMENTS["serve"], contenders.CHECKS["serve"])
-    options.oha = serve_load.tools()
+    options.wrk = serve_load.wrk()
+    options.oha = serve_load.oha() if set(options.parts) & OPEN_LOOP else None
     options.programs = options.programs or build("foresail-worker", "foresail-trainer", examples=False)
     there = contenders.installed(options.peers)
     options.peers = [peer for peer in options.peers if contenders.environment_of(peer) in there]
     (CACHE / "bench-serve").mkdir(parents=True, exist_ok=True)
     options.folder = pathlib.Path(tempfile.mkdtemp(dir=CACHE / "bench-serve"))
     print("command:", "python3", *sys.argv)
-    serve_parts.versions()
+    serve_parts.versions(options)
     try:
         options.model = Model(options, "S")
         for part in options.parts:

@@ -18,10 +18,15 @@ from harness import CACHE
 OHA = "1.16.0"
 
 
-def tools():
-    """The generators: wrk of the distribution, oha from crates.io, built at the first run."""
+def wrk():
+    """Version of wrk, which the distribution has."""
     if not shutil.which("wrk"):
         raise SystemExit("wrk is missing: install it (Debian: apt install wrk)")
+    return subprocess.run(["wrk", "-v"], capture_output=True, text=True).stdout.splitlines()[0]
+
+
+def oha():
+    """oha from crates.io, built at the first run."""
     root = CACHE / f"tools/oha-{OHA}"
     if not (root / "bin/oha").exists():
         # Without TLS, which nobody is asked with here.

@@ -25,14 +25,14 @@ def bounded(value, floor, goal):
     return f"goal {goal} met" if value <= goal else f"floor {floor} met" if value <= floor else f"ABOVE THE FLOOR of {floor}"
 
 
-def versions():
+def versions(options):
     """What runs, as the report has to say."""
     names = "keras|tensorflow.cpu|onnxruntime|fastapi|uvicorn|kserve|nvidia.pytriton"
     for name in contenders.ENVIRONMENTS:
         command = [contenders.environment(name) / "bin/python", "-m", "pip", "list", "--format=freeze"]
         lines = subprocess.run(command, capture_output=True, text=True).stdout.split()
         print(f"{name}:", *[line for line in lines if line.split("==")[0].replace("-", ".").lower() in names.replace("-", ".").split("|")])
-    print("wrk:", subprocess.run(["wrk", "-v"], capture_output=True, text=True).stdout.splitlines()[0], "; oha", load.OHA)
+    print("generators:", options.wrk, "" if options.oha is None else f"oha {load.OHA}")
 
 
 def ours(options, model=None):
