@@ -61,6 +61,9 @@ pub struct ModelManifest {
     pub instruction_set: String,
     /// Weight file; absent for Naive.
     pub weights: Option<ArtifactFile>,
+    /// [`GoldenRequests`] as JSON; absent in versions older than this field, and where no row fits into a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub golden: Option<ArtifactFile>,
     /// Mean and standard deviation per feature, fitted on training rows only.
     pub scaler: ScalerParameters,
     /// Walk-forward validation result per evaluated kind, the naive forecast always among them.
@@ -87,6 +90,29 @@ pub struct ModelManifest {
     pub unseen_sessions: Option<u32>,
     /// What the monitor compares live features with.
     pub drift_reference: DriftReference,
+}
+
+/// Requests whose answers are known. A program that does not give them does not compute the model that was trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GoldenRequests {
+    /// Largest difference of a value from what is expected, relative to the larger of 1 and the expected value.
+    pub tolerance: f64,
+    /// In the order in which they are asked.
+    pub requests: Vec<GoldenRequest>,
+}
+
+/// One window, as clients send it, and its answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GoldenRequest {
+    /// Raw feature values in the order of the manifest, `[lookback][features]`, oldest first.
+    pub x: Vec<Vec<f32>>,
+    /// Adjusted closes of the same rows, `[lookback]`; absent for kinds that read none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close: Option<Vec<f32>>,
+    /// Expected change per step, `[horizon]`, in units of the target.
+    pub y: Vec<f64>,
 }
 
 /// Parameters of a run, beside its data and features.

@@ -59,15 +59,20 @@ pub struct ModelVersionSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature_set: Option<FeatureSetSpec>,
     /// Why it was trained.
-    pub trigger: Trigger,
-    /// Training run that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Trigger>,
+    /// Training run that made it. It is absent, as are `trigger`, `deltaVersion` and `trainedThrough`, where no run of this
+    /// Pipeline has trained the version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
-    pub run_id: String,
+    pub run_id: Option<String>,
     /// Delta table version it was trained on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
-    pub delta_version: u64,
+    pub delta_version: Option<u64>,
     /// Last row whose label was used.
-    pub trained_through: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trained_through: Option<Time>,
     /// Validation metrics.
     #[serde(default)]
     #[schemars(length(max = 64))]
@@ -103,8 +108,9 @@ pub struct ModelVersionStatus {
     /// Generation this status speaks for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready: the version is usable. DataCurrent: the bars it was trained on are still those of the lake; False with the
-    /// reason DataRevised once some of them were corrected.
+    /// Ready: the version is usable; False with the reason and the message of the predictors where every one that was asked
+    /// refuses it. DataCurrent: the bars it was trained on are still those of the lake; False with the reason DataRevised once
+    /// some of them were corrected. A version that was not trained here has no DataCurrent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

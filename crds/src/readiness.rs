@@ -15,4 +15,16 @@ pub struct Readiness {
     /// Digests (SHA-256, hex) of the manifests of the versions that are loaded and verified.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loaded: Vec<String>,
+    /// Versions that are wanted and were refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedVersion>,
+}
+
+/// A version that a predictor should load and does not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedVersion {
+    /// Digest (SHA-256, hex) of its manifest, as its ModelVersion names it.
+    pub digest: String,
+    /// Why.
+    pub error: WorkerError,
 }

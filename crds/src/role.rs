@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::PipelineName;
 use crate::pipeline::{PipelineSpec, conditions};
-use crate::secret::{KAFKA, LAKE, OTHER_PROVIDERS, PROVIDER, REDIS, SOURCE};
+use crate::secret::{CLIENT_CA, KAFKA, LAKE, OTHER_PROVIDERS, PROVIDER, REDIS, SOURCE, TLS};
 use crate::worker_config::{
     CleanupConfig, ConfigDocument, IngestConfig, Installation, LakeConfig, MonitorConfig,
     PredictConfig, PrepareConfig, RoleConfig, StreamConfig, TrainConfig,
@@ -237,7 +237,7 @@ roles! {
         reports: Reports::Nothing,
         condition: conditions::SERVING_READY,
         follows_serving: true,
-        secrets: &[LAKE, KAFKA, REDIS],
+        secrets: &[LAKE, KAFKA, REDIS, TLS, CLIENT_CA],
         stops_on_suspend: false,
         resources: resources("50m", "48Mi", "256Mi"),
         scratch: NO_SCRATCH,

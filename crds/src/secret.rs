@@ -11,5 +11,9 @@ pub const PROVIDER: &str = "provider";
 pub const OTHER_PROVIDERS: [&str; 3] = ["provider-2", "provider-3", "provider-4"];
 /// Kafka SASL: files `username`, `password`; optional `ca.crt`.
 pub const KAFKA: &str = "kafka";
+/// Certificate of the predictors: files `tls.crt` and `tls.key`, as cert-manager writes them.
+pub const TLS: &str = "tls";
+/// Authorities of the predictors' clients: file `ca.crt`.
+pub const CLIENT_CA: &str = "client-ca";
 /// Redis: files `username` (optional), `password` with `hosts`.
 pub const REDIS: &str = "redis";

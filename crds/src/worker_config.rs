@@ -29,7 +29,7 @@ pub use lake::LakeConfig;
 pub use monitor::{DriftWatch, MonitorConfig};
 pub use predict::PredictConfig;
 pub use prepare::{PrepareConfig, SourceAddress};
-pub use serving::{ServedVersion, ServingConfig};
+pub use serving::{DeclaredModel, ServedVersion, ServingConfig};
 pub use stream::StreamConfig;
 pub use train::{ModelInputs, TrainConfig};
 pub use training_recipe::{TrainingJob, TrainingRecipe};

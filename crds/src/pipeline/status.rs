@@ -50,7 +50,7 @@ pub struct PipelineStatus {
     /// Wall time the last successful run was recorded. Written by foresail-operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_trained_time: Option<Time>,
-    /// Address of the predictor Service inside the cluster. Written by foresail-operator.
+    /// Address of the predictor Service inside the cluster, `https` with `serving.tls`. Written by foresail-operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serving_url: Option<String>,
     /// Written by foresail-prepare.

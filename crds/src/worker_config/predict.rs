@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{KafkaAddress, RoleConfig};
 use crate::names::PipelineName;
-use crate::pipeline::spec::{Instrument, LakeSpec, PipelineSpec, RedisSpec};
+use crate::pipeline::spec::{Instrument, LakeSpec, PipelineSpec, RedisSpec, TlsSpec};
 
 /// Configuration of the predictors. The features are those of the versions they load.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub struct PredictConfig {
     pub redis: Option<RedisSpec>,
     /// Seconds a cached forecast lives.
     pub cache_ttl_seconds: u64,
+    /// Certificate they answer with; plain HTTP when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsSpec>,
 }
 
 impl PredictConfig {
@@ -49,6 +52,7 @@ impl RoleConfig for PredictConfig {
             lake: spec.lake.clone(),
             redis: cache.redis.clone(),
             cache_ttl_seconds: cache.ttl.as_duration().map_or(0, |d| d.as_secs()),
+            tls: spec.serving.tls.clone(),
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod prune;
 mod retention;
+mod usable;
 mod version;
 
 use foresail_crds::{MANAGER, Role};

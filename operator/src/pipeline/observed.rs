@@ -2,6 +2,7 @@
 
 use foresail_crds::Role;
 use foresail_crds::pipeline::status::WorkerError;
+use foresail_crds::readiness::RefusedVersion;
 use foresail_crds::worker_config::ServingConfig;
 use foresail_crds::{ModelVersion, Pipeline, PipelineStatus, ProviderAccount};
 use k8s_openapi::api::batch::v1::Job;
@@ -86,6 +87,25 @@ impl Observed {
         self.account().into_iter().chain(others)
     }
 
+    /// Why every predictor that was asked refuses the version with a manifest of this digest, in the words of one of them.
+    /// `None` where one of them says nothing of it, and where none has answered.
+    pub fn refused_by_all(&self, digest: &str) -> Option<&WorkerError> {
+        let refusal = |predictor: &PredictorAnswer| {
+            let mut refused = predictor.refused.iter();
+            refused.any(|refused| refused.digest == digest)
+        };
+        let all = self.predictors.iter().all(refusal);
+        let mut refused = self.predictors.first()?.refused.iter();
+        let refused = refused.find(|refused| refused.digest == digest)?;
+        all.then_some(&refused.error)
+    }
+
+    /// Whether a predictor has loaded and verified the version with a manifest of this digest.
+    pub fn is_loaded(&self, digest: &str) -> bool {
+        let has_loaded = |p: &PredictorAnswer| p.loaded.iter().any(|loaded| loaded == digest);
+        self.predictors.iter().any(has_loaded)
+    }
+
     /// Whether predictors were made.
     pub fn has_predictors(&self) -> bool {
         self.has_deployment(Role::Predict)
@@ -110,4 +130,6 @@ pub struct PredictorAnswer {
     pub error: Option<WorkerError>,
     /// Digests of the manifests it has loaded and verified.
     pub loaded: Vec<String>,
+    /// Versions that it should load and does not.
+    pub refused: Vec<RefusedVersion>,
 }

@@ -5,6 +5,7 @@
 
 mod finish;
 mod gate;
+mod pins;
 mod roles;
 mod rows;
 mod suspicion;
@@ -45,6 +46,10 @@ pub fn plan(pipeline: &ValidatedPipeline, observed: &Observed, now: Timestamp) -
         plan.take(trigger::start(&plan, at));
     }
     plan.missing_pin = unserved_pin(&plan, at).filter(|pin| observed.version(*pin).is_none());
+    let pins = pins::pins(&plan, at);
+    plan.serving.versions = pins.found;
+    plan.missing_versions = pins.missing;
+    plan.serving.declared = pins::declared(&plan, at);
     plan.training = plan.running().map(|run| TrainingRun {
         run_id: run.id.clone(),
         trigger: run.trigger,
@@ -71,6 +76,9 @@ pub fn decides(plan: &Plan, observed: &Observed) -> bool {
         champion: status.champion.clone(),
         previous: status.previous.clone(),
         drift_reference: status.drift_reference.clone(),
+        // These are no decisions: they follow from the spec and from what exists.
+        versions: serving.versions.clone(),
+        declared: serving.declared.clone(),
     };
     let served = observed.serving.as_ref().unwrap_or(serving);
     let is_another_role = |assigned: &AssignedRole| {
@@ -83,6 +91,7 @@ pub fn decides(plan: &Plan, observed: &Observed) -> bool {
         || *serving != recorded
         || serving != served
         || plan.missing_pin.is_some()
+        || !plan.missing_versions.is_empty()
         || plan.lacks_account
         || plan.roles.iter().any(is_another_role)
 }
@@ -128,6 +137,7 @@ fn recall(at: Situation<'_>) -> Plan {
             drift_reference: reference
                 .or(stored.drift_reference.as_ref())
                 .and_then(known),
+            ..ServingConfig::default()
         },
         alarm_announced: status.alarm_announced.clone(),
         rollback: pipeline.rollback.clone().or(status.rollback.clone()),

@@ -4,6 +4,8 @@ mod data_revised;
 mod decides_tests;
 #[path = "plan_tests/features.rs"]
 mod features;
+#[path = "plan_tests/pins.rs"]
+mod pins_tests;
 #[path = "plan_tests/recovery.rs"]
 mod recovery;
 #[path = "plan_tests/suspicion.rs"]
@@ -70,10 +72,10 @@ fn version(
         kind: ModelKind::Linear,
         fingerprint: p.fingerprint.clone(),
         feature_set: Some(p.feature_set()),
-        trigger: Trigger::Initial,
-        run_id: run.into(),
-        delta_version: 3,
-        trained_through: day(900),
+        trigger: Some(Trigger::Initial),
+        run_id: Some(run.into()),
+        delta_version: Some(3),
+        trained_through: Some(day(900)),
         metrics: vec![],
         gate: None,
         leak_guard: None,
@@ -138,7 +140,7 @@ fn drift(version: u32, sessions: u32) -> DriftStatus {
 /// Follows one plan into the next observation, as apply and status would.
 fn follow(mut observed: Observed, p: &ValidatedPipeline, plan: &Plan) -> Observed {
     if let Some(spec) = plan.create() {
-        let mut created = version(p, spec.version, &spec.run_id, None);
+        let mut created = version(p, spec.version, spec.run_id.as_deref().unwrap(), None);
         created.spec = spec.clone();
         observed.versions.push(created);
     }
@@ -232,7 +234,7 @@ fn a_crash_after_making_the_version_makes_no_second_one() {
     let finished = plan(&p, &observed, now());
     // The version exists, nothing else was written.
     let spec = finished.create().unwrap().clone();
-    let mut created = version(&p, 1, &spec.run_id, None);
+    let mut created = version(&p, 1, spec.run_id.as_deref().unwrap(), None);
     created.spec = spec;
     observed.versions.push(created);
     let again = plan(&p, &observed, now());

@@ -35,6 +35,7 @@ pub(super) async fn answers(
             pod: name,
             error: readiness.error,
             loaded: readiness.loaded,
+            refused: readiness.refused,
         })
     });
     let asked: Vec<_> = asked.collect();

@@ -18,9 +18,10 @@ pub struct Superseded {
 
 /// The revisions that came after a version has read the lake, of bars that it was trained on.
 pub fn superseded(lake: Option<&LakeStatus>, version: &ModelVersionSpec) -> Option<Superseded> {
+    // Of a version that was trained elsewhere nobody knows on what.
+    let (read, through) = (version.delta_version?, version.trained_through.as_ref()?);
     let concerns = |revised: &&RevisedBars| {
-        revised.delta_version > version.delta_version
-            && revised.first_event_time.0 <= version.trained_through.0
+        revised.delta_version > read && revised.first_event_time.0 <= through.0
     };
     let revised: Vec<&RevisedBars> = lake?.revised.iter().filter(concerns).collect();
     let first = revised.iter().map(|r| r.first_event_time.0).min()?;
@@ -32,7 +33,7 @@ pub fn superseded(lake: Option<&LakeStatus>, version: &ModelVersionSpec) -> Opti
          version {delta_version}; a new run reads them",
         first.strftime("%Y-%m-%d"),
         version.version,
-        version.delta_version
+        read
     );
     Some(Superseded {
         delta_version,

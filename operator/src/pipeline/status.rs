@@ -6,6 +6,7 @@ mod conditions;
 mod events;
 mod freshness;
 mod part;
+mod pins;
 mod source;
 
 use foresail_crds::names::PipelineName;
@@ -68,7 +69,11 @@ pub async fn write(
         .filter(|_| at.pipeline.bars_of.is_none());
     let source = own.and_then(|own| source::event(own, (&old.conditions, &conditions)));
     let service = at.pipeline.name.child(Role::Predict.name());
-    let url = format!("http://{service}.{}.svc", at.pipeline.name.namespace);
+    let scheme = match at.pipeline.spec.serving.tls {
+        Some(_) => "https",
+        None => "http",
+    };
+    let url = format!("{scheme}://{service}.{}.svc", at.pipeline.name.namespace);
     let trained = at.plan.finishes().then_some(Time(at.now));
     let new = PipelineStatus {
         observed_generation: generation,

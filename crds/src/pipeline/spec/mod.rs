@@ -16,7 +16,7 @@ pub use feature::{
 pub use retraining::{
     DriftMetric, DriftSpec, PromotionMode, PromotionSpec, RetrainTrigger, RetrainingSpec,
 };
-pub use serving::{CacheSpec, RedisSpec, ScaleMetric, ServingSpec};
+pub use serving::{CacheSpec, RedisSpec, ScaleMetric, ServingSpec, TlsSpec};
 pub use source::{
     Adjustment, CsvColumns, CsvDialect, CsvEncoding, CsvLayout, CsvSource, DateOrder, DateRange,
     DecimalSign, Delimiter, FallbackSource, OnSuspicion, PipelineRef, ProviderSource, QuorumSource,

@@ -29,6 +29,20 @@ pub struct ServingSpec {
     pub behavior: Option<HorizontalPodAutoscalerBehavior>,
     /// Forecast cache.
     pub cache: CacheSpec,
+    /// TLS of the predictors: they answer on port 443 of their Service, and in plain HTTP no longer. Plain HTTP on port 80 when
+    /// absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsSpec>,
+    /// Versions that are kept loaded beside the champion and the version before it, so that requests may name them: numbers
+    /// of ModelVersions of this Pipeline, at most 8. An edit restarts nothing. A number without a ModelVersion, and a version
+    /// that cannot be loaded, are named in ServingReady; everything else serves on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 8),
+        inner(range(min = 1, max = 2_000_000_000)),
+        extend("x-kubernetes-list-type" = "atomic", "x-kubernetes-validations" = [{"rule": "self.all(n, self.exists_one(m, m == n))", "message": "serving.versions must name each version once"}])
+    )]
+    pub versions: Vec<u32>,
     /// CPU and memory of a predictor pod, as in any container. By default it requests cpu 50m and memory 48Mi, with a
     /// memory limit of 256Mi.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,6 +59,8 @@ impl Default for ServingSpec {
             scale_target: 70,
             behavior: None,
             cache: CacheSpec::default(),
+            tls: None,
+            versions: Vec::new(),
             resources: None,
         }
     }
@@ -58,6 +74,22 @@ pub enum ScaleMetric {
     Cpu,
     /// Memory utilisation.
     Memory,
+}
+
+/// The certificate of the predictors, and whether clients need one.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct TlsSpec {
+    /// Secret in this namespace with `tls.crt` and `tls.key`, as cert-manager writes them, for the name
+    /// `<pipeline>-predict.<namespace>.svc`. A renewed certificate is taken up within minutes and no connection ends; one that
+    /// cannot be used leaves the one before it in use.
+    #[schemars(length(min = 1, max = 253))]
+    pub secret_name: String,
+    /// Secret in this namespace with `ca.crt`: every client must show a certificate of one of these authorities. No client
+    /// needs one when absent. It may be the Secret above, when its authority signs for nobody but clients that may ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub client_ca_secret_name: Option<String>,
 }
 
 /// Where forecasts and feature rows are cached.

@@ -1,13 +1,13 @@
 //! ModelVersions: made from finished runs, with their role and whether they can be served in their status.
 
 use foresail_crds::model_version::ModelVersionStatus;
-use foresail_crds::pipeline::conditions::READY;
 use foresail_crds::{API_VERSION, MANAGER, ModelVersion, ModelVersionSpec};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
 use super::failed;
+use super::usable::usable;
 use crate::condition::{Claim, Conditions};
 use crate::pipeline::decided::Decided;
 use crate::pipeline::error::Error;
@@ -17,8 +17,6 @@ use crate::pipeline::revised::{DATA_REVISED, superseded};
 
 /// Condition of a version: False once bars it was trained on were revised.
 const DATA_CURRENT: &str = "DataCurrent";
-/// Reason of a version that a predictor has loaded.
-const LOADED: &str = "Loaded";
 
 /// A version is created, never applied: a name that is taken is another operator's work.
 pub(super) async fn create_version(at: Decided<'_>, spec: &ModelVersionSpec) -> Result<(), Error> {
@@ -78,12 +76,15 @@ fn version_status(
         generation: version.metadata.generation,
         now: at.now,
     };
+    let is_ours = labels::is_ours(&version.metadata, &at.pipeline.owner.uid);
+    let mut claims = vec![usable(version, is_ours, at.observed)];
+    // Of a version that was trained elsewhere nobody knows on what.
+    if version.spec.trained_through.is_some() && version.spec.delta_version.is_some() {
+        claims.push(current(at, version));
+    }
     ModelVersionStatus {
         observed_generation: version.metadata.generation,
-        conditions: vec![
-            conditions.claim(usable(at, version)),
-            conditions.claim(current(at, version)),
-        ],
+        conditions: claims.into_iter().map(|c| conditions.claim(c)).collect(),
         role: Some(assigned.role),
         reason: assigned.reason.clone(),
     }
@@ -105,34 +106,5 @@ fn current(at: Decided<'_>, version: &ModelVersion) -> Claim<'static> {
         truth,
         reason,
         message,
-    }
-}
-
-/// Whether a version can be served. What a run of ours has reported was written and verified by it; what a person has
-/// stored is an address until a predictor has loaded it.
-fn usable(at: Decided<'_>, version: &ModelVersion) -> Claim<'static> {
-    let claim = |truth, reason, message: &str| Claim {
-        type_: READY,
-        truth,
-        reason,
-        message: message.into(),
-    };
-    let mut predictors = at.observed.predictors.iter();
-    let before = version.status.iter().flat_map(|s| &s.conditions);
-    let mut before = before.filter(|c| c.type_ == READY && c.status == "True");
-    if predictors.any(|p| p.loaded.contains(&version.spec.manifest_sha256))
-        || before.any(|c| c.reason == LOADED)
-    {
-        claim(true, LOADED, "a predictor has loaded and verified it")
-    } else if labels::is_ours(&version.metadata, &at.pipeline.owner.uid) {
-        claim(
-            true,
-            "Trained",
-            "the run that made it has written and verified it",
-        )
-    } else {
-        let message =
-            "no predictor has loaded it yet: one does when promotion.championVersion names it";
-        claim(false, "NotLoaded", message)
     }
 }

@@ -25,6 +25,7 @@ pub(super) fn add(
     images: &Images,
 ) {
     let name = pipeline.name.child(role.name());
+    let has_tls = pipeline.spec.serving.tls.is_some();
     let selector = LabelSelector {
         match_labels: Some(labels::pods(&pipeline.name, role)),
         ..LabelSelector::default()
@@ -34,8 +35,8 @@ pub(super) fn add(
         spec: Some(ServiceSpec {
             selector: selector.match_labels.clone(),
             ports: Some(vec![ServicePort {
-                name: Some("http".into()),
-                port: 80,
+                name: Some(if has_tls { "https" } else { "http" }.into()),
+                port: if has_tls { 443 } else { 80 },
                 target_port: Some(IntOrString::Int(i32::from(HTTP_PORT))),
                 protocol: Some("TCP".into()),
                 ..ServicePort::default()

@@ -304,8 +304,42 @@ fn a_pod_mounts_only_the_secrets_its_role_needs() {
             needed.retain(|system| *system != other);
             // No further account is named here.
             needed.retain(|system| !secret::OTHER_PROVIDERS.contains(system));
+            // Nor a certificate.
+            needed.retain(|system| ![secret::TLS, secret::CLIENT_CA].contains(system));
             needed.sort_unstable();
             assert_eq!(mounted, needed, "{role}");
+        }
+    }
+}
+
+#[test]
+fn a_certificate_is_mounted_by_predictors_alone_and_moves_their_service_to_https() {
+    let service = |all: &[Child]| find(all, "Service", "p-predict")["spec"]["ports"].clone();
+    let port = |name: &str, port: i32| json!([{"name": name, "port": port, "targetPort": 8080, "protocol": "TCP"}]);
+    assert_eq!(service(&everything()), port("http", 80));
+    for (tls, expected) in [
+        (json!({"secretName": "cert"}), vec![("secret-tls", "cert")]),
+        (
+            json!({"secretName": "cert", "clientCaSecretName": "clients"}),
+            vec![("secret-client-ca", "clients"), ("secret-tls", "cert")],
+        ),
+    ] {
+        let with_tls = pipeline(|v| v["spec"]["serving"] = json!({"tls": tls}));
+        let all = children_of(&with_tls);
+        assert_eq!(service(&all), port("https", 443));
+        for child in all.iter().filter(|c| c.kind.kind == "Deployment") {
+            let pod = &child.value["spec"]["template"]["spec"];
+            let volumes = pod["volumes"].as_array().unwrap().iter();
+            let mounted = volumes.filter_map(|v| {
+                let name = v["name"].as_str()?;
+                let is_tls = ["secret-tls", "secret-client-ca"].contains(&name);
+                is_tls.then_some((name, v["secret"]["secretName"].as_str()?))
+            });
+            let mounted: Vec<_> = mounted.collect();
+            match child.name.as_str() {
+                "p-predict" => assert_eq!(mounted, expected),
+                other => assert!(mounted.is_empty(), "{other}"),
+            }
         }
     }
 }

@@ -115,7 +115,7 @@ fn succeed(plan: &Plan, at: Situation<'_>, run: &RunRecord, result: &TrainingRes
         .observed
         .versions
         .iter()
-        .find(|v| v.spec.run_id == run.id);
+        .find(|v| v.spec.run_id.as_ref() == Some(&run.id));
     let (version, create) = match existing {
         Some(version) => (version.spec.served(), None),
         None => {
@@ -245,10 +245,10 @@ fn new_version(at: Situation<'_>, run: &RunRecord, result: &TrainingResult) -> M
         kind: result.kind,
         fingerprint: result.fingerprint.clone(),
         feature_set: result.feature_set.clone().or(declared),
-        trigger: run.trigger,
-        run_id: run.id.clone(),
-        delta_version: result.delta_version,
-        trained_through: result.trained_through.clone(),
+        trigger: Some(run.trigger),
+        run_id: Some(run.id.clone()),
+        delta_version: Some(result.delta_version),
+        trained_through: Some(result.trained_through.clone()),
         metrics: result.metrics.clone(),
         gate: result.gate.clone(),
         leak_guard: result.leak_guard.clone(),

@@ -7,6 +7,9 @@ use foresail_crds::worker_config::ServedVersion;
 use super::types::{AssignedRole, Plan};
 use crate::pipeline::observed::Observed;
 
+/// What is added of a version that `serving.versions` names.
+const NAMED: &str = "answers requests that name it";
+
 /// Role of every version, the new one included. What was once rejected or retired stays so.
 pub(super) fn roles(plan: &Plan, observed: &Observed) -> Vec<AssignedRole> {
     let created = plan.create().map(|spec| (spec, None));
@@ -16,10 +19,17 @@ pub(super) fn roles(plan: &Plan, observed: &Observed) -> Vec<AssignedRole> {
         .chain(created)
         .map(|(spec, before)| {
             let role = role(plan, spec, before);
+            let mut named = plan.serving.versions.iter();
+            let is_named = named.any(|version| version.version == spec.version);
+            let reason = match role {
+                VersionRole::Champion | VersionRole::Previous => reason(role, spec).into(),
+                _ if is_named => format!("{}; {NAMED}", reason(role, spec)),
+                _ => reason(role, spec).into(),
+            };
             AssignedRole {
                 version: spec.version,
                 role,
-                reason: reason(role, spec).into(),
+                reason,
             }
         })
         .collect()

@@ -64,7 +64,7 @@ pub(super) fn without_rows(plan: &Plan, at: Situation<'_>) -> Option<u32> {
 }
 
 /// A version that exists, or is made now.
-fn spec_of<'a>(
+pub(super) fn spec_of<'a>(
     plan: &'a Plan,
     at: Situation<'a>,
     served: &ServedVersion,

@@ -172,6 +172,8 @@ pub struct Plan {
     pub serves: bool,
     /// The pinned version does not exist.
     pub missing_pin: Option<u32>,
+    /// Numbers of `serving.versions` that no version has.
+    pub missing_versions: Vec<u32>,
     /// Feature sets of versions that rows are made of beside the declared one.
     pub feature_sets: Vec<FeatureSetSpec>,
     /// The champion, when no rows can be made for it.

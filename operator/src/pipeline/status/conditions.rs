@@ -23,6 +23,7 @@ use crate::pipeline::status::account;
 use crate::pipeline::status::another;
 use crate::pipeline::status::freshness;
 use crate::pipeline::status::part::{PartState, thousands};
+use crate::pipeline::status::pins;
 use crate::pipeline::status::source;
 use crate::pipeline::validate::ValidatedPipeline;
 
@@ -322,11 +323,13 @@ fn serving(facts: Facts<'_>) -> PartState {
         return PartState::failed(type_, pod, &error);
     }
     if ready > 0 {
-        return PartState::good(
-            type_,
-            "Serving",
-            format!("v{} answers requests", champion.version),
-        );
+        let message = format!("v{} answers requests", champion.version);
+        return match pins::lacking(p, plan, observed) {
+            Some((reason, lacking)) => {
+                PartState::good(type_, reason, format!("{message}; {lacking}"))
+            }
+            None => PartState::good(type_, "Serving", message),
+        };
     }
     match pods::trouble(observed, Role::Predict) {
         Some(trouble) => PartState::failed(type_, Role::Predict.name(), &trouble),
@@ -583,6 +586,7 @@ mod tests {
                 pod: "pod".into(),
                 error: Some(error),
                 loaded: vec![],
+                refused: vec![],
             }],
             ..Observed::default()
         };

@@ -54,6 +54,7 @@ impl ValidatedPipeline {
         let spec = &self.spec;
         let csv = spec.source.csv.as_ref();
         let redis = spec.serving.cache.redis.as_ref();
+        let tls = spec.serving.tls.as_ref();
         let key = beside.account.and_then(|a| a.secret_name.clone());
         let others = secret::OTHER_PROVIDERS.into_iter();
         let others = others.zip(beside.other_accounts);
@@ -64,6 +65,11 @@ impl ValidatedPipeline {
             (secret::PROVIDER, key),
             (secret::KAFKA, spec.kafka.secret_name.clone()),
             (secret::REDIS, redis.and_then(|r| r.secret_name.clone())),
+            (secret::TLS, tls.map(|t| t.secret_name.clone())),
+            (
+                secret::CLIENT_CA,
+                tls.and_then(|t| t.client_ca_secret_name.clone()),
+            ),
         ]
         .into_iter()
         .chain(others)

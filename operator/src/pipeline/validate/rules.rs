@@ -211,7 +211,13 @@ fn secrets(spec: &PipelineSpec) -> Result<(), Invalid> {
         .redis
         .as_ref()
         .and_then(|r| r.secret_name.as_ref());
+    let tls = spec.serving.tls.as_ref();
     let names = [
+        ("spec.serving.tls.secretName", tls.map(|t| &t.secret_name)),
+        (
+            "spec.serving.tls.clientCaSecretName",
+            tls.and_then(|t| t.client_ca_secret_name.as_ref()),
+        ),
         ("spec.lake.secretName", Some(&spec.lake.secret_name)),
         ("spec.kafka.secretName", spec.kafka.secret_name.as_ref()),
         ("spec.source.csv.secretName", csv),

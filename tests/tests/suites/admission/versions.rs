@@ -27,6 +27,27 @@ fn valid() -> Value {
         "refusedBars": [{"reason": "NonFinite", "count": 2}]}})
 }
 
+/// Nothing is said of a run.
+fn trained_elsewhere() -> Value {
+    let mut version = valid();
+    if let Some(spec) = version["spec"].as_object_mut() {
+        spec.retain(|field, _| {
+            ![
+                "trigger",
+                "runId",
+                "deltaVersion",
+                "trainedThrough",
+                "metrics",
+                "gate",
+                "leakGuard",
+                "refusedBars",
+            ]
+            .contains(&field.as_str())
+        });
+    }
+    version
+}
+
 #[rustfmt::skip] // a table
 fn cases() -> Vec<Case> {
     let rows: Vec<(&str, &str, Value, &str)> = vec![
@@ -62,6 +83,10 @@ async fn invalid_model_versions_are_refused() -> Result<()> {
             .create(&valid())
             .await
             .map_err(|refused| refused.error("the valid version"))?;
+        dry_run
+            .create(&trained_elsewhere())
+            .await
+            .map_err(|refused| refused.error("a version that was trained elsewhere"))?;
         for case in cases()
             .into_iter()
             .chain(schema::violations("modelversions", &[valid()])?)

@@ -194,7 +194,7 @@ async fn scheduled(space: &Space) -> Result<String> {
     ensure!(champion(&waits) == Some(1), "{:?}", waits.champion);
     let version = has_role(space, 2, VersionRole::Candidate).await?;
     let trigger = version.spec.trigger;
-    ensure!(trigger == Trigger::Schedule, "{trigger:?}");
+    ensure!(trigger == Some(Trigger::Schedule), "{trigger:?}");
     Ok(waits.last_decision.map_or(String::new(), |d| d.message))
 }
 
@@ -277,7 +277,9 @@ async fn measured(space: &Space) -> Result<String> {
     set(space, json!({"spec": {"drift": {"threshold": HIGH}}})).await?;
     status(space, "ends the alarm", SOON, drift(HIGH, false)).await?;
     let versions = space.versions().list(&ListParams::default()).await?.items;
-    let by_drift = versions.iter().any(|v| v.spec.trigger == Trigger::Drift);
+    let by_drift = versions
+        .iter()
+        .any(|v| v.spec.trigger == Some(Trigger::Drift));
     ensure!(!by_drift, "a run by drift");
     Ok(format!("alarm above {LOW}, none above {HIGH}"))
 }

@@ -360,9 +360,11 @@ async fn answered(space: &Space) -> Result<String> {
     let versions = space.versions().list(&ListParams::default()).await?;
     let mut judged = Vec::new();
     for answer in answers.iter().filter(|a| a.since.starts_with("2008-")) {
-        let version = versions.iter().find(|v| v.spec.run_id == answer.run);
+        let version = versions
+            .iter()
+            .find(|v| v.spec.run_id.as_ref() == Some(&answer.run));
         let version = version.with_context(|| format!("{answer:?} has no version"))?;
-        ensure!(version.spec.trigger == Trigger::Drift, "{answer:?}");
+        ensure!(version.spec.trigger == Some(Trigger::Drift), "{answer:?}");
         // The first version is promoted unseen; only what the gate says counts.
         let verdict = verdicts.iter().find(|told| {
             let by_gate = told.message.starts_with("GatePassed: ")

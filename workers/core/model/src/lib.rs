@@ -5,6 +5,7 @@ pub mod artifact;
 pub mod boosted;
 pub mod ensemble;
 mod fitted_model;
+pub mod golden;
 pub mod linear;
 pub mod network;
 mod predictor;

@@ -20,14 +20,24 @@ pub struct Models {
     pub name: String,
     /// What answers where no version is asked for; absent until one is loaded.
     pub champion: Option<Version>,
-    /// Kept loaded beside it.
+    /// What answered before it.
     pub previous: Option<Version>,
+    /// Loaded beside these, for requests that name them.
+    pub others: Vec<Version>,
 }
 
 impl Models {
+    /// Every version that is loaded, those with a label first.
+    fn loaded(&self) -> impl Iterator<Item = &Version> {
+        self.champion
+            .iter()
+            .chain(&self.previous)
+            .chain(&self.others)
+    }
+
     /// The loaded versions, newest first.
     pub fn versions(&self) -> Vec<&Version> {
-        let mut loaded: Vec<&Version> = self.champion.iter().chain(&self.previous).collect();
+        let mut loaded: Vec<&Version> = self.loaded().collect();
         loaded.sort_by_key(|version| std::cmp::Reverse(version.number));
         loaded.dedup_by_key(|version| version.number);
         loaded
@@ -35,8 +45,7 @@ impl Models {
 
     /// A loaded version by its number.
     pub fn version(&self, number: u64) -> Option<&Version> {
-        let loaded = self.champion.iter().chain(&self.previous);
-        loaded.into_iter().find(|v| u64::from(v.number) == number)
+        self.loaded().find(|v| u64::from(v.number) == number)
     }
 
     /// A version by its label, `champion` or `previous`; `None` for another label, and where none has it.

@@ -8,6 +8,7 @@ use clap::Args;
 use foresail_crds::pipeline::spec::ModelKind;
 use foresail_crds::role_error::presentable;
 use foresail_runtime_base::RoleError;
+use foresail_train::artifact_command;
 use foresail_train::evaluate_command::{self, Report};
 use foresail_train::inspect_command;
 
@@ -61,6 +62,24 @@ pub(crate) struct Evaluate {
     /// HTML page to write, with charts. It needs nothing else and no network.
     #[arg(long)]
     html: Option<PathBuf>,
+}
+
+/// Makes a version that `foresail-worker serve` serves, of weights that were trained elsewhere.
+#[derive(Args)]
+pub(crate) struct Artifact {
+    /// Pipeline as YAML: features, kind and sizes of the model.
+    #[arg(long)]
+    pipeline: PathBuf,
+    /// Weights in the form of the kind: safetensors for Mlp, Lstm and Gru. None for Naive and SeasonalNaive.
+    #[arg(long, value_name = "FILE.safetensors")]
+    weights: Option<PathBuf>,
+    /// JSON with `mean` and `std`, one number per feature; the model reads (x - mean) / std. Without it the model reads
+    /// features as they are.
+    #[arg(long)]
+    scaler: Option<PathBuf>,
+    /// Folder of versions; the new one gets the next number.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
 }
 
 /// `--output` of evaluate.
@@ -118,6 +137,24 @@ impl Evaluate {
             write(&page, &report.page()?)?;
         }
         refuse_leaks(&report)
+    }
+}
+
+impl Artifact {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// Those of [`artifact_command::artifact`].
+    pub(crate) async fn run(self) -> Result<(), RoleError> {
+        let request = artifact_command::Request {
+            pipeline: self.pipeline,
+            weights: self.weights,
+            scaler: self.scaler,
+            out: self.out,
+        };
+        let folder = artifact_command::artifact(&request).await?;
+        print(&folder.display().to_string());
+        Ok(())
     }
 }
 

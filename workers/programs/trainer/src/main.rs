@@ -1,5 +1,5 @@
 //! The trainer: runs to completion in a Job. `train` makes a model, `reproduce` proves how, `dump` writes
-//! its feature rows, `sql` asks the lake, `evaluate` judges without a cluster.
+//! its feature rows, `sql` asks the lake, `evaluate` judges without a cluster, `artifact` makes a version of foreign weights.
 
 mod local;
 
@@ -93,6 +93,7 @@ enum Command {
     },
     Inspect(local::Inspect),
     Evaluate(local::Evaluate),
+    Artifact(local::Artifact),
 }
 
 #[tokio::main]
@@ -101,6 +102,7 @@ async fn main() -> ExitCode {
     match args.command {
         Command::Inspect(inspect) => return local::ended(inspect.run()),
         Command::Evaluate(evaluate) => return local::ended(evaluate.run()),
+        Command::Artifact(artifact) => return local::ended(artifact.run().await),
         _ => {}
     }
     foresail_runtime_base::init("trainer");
@@ -174,6 +176,7 @@ async fn run(args: Args) -> Result<(), RoleError> {
         }
         Command::Inspect(inspect) => inspect.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
+        Command::Artifact(artifact) => artifact.run().await,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cleanup;
 mod prepare;
+mod serve;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -73,7 +74,12 @@ fn tasks() -> impl TypedValueParser<Value = Task> {
         .filter(|role| role.facts().image == Image::Worker);
     let values = ours.map(|role| PossibleValue::new(role.name()).help(role.purpose()));
     let simulate = PossibleValue::new(SIMULATE).help("Plays providers of market data");
-    PossibleValuesParser::new(values.chain([simulate])).try_map(|name| {
+    let alone = PossibleValue::new(serve::NAME)
+        .help("Serves a folder of versions without a cluster; `serve --help` says how");
+    PossibleValuesParser::new(values.chain([simulate, alone])).try_map(|name| {
+        if name == serve::NAME {
+            return Err("`serve` stands before its arguments".to_string());
+        }
         if name == SIMULATE {
             return Ok(Task::Simulate);
         }
@@ -85,6 +91,10 @@ fn tasks() -> impl TypedValueParser<Value = Task> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    if arguments.next_if(|first| first == serve::NAME).is_some() {
+        return serve::run(arguments).await;
+    }
     let args = Args::parse();
     foresail_runtime_base::init(args.task.name());
     match run(args).await {

@@ -216,6 +216,7 @@ impl World {
             season: 0,
             instruction_set: String::new(),
             weights: None,
+            golden: None,
             scaler: ScalerParameters {
                 mean: vec![0.0],
                 std: vec![1.0],

@@ -10,7 +10,7 @@ use foresail_model::{Row, quantiles};
 
 use crate::forecast::{Forecast, Origin};
 use crate::served;
-use crate::state::{Loaded, State};
+use crate::state::{Loaded, Panicked, State};
 
 /// Why a symbol has no forecast.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(crate) enum Unanswered {
     NotFinite,
     /// It reaches behind the end of the calendar, so that nobody knows of which dates it is.
     CalendarExpired(String),
+    /// The model has panicked.
+    Panicked,
 }
 
 /// The forecast at the newest rows, oldest first.
@@ -45,7 +47,9 @@ pub(crate) async fn forecast(
         if let Some(shared) = from_redis(state, &name, (last, &dates), champion).await {
             (Arc::new(shared), Origin::Redis)
         } else {
-            let computed = compute(champion, rows, dates).ok_or(Unanswered::NotFinite)?;
+            let computed = champion.compute(|| compute(champion, rows, dates));
+            let computed = computed.map_err(|Panicked| Unanswered::Panicked)?;
+            let computed = computed.ok_or(Unanswered::NotFinite)?;
             to_redis(state, &name, &computed).await;
             (Arc::new(computed), Origin::Computed)
         }

@@ -1,13 +1,16 @@
 //! The predictor: forecasts over HTTP from the champion and the newest feature rows. It fills its own
 //! table from Kafka, so it starts and serves without Redis, and serves on when Kafka, S3, the API
-//! server or the operator are away. Run by `foresail-worker predict`.
+//! server or the operator are away. Run by `foresail-worker predict`; [`start`] serves a folder of versions without any of
+//! them, for `foresail-worker serve`.
 
+mod alone;
 mod answer;
 mod fill;
+mod folder;
 mod forecast;
 mod limits;
 mod metrics;
-mod models;
+mod registry;
 mod routes;
 mod served;
 mod server;
@@ -17,4 +20,6 @@ mod table;
 mod testing;
 mod windows;
 
+pub use alone::{Alone, Started, start};
+pub use foresail_runtime_http::server::tls::Files as TlsFiles;
 pub use server::run;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foresail_runtime_base::spawn_blocking;
+use foresail_runtime_http::server::Bounds;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -13,12 +14,13 @@ pub(crate) const LARGEST_BODY: usize = 2 << 20;
 pub(crate) const BODY_DEADLINE: Duration = Duration::from_secs(10);
 /// Longest pause of a client within a body.
 pub(crate) const BODY_PAUSE: Duration = Duration::from_secs(3);
-/// Bytes that the kernel may hold for a connection, each way: they count as memory of the pod.
-pub(crate) const SOCKET_BUFFER: usize = 64 << 10;
-/// Most connections at one time.
-pub(crate) const MOST_CONNECTIONS: usize = 2_048;
-/// Longest wait until the network has taken a part of an answer.
-pub(crate) const ANSWER_PAUSE: Duration = Duration::from_secs(30);
+/// What connections may take.
+pub(crate) const CONNECTIONS: Bounds = Bounds {
+    socket_buffer: 64 << 10,
+    connections: 2_048,
+    answer_pause: Duration::from_secs(30),
+    age: Duration::from_secs(60),
+};
 /// Most points of one series, and most bars.
 pub(crate) const MOST_POINTS: usize = 20_000;
 /// Most series of one request.
@@ -107,6 +109,14 @@ impl Limits {
             work()
         });
         done.await.map_err(|_| Busy("the computation was ended"))
+    }
+}
+
+#[cfg(test)]
+impl Limits {
+    /// Computations that would begin at once.
+    pub(crate) fn free_computations(&self) -> usize {
+        self.computations.available_permits()
     }
 }
 

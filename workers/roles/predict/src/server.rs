@@ -1,31 +1,33 @@
 //! Starts everything: models, table, HTTP; and ends it without cutting a request.
 
-use std::any::Any;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
-use actix_web::rt::net::TcpStream;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, web};
 use foresail_crds::role::HTTP_PORT;
+use foresail_crds::secret;
 use foresail_crds::worker_config::{PredictConfig, ServingConfig};
 use foresail_runtime_base::metrics::Registry;
+use foresail_runtime_base::retry::Backoff;
 use foresail_runtime_base::{Health, Outside, RoleContext, RoleError, Shutdown, admin, spawn};
 use foresail_runtime_cache::Cache;
+use foresail_runtime_http::access::Access;
+use foresail_runtime_http::server::tls::{Files, Tls};
+use foresail_runtime_http::server::{Bounds, Door, http1, listen};
 use foresail_runtime_kafka::{LossyProducer, Settings};
-use socket2::{Domain, SockRef, Socket, Type};
 use tokio::sync::watch::Receiver;
 use tracing::{Instrument, Span};
 
 use crate::fill::fill;
-use crate::limits::{ANSWER_PAUSE, Limits, MOST_CONNECTIONS, SOCKET_BUFFER};
+use crate::limits::{CONNECTIONS, Limits};
 use crate::metrics::Metrics;
 use crate::served::ServedLog;
 use crate::state::{self, State};
 use crate::table::Table;
-use crate::{models, routes};
+use crate::{registry, routes};
 
 /// Time between becoming unready and refusing connections, so that endpoints are removed first.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -56,8 +58,17 @@ async fn serve(
     let end = Shutdown::new();
     let registry = context.registry;
     admin::serve(context.admin, health.clone(), registry.clone(), end.clone()).await?;
-    let state = Arc::new(open(context.config, context.outside, &registry));
-    spawn(models::follow(Arc::clone(&state), serving, end.clone()));
+    let mut state = open(context.config, context.outside, &registry);
+    if let Some(files) = tls_files(&state) {
+        let Some(tls) = tls(&files, &registry, (&health, &shutdown)).await else {
+            end.cancel();
+            return Ok(());
+        };
+        spawn(tls.clone().follow(end.clone()));
+        state.tls = Some(tls);
+    }
+    let state = Arc::new(state);
+    spawn(registry::follow(Arc::clone(&state), serving, end.clone()));
     spawn(fill(Arc::clone(&state), end.clone()));
     // A container that was killed and came back may still stand behind the Service. Until it can answer it
     // refuses connections, as the dead one did, rather than answering 503 to requests of others.
@@ -66,49 +77,113 @@ async fn serve(
         return Ok(());
     }
 
-    let (server, _) = http(&state, bind)?;
+    let (server, _) = http(&state, bind, CONNECTIONS)?;
     spawn(readiness(Arc::clone(&state), health, shutdown.clone()));
-    let handle = server.handle();
-    spawn(async move {
-        shutdown.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
-        handle.stop(true).await;
-    });
-    let served = server.await;
+    let served = until(server, shutdown, DRAIN).await;
     if let Some(log) = &state.log {
         log.close(LOG_DRAIN).await;
     }
     end.cancel();
+    served
+}
+
+/// Answers until shutdown and for a while after it, then ends without cutting a request.
+pub(crate) async fn until(
+    server: Server,
+    shutdown: Shutdown,
+    drain: Duration,
+) -> Result<(), RoleError> {
+    let handle = server.handle();
+    spawn(async move {
+        shutdown.cancelled().await;
+        tokio::time::sleep(drain).await;
+        handle.stop(true).await;
+    });
+    let served = server.await;
     served.map_err(|e| RoleError::internal("ServerFailed", e.to_string()))
+}
+
+/// The files of the certificate, where the Pipeline declares one.
+fn tls_files(state: &State) -> Option<Files> {
+    let tls = state.config.tls.as_ref()?;
+    let file = |system, key| state.outside.secrets.place(system, key);
+    let has_clients = tls.client_ca_secret_name.is_some();
+    Some(Files {
+        certificate: file(secret::TLS, "tls.crt"),
+        key: file(secret::TLS, "tls.key"),
+        client_ca: has_clients.then(|| file(secret::CLIENT_CA, "ca.crt")),
+    })
+}
+
+/// Waits for a certificate that can be used; `None` when the program is to stop before that.
+async fn tls(
+    files: &Files,
+    registry: &Registry,
+    (health, shutdown): (&Health, &Shutdown),
+) -> Option<Tls> {
+    let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
+    while !shutdown.is_cancelled() {
+        match Tls::open(files.clone(), registry) {
+            Ok(tls) => return Some(tls),
+            Err(error) => {
+                tracing::error!(
+                    reason = error.reason,
+                    cause = error.message,
+                    "no certificate"
+                );
+                health.set_error(Some(&error));
+            }
+        }
+        backoff.wait(shutdown).await;
+    }
+    None
 }
 
 /// What a request sees, before any version is loaded.
 pub(crate) fn open(config: PredictConfig, outside: Outside, registry: &Registry) -> State {
+    let mut state = bare(config, outside, registry);
+    let State {
+        config,
+        outside,
+        metrics,
+        ..
+    } = &state;
     let cache = config
         .redis
         .as_ref()
-        .map(|spec| Cache::open(spec, config.pipeline.redis_prefix(), &outside, registry));
-    let metrics = Metrics::new(registry);
+        .map(|spec| Cache::open(spec, config.pipeline.redis_prefix(), outside, registry));
     // Without a log, forecasts are still served.
-    let log = Settings::new(&config.kafka, &outside)
+    let log = Settings::new(&config.kafka, outside)
         .and_then(|s| LossyProducer::open(&s, LOG_BUFFER, metrics.log_dropped.clone()));
     let log = log
         .inspect_err(|e| tracing::warn!(reason = e.reason, "served forecasts are not logged"))
         .ok();
+    let log = log.map(|producer| {
+        let overflow = metrics.log_overflow.clone();
+        ServedLog::start(producer, config.topics().served, overflow)
+    });
+    state.cache = cache;
+    state.log = log;
+    state
+}
+
+/// The same without anything outside the process.
+pub(crate) fn bare(config: PredictConfig, outside: Outside, registry: &Registry) -> State {
+    let metrics = Metrics::new(registry);
     State {
+        folder: None,
+        tls: None,
+        access: Access::Anonymous,
         grid: config.bar_grid(),
-        champion: Default::default(),
-        previous: Default::default(),
+        registry: Default::default(),
         table: Table::new(metrics.table_rows.clone()),
         local: state::local_cache(),
-        log: log.map(|producer| {
-            let overflow = metrics.log_overflow.clone();
-            ServedLog::start(producer, config.topics().served, overflow)
-        }),
-        cache,
+        log: None,
+        cache: None,
         limits: Limits::new(),
         wanted: Default::default(),
         load_error: Default::default(),
+        refused: Default::default(),
         span: Span::current(),
         metrics,
         outside,
@@ -131,7 +206,7 @@ async fn can_answer(state: &State, health: &Health, shutdown: &Shutdown) -> bool
 }
 
 /// Ready while requests can be answered; not ready once stopping.
-async fn readiness(state: Arc<State>, health: Health, shutdown: Shutdown) {
+pub(crate) async fn readiness(state: Arc<State>, health: Health, shutdown: Shutdown) {
     while !shutdown.is_cancelled() {
         let ready = state.show(&health);
         health.set_ready(ready);
@@ -143,10 +218,20 @@ async fn readiness(state: Arc<State>, health: Health, shutdown: Shutdown) {
     health.set_ready(false);
 }
 
-/// The server over HTTP, not yet listening.
+/// The server over HTTP, and where it listens.
 pub(crate) fn http(
     state: &Arc<State>,
     bind: SocketAddr,
+    bounds: Bounds,
+) -> Result<(Server, SocketAddr), RoleError> {
+    on(state, listen(bind, &bounds)?, bounds)
+}
+
+/// The same on a port that was taken before.
+pub(crate) fn on(
+    state: &Arc<State>,
+    listener: TcpListener,
+    bounds: Bounds,
 ) -> Result<(Server, SocketAddr), RoleError> {
     let app_state = Arc::clone(state);
     let app = move || {
@@ -155,44 +240,11 @@ pub(crate) fn http(
             .wrap(from_fn(routes::guard::guard))
             .configure(routes::configure)
     };
-    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let port_in_use =
-        |e: &std::io::Error| RoleError::outside("PortInUse", format!("server on {bind}: {e}"));
-    let listener = listener(bind).map_err(|e| port_in_use(&e))?;
-    let bound = listener.local_addr().map_err(|e| port_in_use(&e))?;
-    let server = HttpServer::new(app)
-        .workers(workers)
-        .max_connections(MOST_CONNECTIONS / workers)
-        .on_connect(|connection, _| give_up_who_takes_nothing(connection))
-        .client_request_timeout(Duration::from_secs(10))
-        .keep_alive(Duration::from_secs(60))
-        .shutdown_timeout(15)
-        .disable_signals()
-        .listen(listener)
-        .map_err(|e| port_in_use(&e))?;
-    Ok((server.run(), bound))
-}
-
-/// Listens with small buffers; connections inherit them.
-fn listener(bind: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(bind), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.set_recv_buffer_size(SOCKET_BUFFER)?;
-    socket.set_send_buffer_size(SOCKET_BUFFER)?;
-    socket.bind(&bind.into())?;
-    socket.listen(1_024)?;
-    Ok(socket.into())
-}
-
-/// An answer that is not taken holds memory: the kernel ends such a connection.
-fn give_up_who_takes_nothing(connection: &dyn Any) {
-    let Some(stream) = connection.downcast_ref::<TcpStream>() else {
-        return;
-    };
-    let socket = SockRef::from(stream);
-    if let Err(error) = socket.set_tcp_user_timeout(Some(ANSWER_PAUSE)) {
-        tracing::warn!(%error, "a connection without a limit for what is not taken");
-    }
+    let refused = |e: std::io::Error| RoleError::outside("PortInUse", format!("server: {e}"));
+    let bound = listener.local_addr().map_err(refused)?;
+    let door = Door::new(state.tls.clone(), bounds);
+    let server = http1::serve(app, listener, door).map_err(refused)?;
+    Ok((server, bound))
 }
 
 #[cfg(test)]

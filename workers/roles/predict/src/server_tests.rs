@@ -1,9 +1,13 @@
+#[path = "server_tests/access.rs"]
+mod access;
 #[path = "server_tests/calendar_end.rs"]
 mod calendar_end;
 #[path = "server_tests/protocols.rs"]
 mod protocols;
 #[path = "server_tests/strangers.rs"]
 mod strangers;
+#[path = "server_tests/versions.rs"]
+mod versions;
 
 use std::collections::BTreeSet;
 
@@ -23,7 +27,7 @@ use crate::testing::{app, changing, logging, model, put, reading, row, seasonal,
 #[actix_web::test]
 async fn a_forecast_has_its_version_dates_and_closes() {
     let state = state();
-    state.champion.store(Some(model(3)));
+    state.answer_with(model(3));
     put(&state, [row(1_199_221_200_000)]); // 2008-01-01T21:00Z
     let app = app!(state);
     let response = call_service(&app, TestRequest::get().uri("/v1/forecasts/X").to_request()).await;
@@ -50,7 +54,7 @@ async fn a_forecast_has_its_version_dates_and_closes() {
 #[actix_web::test]
 async fn steps_of_parts_of_sessions_are_their_ends() {
     let state = state_of(Interval::ThirtyMinutes);
-    state.champion.store(Some(model(3)));
+    state.answer_with(model(3));
     // The last bar but one of a half day.
     let end = "2024-11-29T17:30:00Z".parse::<jiff::Timestamp>().unwrap();
     put(&state, [row(end.as_millisecond())]);
@@ -106,7 +110,7 @@ async fn what_cannot_be_answered_says_why() {
     let response = call_service(&app, get("/v1/forecasts/X")).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(response.headers().contains_key("Retry-After"));
-    state.champion.store(Some(model(1)));
+    state.answer_with(model(1));
     assert_eq!(
         call_service(&app, get("/v1/forecasts/X")).await.status(),
         StatusCode::SERVICE_UNAVAILABLE
@@ -129,7 +133,7 @@ async fn what_cannot_be_answered_says_why() {
 #[actix_web::test]
 async fn series_in_the_request_are_forecast_or_refused_with_the_parameter() {
     let state = state();
-    state.champion.store(Some(model(2)));
+    state.answer_with(model(2));
     let app = app!(state);
     let post = |body: Value| {
         TestRequest::post()
@@ -198,9 +202,7 @@ async fn a_forecast_that_is_not_finite_is_never_served() {
             .to_request()
     };
     // The change is finite, the close is not.
-    state
-        .champion
-        .store(Some(changing(1, 1_000.0, Target::LogReturn)));
+    state.answer_with(changing(1, 1_000.0, Target::LogReturn));
     put(&state, [row(1_199_221_200_000)]);
     let response = call_service(&app, post(json!([1.0, 2.0]), json!([]))).await;
     let status = response.status();
@@ -214,7 +216,7 @@ async fn a_forecast_that_is_not_finite_is_never_served() {
     let response = call_service(&app, TestRequest::get().uri("/v1/forecasts/X").to_request()).await;
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     // Here the forecast is finite, and its upper quantile is not.
-    state.champion.store(Some(changing(1, 0.1, Target::Close)));
+    state.answer_with(changing(1, 0.1, Target::Close));
     put(
         &state,
         [FeatureRecord {
@@ -276,7 +278,7 @@ async fn bodies_without_what_the_features_read_are_refused() {
     ];
     for (features, input, field, expected) in cases {
         let state = state();
-        state.champion.store(Some(reading(1, features.clone())));
+        state.answer_with(reading(1, features.clone()));
         let app = app!(state);
         let request = TestRequest::post()
             .uri("/v1/timeseries/forecast")
@@ -295,12 +297,12 @@ async fn bodies_without_what_the_features_read_are_refused() {
 #[actix_web::test]
 async fn swapping_versions_never_mixes_an_answer() {
     let state = state();
-    state.champion.store(Some(model(1)));
+    state.answer_with(model(1));
     put(&state, [row(1_199_221_200_000)]);
     let app = app!(state);
     let mut seen = BTreeSet::new();
     for round in 0..400 {
-        state.champion.store(Some(model(1 + round % 2)));
+        state.answer_with(model(1 + round % 2));
         let body: Value = read_body_json(
             call_service(&app, TestRequest::get().uri("/v1/forecasts/X").to_request()).await,
         )
@@ -316,7 +318,7 @@ async fn swapping_versions_never_mixes_an_answer() {
 #[actix_web::test]
 async fn requests_that_are_given_up_make_room_for_others() {
     let state = state();
-    state.champion.store(Some(model(1)));
+    state.answer_with(model(1));
     put(&state, [row(1_199_221_200_000)]);
     let endless = web::get().to(std::future::pending::<&'static str>);
     let app = actix_web::test::init_service(
@@ -405,11 +407,11 @@ async fn a_pod_whose_version_finds_no_rows_is_not_ready_and_says_why() {
     let health = Health::new();
     assert!(!state.show(&health));
     let looks_at_three = seasonal(2, 3);
-    state.champion.store(Some(looks_at_three));
+    state.answer_with(looks_at_three);
     put(&state, [1, 2].map(row));
     state.table.fill(&model(2).fingerprint);
     assert!(!state.show(&health));
-    let error = state.answerable(&state.champion.load_full().unwrap());
+    let error = state.answerable(&state.champion().unwrap());
     let message = error.unwrap_err().message;
     assert!(message.contains("3 rows of its features"), "{message}");
     put(&state, [row(3)]);
@@ -422,9 +424,7 @@ async fn the_same_version_number_of_another_pipeline_is_another_forecast() {
     put(&state, [row(1_199_221_200_000)]);
     let app = app!(state);
     for (change, close) in [(0.01, 101.0), (0.02, 102.0)] {
-        state
-            .champion
-            .store(Some(changing(1, change, Target::Close)));
+        state.answer_with(changing(1, change, Target::Close));
         let request = TestRequest::get().uri("/v1/forecasts/X").to_request();
         let body: Value = read_body_json(call_service(&app, request).await).await;
         assert_eq!(body["mean_forecast"][0], json!(close));
@@ -435,7 +435,7 @@ async fn the_same_version_number_of_another_pipeline_is_another_forecast() {
 async fn a_bar_that_was_corrected_is_forecast_anew() {
     let state = state();
     // Repeats the close of two rows ago.
-    state.champion.store(Some(seasonal(1, 2)));
+    state.answer_with(seasonal(1, 2));
     let app = app!(state);
     let at = |day: i64, close: f64| FeatureRecord {
         close,
@@ -466,7 +466,7 @@ async fn a_bar_that_was_corrected_is_forecast_anew() {
 #[actix_web::test]
 async fn what_clients_of_an_api_do_gets_a_code_and_json() {
     let state = state();
-    state.champion.store(Some(model(1)));
+    state.answer_with(model(1));
     put(&state, [row(1_199_221_200_000)]);
     let app = app!(state);
     let head = TestRequest::with_uri("/v1/forecasts/X").method(Method::HEAD);
@@ -529,7 +529,7 @@ async fn any_symbol_is_asked_for_by_its_encoded_code() {
         .collect();
     state.config.instruments = serde_json::from_value(json!(instruments)).unwrap();
     let state = Arc::new(state);
-    state.champion.store(Some(model(1)));
+    state.answer_with(model(1));
     put(
         &state,
         codes.iter().map(|(code, _)| FeatureRecord {
@@ -595,7 +595,7 @@ async fn a_symbol_of_any_signs_comes_back_from_its_key() {
     let instruments: Vec<Value> = symbols.iter().map(|s| json!({"symbol": s})).collect();
     state.config.instruments = serde_json::from_value(json!(instruments)).unwrap();
     let state = Arc::new(state);
-    state.champion.store(Some(model(1)));
+    state.answer_with(model(1));
     let row = |symbol: &String| FeatureRecord {
         symbol: symbol.clone(),
         ..row(1_199_221_200_000)

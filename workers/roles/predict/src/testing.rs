@@ -14,6 +14,7 @@ use foresail_runtime_base::metrics::Registry;
 use foresail_runtime_base::{Outside, Secrets};
 use serde_json::{Value, json};
 
+use crate::registry::Here;
 use crate::server::open;
 use crate::state::{Loaded, State};
 
@@ -39,17 +40,20 @@ pub(crate) fn changing(version: u32, change: f64, target: Target) -> Arc<Loaded>
         intercepts: vec![change; 2],
         coefficients: vec![vec![0.0]; 2],
     };
+    let digest = format!("{version}-{change}");
     let served = ServedVersion {
         version,
         manifest_uri: String::new(),
-        manifest_sha256: String::new(),
+        manifest_sha256: digest.clone(),
     };
     Arc::new(Loaded {
-        digest: format!("{version}-{change}").into(),
+        digest: digest.into(),
         served,
         predictor: Predictor::new(SingleModel::Linear(linear), scaler(), sizes(target)),
         fingerprint: fingerprint(&feature_set(returns())),
         feature_set: feature_set(returns()),
+        signature: Default::default(),
+        panics: false,
         quantiles: Some(ResidualQuantiles {
             levels: vec![0.25, 0.75],
             steps: vec![vec![-0.5, 0.25], vec![-0.75, 0.5]],
@@ -187,3 +191,14 @@ macro_rules! app {
 }
 
 pub(crate) use app;
+
+impl State {
+    /// Lets a version answer, whatever the serving configuration says.
+    pub(crate) fn answer_with(&self, champion: Arc<Loaded>) {
+        let here = Here {
+            champion: Some(champion),
+            ..(*self.registry.here()).clone()
+        };
+        self.registry.swap(here);
+    }
+}

@@ -3,48 +3,29 @@
 use std::sync::Arc;
 
 use foresail_model::{ModelError, Row, quantiles};
-use foresail_protocol::{Failure, Models, Outputs, Signature, Version, Windows};
+use foresail_protocol::{Code, Failure, Models, Outputs, Signature, Version, Windows};
 
-use crate::state::{Loaded, State};
-
-/// The versions that one request sees.
-pub(crate) struct Here {
-    champion: Option<Arc<Loaded>>,
-    previous: Option<Arc<Loaded>>,
-}
+use crate::registry::Here;
+use crate::state::{Loaded, Panicked};
 
 impl Here {
-    /// The versions that are loaded now.
-    pub(crate) fn now(state: &State) -> Self {
-        Self {
-            champion: state.champion.load_full(),
-            previous: state.previous.load_full(),
-        }
-    }
-
     /// As protocols know them, under the name of the Pipeline.
     pub(crate) fn models(&self, name: &str) -> Models {
         let version = |loaded: &Arc<Loaded>| Version {
             number: loaded.served.version,
-            signature: Arc::new(signature(loaded)),
+            signature: loaded.signature(),
         };
         Models {
             name: name.to_owned(),
             champion: self.champion.as_ref().map(version),
             previous: self.previous.as_ref().map(version),
+            others: self.others.iter().map(version).collect(),
         }
-    }
-
-    /// A version by its number.
-    pub(crate) fn version(&self, number: u32) -> Option<Arc<Loaded>> {
-        let loaded = [&self.champion, &self.previous];
-        let mut loaded = loaded.into_iter().flatten();
-        loaded.find(|l| l.served.version == number).cloned()
     }
 }
 
 /// What a version takes and gives.
-fn signature(loaded: &Loaded) -> Signature {
+pub(crate) fn signature(loaded: &Loaded) -> Signature {
     let features = loaded.feature_set.features.iter();
     let levels = loaded.quantiles.as_ref().map(|q| q.levels.clone());
     Signature {
@@ -59,12 +40,24 @@ fn signature(loaded: &Loaded) -> Signature {
 /// Forecasts of all windows, in their order.
 ///
 /// # Errors
-/// A window that the model cannot be asked with; a result that is not finite.
+/// A window that the model cannot be asked with; a result that is not finite; a model that panics.
 pub(crate) fn forecast(
     loaded: &Loaded,
     signature: &Signature,
     windows: &Windows,
 ) -> Result<Outputs, Failure> {
+    let computed = loaded.compute(|| changes(loaded, signature, windows));
+    let failed = |_| Failure::new(Code::Internal, Panicked::MESSAGE);
+    let results = computed.map_err(failed)??;
+    Outputs::new(signature, windows.rows, results)
+}
+
+/// Changes and quantiles of all windows, in their order.
+fn changes(
+    loaded: &Loaded,
+    signature: &Signature,
+    windows: &Windows,
+) -> Result<(Vec<f32>, Vec<f32>), Failure> {
     let width = signature.features.len().max(1);
     let (mut changes, mut levels) = (Vec::new(), Vec::new());
     let mut values: Vec<f64> = Vec::new();
@@ -95,7 +88,7 @@ pub(crate) fn forecast(
         }
         changes.extend(predicted.into_iter().map(|value| value as f32));
     }
-    Outputs::new(signature, windows.rows, (changes, levels))
+    Ok((changes, levels))
 }
 
 fn failure(error: ModelError) -> Failure {

@@ -3,8 +3,9 @@
 //! levels, a gate against the champion, and an artifact with report and model card whose manifest is
 //! written last. Run by `foresail-trainer train`.
 //!
-//! `data` -> `errors` -> `fit` -> `inputs` -> `validation` -> `report` -> `run`, `file` -> `evaluate_command`, `inspect_command`, `tools`.
+//! `data` -> `errors` -> `fit` -> `inputs` -> `validation` -> `report` -> `run`, `file` -> `artifact_command`, `evaluate_command`, `inspect_command`, `tools`.
 
+pub mod artifact_command;
 mod data;
 mod errors;
 pub mod evaluate_command;

@@ -171,6 +171,7 @@ mod tests {
     use foresail_crds::pipeline::spec::PipelineSpec;
     use foresail_crds::pipeline::status::Trigger;
     use foresail_crds::worker_config::RoleConfig;
+    use foresail_model::{Predictor, golden};
     use foresail_runtime_base::Reporter;
 
     use super::*;
@@ -287,5 +288,12 @@ mod tests {
         assert_eq!(refused, [("NonFinite", 1)]);
         let report = String::from_utf8(made.documents.report).unwrap();
         assert!(report.contains("1 left out (NonFinite)"), "{report}");
+        // Whoever loads it asks what it was asked when it was fitted.
+        let mut golden = made.documents.golden.unwrap();
+        assert_eq!(golden.requests.len(), golden::MOST_REQUESTS);
+        let loaded = Predictor::load(&made.manifest, made.weights.as_deref()).unwrap();
+        golden::check(&loaded, &golden).unwrap();
+        golden.requests[3].y[1] += 1e-3;
+        assert!(golden::check(&loaded, &golden).is_err());
     }
 }

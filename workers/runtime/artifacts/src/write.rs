@@ -3,11 +3,12 @@
 
 use bytes::Bytes;
 use foresail_crds::RoleError;
-use foresail_crds::model_manifest::{ArtifactFile, ModelManifest};
+use foresail_crds::model_manifest::{ArtifactFile, GoldenRequests, ModelManifest};
 use foresail_crds::names::sha256_hex;
 use foresail_model::artifact;
 use foresail_runtime_store::{PutNew, S3Uri};
 
+use crate::folder::MANIFEST;
 use crate::load::manifest_bytes;
 use crate::objects::Objects;
 
@@ -22,9 +23,11 @@ pub struct Stored {
     pub sha256: String,
 }
 
-/// What people read beside the weights.
-#[derive(Clone, Debug)]
+/// What lies beside the weights. What is empty is not written.
+#[derive(Clone, Debug, Default)]
 pub struct Documents {
+    /// Requests whose answers are known, for whoever loads it; none where no row fits into a request.
+    pub golden: Option<GoldenRequests>,
     /// Model card, JSON.
     pub card: Vec<u8>,
     /// Report, HTML.
@@ -36,7 +39,7 @@ pub struct Documents {
 /// # Errors
 /// S3 failures; `ManifestUnreadable` when what is there is no manifest.
 pub async fn find(objects: &impl Objects, folder: &S3Uri) -> Result<Option<Stored>, RoleError> {
-    let uri = folder.join("manifest.json");
+    let uri = folder.join(MANIFEST);
     if !objects.exists(&uri).await? {
         return Ok(None);
     }
@@ -67,11 +70,20 @@ pub async fn write(
     if let Some(weights) = weights {
         manifest.weights = Some(put(objects, folder, ("", "bin"), weights).await?);
     }
-    manifest.card = Some(put(objects, folder, ("card-", "json"), documents.card).await?);
-    manifest.report = Some(put(objects, folder, ("report-", "html"), documents.report).await?);
+    if let Some(golden) = &documents.golden {
+        let golden = serde_json::to_vec(golden)
+            .map_err(|e| RoleError::internal("ManifestInvalid", e.to_string()))?;
+        manifest.golden = Some(put(objects, folder, ("golden-", "json"), golden).await?);
+    }
+    if !documents.card.is_empty() {
+        manifest.card = Some(put(objects, folder, ("card-", "json"), documents.card).await?);
+    }
+    if !documents.report.is_empty() {
+        manifest.report = Some(put(objects, folder, ("report-", "html"), documents.report).await?);
+    }
     let bytes = artifact::store(&manifest)
         .map_err(|e| RoleError::internal("ManifestInvalid", e.to_string()))?;
-    let (uri, sha256) = (folder.join("manifest.json"), sha256_hex(&bytes));
+    let (uri, sha256) = (folder.join(MANIFEST), sha256_hex(&bytes));
     match objects.put_new(&uri, Bytes::from(bytes)).await? {
         PutNew::Created => Ok(Stored {
             manifest,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 use foresail_crds::pipeline::status::WorkerError;
-use foresail_crds::readiness::Readiness;
+use foresail_crds::readiness::{Readiness, RefusedVersion};
 
 use crate::metrics::{self, Registry};
 use crate::{RoleError, Shutdown, spawn};
@@ -21,6 +21,7 @@ struct Inner {
     ready: AtomicBool,
     error: Mutex<Option<WorkerError>>,
     loaded: Mutex<Vec<String>>,
+    refused: Mutex<Vec<RefusedVersion>>,
 }
 
 impl Health {
@@ -45,15 +46,18 @@ impl Health {
         *self.0.error.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 
-    /// Sets the digests of the versions that `/readyz` says are loaded.
-    pub fn set_loaded(&self, digests: Vec<String>) {
-        *self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner) = digests;
+    /// Sets what `/readyz` says of versions: digests of those that are loaded, and why others are not.
+    pub fn set_versions(&self, loaded: Vec<String>, refused: Vec<RefusedVersion>) {
+        *self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner) = loaded;
+        *self.0.refused.lock().unwrap_or_else(PoisonError::into_inner) = refused;
     }
 
     fn readiness(&self) -> Readiness {
         let error = self.0.error.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = self.0.refused.lock();
         Readiness {
+            refused: refused.unwrap_or_else(PoisonError::into_inner).clone(),
             ready: self.is_ready(),
             error: error.clone(),
             loaded: loaded.clone(),

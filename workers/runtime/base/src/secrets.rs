@@ -23,7 +23,7 @@ impl Secrets {
     /// # Errors
     /// User error `SecretUnreadable` when the file is there but cannot be read as text.
     pub fn get(&self, system: &str, key: &str) -> Result<Option<String>, RoleError> {
-        let path = self.0.join(system).join(key);
+        let path = self.place(system, key);
         let unreadable = |cause: String| {
             let message = format!("secret file {} cannot be used: {cause}", path.display());
             RoleError::user("SecretUnreadable", message)
@@ -54,9 +54,14 @@ impl Secrets {
             })
     }
 
+    /// Where a secret file is, or will be.
+    pub fn place(&self, system: &str, key: &str) -> PathBuf {
+        self.0.join(system).join(key)
+    }
+
     /// Path of a secret file, for libraries that read it themselves (CA certificates).
     pub fn path(&self, system: &str, key: &str) -> Option<PathBuf> {
-        let path = self.0.join(system).join(key);
+        let path = self.place(system, key);
         path.is_file().then_some(path)
     }
 }

@@ -8,7 +8,7 @@ mod tfs;
 use std::sync::Arc;
 
 use foresail_protocol::{Answer, Asked, Models, Outputs, Signature, Version, Windows, ask};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A version that looks back on two rows of three features and forecasts two steps.
 fn signature() -> Signature {
@@ -40,6 +40,7 @@ fn models(signature: Signature) -> Models {
         name: "m".into(),
         champion: Some(version(7)),
         previous: Some(version(6)),
+        others: Vec::new(),
     }
 }
 
@@ -49,6 +50,58 @@ fn unready() -> Models {
         previous: None,
         ..models(signature())
     }
+}
+
+#[test]
+fn versions_without_a_label_are_pinned_by_number_alone() {
+    let mut models = models(signature());
+    // One may be named, although it has a label.
+    models.others = [2, 7, 5]
+        .map(|number| {
+            let signature = Arc::new(signature());
+            Version { number, signature }
+        })
+        .into();
+    let numbers: Vec<u32> = models.versions().iter().map(|v| v.number).collect();
+    assert_eq!(numbers, [7, 6, 5, 2]);
+    let get = |path: &str| answered(&models, "GET", path, "");
+    let (status, model) = get("/v2/models/m");
+    assert_eq!(
+        (status, &model["versions"]),
+        (200, &json!(["2", "5", "6", "7"]))
+    );
+    let (_, statuses) = get("/v1/models/m");
+    assert_eq!(
+        statuses["model_version_status"].as_array().unwrap().len(),
+        4
+    );
+    let body = r#"{"instances":[[[1,0,0],[0,0,0]]]}"#;
+    for (path, first) in [
+        ("/v1/models/m:predict", 1.5),
+        ("/v1/models/m/versions/5:predict", 201.5),
+        ("/v1/models/m/versions/2:predict", 501.5),
+        ("/v1/models/m/labels/previous:predict", 101.5),
+    ] {
+        let (status, answer) = answered(&models, "POST", path, body);
+        assert_eq!(
+            (status, &answer["predictions"][0][0]),
+            (200, &json!(first)),
+            "{path}"
+        );
+    }
+    let (status, _) = answered(&models, "POST", "/v1/models/m/versions/4:predict", body);
+    assert_eq!(status, 404);
+    let (status, _) = answered(&models, "POST", "/v1/models/m/labels/other:predict", body);
+    assert_eq!(status, 400);
+    let infer =
+        r#"{"inputs":[{"name":"x","shape":[1,2,3],"datatype":"FP32","data":[1,0,0,0,0,0]}]}"#;
+    let (status, answer) = answered(&models, "POST", "/v2/models/m/versions/2/infer", infer);
+    assert_eq!(
+        (status, &answer["model_version"]),
+        (200, &json!("2")),
+        "{answer}"
+    );
+    assert_eq!(answer["outputs"][0]["data"][0], 501.5);
 }
 
 /// The sum of a window, and of its closes, plus the step; quantiles are a tenth below and above, and the version counts in

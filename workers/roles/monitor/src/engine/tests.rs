@@ -117,6 +117,7 @@ fn manifest(trained: i64) -> ModelManifest {
         season: 0,
         instruction_set: String::new(),
         weights: None,
+        golden: None,
         scaler: ScalerParameters {
             mean: vec![],
             std: vec![],

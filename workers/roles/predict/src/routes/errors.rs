@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER};
+use foresail_runtime_http::access::Denied;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -70,6 +71,8 @@ pub(crate) struct Refusal {
     /// Error class of the time-series protocol.
     pub(crate) kind: &'static str,
     pub(crate) message: String,
+    /// Header `WWW-Authenticate`.
+    pub(crate) challenge: Option<&'static str>,
 }
 
 impl Refusal {
@@ -77,6 +80,7 @@ impl Refusal {
     pub(crate) fn answer(&self) -> HttpResponse {
         match self.status {
             StatusCode::SERVICE_UNAVAILABLE => unavailable(&self.message),
+            StatusCode::UNAUTHORIZED => error(self.status, self.kind, "", &self.message),
             status => error(status, self.kind, "body", &self.message),
         }
     }
@@ -88,6 +92,18 @@ impl From<Busy> for Refusal {
             status: StatusCode::SERVICE_UNAVAILABLE,
             kind: "ServiceUnavailableError",
             message: busy.0.to_owned(),
+            challenge: None,
+        }
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        Self {
+            status: StatusCode::UNAUTHORIZED,
+            kind: "AuthenticationError",
+            message: denied.message().to_owned(),
+            challenge: Some(denied.challenge()),
         }
     }
 }

@@ -144,7 +144,7 @@ struct Row {
     )
 )]
 pub(crate) async fn compute(state: web::Data<Arc<State>>, body: Bytes) -> HttpResponse {
-    let Some(champion) = state.champion.load_full() else {
+    let Some(champion) = state.champion() else {
         return unavailable("no version is loaded yet");
     };
     let interval = state.grid.interval();

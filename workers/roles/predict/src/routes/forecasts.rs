@@ -11,7 +11,7 @@ use super::errors::{ErrorAnswer, error, unavailable};
 use super::{VERSION_HEADER, identify};
 use crate::answer::{Unanswered, forecast};
 use crate::forecast::{Forecast, Origin};
-use crate::state::{Loaded, State};
+use crate::state::{Loaded, Panicked, State};
 
 /// Newest forecasts.
 #[derive(Serialize, ToSchema)]
@@ -42,6 +42,7 @@ fn shared<S: Serializer>(forecasts: &[Arc<Forecast>], serializer: S) -> Result<S
         )),
         (status = 404, description = "Not a symbol of the Pipeline", body = ErrorAnswer),
         (status = 500, description = "The model gives no finite forecast, or it reaches behind the end of the calendar (`CalendarExpired`)", body = ErrorAnswer),
+        (status = 501, description = "The server runs without a Pipeline", body = ErrorAnswer),
         (status = 503, description = "Not ready, or too busy; Retry-After says when to come again", body = ErrorAnswer)
     )
 )]
@@ -49,7 +50,10 @@ pub(crate) async fn by_symbol(
     state: web::Data<Arc<State>>,
     symbol: web::Path<String>,
 ) -> HttpResponse {
-    let Some(champion) = state.champion.load_full() else {
+    if state.is_alone() {
+        return without_bars();
+    }
+    let Some(champion) = state.champion() else {
         return unavailable("no version is loaded yet");
     };
     match newest(&state, &champion, &symbol).await {
@@ -64,6 +68,13 @@ pub(crate) async fn by_symbol(
         }
         Err(refused) => refused.answer,
     }
+}
+
+/// Whoever serves alone has no bars of a Pipeline to forecast from.
+fn without_bars() -> HttpResponse {
+    let message = "this server runs without a Pipeline and knows no bars; send them to POST /v1/timeseries/forecast";
+    let status = StatusCode::NOT_IMPLEMENTED;
+    error(status, "NotImplementedError", "symbol", message)
 }
 
 /// Why there is no forecast of a symbol.
@@ -94,11 +105,15 @@ impl From<HttpResponse> for Refused {
         (status = 200, description = "Forecasts", body = Forecasts,
          headers(("X-Foresail-Model-Version" = u32, description = "Version that made them"))),
         (status = 500, description = "Forecasts reach behind the end of the calendar (`CalendarExpired`)", body = ErrorAnswer),
+        (status = 501, description = "The server runs without a Pipeline", body = ErrorAnswer),
         (status = 503, description = "Not ready, or too busy; Retry-After says when to come again", body = ErrorAnswer)
     )
 )]
 pub(crate) async fn all_symbols(state: web::Data<Arc<State>>) -> HttpResponse {
-    let Some(champion) = state.champion.load_full() else {
+    if state.is_alone() {
+        return without_bars();
+    }
+    let Some(champion) = state.champion() else {
         return unavailable("no version is loaded yet");
     };
     let mut forecasts: Vec<Arc<Forecast>> = Vec::new();
@@ -139,6 +154,9 @@ async fn newest(
         Unanswered::NotFinite => {
             let message = "the forecast is not finite and is not served";
             error(status, "InternalServerError", "symbol", message).into()
+        }
+        Unanswered::Panicked => {
+            error(status, "InternalServerError", "symbol", Panicked::MESSAGE).into()
         }
         Unanswered::CalendarExpired(message) => Refused {
             answer: error(status, "CalendarExpired", "symbol", &message),

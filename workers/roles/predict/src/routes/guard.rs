@@ -5,11 +5,15 @@ use std::time::Instant;
 
 use actix_web::HttpMessage;
 use actix_web::body::MessageBody;
-use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use actix_web::dev::{Payload, ResponseHead, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue, WWW_AUTHENTICATE,
+};
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::{self, Bytes};
+use foresail_runtime_http::access::{Access, Denied};
+use foresail_runtime_http::server::Life;
 use futures::StreamExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{self, timeout_at};
@@ -34,7 +38,11 @@ pub(crate) async fn guard(
         actix_web::error::ErrorInternalServerError("the server was built without its state")
     })?;
     let begin = Instant::now();
-    let response = match admit(&mut request, &state.limits).await {
+    let admitted = match allow(&request, &state.access) {
+        Ok(()) => admit(&mut request, &state.limits).await,
+        Err(denied) => Err((denied.into(), Ends::Connection)),
+    };
+    let mut response = match admitted {
         // What is held is given back when it is dropped: also when the handler panics or the client goes away.
         Ok(_held) => next
             .call(request)
@@ -43,13 +51,20 @@ pub(crate) async fn guard(
             .map_into_boxed_body(),
         Err((refusal, ends)) => {
             let mut response = protocols::refuse(request.path(), &refusal);
+            if let Some(challenge) = refusal.challenge {
+                let challenge = HeaderValue::from_static(challenge);
+                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            }
             if ends == Ends::Connection {
-                let close = actix_web::http::ConnectionType::Close;
-                response.head_mut().set_connection_type(close);
+                close(response.head_mut());
             }
             request.into_response(response).map_into_boxed_body()
         }
     };
+    let life = response.request().conn_data::<Life>();
+    if life.is_some_and(Life::is_over) {
+        close(response.response_mut().head_mut());
+    }
     let status = response.status();
     let requests = &state.metrics.requests;
     requests.with([&route, status.as_str()]).inc();
@@ -60,6 +75,27 @@ pub(crate) async fn guard(
         .with([&route])
         .observe(seconds);
     Ok(response)
+}
+
+/// The connection ends after this answer.
+fn close(head: &mut ResponseHead) {
+    head.set_connection_type(ConnectionType::Close);
+}
+
+/// Routes that tell nothing but whether the server lives and can answer.
+pub(super) const OPEN: [&str; 4] = ["/v2/health/live", "/v2/health/ready", "/ping", "/health"];
+
+/// Whether the sender may ask at all, before its body is read.
+fn allow(request: &ServiceRequest, access: &Access) -> Result<(), Denied> {
+    if OPEN.contains(&request.path()) {
+        return Ok(());
+    }
+    let mut sent = request.headers().get_all(AUTHORIZATION);
+    match (sent.next(), sent.next()) {
+        // Of two nobody knows which one a proxy before us has looked at.
+        (Some(_), Some(_)) => access.allow(None),
+        (sent, _) => access.allow(sent.map(HeaderValue::as_bytes)),
+    }
 }
 
 /// What a refusal ends.
@@ -127,6 +163,7 @@ fn too_large() -> Refusal {
         status: StatusCode::PAYLOAD_TOO_LARGE,
         kind: "PayloadTooLargeError",
         message: format!("at most {LARGEST_BODY} bytes are read"),
+        challenge: None,
     }
 }
 
@@ -136,6 +173,7 @@ fn encoded_body() -> Refusal {
         status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
         kind: "UnsupportedMediaTypeError",
         message: "send it without Content-Encoding".into(),
+        challenge: None,
     }
 }
 
@@ -148,6 +186,7 @@ fn too_slow() -> Refusal {
             BODY_DEADLINE.as_secs(),
             BODY_PAUSE.as_secs()
         ),
+        challenge: None,
     }
 }
 
@@ -156,5 +195,6 @@ fn broken(message: String) -> Refusal {
         status: StatusCode::BAD_REQUEST,
         kind: "BadRequestError",
         message,
+        challenge: None,
     }
 }

@@ -4,9 +4,10 @@
 mod protocols;
 
 use actix_web::HttpResponse;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::OpenApi;
 
+use super::guard::OPEN;
 use super::{features, forecasts, timeseries};
 
 /// Everything the predictor serves.
@@ -36,7 +37,27 @@ struct Document;
 fn whole() -> Value {
     let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
     protocols::describe(&mut document);
+    secure(&mut document);
     document
+}
+
+/// Every route may ask for a key, but those that say whether the server lives.
+fn secure(document: &mut Value) {
+    let scheme = json!({"type": "http", "scheme": "bearer", "description": "A key, where the server asks for one"});
+    document["components"]["securitySchemes"] = json!({"key": scheme});
+    document["security"] = json!([{}, {"key": []}]);
+    let challenge = json!({"WWW-Authenticate": {"schema": {"type": "string"}}});
+    let denied = json!({"description": "No key, or a wrong one", "headers": challenge});
+    let Some(paths) = document["paths"].as_object_mut() else {
+        return;
+    };
+    let asking = paths
+        .iter_mut()
+        .filter(|(path, _)| !OPEN.contains(&path.as_str()));
+    let operations = asking.filter_map(|(_, path)| path.as_object_mut());
+    for operation in operations.flat_map(|path| path.values_mut()) {
+        operation["responses"]["401"] = denied.clone();
+    }
 }
 
 /// This document

@@ -15,7 +15,7 @@ use super::errors::{Refusal, no_such_route};
 use super::{VERSION_HEADER, identify};
 use crate::limits::Limits;
 use crate::state::{Loaded, State};
-use crate::windows::{Here, forecast};
+use crate::windows::forecast;
 
 /// Bytes of JSON before raw tensors.
 const JSON_LENGTH_HEADER: &str = "inference-header-content-length";
@@ -55,7 +55,7 @@ pub(crate) async fn answer(
     state: web::Data<Arc<State>>,
     body: Bytes,
 ) -> HttpResponse {
-    let here = Here::now(&state);
+    let here = state.registry.here();
     let models = here.models(&state.config.pipeline.name);
     let path = request.uri().path();
     let asked = ask(request.method().as_str(), path, &models);
@@ -75,7 +75,7 @@ pub(crate) async fn answer(
         signature: Arc::clone(&version.signature),
         json_length: json_length(request.headers()),
         infer: infer.clone(),
-        loaded,
+        loaded: Arc::clone(loaded),
         body,
     };
     match state.limits.compute(move || inference.answer()).await {

@@ -66,7 +66,7 @@ pub(crate) async fn models(state: web::Data<Arc<State>>) -> HttpResponse {
     )
 )]
 pub(crate) async fn forecast(state: web::Data<Arc<State>>, body: Bytes) -> HttpResponse {
-    let Some(champion) = state.champion.load_full() else {
+    let Some(champion) = state.champion() else {
         return unavailable("no version is loaded yet");
     };
     let version = champion.served.version;

@@ -17,7 +17,7 @@ async fn a_forecast_behind_the_end_of_the_calendar_is_refused_and_has_no_made_up
         ("2028-03-01T21:00:00Z", true),
     ] {
         let state = state();
-        state.champion.store(Some(model(3)));
+        state.answer_with(model(3));
         put(&state, [row(at(last))]);
         let app = app!(state);
         for uri in ["/v1/forecasts/X", "/v1/forecasts"] {
@@ -44,7 +44,7 @@ async fn a_forecast_behind_the_end_of_the_calendar_is_refused_and_has_no_made_up
 #[actix_web::test]
 async fn a_series_behind_the_end_of_the_calendar_is_refused_by_its_start() {
     let state = state();
-    state.champion.store(Some(model(1)));
+    state.answer_with(model(1));
     let app = app!(state);
     for (start, points, status) in [
         (Some("2027-12-28T21:00:00Z"), 3, StatusCode::OK),

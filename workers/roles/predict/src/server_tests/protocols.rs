@@ -8,6 +8,7 @@ use foresail_crds::pipeline::spec::Target;
 use foresail_model::Row;
 use serde_json::{Value, json};
 
+use crate::registry::Here;
 use crate::testing::{app, changing, following, model, seasonal, state};
 
 /// Status and body of an answer.
@@ -39,7 +40,7 @@ fn changes(answer: &Value) -> Vec<f64> {
 async fn every_protocol_gives_the_numbers_of_the_model() {
     let state = state();
     let version = following(5);
-    state.champion.store(Some(Arc::clone(&version)));
+    state.answer_with(Arc::clone(&version));
     let app = app!(state);
     let closes = [98.0_f64, 99.5];
     let feature = (closes[1] / closes[0]).ln();
@@ -119,7 +120,7 @@ async fn every_protocol_gives_the_numbers_of_the_model() {
 #[actix_web::test]
 async fn quantiles_are_relative_changes_of_the_close() {
     let state = state();
-    state.champion.store(Some(model(3)));
+    state.answer_with(model(3));
     let app = app!(state);
     let (status, answer) = ask!(
         app,
@@ -135,8 +136,12 @@ async fn quantiles_are_relative_changes_of_the_close() {
 #[actix_web::test]
 async fn a_version_is_pinned_and_named_in_headers_alone() {
     let state = state();
-    state.champion.store(Some(model(3)));
-    state.previous.store(Some(seasonal(2, 2)));
+    state.answer_with(model(3));
+    state.registry.swap(Here {
+        champion: Some(model(3)),
+        previous: Some(seasonal(2, 2)),
+        others: vec![model(1)],
+    });
     let app = app!(state);
     let champion = r#"{"instances":[[[0]]]}"#;
     // A kind that repeats closes takes them, and more rows.
@@ -147,6 +152,7 @@ async fn a_version_is_pinned_and_named_in_headers_alone() {
         ("/v1/models/p/versions/3:predict", champion, "3", 0.03),
         ("/v1/models/p/versions/2:predict", previous, "2", -0.5),
         ("/V1/models/p/labels/previous:Predict", previous, "2", -0.5),
+        ("/v1/models/p/versions/1:predict", champion, "1", 0.01),
     ] {
         let request = TestRequest::post().uri(uri).set_payload(body).to_request();
         let response = call_service(&app, request).await;
@@ -162,7 +168,7 @@ async fn a_version_is_pinned_and_named_in_headers_alone() {
         assert_eq!(y, Some(&json!(first)), "{uri}: {answer}");
         assert_eq!(answer.as_object().unwrap().len(), 1, "{answer}");
     }
-    assert_eq!(ids.len(), 4);
+    assert_eq!(ids.len(), 5);
     let (status, answer) = ask!(app, post(), "/v1/models/p/versions/9:predict", champion);
     let missing = json!({"error": "Servable not found for request: Specific(p, 9)"});
     assert_eq!((status, answer), (404, missing));
@@ -177,9 +183,7 @@ async fn a_version_is_pinned_and_named_in_headers_alone() {
 async fn what_is_not_finite_is_neither_taken_nor_sent() {
     let state = state();
     // Finite as the model computes it, and beyond what is sent.
-    state
-        .champion
-        .store(Some(changing(1, 1e200, Target::Close)));
+    state.answer_with(changing(1, 1e200, Target::Close));
     let app = app!(state);
     let infer = |value: &str| {
         format!(
@@ -263,7 +267,7 @@ async fn refusals_of_the_server_have_the_form_of_the_protocol() {
 #[actix_web::test]
 async fn what_no_protocol_serves_is_refused_as_it_should_be() {
     let state = state();
-    state.champion.store(Some(model(3)));
+    state.answer_with(model(3));
     let app = app!(state);
     for (method, uri, status, message) in [
         (

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::limits::{BODY_PAUSE, LARGEST_BODY};
+use crate::limits::{BODY_PAUSE, CONNECTIONS, LARGEST_BODY};
 use crate::server::http;
 use crate::state::State;
 use crate::testing::{model, put, row, state};
@@ -21,9 +21,10 @@ const SOON: Duration = Duration::from_secs(5);
 /// A server that has an answer, and its address.
 async fn serving() -> (Arc<State>, SocketAddr) {
     let state = state();
-    state.champion.store(Some(model(1)));
+    state.answer_with(model(1));
     put(&state, [row(1_199_221_200_000)]);
-    let (server, address) = http(&state, SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let (server, address) =
+        http(&state, SocketAddr::from(([127, 0, 0, 1], 0)), CONNECTIONS).unwrap();
     actix_web::rt::spawn(server);
     (state, address)
 }

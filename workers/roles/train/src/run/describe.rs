@@ -1,6 +1,8 @@
 //! What a version is described by: the manifest that programs read, the card and the report that people
 //! read.
 
+use std::collections::BTreeSet;
+
 use foresail_artifacts::Documents;
 use foresail_crds::TrainingParameters;
 use foresail_crds::model_manifest::{
@@ -8,7 +10,7 @@ use foresail_crds::model_manifest::{
 };
 use foresail_crds::worker_config::{TrainConfig, TrainingRun};
 use foresail_evaluation::leak_guard::GuardReport;
-use foresail_model::Predictor;
+use foresail_model::{Predictor, Row, golden};
 use foresail_recurrent::InstructionSet;
 use foresail_runtime_base::RoleError;
 
@@ -76,6 +78,7 @@ impl Version<'_> {
             season: training.model.season,
             instruction_set: InstructionSet::detect().name().into(),
             weights: None,
+            golden: None,
             scaler: self.fitted.scaler().clone(),
             evaluation: self.validation.evaluations.clone(),
             quantiles: Some(quantiles),
@@ -87,6 +90,16 @@ impl Version<'_> {
             unseen_sessions: self.comparison.unseen_sessions,
             drift_reference: drift_reference::build(config, self.data, self.rows)?,
         })
+    }
+
+    /// Windows of the training rows, from the oldest to the newest.
+    fn golden_windows(&self) -> impl Iterator<Item = Vec<Row<'_>>> {
+        let last = self.rows.len().saturating_sub(1);
+        let parts = golden::MOST_REQUESTS - 1;
+        let at = (0..=parts).map(move |part| last * part / parts);
+        let at: BTreeSet<usize> = at.collect();
+        let rows = at.into_iter().filter_map(move |index| self.rows.get(index));
+        rows.map(move |sample| sample.rows(self.fitted.lookback()))
     }
 
     fn window(&self) -> DataWindow {
@@ -138,6 +151,7 @@ impl Version<'_> {
         };
         let json = serde_json::to_vec_pretty(&card);
         Ok(Documents {
+            golden: golden::ask(self.fitted, self.golden_windows()),
             report: report::html(&card, served)?.into_bytes(),
             card: json.map_err(|e| RoleError::internal("CardInvalid", e.to_string()))?,
         })

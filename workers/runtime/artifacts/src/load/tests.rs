@@ -1,64 +1,11 @@
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
-
 use foresail_crds::pipeline::status::ErrorClass;
 use foresail_model::linear::Linear;
-use foresail_runtime_store::PutNew;
 use serde_json::json;
 
 use super::*;
-use crate::{Documents, find, write};
-
-/// Objects by key. A body is handed out only up to the limit, as S3 does.
-#[derive(Default)]
-struct Memory {
-    objects: Mutex<BTreeMap<String, Bytes>>,
-    /// Keys whose bodies were handed out.
-    bodies: Mutex<Vec<String>>,
-}
-
-impl Objects for Memory {
-    async fn get_at_most(&self, uri: &S3Uri, most: u64) -> Result<Bounded, RoleError> {
-        let found = self.objects.lock().unwrap().get(&uri.key).cloned();
-        let body = found.ok_or_else(|| RoleError::outside("S3NotFound", uri.to_string()))?;
-        let bytes = body.len() as u64;
-        if bytes > most {
-            return Ok(Bounded::TooLong(bytes));
-        }
-        self.bodies.lock().unwrap().push(uri.key.clone());
-        Ok(Bounded::Whole(body))
-    }
-
-    async fn exists(&self, uri: &S3Uri) -> Result<bool, RoleError> {
-        Ok(self.objects.lock().unwrap().contains_key(&uri.key))
-    }
-
-    async fn put_new(&self, uri: &S3Uri, body: Bytes) -> Result<PutNew, RoleError> {
-        let mut objects = self.objects.lock().unwrap();
-        if objects.contains_key(&uri.key) {
-            return Ok(PutNew::Exists);
-        }
-        objects.insert(uri.key.clone(), body);
-        Ok(PutNew::Created)
-    }
-}
-
-impl Memory {
-    /// Replaces the object whose key ends so.
-    fn replace(&self, ending: &str, change: impl FnOnce(&Bytes) -> Vec<u8>) {
-        let mut objects = self.objects.lock().unwrap();
-        let body = objects.iter_mut().find(|(key, _)| key.ends_with(ending));
-        let body = body.unwrap().1;
-        *body = change(body).into();
-    }
-
-    fn read(&self, ending: &str) -> bool {
-        let bodies = self.bodies.lock().unwrap();
-        bodies.iter().any(|key| key.ends_with(ending))
-    }
-}
+use crate::{Documents, Memory, find, write};
 
 /// A linear model that always forecasts the same change.
 fn weights(change: f64) -> Vec<u8> {
@@ -84,6 +31,7 @@ fn declared(kind: &str) -> ModelManifest {
 
 fn documents() -> Documents {
     Documents {
+        golden: None,
         card: b"{}".to_vec(),
         report: b"<html>".to_vec(),
     }
@@ -95,8 +43,16 @@ fn folder() -> S3Uri {
 
 /// What the trainer writes, and how the operator names it.
 async fn written(kind: &str, weights: Option<Vec<u8>>) -> (Memory, ServedVersion) {
+    written_with(kind, weights, documents()).await
+}
+
+async fn written_with(
+    kind: &str,
+    weights: Option<Vec<u8>>,
+    documents: Documents,
+) -> (Memory, ServedVersion) {
     let (memory, folder) = (Memory::default(), folder());
-    let stored = write(&memory, &folder, declared(kind), weights, documents());
+    let stored = write(&memory, &folder, declared(kind), weights, documents);
     let stored = stored.await.unwrap();
     let served = ServedVersion {
         version: 3,
@@ -227,4 +183,51 @@ async fn an_absent_object_is_waited_for() {
         (error.class, error.reason.as_str()),
         (ErrorClass::Outside, "S3NotFound")
     );
+}
+
+/// One request that a model which always forecasts this change answers.
+fn golden(y: f64) -> Documents {
+    let golden = json!({"tolerance": 1e-5, "requests": [{"x": [[1.0]], "y": [y]}]});
+    Documents {
+        golden: serde_json::from_value(golden).unwrap(),
+        ..documents()
+    }
+}
+
+#[tokio::test]
+async fn golden_requests_are_answered_before_a_version_is_used() {
+    let (memory, served) = written_with("Linear", Some(weights(0.5)), golden(0.5)).await;
+    let loaded = load(&memory, &served).await.unwrap();
+    let file = loaded.manifest.golden.unwrap();
+    assert!(memory.read(&file.key));
+    assert!(
+        file.key.starts_with("lake/n/p/models/r/golden-"),
+        "{}",
+        file.key
+    );
+
+    let (memory, served) = written_with("Linear", Some(weights(0.5)), golden(0.5001)).await;
+    let error = refused(&memory, &served).await;
+    assert_eq!(error.reason, "GoldenMismatch", "{error}");
+    let says = "golden request 1 gives 0.5 at step 1, expected 0.5001 within 0.00001";
+    assert!(error.message.starts_with("v3 at s3://bucket/"), "{error}");
+    assert!(error.message.contains(says), "{error}");
+}
+
+#[tokio::test]
+async fn golden_requests_that_were_changed_are_not_asked() {
+    let stored = || written_with("Linear", Some(weights(0.5)), golden(0.5));
+    let ending = async |memory: &Memory, served: &ServedVersion| {
+        let key = manifest(memory, served).await.unwrap().golden.unwrap().key;
+        key.rsplit_once('/').unwrap().1.to_owned()
+    };
+    let (memory, served) = stored().await;
+    memory.replace(&ending(&memory, &served).await, |body| {
+        String::from_utf8_lossy(body).replace("0.5", "0.6").into()
+    });
+    assert_eq!(refused(&memory, &served).await.reason, "DigestMismatch");
+    let (memory, served) = stored().await;
+    memory.remove(&ending(&memory, &served).await);
+    let error = load(&memory, &served).await.unwrap_err();
+    assert_eq!(error.reason, "S3NotFound", "{error}");
 }

@@ -45,7 +45,7 @@ fn is_malformed_otherwise(path: &str) -> bool {
 /// A state that answers every route: two symbols declared, one with a row.
 fn serving() -> Arc<State> {
     let state = state();
-    state.champion.store(Some(model(3)));
+    state.answer_with(model(3));
     put(&state, [row(1_199_221_200_000)]);
     state
 }
@@ -204,7 +204,7 @@ async fn refusals_have_the_fields_the_document_says() {
         ask(Method::POST, features, features, Some(unknown)).await,
         400
     );
-    state.champion.store(None);
+    state.registry.swap(Default::default());
     for path in [symbol, "/v1/forecasts"] {
         let uri = path.replace("{symbol}", "X");
         assert_eq!(ask(Method::GET, &uri, path, None).await, 503);
