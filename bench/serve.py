@@ -44,7 +44,7 @@ OPEN_LOOP = {"latency", "swap", "overload"}
 
 def main():
     options = arguments()
-    install(contenders.environment("serve"), contenders.ENVIRONMENTS["serve"], contenders.CHECKS["serve"])
+    install(contenders.environment("serve"), contenders.ENVIRONMENTS["serve"], contenders.check("serve"))
     options.wrk = serve_load.wrk()
     options.oha = serve_load.oha() if set(options.parts) & OPEN_LOOP else None
     options.programs = options.programs or build("foresail-worker", "foresail-trainer", examples=False)

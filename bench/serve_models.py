@@ -27,27 +27,27 @@ class Model:
             command = [sys.executable, PEERS / "serve_models.py", self.peers, features, hidden, layers, STEPS, OUTPUTS, WINDOWS]
             subprocess.run([str(word) for word in command], check=True)
         windows = np.load(self.peers / "windows.npz")
-        folder = options.folder / size
-        folder.mkdir()
-        self.forms = contenders.forms(folder, windows["x"])
+        self.folder = options.folder / size
+        self.folder.mkdir()
+        self.forms = contenders.forms(self.folder, windows["x"])
         self.expected = contenders.Expected(windows["y"])
-        self.ours = folder / "model"
-        artifact(options.programs / "foresail-trainer", self, folder)
+        self.ours = self.folder / "model"
+        artifact(options.programs / "foresail-trainer", self)
 
     def version(self, number):
-        """The first version again under another number: complete at once, as a new version has to come."""
-        made = self.ours / f".{number}"
+        """The same weights as another version, complete at once, as a new version has to come."""
+        made = self.folder / str(number)
         shutil.copytree(self.ours / "1", made)
+        manifest = json.loads((made / "manifest.json").read_text())
+        (made / "manifest.json").write_text(json.dumps({**manifest, "runId": f"copy-{number}"}))
         made.rename(self.ours / str(number))
 
 
-def artifact(trainer, model, folder):
+def artifact(trainer, model):
     """Version 1 of ours, made as users make it from weights of their own."""
-    spec = folder / "pipeline.json"
+    spec = model.folder / "pipeline.json"
     spec.write_text(json.dumps(pipeline(*SIZES[model.size])))
-    out = model.ours / "1"
-    out.parent.mkdir()
-    command = [trainer, "artifact", "--pipeline", spec, "--weights", model.peers / "weights.safetensors", "--out", out]
+    command = [trainer, "artifact", "--pipeline", spec, "--weights", model.peers / "weights.safetensors", "--out", model.ours]
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"foresail-trainer artifact failed:\n{done.stderr[-2000:]}")
@@ -59,13 +59,13 @@ def pipeline(features, hidden, layers):
     return {
         "apiVersion": "foresail.dev/v1alpha1",
         "kind": "Pipeline",
-        "metadata": {"name": "foresail", "namespace": "default"},
+        "metadata": {"name": "foresail"},
         "spec": {
             "instruments": [{"symbol": "AAPL"}],
             "source": {"simulator": {"seed": 1, "start": "2010-01-04", "sessions": 2000}},
             "kafka": {"bootstrapServers": "none.example.com:9092"},
             "lake": store,
-            "features": [{"name": f"change_{n}", "function": "RateOfChange", "window": n} for n in range(1, features + 1)],
+            "features": [{"name": f"change_{n}", "function": "RateOfChange", "window": n + 1} for n in range(1, features + 1)],
             "training": {
                 "model": {"kind": "Lstm", "hidden": hidden, "layers": layers},
                 "target": "LogReturn",

@@ -1,7 +1,6 @@
 """Parts of bench/serve.py that ask servers what they are made for: throughput, time of answers, memory, start."""
 
 import statistics
-import subprocess
 
 import serve_contenders as contenders
 import serve_load as load
@@ -27,12 +26,9 @@ def bounded(value, floor, goal):
 
 def versions(options):
     """What runs, as the report has to say."""
-    names = "keras|tensorflow.cpu|onnxruntime|fastapi|uvicorn|kserve|nvidia.pytriton"
-    for name in contenders.ENVIRONMENTS:
-        command = [contenders.environment(name) / "bin/python", "-m", "pip", "list", "--format=freeze"]
-        lines = subprocess.run(command, capture_output=True, text=True).stdout.split()
-        print(f"{name}:", *[line for line in lines if line.split("==")[0].replace("-", ".").lower() in names.replace("-", ".").split("|")])
-    print("generators:", options.wrk, "" if options.oha is None else f"oha {load.OHA}")
+    for name, packages in contenders.ENVIRONMENTS.items():
+        print(f"{name}:", *packages)
+    print("generators:", options.wrk, "" if options.oha is None else f"and oha {load.OHA}")
 
 
 def ours(options, model=None):

@@ -29,14 +29,14 @@ def own_maximum(options, server, requests):
 
 
 class Versions(threading.Thread):
-    """Puts a new version there every second: the same weights, so that answers can be compared."""
+    """Puts a new version there every other second, as the folder is looked at every second: the same weights, so that answers can be compared."""
 
     def __init__(self, model, first):
         super().__init__(daemon=True)
         self.model, self.next, self.ending = model, first, threading.Event()
 
     def run(self):
-        while not self.ending.wait(1):
+        while not self.ending.wait(2):
             self.model.version(self.next)
             self.next += 1
 
@@ -46,7 +46,7 @@ class Versions(threading.Thread):
 
 
 def swap(options):
-    """p99 at half of own maximum while a new version takes over every second, to that without; peers have to be started again for one."""
+    """p99 at half of own maximum while a new version takes over every two seconds, to that without; peers have to be started again for one."""
     server = started(options, ours(options), cpus="0")
     requests, calm, busy, version = options.model.forms["v1"], [], [], 2
     try:
