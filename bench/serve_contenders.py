@@ -98,7 +98,7 @@ class Server(Process):
 
     def stop(self):
         """Some leave children behind when they are told to end."""
-        pids = self.tree()
+        pids = self.tree() if self.child.poll() is None else [self.child.pid]
         super().stop()
         for pid in pids[1:]:
             try:
@@ -107,23 +107,26 @@ class Server(Process):
                 continue
 
 
+class NotStarted(Exception):
+    """A server that does not come up, with what it said last."""
+
+
 class Contender:
     """One server that can be started: `make` gives its command for a port, in `variables` stands its model."""
 
     def __init__(self, name, make, variables=None, forms=("v1",)):
         self.name, self.make, self.variables, self.forms = name, make, variables or {}, forms
 
-    def start(self, folder, cpus=None, ready=None, limit=180):
+    def start(self, folder, ready, cpus=None, limit=180):
         """Started, and answering the window of `ready`; `first` is how long that took, seconds."""
         port = free_port()
         server = Server(folder, self.name, self.make(port), self.variables, cpus)
         server.port = port
-        end = time.monotonic() + limit
-        while ready and not answered(ready, port):
-            server.check()
-            if time.monotonic() > end:
+        while not answered(ready, port):
+            passed = time.monotonic() - server.began
+            if server.child.poll() is not None or passed > limit:
                 server.stop()
-                raise SystemExit(f"{self.name}: no answer for {limit} s:\n{server.said()}")
+                raise NotStarted(f"{self.name} gave no answer in {passed:.0f} s: {server.said().strip()[-300:]}")
             time.sleep(0.002)
         server.first = time.monotonic() - server.began
         return server
