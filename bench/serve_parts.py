@@ -56,9 +56,10 @@ def started(options, contender, model=None, cpus=None):
 
 
 def fastest(server, requests, cpus=None):
-    """The number of connections with which most answers come, after two seconds of warm-up."""
+    """The number of connections with which most answers come and none is refused, after two seconds of warm-up."""
     load.closed(server, requests, 8, 2, cpus)
-    return max(CONNECTIONS, key=lambda connections: load.closed(server, requests, connections, 2, cpus)["rate"])
+    tried = {connections: load.closed(server, requests, connections, 2, cpus) for connections in CONNECTIONS}
+    return max(tried, key=lambda connections: (not tried[connections]["errors"], tried[connections]["rate"]))
 
 
 def leg(server, requests, connections, seconds, expected):
@@ -69,8 +70,8 @@ def leg(server, requests, connections, seconds, expected):
             measured = load.closed(server, requests, connections, seconds)
         if checker.faults:
             raise SystemExit(f"{server.name}, {requests.name}, under load: {checker.faults[0]}")
-        if measured["errors"]:
-            raise SystemExit(f"{server.name}, {requests.name}: {measured['errors']} requests were not answered with 200")
+        if measured["errors"] or not measured["rate"]:
+            raise SystemExit(f"{server.name}, {requests.name}, {connections} connections, not all answered: {measured}")
         if measured["steal"] <= STEAL * seconds * 2:
             break
     return measured
