@@ -60,6 +60,7 @@ class Server(Process):
 
     def __init__(self, folder, name, command, variables, cpus=None):
         super().__init__(folder, name, [*pinned(cpus), *command], variables)
+        self.spent = {}
 
     def tree(self):
         """The process and all that came from it."""
@@ -75,15 +76,14 @@ class Server(Process):
         return found
 
     def cpu(self):
-        """Processor time of all so far, seconds."""
-        total = 0
+        """Processor time of all so far, seconds, those that have ended included."""
         for pid in self.tree():
             try:
                 fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
             except OSError:
                 continue
-            total += int(fields[11]) + int(fields[12])
-        return total / os.sysconf("SC_CLK_TCK")
+            self.spent[pid] = int(fields[11]) + int(fields[12])
+        return sum(self.spent.values()) / os.sysconf("SC_CLK_TCK")
 
     def memory(self, what="Pss"):
         """Memory of all now, MiB; what they share counts once (Pss). `Rss` counts it in each."""
