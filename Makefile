@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR ?= $(FORESAIL_CACHE)/target
 XTASK := cargo xtask
 CLUSTER := $(if $(CONTEXT),--context $(CONTEXT) --registry "$(REGISTRY)" --kafka "$(KAFKA)" --s3 "$(S3)" --redis "$(REDIS)")
 
-.PHONY: help try demo test soak bench-loop bench-features bench-files bench-providers bench-train check check-charts generate down status rust
+.PHONY: help try demo test soak bench-loop bench-features bench-files bench-providers bench-serve bench-train check check-charts generate down status rust
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench-files: rust ## A CSV file of 5 GB beside Polars and DuckDB, one core each 
 
 bench-providers: rust ## Answers of providers judged, and history of 500 symbols and 20 years read, beside Python (peers from PyPI)
 	@$(XTASK) setup && python3 bench/providers.py $(ARGS)
+
+bench-serve: rust ## Predictions over HTTP beside FastAPI, KServe and PyTriton (peers from PyPI, 3 GB; needs wrk); ARGS="--parts start" to try
+	@python3 bench/serve.py $(ARGS)
 
 bench-train: rust ## Recurrent training and inference beside Keras, TensorFlow, PyTorch and ONNX Runtime (peers from PyPI, 7 GB)
 	@python3 bench/train.py $(ARGS)
