@@ -29,8 +29,8 @@ def oha():
     """oha from crates.io, built at the first run."""
     root = CACHE / f"tools/oha-{OHA}"
     if not (root / "bin/oha").exists():
-        # Without TLS, which nobody is asked with here.
-        command = ["cargo", "install", "oha", "--version", OHA, "--locked", "--no-default-features", "--root", root]
+        # With TLS, although nobody is asked with it here: without this feature 1.16.0 does not compile.
+        command = ["cargo", "install", "oha", "--version", OHA, "--locked", "--root", root]
         subprocess.run(command, check=True)
     return root / "bin/oha"
 
