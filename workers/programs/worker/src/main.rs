@@ -46,6 +46,9 @@ struct Args {
     /// What a test does to one write.
     #[arg(long, env = "FORESAIL_FAULT", hide = true)]
     fault: Option<String>,
+    /// Where the admin server listens: roles that are no pods share a machine.
+    #[arg(long, env = "FORESAIL_ADMIN_ADDRESS", hide = true, default_value_t = admin_address())]
+    admin: SocketAddr,
 }
 
 /// What a pod of this program does.
@@ -108,6 +111,7 @@ async fn run(args: Args) -> Result<(), RoleError> {
     let start = Start {
         role,
         config: args.config,
+        admin: args.admin,
         outside: Outside::new(Secrets::at(args.secrets), &registry, args.fault.as_deref()),
         registry,
     };
@@ -130,6 +134,7 @@ async fn run(args: Args) -> Result<(), RoleError> {
 struct Start {
     role: Role,
     config: PathBuf,
+    admin: SocketAddr,
     outside: Outside,
     registry: Registry,
 }
@@ -208,7 +213,7 @@ impl Start {
             outside: self.outside,
             registry: self.registry,
             health: Health::new(),
-            admin: admin_address(),
+            admin: self.admin,
         }
     }
 }
