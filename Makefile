@@ -52,7 +52,7 @@ bench-features: rust ## 24 features beside Polars, DuckDB and Spark, one bar and
 bench-files: rust ## A CSV file of 5 GB beside Polars and DuckDB, one core each (peers from PyPI); ARGS="--bytes 1e8" to try
 	@python3 bench/files.py $(ARGS)
 
-bench-providers: rust ## Answers of providers judged, and history of 500 symbols and 20 years read, beside Python (peers from PyPI)
+bench-providers: rust ## Answers of providers judged, 500 symbols of 20 years read, and how soon a new bar is forecast, beside Python (peers from PyPI)
 	@$(XTASK) setup && python3 bench/providers.py $(ARGS)
 
 bench-serve: rust ## Predictions over HTTP beside FastAPI, KServe and PyTriton (peers from PyPI, 3 GB; needs wrk); ARGS="--parts start" to try

@@ -20,6 +20,8 @@ class Market:
     def __init__(self, options, name, provider, scenario):
         self.folder, self.programs, self.provider = options.folder / name, options.programs, provider
         self.examples, self.running = options.examples, []
+        # No role that is run reads or writes it, unless there is one.
+        self.lake = "http://127.0.0.1:1"
         key = self.folder / "secrets/provider/apiKey"
         key.parent.mkdir(parents=True)
         key.write_text("BENCHKEY00000001")
@@ -37,15 +39,24 @@ class Market:
         command = [self.programs / "foresail-worker", "simulate", "--scenario", file, "--bind", f"127.0.0.1:{port}"]
         simulator = self.keep(servers.Process(self.folder, "simulate", command))
         simulator.listens(port)
-        simulator.host = f"127.0.0.1:{port}"
+        # Whom ingest asks.
+        self.asked = f"127.0.0.1:{port}"
         return simulator
+
+    def keep_a_lake(self):
+        """Starts an S3 server for the lake."""
+        server = self.keep(servers.s3(self.folder))
+        folder = self.folder / "secrets/lake"
+        folder.mkdir()
+        for name, key in servers.S3_KEYS.items():
+            (folder / name).write_text(key)
+        self.lake = server.endpoint
 
     def declare(self, spec):
         """Writes the configurations of a Pipeline with this spec, which reads from the simulator, and makes its topics."""
-        host = self.simulator.host
+        host = self.asked
         account = {"provider": self.provider, "limits": {}, "endpoint": f"http://{host}", **PROVIDERS[self.provider]}
-        # No role that is run here reads or writes it.
-        lake = {"uri": "s3://bench/lake", "endpoint": "http://127.0.0.1:1", "secretName": "s3"}
+        lake = {"uri": f"s3://{servers.BUCKET}/lake", "endpoint": self.lake, "secretName": "s3"}
         spec = {**spec, "kafka": {"bootstrapServers": self.kafka.address, "partitions": 1}, "lake": lake}
         spec["source"] = {**spec["source"], "provider": {"account": ACCOUNT, **spec["source"]["provider"]}}
         wanted = {
@@ -60,8 +71,15 @@ class Market:
         self.api.objects.put("provideraccounts", ACCOUNT, {**group, "kind": "ProviderAccount", "spec": account})
         self.api.objects.put("pipelines", PIPELINE, {**group, "kind": "Pipeline", "spec": spec})
         self.serve({})
+
+    def make_topics(self):
+        """Makes those that ingest writes."""
         for topic in ("bars", "quarantine"):
             servers.topic(self.kafka, f"{NAMESPACE}.{PIPELINE}.{topic}")
+
+    def prepare(self):
+        """Makes all topics, as the operator has it done."""
+        self.role("prepare", servers.free_port()).ends()
 
     def serve(self, serving):
         """Says which versions the predictors load."""
@@ -69,10 +87,16 @@ class Market:
         name = f"{PIPELINE}-serving"
         self.api.objects.put("configmaps", name, {"apiVersion": "v1", "kind": "ConfigMap", "data": data})
 
-    def role(self, name):
-        """Starts a role of the worker."""
+    def role(self, name, admin=ADMIN):
+        """Starts a role of the worker, which shows its metrics at this port."""
         command = [self.programs / "foresail-worker", name, "--config", self.folder / f"{name}.json"]
-        told = {"KUBECONFIG": str(self.api.kubeconfig), "FORESAIL_SECRETS_DIR": str(self.folder / "secrets")}
+        return self.run(name, command, admin)
+
+    def run(self, name, command, admin=ADMIN):
+        """Starts a program as in a pod."""
+        told = {"KUBECONFIG": self.api.kubeconfig, "FORESAIL_SECRETS_DIR": self.folder / "secrets"}
+        told = {**told, "FORESAIL_ADMIN_ADDRESS": f"0.0.0.0:{admin}"}
+        told = {variable: str(value) for variable, value in told.items()}
         return self.keep(servers.Process(self.folder, name, command, told))
 
     def status(self, role):

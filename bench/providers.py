@@ -1,6 +1,6 @@
 """Real market data: judging answers, filling in history, and memory meanwhile.
 
-    python3 bench/providers.py [--parts classify,backfill] [--symbols 500] [--years 20] [--programs FOLDER] [--examples FOLDER]
+    python3 bench/providers.py [--parts classify,backfill,latency] [--symbols 500] [--years 20] [--programs FOLDER] [--examples FOLDER]
                                [--keep]
 
 No cluster: Kafka (as `cargo xtask setup` brings it) and our programs run as processes of this machine, which the provider simulator
@@ -25,10 +25,11 @@ import tempfile
 from harness import CACHE, ROOT, build, install
 
 import providers_backfill
+import providers_latency
 
 PEERS = pathlib.Path(__file__).resolve().parent / "peers/providers.py"
 PACKAGES = ["yfinance==1.7.0", "alpha_vantage==3.0.0"]
-PARTS = ["classify", "backfill"]
+PARTS = ["classify", "backfill", "latency"]
 # Floor and goal.
 CLASSIFY = (20, 100)
 
@@ -48,14 +49,15 @@ def main():
     peers()
     options.examples = options.examples or build("foresail-providers", "foresail-crds")
     if set(parts) != {"classify"}:
-        options.programs = options.programs or build("foresail-worker", examples=False)
+        programs = ["foresail-worker", *(["foresail-trainer"] if "latency" in parts else [])]
+        options.programs = options.programs or build(*programs, examples=False)
     (CACHE / "bench-providers").mkdir(parents=True, exist_ok=True)
     options.folder = pathlib.Path(tempfile.mkdtemp(dir=CACHE / "bench-providers"))
     print("command:", "python3", *sys.argv)
     try:
         for part in parts:
             print(f"load average before {part}:", *os.getloadavg(), flush=True)
-            {"classify": classify, "backfill": providers_backfill.run}[part](options)
+            RUN[part](options)
         print("load average after:", *os.getloadavg())
     finally:
         if options.keep:
@@ -104,6 +106,9 @@ def measure(command):
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
     return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+RUN = {"classify": classify, "backfill": providers_backfill.run, "latency": providers_latency.run}
 
 
 if __name__ == "__main__":

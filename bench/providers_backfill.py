@@ -28,6 +28,7 @@ def measured(options, provider):
             "features": [{"name": "r", "function": "LogReturn"}],
             "training": {"model": {"kind": "Linear"}},
         })
+        world.make_topics()
         before = {process.name: process.cpu() for process in (world.kafka, world.simulator)}
         ingest = world.role("ingest")
         took, sent = until_all_is_sent(world, ingest)
@@ -75,7 +76,9 @@ def report(world, ingest, provider, counts, before):
     if sent >= BARS:
         print(f"  backfill {provider}: {took:.0f} s of {verdict(took, SECONDS)}")
     memory = ingest.memory()
-    print(f"  memory of ingest: {memory:.0f} MiB (now {ingest.memory('VmRSS'):.0f}) of {verdict(memory, MEMORY)}", flush=True)
+    now, own, program = (ingest.memory(what) for what in ("VmRSS", "RssAnon", "RssFile"))
+    print(f"  memory of ingest: {memory:.0f} MiB of {verdict(memory, MEMORY)}")
+    print(f"  now {now:.0f} MiB: {own:.0f} of its own, {program:.0f} of the program's file", flush=True)
 
 
 def verdict(value, bounds):

@@ -12,6 +12,10 @@ import time
 
 from harness import CACHE, ROOT
 
+BUCKET = "bench"
+# No secret: the server is reachable from this machine alone.
+S3_KEYS = {"accessKeyId": "foresail", "secretAccessKey": "foresail-secret-key"}
+
 
 def free_port():
     with socket.socket() as s:
@@ -64,6 +68,15 @@ class Process:
     def listens(self, port, limit=60):
         self.until(f"listening on {port}", lambda: answers(port), limit)
 
+    def ends(self, limit=120):
+        """Waits until it has ended well."""
+        try:
+            code = self.child.wait(limit)
+        except subprocess.TimeoutExpired:
+            raise SystemExit(f"{self.name} did not end within {limit} s:\n{self.said()}") from None
+        if code:
+            raise SystemExit(f"{self.name} ended with {code}:\n{self.said()}")
+
     def cpu(self):
         """Processor time so far, seconds."""
         fields = pathlib.Path(f"/proc/{self.child.pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -105,6 +118,19 @@ def kafka(folder):
     server = Process(folder, "kafka", java)
     server.listens(port)
     server.address, server.jars = f"127.0.0.1:{port}", jars
+    return server
+
+
+def s3(folder):
+    """An S3 server with one empty bucket."""
+    port, data = free_port(), folder / "s3"
+    for part in (f"data/{BUCKET}", "sidecar"):
+        (data / part).mkdir(parents=True)
+    command = [tool("versitygw", "VERSITYGW") / "versitygw", "--port", f"127.0.0.1:{port}", "--quiet"]
+    keys = {"ROOT_ACCESS_KEY": S3_KEYS["accessKeyId"], "ROOT_SECRET_KEY": S3_KEYS["secretAccessKey"]}
+    server = Process(folder, "s3", [*command, "posix", "--sidecar", data / "sidecar", data / "data"], keys)
+    server.listens(port)
+    server.endpoint = f"http://127.0.0.1:{port}"
     return server
 
 

@@ -47,6 +47,9 @@ struct Args {
     /// What a test does to one write.
     #[arg(long, env = "FORESAIL_FAULT", hide = true)]
     fault: Option<String>,
+    /// Where the admin server listens: roles that are no pods share a machine.
+    #[arg(long, env = "FORESAIL_ADMIN_ADDRESS", hide = true, default_value_t = admin_address())]
+    admin: SocketAddr,
 }
 
 /// What a pod of this program does.
@@ -118,6 +121,7 @@ async fn run(args: Args) -> Result<(), RoleError> {
     let start = Start {
         role,
         config: args.config,
+        admin: args.admin,
         outside: Outside::new(Secrets::at(args.secrets), &registry, args.fault.as_deref()),
         registry,
     };
@@ -140,6 +144,7 @@ async fn run(args: Args) -> Result<(), RoleError> {
 struct Start {
     role: Role,
     config: PathBuf,
+    admin: SocketAddr,
     outside: Outside,
     registry: Registry,
 }
@@ -218,7 +223,7 @@ impl Start {
             outside: self.outside,
             registry: self.registry,
             health: Health::new(),
-            admin: admin_address(),
+            admin: self.admin,
         }
     }
 }

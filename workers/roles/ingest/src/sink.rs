@@ -40,7 +40,7 @@ impl Sink {
         outside: &Outside,
         metrics: &Metrics,
     ) -> Result<(Self, Position), RoleError> {
-        let settings = Settings::new(&config.kafka, outside)?;
+        let settings = Settings::new(&config.kafka, outside)?.frugal();
         let identity = config.pipeline.kafka_identity(Role::Ingest);
         let producer = TransactionalProducer::open(&settings, &identity).await?;
         let topics = config.topics();
@@ -89,19 +89,38 @@ impl Sink {
     ///
     /// # Errors
     /// Those of Kafka.
-    pub(crate) async fn commit(&mut self, mut batch: Batch) -> Result<bool, RoleError> {
+    pub(crate) async fn commit(&mut self, batch: Batch) -> Result<bool, RoleError> {
+        let (wrote, ()) = self.commit_while(batch, |_| Ok(())).await?;
+        Ok(wrote)
+    }
+
+    /// Commits a batch, and meanwhile makes the next one for what [`Self::target`] is behind it. When the commit fails, what
+    /// was made is lost with it.
+    ///
+    /// # Errors
+    /// Those of Kafka and of `make`.
+    pub(crate) async fn commit_while<T>(
+        &mut self,
+        mut batch: Batch,
+        make: impl FnOnce((&Topics, i64)) -> Result<T, RoleError>,
+    ) -> Result<(bool, T), RoleError> {
         batch.close()?;
         let is_bar = |topic: &String| *topic == self.topics.bars;
         let bars = batch.records.iter().filter(|r| is_bar(&r.topic)).count() as u64;
         let refused = batch.records.len() as u64 - bars;
-        self.producer.commit(batch.records).await?;
-        self.written += i64::try_from(bars).unwrap_or(i64::MAX);
+        let written = self.written + i64::try_from(bars).unwrap_or(i64::MAX);
+        let target = (&self.topics, written);
+        // The first one is under way as soon as it was asked for once.
+        let commit = self.producer.commit(batch.records);
+        let (committed, made) = tokio::join!(biased; commit, async { make(target) });
+        committed?;
+        self.written = written;
         let rows = &self.metrics.rows;
         rows.with(["sent"]).inc_by(bars);
         rows.with(["quarantined"]).inc_by(refused);
         rows.with(["unchanged"]).inc_by(batch.unchanged);
         rows.with(["out_of_scope"]).inc_by(batch.out_of_scope);
-        Ok(bars + refused > 0)
+        Ok((bars + refused > 0, made?))
     }
 
     /// Makes sure, from time to time, that the topic still holds what was sent.

@@ -89,7 +89,7 @@ impl TransactionalProducer {
         })?;
         let (task, servers) = (what.clone(), self.servers.clone());
         let write = spawn_blocking(move || {
-            let result = transaction(&producer, &records);
+            let result = transaction(&producer, records);
             if result.is_err() {
                 // Best effort: the next open aborts it in any case.
                 producer.abort_transaction(Duration::from_secs(2)).ok();
@@ -109,12 +109,13 @@ impl TransactionalProducer {
 
 fn transaction(
     producer: &BaseProducer,
-    records: &[Record],
+    records: Vec<Record>,
 ) -> Result<(), rdkafka::error::KafkaError> {
     let deadline = Instant::now() + COMMIT_TIMEOUT;
     producer.begin_transaction()?;
     for record in records {
-        send(producer, record, deadline)?;
+        // Each is gone once the client has it.
+        send(producer, &record, deadline)?;
     }
     // commit_transaction polls in steps of 100 ms; draining first keeps a commit at a few ms.
     while producer.in_flight_count() > 0 && Instant::now() < deadline {

@@ -237,8 +237,10 @@ fn config(settings: &Settings) -> ClientConfig {
         .set("auto.offset.reset", "error")
         // A record is handed out at once; this is only how often an idle topic is asked, and how
         // late its end is known.
-        .set("fetch.wait.max.ms", "250")
-        .set("queued.max.messages.kbytes", "8192");
+        .set("fetch.wait.max.ms", "250");
+    for (name, value) in settings.ahead() {
+        config.set(name, value);
+    }
     config
 }
 

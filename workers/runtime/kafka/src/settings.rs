@@ -18,6 +18,7 @@ pub struct Settings {
     client: ClientConfig,
     servers: String,
     effects: Effects,
+    is_frugal: bool,
 }
 
 impl Settings {
@@ -61,7 +62,27 @@ impl Settings {
             client,
             servers: address.bootstrap_servers.clone(),
             effects: outside.effects.clone(),
+            is_frugal: false,
         })
+    }
+
+    /// For a role that reads a whole topic once in a while, and does not wait for it: little is fetched ahead.
+    #[must_use]
+    pub fn frugal(mut self) -> Self {
+        self.is_frugal = true;
+        self
+    }
+
+    /// Most that a reader fetches ahead, and that it fetches at once, as the client takes it.
+    pub(crate) fn ahead(&self) -> [(&'static str, &'static str); 2] {
+        let (kib, bytes) = match self.is_frugal {
+            true => ("1024", "131072"),
+            false => ("8192", "1048576"),
+        };
+        [
+            ("queued.max.messages.kbytes", kib),
+            ("fetch.message.max.bytes", bytes),
+        ]
     }
 
     /// For messages.

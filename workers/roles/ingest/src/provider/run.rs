@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use foresail_bars::Checker;
 use foresail_crds::ProviderAccountSpec;
+use foresail_crds::names::Topics;
 use foresail_crds::pipeline::spec::ProviderSource;
 use foresail_crds::pipeline::status::{IngestStatus, ProviderState};
 use foresail_crds::records::{Refusal, SourceState};
@@ -333,16 +334,20 @@ impl Live<'_> {
         refused: Vec<(usize, Row, Refusal)>,
     ) -> Result<(), RoleError> {
         let mut harvest = Harvest::new(self.entries, unknown, self.timetable).with_refused(refused);
-        loop {
-            let known = (self.entries.as_mut_slice(), self.timetable);
-            let counted = (&mut self.progress, &mut self.next);
-            let now = clock::now_ms();
-            let (batch, is_more) = harvest.batch(known, counted, self.sink.target(), now)?;
-            self.sink.commit(batch).await?;
-            if !is_more {
-                return self.sink.check_topic().await;
-            }
+        let (entries, timetable) = (&mut *self.entries, self.timetable);
+        let counted = (&mut self.progress, &mut self.next);
+        let mut next = |target: (&Topics, i64)| {
+            let known = (entries.as_mut_slice(), timetable);
+            let counted = (&mut *counted.0, &mut *counted.1);
+            harvest.batch(known, counted, target, clock::now_ms())
+        };
+        let (mut batch, mut is_more) = next(self.sink.target())?;
+        while is_more {
+            // Kafka takes one while the next one is made.
+            (_, (batch, is_more)) = self.sink.commit_while(batch, &mut next).await?;
         }
+        self.sink.commit(batch).await?;
+        self.sink.check_topic().await
     }
 
     /// Waits until something is due, and makes sure meanwhile that the topic is the same one.

@@ -6,6 +6,7 @@ use foresail_providers::verdict::Basis;
 use foresail_providers::{Row, Series, traded};
 use jiff::civil::Date;
 use serde::Serialize;
+use smol_str::ToSmolStr;
 
 use super::entry::{Entry, Fate, Parts};
 use super::gathered;
@@ -73,6 +74,10 @@ pub(crate) fn settle(entry: &mut Entry, timetable: &Timetable, now: i64) -> bool
     rows.retain(|row| row.is_final && timetable.is_expected(row, now));
     let is_news = rows.iter().any(|row| entry.wants(row, timetable, now));
     entry.compare(&rows, timetable);
+    if entry.mark.is_none() && entry.review.is_none() {
+        // All of it was read just now.
+        entry.had_turn(rows.last().map(|row| row.date));
+    }
     if let Some(review) = entry.review {
         rows = reviewed(entry, rows, (review, timetable));
         // That something is listed no more is nothing to believe without its row.
@@ -204,7 +209,7 @@ pub(crate) fn raw(symbol: &str, row: &Row, position: u64) -> RawRow {
         dividend: row.dividend,
     };
     let text = serde_json::to_vec(&original).unwrap_or_default();
-    let number = |value: f64| Some(value.to_string().into());
+    let number = |value: f64| Some(value.to_smolstr());
     RawRow {
         position,
         length: text.len() as u64,

@@ -1,6 +1,7 @@
 //! What of a symbol is read again, and when. Pure.
 
 use foresail_providers::action::{Dividend, Split};
+use jiff::civil::Date;
 
 use super::{Action, Entry, Parts};
 use crate::provider::review::{Review, Why, is_turn};
@@ -68,6 +69,11 @@ impl Entry {
             }
             None => {}
         }
+    }
+
+    /// Its history up to the bar of this session was read.
+    pub(crate) fn had_turn(&mut self, session: Option<Date>) {
+        self.turn = session;
     }
 
     /// What is to be read again cannot be asked for now.

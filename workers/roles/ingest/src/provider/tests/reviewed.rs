@@ -7,6 +7,8 @@ use jiff::{Span, Timestamp};
 
 use super::world::{PROVIDERS, Process, Reader, at};
 use crate::provider::report;
+use crate::provider::review::is_turn;
+use crate::provider::timetable::new_york;
 use crate::testing::ALL;
 
 /// In February a bar of June appears, a close of May is corrected, and a split of July becomes known.
@@ -123,6 +125,24 @@ fn the_whole_history_is_compared_once_in_a_quarter_and_a_late_split_is_one_revis
         }
         assert!(reader.bars("CHANGED").len() > sent + 2);
         assert_eq!(reader.kafka.quarantined(), 0);
+    }
+}
+
+#[test]
+fn a_history_that_was_read_just_now_is_not_read_again_when_it_is_the_turn_of_its_symbol() {
+    let session = date(2024, 2, 1);
+    let has_turn = |name: &String| is_turn(name, session, &new_york());
+    let name = (0..1_000).map(|n| format!("S{n}")).find(has_turn).unwrap();
+    let market = OLD.replace("CHANGED", &name);
+    for provider in PROVIDERS {
+        let mut reader = Reader::new(provider, &[&name], &market);
+        let mut process = reader.start();
+        reader.round(&mut process, THURSDAY, ALL);
+        assert_eq!(reader.review(&mut process, THURSDAY), 0, "{provider:?}");
+        // Another process does not know of it.
+        let mut process = reader.start();
+        assert_ne!(reader.review(&mut process, THURSDAY), 0, "{provider:?}");
+        assert_eq!(reader.review(&mut process, THURSDAY), 0, "{provider:?}");
     }
 }
 
