@@ -69,9 +69,9 @@ pub async fn write(
         .filter(|_| at.pipeline.bars_of.is_none());
     let source = own.and_then(|own| source::event(own, (&old.conditions, &conditions)));
     let service = at.pipeline.name.child(Role::Predict.name());
-    let scheme = match at.pipeline.spec.serving.tls {
-        Some(_) => "https",
-        None => "http",
+    let scheme = match at.pipeline.has_tls() {
+        true => "https",
+        false => "http",
     };
     let url = format!("{scheme}://{service}.{}.svc", at.pipeline.name.namespace);
     let trained = at.plan.finishes().then_some(Time(at.now));

@@ -147,6 +147,11 @@ impl ValidatedPipeline {
         FeatureSetSpec::from(&self.spec)
     }
 
+    /// Whether its predictors answer over TLS alone.
+    pub fn has_tls(&self) -> bool {
+        self.spec.serving.tls.is_some()
+    }
+
     /// Topic of its own bars.
     pub fn bars_topic(&self) -> String {
         self.name.topics(&self.spec.kafka.topic_prefix).bars

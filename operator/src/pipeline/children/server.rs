@@ -25,7 +25,7 @@ pub(super) fn add(
     images: &Images,
 ) {
     let name = pipeline.name.child(role.name());
-    let has_tls = pipeline.spec.serving.tls.is_some();
+    let has_tls = pipeline.has_tls();
     let selector = LabelSelector {
         match_labels: Some(labels::pods(&pipeline.name, role)),
         ..LabelSelector::default()

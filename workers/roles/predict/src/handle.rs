@@ -37,12 +37,6 @@ pub(crate) fn allow<'a>(
     }
 }
 
-impl From<Denied> for Failure {
-    fn from(denied: Denied) -> Self {
-        Self::new(Code::Transport(401), denied.message())
-    }
-}
-
 impl From<Busy> for Failure {
     fn from(busy: Busy) -> Self {
         Self::new(Code::Unavailable, busy.0)

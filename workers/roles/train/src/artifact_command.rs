@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use foresail_artifacts::{Documents, Folder, MANIFEST};
+use foresail_artifacts::{Documents, Folder};
 use foresail_crds::model_manifest::{
     DataWindow, DriftReference, FORMAT_VERSION, ModelManifest, ScalerParameters,
 };
@@ -160,7 +160,7 @@ fn scaler(request: &Request, features: usize) -> Result<ScalerParameters, RoleEr
 /// The number behind the highest that is there.
 fn next(folder: &Path) -> Result<u32, RoleError> {
     let entries = std::fs::read_dir(folder).map_err(|e| unreadable(folder, &e))?;
-    let mut highest = 0;
+    let mut highest = 0_u32;
     for entry in entries {
         let entry = entry.map_err(|e| unreadable(folder, &e))?;
         let number = entry.file_name().to_string_lossy().parse();
@@ -189,6 +189,7 @@ fn unwritten(path: &Path, error: &std::io::Error) -> RoleError {
 
 #[cfg(test)]
 mod tests {
+    use foresail_artifacts::MANIFEST;
     use foresail_model::network::{Network, Shape};
 
     use super::*;

@@ -65,7 +65,8 @@ async fn bounded(
 ) -> Result<Answered, Failure> {
     if !method.as_ref().is_ok_and(|method| OPEN.contains(method)) {
         let sent = request.headers().get_all(AUTHORIZATION).iter();
-        handle::allow(&state.access, sent.map(HeaderValue::as_bytes))?;
+        let allowed = handle::allow(&state.access, sent.map(HeaderValue::as_bytes));
+        allowed.map_err(|denied| Failure::new(Code::Transport(401), denied.message()))?;
     }
     // Whatever its body is, and whether it ends or not.
     let method = method?;

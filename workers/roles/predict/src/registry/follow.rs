@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::load::{Lake, Source};
-use super::{Here, Refused, arrange, find, missing};
+use super::{Here, arrange, find, missing};
 use crate::loaded::Loaded;
 use crate::state::State;
 
