@@ -1,6 +1,6 @@
 use tokio::time::{Instant, timeout};
 
-use super::tls::HANDSHAKE_DEADLINE;
+use crate::server::tls::HANDSHAKE_DEADLINE;
 use super::*;
 
 /// What the server sends until it ends the connection.
