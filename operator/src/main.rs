@@ -30,7 +30,6 @@ use selection::Selection;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    foresail_runtime_base::init("operator");
     let args = Args::parse();
     let selector = args.watch_label_selector.as_deref();
     let selection = match Selection::new(args.watch_namespace.clone(), selector) {
@@ -40,6 +39,7 @@ async fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
+    foresail_runtime_base::init("operator");
     match run(args, selection).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

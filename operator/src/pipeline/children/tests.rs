@@ -333,8 +333,13 @@ fn a_pod_mounts_only_the_secrets_its_role_needs() {
 #[test]
 fn a_certificate_is_mounted_by_predictors_alone_and_moves_their_service_to_https() {
     let service = |all: &[Child]| find(all, "Service", "p-predict")["spec"]["ports"].clone();
-    let port = |name: &str, port: i32| json!([{"name": name, "port": port, "targetPort": 8080, "protocol": "TCP"}]);
-    assert_eq!(service(&everything()), port("http", 80));
+    let ports = |name: &str, port: i32| {
+        json!([
+            {"name": name, "port": port, "targetPort": 8080, "protocol": "TCP"},
+            {"name": "grpc", "port": 8001, "targetPort": 8001, "protocol": "TCP"},
+        ])
+    };
+    assert_eq!(service(&everything()), ports("http", 80));
     for (tls, expected) in [
         (json!({"secretName": "cert"}), vec![("secret-tls", "cert")]),
         (
@@ -344,7 +349,7 @@ fn a_certificate_is_mounted_by_predictors_alone_and_moves_their_service_to_https
     ] {
         let with_tls = pipeline(|v| v["spec"]["serving"] = json!({"tls": tls}));
         let all = children_of(&with_tls);
-        assert_eq!(service(&all), port("https", 443));
+        assert_eq!(service(&all), ports("https", 443));
         for child in all.iter().filter(|c| c.kind.kind == "Deployment") {
             let pod = &child.value["spec"]["template"]["spec"];
             let volumes = pod["volumes"].as_array().unwrap().iter();

@@ -1,7 +1,7 @@
 use tokio::time::{Instant, timeout};
 
-use crate::server::tls::HANDSHAKE_DEADLINE;
 use super::*;
+use crate::server::tls::HANDSHAKE_DEADLINE;
 
 /// What the server sends until it ends the connection.
 async fn until_the_end(tcp: &mut TcpStream) -> Vec<u8> {
