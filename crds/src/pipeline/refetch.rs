@@ -64,7 +64,7 @@ impl Refetch {
     }
 
     /// The first symbol that is none of these.
-    pub fn stranger<'a>(&'a self, is_declared: impl Fn(&str) -> bool) -> Option<&'a str> {
+    pub fn stranger(&self, is_declared: impl Fn(&str) -> bool) -> Option<&str> {
         let mut symbols = self.days.iter().map(|days| days.symbol.as_str());
         symbols.find(|symbol| !is_declared(symbol))
     }

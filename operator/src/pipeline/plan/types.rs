@@ -205,7 +205,8 @@ impl Plan {
     /// Whether the workload of a role can be made.
     pub fn makes(&self, role: Role) -> bool {
         let reads_bars = matches!(role, Role::Lake | Role::Stream);
-        !self.leaves(role) && !(self.waits_for_bars && reads_bars)
+        let waits = self.waits_for_bars && reads_bars;
+        !(self.leaves(role) || waits)
     }
 
     /// Whether the workload of a role and its configurations are neither made nor changed nor removed.

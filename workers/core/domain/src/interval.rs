@@ -80,7 +80,6 @@ impl Interval {
     }
 
     /// Whether it is the interval where none is declared: documents of before intervals were declared have no word for it.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }

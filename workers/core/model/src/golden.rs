@@ -114,8 +114,9 @@ fn check_one(
     }
     let is_other = |(found, expected): &(f64, f64)| {
         let allowed = tolerance * expected.abs().max(1.0);
-        // Not `>`: nothing that is not finite is alike.
-        !((found - expected).abs() <= allowed)
+        let differ = (found - expected).abs();
+        // Nothing that is not finite is alike.
+        !differ.is_finite() || differ > allowed
     };
     let mut pairs = found.into_iter().zip(request.y.iter().copied());
     match pairs.by_ref().enumerate().find(|(_, pair)| is_other(pair)) {

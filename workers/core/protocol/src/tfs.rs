@@ -85,7 +85,7 @@ fn route(method: &str, path: &str) -> Result<Option<Route>, Failure> {
     }
     let mut rest = rest.to_vec();
     let verb = match method {
-        "POST" => match rest.last_mut().and_then(|last| take_verb(last)) {
+        "POST" => match rest.last_mut().and_then(take_verb) {
             Some(verb) => verb,
             None => return Ok(None),
         },

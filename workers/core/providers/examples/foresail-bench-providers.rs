@@ -34,8 +34,11 @@ fn main() -> Result<()> {
     }
 }
 
-/// Answers as large as they come: name, what was asked, and the body.
-fn large() -> [(&'static str, Kind, fn() -> String); 4] {
+/// Name, what is asked for, and what makes the answer.
+type Large = (&'static str, Kind, fn() -> String);
+
+/// Answers as large as they come.
+fn large() -> [Large; 4] {
     let chart = |interval| Kind::Chart {
         interval,
         window: Window::Max,

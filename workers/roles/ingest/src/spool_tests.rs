@@ -126,7 +126,7 @@ fn read_over_http(packed: bool) -> usize {
     std::thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
         let mut request = [0; 4096];
-        (&stream).read(&mut request).unwrap();
+        assert_ne!((&stream).read(&mut request).unwrap(), 0);
         let mut answer = io::BufWriter::with_capacity(MIB, stream);
         let block = block();
         let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nETag: \"1\"\r\n";

@@ -1,5 +1,7 @@
 //! Requests and answers of every protocol, byte for byte where their clients look.
 
+#![allow(clippy::unwrap_used)]
+
 mod damage;
 mod grpc;
 mod messages;

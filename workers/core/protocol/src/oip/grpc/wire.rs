@@ -152,7 +152,7 @@ impl Message {
 
     /// Appends many 32-bit floats: as packed numbers or as bytes, which are the same.
     pub fn floats(&mut self, field: u8, values: &[f32]) {
-        self.length(field, values.len() * size_of::<f32>());
+        self.length(field, size_of_val(values));
         self.0.extend(crate::oip::binary::raw(values));
     }
 

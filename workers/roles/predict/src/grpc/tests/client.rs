@@ -62,7 +62,7 @@ impl Client {
     pub(super) async fn call<A: Message + Default + Send + 'static>(
         &mut self,
         path: &'static str,
-        message: impl Message + Send + 'static,
+        message: impl Message + 'static,
     ) -> Result<Response<A>, Status> {
         self.send(path, Request::new(message)).await
     }
@@ -81,7 +81,7 @@ impl Client {
     pub(super) async fn ask<A: Message + Default + Send + 'static>(
         &mut self,
         method: &str,
-        message: impl Message + Send + 'static,
+        message: impl Message + 'static,
     ) -> Result<A, Status> {
         let path = format!("/inference.GRPCInferenceService/{method}");
         let answer = self.send(&path, Request::new(message)).await;

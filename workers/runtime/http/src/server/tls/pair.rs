@@ -191,15 +191,15 @@ fn not_after(
     // Without an authority nothing is trusted; the time is looked at before that is found.
     let judged =
         |at| verify_server_cert_signed_by_trust_anchor(&first, &roots, &[], at, algorithms);
-    match judged(now) {
-        Err(Error::InvalidCertificate(
-            e @ (CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. }
-            | CertificateError::BadEncoding),
-        )) => return Err(e.to_string()),
-        _ => {}
+    if let Err(Error::InvalidCertificate(
+        e @ (CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. }
+        | CertificateError::BadEncoding),
+    )) = judged(now)
+    {
+        return Err(e.to_string());
     }
     // At the end of time every certificate has ended, and the error says when.
     match judged(UnixTime::since_unix_epoch(Duration::from_secs(
