@@ -1,10 +1,13 @@
 """What the benchmarks share: peers in a virtual environment of their own, runs, intervals, ratios."""
 
+import contextlib
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CACHE = pathlib.Path(os.environ.get("FORESAIL_CACHE", pathlib.Path.home() / ".cache/foresail"))
@@ -27,6 +30,28 @@ def build(*packages, examples=True):
     subprocess.run([*command, *(["--examples"] if examples else [])], cwd=ROOT, check=True)
     folder = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "dist"
     return folder / "examples" if examples else folder
+
+
+@contextlib.contextmanager
+def workspace(name, keep):
+    """A folder of its own in the cache, removed at the end unless what lies in it is to be kept."""
+    (CACHE / name).mkdir(parents=True, exist_ok=True)
+    folder = pathlib.Path(tempfile.mkdtemp(dir=CACHE / name))
+    try:
+        yield folder
+    finally:
+        if keep:
+            print("logs:", folder)
+        else:
+            shutil.rmtree(folder)
+
+
+def run_parts(parts, functions, options):
+    """Measures one part after the other, and says how busy the machine was."""
+    for part in parts:
+        print(f"load average before {part}:", *os.getloadavg(), flush=True)
+        functions[part](options)
+    print("load average after:", *os.getloadavg())
 
 
 def result(command, **environment):

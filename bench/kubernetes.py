@@ -9,6 +9,8 @@ import re
 import threading
 import urllib.parse
 
+import servers
+
 PATH = re.compile(r"^/apis?/(?P<group>.+?)/namespaces/[^/]+/(?P<plural>[a-z]+)(/(?P<name>[^/]+?))?(?P<status>/status)?$")
 
 
@@ -74,14 +76,7 @@ def merged(known, patch):
     return known
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
-
-    def log_message(self, *_):
-        pass
-
+class Handler(servers.Quiet):
     def asked(self):
         url = urllib.parse.urlsplit(self.path)
         found = PATH.match(url.path)

@@ -17,12 +17,10 @@ import argparse
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
-import tempfile
 
-from harness import CACHE, ROOT, build, install
+from harness import CACHE, ROOT, build, install, run_parts, workspace
 
 import providers_backfill
 import providers_latency
@@ -51,19 +49,9 @@ def main():
     if set(parts) != {"classify"}:
         programs = ["foresail-worker", *(["foresail-trainer"] if "latency" in parts else [])]
         options.programs = options.programs or build(*programs, examples=False)
-    (CACHE / "bench-providers").mkdir(parents=True, exist_ok=True)
-    options.folder = pathlib.Path(tempfile.mkdtemp(dir=CACHE / "bench-providers"))
     print("command:", "python3", *sys.argv)
-    try:
-        for part in parts:
-            print(f"load average before {part}:", *os.getloadavg(), flush=True)
-            RUN[part](options)
-        print("load average after:", *os.getloadavg())
-    finally:
-        if options.keep:
-            print("logs:", options.folder)
-        else:
-            shutil.rmtree(options.folder)
+    with workspace("bench-providers", options.keep) as options.folder:
+        run_parts(parts, RUN, options)
 
 
 def peers():

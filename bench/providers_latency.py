@@ -118,14 +118,7 @@ class Door:
             self.seen[symbol] = max(end, self.seen.get(symbol, 0))
 
 
-class Passing(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
-
-    def log_message(self, *_):
-        pass
-
+class Passing(servers.Quiet):
     def do_GET(self):
         door = self.server.door
         asked = http.client.HTTPConnection(door.simulator, timeout=60)

@@ -14,13 +14,10 @@ the ratios within a pair, its bootstrap 95 % interval, and the worst pair. Lines
 """
 
 import argparse
-import os
 import pathlib
-import shutil
 import sys
-import tempfile
 
-from harness import CACHE, build, install
+from harness import build, install, run_parts, workspace
 
 import serve_contenders as contenders
 import serve_load
@@ -50,21 +47,11 @@ def main():
     options.programs = options.programs or build("foresail-worker", "foresail-trainer", examples=False)
     there = contenders.installed(options.peers)
     options.peers = [peer for peer in options.peers if contenders.environment_of(peer) in there]
-    (CACHE / "bench-serve").mkdir(parents=True, exist_ok=True)
-    options.folder = pathlib.Path(tempfile.mkdtemp(dir=CACHE / "bench-serve"))
     print("command:", "python3", *sys.argv)
     serve_parts.versions(options)
-    try:
+    with workspace("bench-serve", options.keep) as options.folder:
         options.model = Model(options, "S")
-        for part in options.parts:
-            print(f"load average before {part}:", *os.getloadavg(), flush=True)
-            PARTS[part](options)
-        print("load average after:", *os.getloadavg())
-    finally:
-        if options.keep:
-            print("logs:", options.folder)
-        else:
-            shutil.rmtree(options.folder)
+        run_parts(options.parts, PARTS, options)
 
 
 def arguments():

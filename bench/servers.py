@@ -2,6 +2,7 @@
 of its own and with nothing kept, and ours.
 """
 
+import http.server
 import os
 import pathlib
 import re
@@ -15,6 +16,17 @@ from harness import CACHE, ROOT
 BUCKET = "bench"
 # No secret: the server is reachable from this machine alone.
 S3_KEYS = {"accessKeyId": "foresail", "secretAccessKey": "foresail-secret-key"}
+
+
+class Quiet(http.server.BaseHTTPRequestHandler):
+    """Answers small requests at once, and says nothing of them."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def log_message(self, *_):
+        pass
 
 
 def free_port():

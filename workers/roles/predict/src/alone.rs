@@ -146,7 +146,7 @@ impl Started {
         } = self;
         tracing::info!(%address, tls = state.tls.is_some(), "requests are answered");
         spawn(readiness(state, health, shutdown.clone()));
-        let served = until(server, shutdown, Duration::ZERO).await;
+        let served = until(server, shutdown).await;
         end.cancel();
         served
     }

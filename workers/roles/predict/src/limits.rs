@@ -120,9 +120,7 @@ impl Limits {
         if more == 0 {
             return Ok(held);
         }
-        let memory = Arc::clone(&self.memory).try_acquire_many_owned(more);
-        let memory = memory.map_err(|_| Busy("too much data at one time"))?;
-        Ok(Some(merged(held, memory)))
+        Ok(Some(merged(held, self.memory(more)?)))
     }
 
     /// The same for a request that shares its connection with others: what is free is free once for all of them.
@@ -141,10 +139,14 @@ impl Limits {
             held.free = Some(merged(held.free.take(), memory));
             return Ok(());
         }
-        let memory = Arc::clone(&self.memory).try_acquire_many_owned(more);
-        let memory = memory.map_err(|_| Busy("too much data at one time"))?;
-        held.paid = Some(merged(held.paid.take(), memory));
+        held.paid = Some(merged(held.paid.take(), self.memory(more)?));
         Ok(())
+    }
+
+    /// KiB of the memory that all requests share.
+    fn memory(&self, kib: u32) -> Result<OwnedSemaphorePermit, Busy> {
+        let memory = Arc::clone(&self.memory).try_acquire_many_owned(kib);
+        memory.map_err(|_| Busy("too much data at one time"))
     }
 
     /// Runs `work` on a thread that answers nobody else meanwhile.

@@ -83,13 +83,13 @@ async fn serve(
     let stop = Shutdown::new();
     let grpc = spawn(grpc.run(stop.clone()));
     spawn(readiness(Arc::clone(&state), health, shutdown.clone()));
-    let both = (shutdown.clone(), stop.clone());
+    let both = stop.clone();
     spawn(async move {
-        both.0.cancelled().await;
+        shutdown.cancelled().await;
         tokio::time::sleep(DRAIN).await;
-        both.1.cancel();
+        both.cancel();
     });
-    let served = until(server, shutdown, DRAIN).await;
+    let served = until(server, stop.clone()).await;
     // Also when the other server failed by itself.
     stop.cancel();
     grpc.await.ok();
@@ -100,16 +100,11 @@ async fn serve(
     served
 }
 
-/// Answers until shutdown and for a while after it, then ends without cutting a request.
-pub(crate) async fn until(
-    server: Server,
-    shutdown: Shutdown,
-    drain: Duration,
-) -> Result<(), RoleError> {
+/// Answers until `stop`, then ends without cutting a request.
+pub(crate) async fn until(server: Server, stop: Shutdown) -> Result<(), RoleError> {
     let handle = server.handle();
     spawn(async move {
-        shutdown.cancelled().await;
-        tokio::time::sleep(drain).await;
+        stop.cancelled().await;
         handle.stop(true).await;
     });
     let served = server.await;
